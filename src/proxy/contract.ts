@@ -1,0 +1,92 @@
+/**
+ * The border between configuration and traffic inside the proxy: `apply/` hands in messages of the
+ * waist, the data path validates and compiles them, and swaps them in without failing a request.
+ * Nothing here reads files or speaks xDS.
+ */
+import type { EventEmitter } from 'node:events';
+import type { Parsed, Problem } from '#core/problem.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+
+/** What a `Secret` resource becomes: PEM texts. A private key is never logged or dumped. */
+export interface SecretMaterial {
+  /** Leaf first. Absent in a validation context. */
+  readonly certificateChainPem?: string;
+  readonly privateKeyPem?: string;
+  /** Trusted roots. Absent in a TLS certificate. */
+  readonly trustedCaPem?: string;
+}
+
+/**
+ * Secrets by SDS name. Emits `change` with the name after `set`; TLS contexts follow without
+ * dropping connections.
+ */
+export interface SecretStore extends EventEmitter<{ change: [name: string] }> {
+  get(name: string): SecretMaterial | undefined;
+  set(name: string, material: SecretMaterial): void;
+  names(): readonly string[];
+}
+
+/** What must be there before something can serve (warming, xDS protocol "Resource warming"). */
+export interface Dependencies {
+  /** RouteConfigurations asked for by RDS. */
+  readonly routes: readonly string[];
+  /** ClusterLoadAssignments asked for by EDS. */
+  readonly endpoints: readonly string[];
+  /** Secrets asked for by SDS, with the name of the cluster that serves them ('' = ADS). */
+  readonly secrets: readonly { readonly name: string; readonly sdsCluster: string }[];
+}
+
+/** A validated and compiled resource that is not yet in force. */
+export interface Prepared {
+  readonly name: string;
+  readonly dependencies: Dependencies;
+  /** Puts it in force; a listener binds its sockets here (rejects when it cannot). The predecessor drains. */
+  install(): Promise<void>;
+}
+
+export interface DataPath {
+  /** Everything wrong with the message is in the problems, with its path; the running version is untouched. */
+  prepareCluster(cluster: Cluster): Parsed<Prepared>;
+  prepareListener(listener: Listener): Parsed<Prepared>;
+  prepareRoutes(routes: RouteConfiguration): Parsed<Prepared>;
+  /** Takes effect at once, in place; pools of endpoints that stay are kept. */
+  setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[];
+  removeCluster(name: string): void;
+  /** Stops accepting at once, lets what runs finish within the drain time. */
+  removeListener(name: string): Promise<void>;
+  removeRoutes(name: string): void;
+  /** Graceful: `connection: close` on what runs, stop accepting. Resolves when idle or after `drainTimeMs`. */
+  drain(drainTimeMs: number): Promise<void>;
+  /** Closes everything now. */
+  close(): Promise<void>;
+  /** For the admin interface. */
+  listeners(): readonly ListenerStatus[];
+  clusters(): readonly ClusterStatus[];
+}
+
+export interface ListenerStatus {
+  readonly name: string;
+  /** `127.0.0.1:8080` as bound (the real port where 0 was asked for). */
+  readonly addresses: readonly string[];
+  readonly state: 'active' | 'draining';
+  readonly activeConnections: number;
+}
+
+export interface EndpointStatus {
+  readonly address: string;
+  readonly healthy: boolean;
+  readonly weight: number;
+  readonly priority: number;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** Envoy's per-host stats: cx_active, cx_connect_fail, cx_total, rq_active, rq_error, rq_success, rq_timeout, rq_total. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+export interface ClusterStatus {
+  readonly name: string;
+  readonly addedViaApi: boolean;
+  readonly endpoints: readonly EndpointStatus[];
+}
