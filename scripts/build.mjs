@@ -1,0 +1,165 @@
+/**
+ * Builds `dist/`: one bundle of Heddle's own code, the heavy libraries beside it (loaded on first use),
+ * and a V8 start-up snapshot of the bundle, which is what makes a sidecar start in 70 ms.
+ *
+ * A snapshot may hold no handle of the operating system and cannot `import()`. So: `node:` modules are
+ * fetched through getters at the time of use, and dynamic imports of libraries become `require` of a
+ * file in `dist/lib/`, with a `require` that is set when the snapshot is started.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+import { binaryPackage, findNode } from './node-binary.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Libraries that are only loaded by the processes that use them, and never in the snapshot. */
+const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata', 'commander'];
+
+/** File name in `dist/lib/` of a library. */
+const fileOf = (name) => `${name.replace('@', '').replace('/', '-')}.cjs`;
+
+const builtinGetters = {
+  name: 'builtin-getters',
+  setup(build) {
+    const require = createRequire(import.meta.url);
+    build.onResolve({ filter: /^node:/ }, (args) => ({ path: args.path, namespace: 'builtin' }));
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, (args) => {
+      let names = [];
+      try {
+        names = Object.keys(require(args.path));
+      } catch {
+        // A module this builder's Node does not have yet: reached through `default` only.
+      }
+      const getters = names.map(
+        (name) => `get ${JSON.stringify(name)}() { return load()[${JSON.stringify(name)}]; }`,
+      );
+      return {
+        contents: `let loaded; const load = () => loaded ??= process.getBuiltinModule(${JSON.stringify(args.path)});
+          module.exports = { __esModule: true, get default() { return load(); }, ${getters.filter((g) => !g.startsWith('get "default"')).join(',\n')} };`,
+        loader: 'js',
+      };
+    });
+  },
+};
+
+const lazyRequire = {
+  name: 'lazy-libraries',
+  setup(build) {
+    const filter = new RegExp(`^(${lazyLibraries.map((name) => name.replace('/', '\\/')).join('|')})$`);
+    build.onResolve({ filter }, (args) => ({ path: `./lib/${fileOf(args.path)}`, external: true }));
+  },
+};
+
+/** The parts of a process that hold no state of the operating system, made ready inside the snapshot. */
+const entry = `
+  import { main } from './src/app/main.ts';
+  const start = (args) => main(args).then((code) => { if (code !== undefined) process.exitCode = code; });
+  if (globalThis.heddleSnapshot !== undefined) globalThis.heddleSnapshot(start);
+  else start(process.argv.slice(2));
+`;
+
+/** Runs before the bundle in both forms: gives it a \`require\` for \`dist/lib\` and its own place. */
+const banner = `
+var heddleRequire = globalThis.heddleSnapshot === undefined ? require : (id) => globalThis.heddleLibrary(id);
+if (globalThis.heddleSnapshot === undefined) {
+  globalThis.heddleUrl = require('node:url').pathToFileURL(__filename).href;
+  globalThis.heddleSelf = [__filename];
+}
+`;
+
+const snapshotEntry = (bundle) => `
+const { startupSnapshot } = require('node:v8');
+globalThis.heddleSnapshot = (start) => {
+  startupSnapshot.setDeserializeMainFunction(() => {
+    const { createRequire } = process.getBuiltinModule('node:module');
+    const { pathToFileURL } = process.getBuiltinModule('node:url');
+    const { resolve, dirname, join } = process.getBuiltinModule('node:path');
+    const at = process.execArgv.indexOf('--snapshot-blob');
+    const blob = resolve(process.execArgv[at + 1]);
+    const bundle = join(dirname(blob), 'heddle.cjs');
+    globalThis.heddleLibrary = createRequire(bundle);
+    globalThis.heddleUrl = pathToFileURL(bundle).href;
+    globalThis.heddleSelf = ['--snapshot-blob', blob, '--'];
+    start(process.argv.slice(1));
+  });
+};
+${bundle}
+`;
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node26',
+  format: 'cjs',
+  legalComments: 'none',
+  logLevel: 'warning',
+  write: true,
+};
+
+/** Builds into a folder beside \`dist\` and swaps it in, so that what runs never sees half a build. */
+export async function build() {
+  const work = mkdtempSync(path.join(root, 'dist.build-'));
+  try {
+    mkdirSync(path.join(work, 'lib'));
+    await Promise.all([
+      esbuild.build({
+        ...common,
+        stdin: { contents: entry, resolveDir: root, sourcefile: 'entry.js', loader: 'js' },
+        outfile: path.join(work, 'heddle.cjs'),
+        minifySyntax: true,
+        minifyWhitespace: true,
+        keepNames: false,
+        supported: { 'dynamic-import': false },
+        plugins: [builtinGetters, lazyRequire],
+        define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false', require: 'heddleRequire' },
+        banner: { js: banner },
+      }),
+      ...lazyLibraries.map((name) =>
+        esbuild.build({
+          ...common,
+          stdin: {
+            contents: `module.exports = require(${JSON.stringify(name)});`,
+            resolveDir: root,
+            loader: 'js',
+          },
+          outfile: path.join(work, 'lib', fileOf(name)),
+          minifySyntax: true,
+          minifyWhitespace: true,
+        }),
+      ),
+    ]);
+    const node = findNode();
+    const bundle = readFileSync(path.join(work, 'heddle.cjs'), 'utf8');
+    writeFileSync(path.join(work, 'snapshot.cjs'), snapshotEntry(bundle));
+    execFileSync(node, ['--snapshot-blob', 'heddle.blob', '--build-snapshot', 'snapshot.cjs'], {
+      cwd: work,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    rmSync(path.join(work, 'snapshot.cjs'));
+    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+    // `bin/heddle` compares this with the Node it found.
+    writeFileSync(path.join(work, 'snapshot-for'), `${version} ${binaryPackage() ?? ''}\n`);
+    swap(work);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function swap(work) {
+  const dist = path.join(root, 'dist');
+  const old = `${work}.old`;
+  try {
+    renameSync(dist, old);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  renameSync(work, dist);
+  rmSync(old, { recursive: true, force: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();
