@@ -1,0 +1,84 @@
+/**
+ * Who is at the other end of a TLS connection. Asked after every handshake, resumed ones too:
+ * OpenSSL says whether *some* root vouches for the chain, this says whether a root of the trust
+ * domain that the certificate names does.
+ */
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { spiffeIdOf } from './certificate.ts';
+import type { SpiffeId } from './spiffe-id.ts';
+import type { TrustBundle, TrustBundles } from './trust-bundle.ts';
+
+export type PeerVerdict =
+  | { readonly ok: true; readonly id: SpiffeId }
+  | { readonly ok: false; readonly reason: PeerRefusal };
+
+export type PeerRefusal =
+  | 'no-certificate'
+  | 'not-authorized'
+  | 'not-one-spiffe-id'
+  | 'unknown-trust-domain'
+  | 'root-of-another-trust-domain';
+
+/** What is asked of a TLS socket. */
+export type PeerSocket = Pick<TLSSocket, 'authorized' | 'getPeerX509Certificate'>;
+
+/** A chain longer than this is refused; meshes use two or three. */
+const MAX_CHAIN = 8;
+
+/** The identity of the peer of `socket`, and a reason where it has none. */
+export function verifyPeer(socket: PeerSocket, bundles: TrustBundles): PeerVerdict {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined) return { ok: false, reason: 'no-certificate' };
+  if (socket.authorized !== true) return { ok: false, reason: 'not-authorized' };
+  return verifyChain(leaf, bundles);
+}
+
+/**
+ * The identity of a certificate whose validity and chain OpenSSL has already accepted: exactly one
+ * SPIFFE URI, and a chain that ends in a root of that id's trust domain.
+ */
+export function verifyChain(leaf: X509Certificate, bundles: TrustBundles): PeerVerdict {
+  const id = spiffeIdOf(leaf);
+  // A CA, and an id without a path, stand for a trust domain and not for a workload (X.509-SVID §5.2).
+  if (id === undefined || id.path === '' || leaf.ca) return { ok: false, reason: 'not-one-spiffe-id' };
+  const bundle = bundles.get(id.trustDomain);
+  if (bundle === undefined) return { ok: false, reason: 'unknown-trust-domain' };
+  if (!isKnownToEndIn(leaf, bundle)) return { ok: false, reason: 'root-of-another-trust-domain' };
+  return { ok: true, id };
+}
+
+/** Leaves already found to end in a bundle, by fingerprint: saves the signature checks, and a resumed session may come without its intermediates. */
+const verified = new WeakMap<TrustBundle, Set<string>>();
+const MAX_REMEMBERED = 4096;
+
+function isKnownToEndIn(leaf: X509Certificate, bundle: TrustBundle): boolean {
+  let known = verified.get(bundle);
+  if (known === undefined) {
+    known = new Set();
+    verified.set(bundle, known);
+  }
+  const fingerprint = leaf.fingerprint256;
+  if (known.has(fingerprint)) return true;
+  if (!endsInRootOf(leaf, bundle)) return false;
+  if (known.size >= MAX_REMEMBERED) known.clear();
+  known.add(fingerprint);
+  return true;
+}
+
+/** Follows the chain the peer sent, checking each signature, until a root of `bundle` signed. */
+function endsInRootOf(leaf: X509Certificate, bundle: TrustBundle): boolean {
+  let certificate: X509Certificate | undefined = leaf;
+  for (let depth = 0; certificate !== undefined && depth < MAX_CHAIN; depth++) {
+    const child: X509Certificate = certificate;
+    if (bundle.roots.some((root) => isSignedBy(child, root))) return true;
+    const issuer: X509Certificate | undefined = child.issuerCertificate;
+    if (issuer === undefined || !issuer.ca || !isSignedBy(child, issuer)) return false;
+    certificate = issuer.fingerprint256 === child.fingerprint256 ? undefined : issuer;
+  }
+  return false;
+}
+
+function isSignedBy(child: X509Certificate, issuer: X509Certificate): boolean {
+  return child.checkIssued(issuer) && child.verify(issuer.publicKey);
+}
