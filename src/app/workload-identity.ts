@@ -9,6 +9,7 @@ import { verifyChain } from '#identity/peer.ts';
 import { createSigningRequest, generateKeyPair, privateKeyPem } from '#identity/signing-request.ts';
 import { parseSpiffeId, type SpiffeId } from '#identity/spiffe-id.ts';
 import { trustBundle, trustBundles } from '#identity/trust-bundle.ts';
+import type { Logger } from '#observe/log.ts';
 import { type Credential, RequestRefused, requestCertificate } from './certificate-client.ts';
 
 export interface WorkloadIdentityOptions {
@@ -22,7 +23,7 @@ export interface WorkloadIdentityOptions {
   readonly spiffeId: string;
   /** Wanted life; the control plane bounds it. Absent: its default. */
   readonly ttlSeconds?: number;
-  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void;
+  readonly log: Logger;
   /** Wall clock; absent: `Date.now`. */
   readonly nowMs?: () => number;
 }
@@ -87,7 +88,7 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
         return;
       } catch (error) {
         if (this.#stopping.signal.aborted || error instanceof RequestRefused) throw error;
-        this.#options.log('warn', `no certificate yet, trying again: ${textOf(error)}`);
+        this.#options.log.warn('identity.no-certificate-yet', { error: textOf(error), retryMs: waitMs });
         await this.#pause(waitMs);
       }
     }
@@ -130,16 +131,12 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
       const certificate = await this.#obtain();
       if (this.#stopping.signal.aborted) return;
       this.#adopt(certificate);
-      this.#options.log(
-        'info',
-        `certificate renewed until ${new Date(certificate.notAfterMs).toISOString()}`,
-      );
+      this.#options.log.info('identity.renewed', { until: new Date(certificate.notAfterMs).toISOString() });
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      const left = Math.round((this.current().notAfterMs - this.#nowMs()) / 1000);
-      const state = left > 0 ? `runs out in ${left} s` : 'has run out';
-      const level = left > 0 ? 'warn' : 'error';
-      this.#options.log(level, `certificate ${state} and could not be renewed: ${textOf(error)}`);
+      const leftSeconds = Math.round((this.current().notAfterMs - this.#nowMs()) / 1000);
+      const level = leftSeconds > 0 ? 'warn' : 'error';
+      this.#options.log[level]('identity.not-renewed', { error: textOf(error), leftSeconds, retryMs });
       this.#renewAt(this.#nowMs() + retryMs, Math.min(retryMs * 2, MAX_RETRY_MS));
     }
   }
