@@ -1,0 +1,152 @@
+/**
+ * The command operators of an access log (Envoy, "Access logging"): each becomes a function that
+ * reads one thing of an {@link AccessRecord}.
+ */
+import type { Parsed, Problem } from '#core/problem.ts';
+import type { AccessRecord } from './access-record.ts';
+import type { Command } from './format-string.ts';
+import { compileTimeFormat, isoTime } from './time-format.ts';
+
+/** What an operator finds; undefined is shown as `-` in a text and `null` in JSON. */
+export type Operator = (record: AccessRecord) => string | number | undefined;
+
+const orNothing = (text: string): string | undefined => (text === '' ? undefined : text);
+
+function elapsed(fromMs: number, toMs: number): number | undefined {
+  return toMs < 0 ? undefined : Math.max(0, Math.floor(toMs - fromMs));
+}
+
+function hostOf(address: string): string | undefined {
+  const colon = address.lastIndexOf(':');
+  return orNothing(colon === -1 ? address : address.slice(0, colon));
+}
+
+function portOf(address: string): number | undefined {
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  return address === '' || Number.isNaN(port) ? undefined : port;
+}
+
+/** Operators that take no argument. */
+const plainOperators: Readonly<Record<string, Operator>> = {
+  PROTOCOL: (r) => orNothing(r.protocol),
+  RESPONSE_CODE: (r) => r.responseCode,
+  RESPONSE_CODE_DETAILS: (r) => orNothing(r.responseCodeDetails),
+  RESPONSE_FLAGS: (r) => orNothing(r.responseFlags),
+  CONNECTION_TERMINATION_DETAILS: (r) => orNothing(r.connectionTerminationDetails),
+  BYTES_RECEIVED: (r) => r.bytesReceived,
+  BYTES_SENT: (r) => r.bytesSent,
+  DURATION: (r) => elapsed(r.startMs, r.endMs),
+  REQUEST_DURATION: (r) => elapsed(r.startMs, r.requestEndMs),
+  RESPONSE_DURATION: (r) => elapsed(r.startMs, r.firstUpstreamByteMs),
+  RESPONSE_TX_DURATION: (r) =>
+    r.firstUpstreamByteMs < 0 ? undefined : elapsed(r.firstUpstreamByteMs, r.endMs),
+  ROUTE_NAME: (r) => orNothing(r.routeName),
+  UPSTREAM_HOST: (r) => orNothing(r.upstreamHost),
+  UPSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.upstreamHost),
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.upstreamHost),
+  UPSTREAM_REMOTE_PORT: (r) => portOf(r.upstreamHost),
+  UPSTREAM_CLUSTER: (r) => orNothing(r.upstreamCluster),
+  UPSTREAM_CLUSTER_RAW: (r) => orNothing(r.upstreamCluster),
+  UPSTREAM_LOCAL_ADDRESS: (r) => orNothing(r.upstreamLocalAddress),
+  UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.upstreamLocalAddress),
+  UPSTREAM_LOCAL_PORT: (r) => portOf(r.upstreamLocalAddress),
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: (r) => r.upstreamAttempts,
+  UPSTREAM_TRANSPORT_FAILURE_REASON: (r) => orNothing(r.upstreamTransportFailureReason),
+  UPSTREAM_PEER_URI_SAN: (r) => orNothing(r.upstreamPeerUri),
+  DOWNSTREAM_LOCAL_ADDRESS: (r) => orNothing(r.downstreamLocalAddress),
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamLocalAddress),
+  DOWNSTREAM_LOCAL_PORT: (r) => portOf(r.downstreamLocalAddress),
+  DOWNSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.downstreamRemoteAddress),
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamRemoteAddress),
+  DOWNSTREAM_REMOTE_PORT: (r) => portOf(r.downstreamRemoteAddress),
+  DOWNSTREAM_PEER_URI_SAN: (r) => orNothing(r.downstreamPeerUri),
+  DOWNSTREAM_LOCAL_URI_SAN: (r) => orNothing(r.downstreamLocalUri),
+  DOWNSTREAM_TLS_VERSION: (r) => orNothing(r.downstreamTlsVersion),
+  REQUESTED_SERVER_NAME: (r) => orNothing(r.requestedServerName),
+  CONNECTION_ID: (r) => r.connectionId,
+};
+
+/** Operators with an argument, such as `REQ(USER-AGENT)`. */
+const argumentOperators: Readonly<Record<string, (argument: string) => Parsed<Operator>>> = {
+  REQ: (argument) => good(firstOf(argument, requestHeader)),
+  RESP: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseHeaders, name))),
+  TRAILER: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseTrailers, name))),
+  START_TIME: (argument) => {
+    const format = compileTimeFormat(argument);
+    return format.ok ? good((r) => format.value(r.startTimeMs)) : format;
+  },
+};
+
+/** Names of all operators, for the reference. */
+export const operatorNames: readonly string[] = [
+  ...Object.keys(argumentOperators),
+  ...Object.keys(plainOperators),
+].sort();
+
+export function compileOperator(command: Command): Parsed<Operator> {
+  const found = findOperator(command);
+  const { maxLength } = command;
+  if (!found.ok || maxLength === undefined) return found;
+  const operator = found.value;
+  return good((record) => {
+    const value = operator(record);
+    return typeof value === 'string' ? value.slice(0, maxLength) : value;
+  });
+}
+
+function findOperator({ name, argument }: Command): Parsed<Operator> {
+  if (name === 'START_TIME' && (argument === undefined || argument === '')) {
+    return good((record) => isoTime(record.startTimeMs));
+  }
+  const withArgument = Object.hasOwn(argumentOperators, name) ? argumentOperators[name] : undefined;
+  if (withArgument !== undefined) {
+    if (argument === undefined || argument === '')
+      return bad(`operator %${name}% needs an argument, such as %${name}(NAME)%`);
+    return withArgument(argument);
+  }
+  const plain = Object.hasOwn(plainOperators, name) ? plainOperators[name] : undefined;
+  if (plain === undefined) return bad(`operator %${name}% is not supported`);
+  return argument === undefined ? good(plain) : bad(`operator %${name}% takes no argument`);
+}
+
+/** `X?Y`: header X, or Y where X is absent. */
+function firstOf(argument: string, read: (name: string) => Operator): Operator {
+  const [main, alternative] = argument.toLowerCase().split('?').map(read);
+  if (alternative === undefined) return main!;
+  return (record) => main!(record) ?? alternative(record);
+}
+
+function requestHeader(name: string): Operator {
+  switch (name) {
+    case ':method':
+      return (r) => orNothing(r.method);
+    case ':path':
+      return (r) => orNothing(r.path);
+    case ':authority':
+    case 'host':
+      return (r) => orNothing(r.authority);
+    case ':scheme':
+      return (r) => headerOf(r.requestHeaders, 'x-forwarded-proto');
+    case 'x-envoy-original-path':
+      return (r) => orNothing(r.originalPath);
+    default:
+      return (r) => headerOf(r.requestHeaders, name);
+  }
+}
+
+/** The first value of header `name` in a flat list. */
+function headerOf(headers: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) return headers[i + 1];
+  }
+  return undefined;
+}
+
+function good(value: Operator): Parsed<Operator> {
+  return { ok: true, value, problems: [] };
+}
+
+function bad(message: string): Parsed<Operator> {
+  const problems: Problem[] = [{ level: 'error', message }];
+  return { ok: false, problems };
+}

@@ -1,0 +1,60 @@
+/**
+ * What is known about one finished request or connection: filled by the data path, read by the
+ * access log and the metrics. A plain mutable object, so that filling a field costs a store.
+ * Header lists are flat: name (lower case), value, name, value, and so on.
+ */
+export interface AccessRecord {
+  /** Milliseconds since 1970, when the first byte of the request came (TCP: the connection). */
+  startTimeMs: number;
+  /** Monotonic milliseconds at the same moment; the times below are monotonic too. */
+  startMs: number;
+  /** When the last byte of the request had come; -1: it never did. */
+  requestEndMs: number;
+  /** When the first byte of the response came from upstream; -1: none did. */
+  firstUpstreamByteMs: number;
+  /** When the request or connection was finished. */
+  endMs: number;
+
+  /** `HTTP/1.1`, `HTTP/1.0`; '' for a connection without HTTP. */
+  protocol: string;
+  method: string;
+  /** Request target in origin form, with the query, as it stands after rewrites. */
+  path: string;
+  /** Before rewrites; '' where there was none. */
+  originalPath: string;
+  authority: string;
+  requestHeaders: readonly string[];
+  responseHeaders: readonly string[];
+  responseTrailers: readonly string[];
+  /** 0: no response was sent. */
+  responseCode: number;
+  /** Envoy's details, such as `via_upstream`. */
+  responseCodeDetails: string;
+  /** Envoy's short flags, comma-separated, such as `UF,URX`; '' for none. */
+  responseFlags: string;
+  bytesReceived: number;
+  bytesSent: number;
+  routeName: string;
+
+  /** `127.0.0.1:9080`; '' where none was chosen. */
+  upstreamHost: string;
+  upstreamCluster: string;
+  upstreamLocalAddress: string;
+  upstreamTransportFailureReason: string;
+  /** Attempts, the first one included; 0: none. */
+  upstreamAttempts: number;
+
+  downstreamLocalAddress: string;
+  downstreamRemoteAddress: string;
+  /** As sent in the ClientHello; '' for none. */
+  requestedServerName: string;
+  connectionTerminationDetails: string;
+  /** URI of the verified certificate of the client, such as a SPIFFE id. */
+  downstreamPeerUri: string;
+  /** URI of our own certificate on the downstream connection. */
+  downstreamLocalUri: string;
+  /** URI of the verified certificate of the upstream. */
+  upstreamPeerUri: string;
+  downstreamTlsVersion: string;
+  connectionId: number;
+}
