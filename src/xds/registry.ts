@@ -1,0 +1,69 @@
+/**
+ * Every message type Heddle knows: the files of `proto/` and the well-known types of protobuf.
+ * A type URL that is not here is one Heddle cannot read.
+ */
+import {
+  create,
+  createRegistry,
+  type DescMessage,
+  fromBinary,
+  type Message,
+  type MessageShape,
+  type Registry,
+  toBinary,
+} from '@bufbuild/protobuf';
+import {
+  type Any,
+  AnySchema,
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_wrappers,
+} from '@bufbuild/protobuf/wkt';
+import { files } from './gen/files.js';
+
+export const registry: Registry = createRegistry(
+  file_google_protobuf_any,
+  file_google_protobuf_duration,
+  file_google_protobuf_empty,
+  file_google_protobuf_struct,
+  file_google_protobuf_timestamp,
+  file_google_protobuf_wrappers,
+  ...files,
+);
+
+const typeUrlPrefix = 'type.googleapis.com/';
+
+/** `type.googleapis.com/envoy.config.listener.v3.Listener`, for the descriptor of that message. */
+export function typeUrlOf(schema: DescMessage): string {
+  return typeUrlPrefix + schema.typeName;
+}
+
+/** The message a type URL names, whatever its prefix; undefined when Heddle does not know it. */
+export function messageOfTypeUrl(typeUrl: string): DescMessage | undefined {
+  return registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
+}
+
+export function packAny<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {
+  return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, message) });
+}
+
+export type Unpacked =
+  | { readonly ok: true; readonly schema: DescMessage; readonly message: Message }
+  | { readonly ok: false; readonly reason: 'unknown-type' | 'malformed'; readonly detail: string };
+
+/** The message inside `any`, of whichever known type. Bytes that do not decode are a value, not an exception. */
+export function unpackAny(any: Any): Unpacked {
+  const schema = messageOfTypeUrl(any.typeUrl);
+  if (schema === undefined) {
+    return { ok: false, reason: 'unknown-type', detail: `type ${JSON.stringify(any.typeUrl)} is not known` };
+  }
+  try {
+    return { ok: true, schema, message: fromBinary(schema, any.value) };
+  } catch (error) {
+    const detail = `not a valid ${schema.typeName}: ${error instanceof Error ? error.message : String(error)}`;
+    return { ok: false, reason: 'malformed', detail };
+  }
+}

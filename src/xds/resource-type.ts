@@ -1,0 +1,143 @@
+/**
+ * The kinds of resources that travel between the planes, a closed list.
+ * Their order is the order of a push that breaks nothing: what is pointed at comes before what points at it.
+ */
+import { type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  ClusterSchema,
+} from './gen/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+} from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
+import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { typeUrlOf } from './registry.ts';
+
+/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets. */
+export const resourceKinds = ['cluster', 'endpoint', 'listener', 'route', 'secret'] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
+
+/** The message of each kind. */
+export interface ResourceMessage {
+  readonly cluster: Cluster;
+  readonly endpoint: ClusterLoadAssignment;
+  readonly listener: Listener;
+  readonly route: RouteConfiguration;
+  readonly secret: Secret;
+}
+
+export interface ResourceType<Kind extends ResourceKind = ResourceKind> {
+  readonly kind: Kind;
+  /** The name of the discovery service: "CDS". */
+  readonly service: string;
+  readonly typeUrl: string;
+  readonly schema: DescMessage;
+  /**
+   * Whether a client may ask for all resources without naming them, and whether a state-of-the-world
+   * response holds all of them, so that one left out is removed (xDS protocol: LDS and CDS only).
+   */
+  readonly fullState: boolean;
+  nameOf(message: ResourceMessage[Kind]): string;
+  /** Names of the endpoint resources this one waits for. Only clusters wait for any. */
+  endpointsOf(message: ResourceMessage[Kind]): readonly string[];
+}
+
+const none: readonly string[] = [];
+
+export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind> } = {
+  cluster: {
+    kind: 'cluster',
+    service: 'CDS',
+    typeUrl: typeUrlOf(ClusterSchema),
+    schema: ClusterSchema,
+    fullState: true,
+    nameOf: (cluster) => cluster.name,
+    endpointsOf(cluster): readonly string[] {
+      const { clusterDiscoveryType: discovery, edsClusterConfig } = cluster;
+      if (discovery.case !== 'type' || discovery.value !== Cluster_DiscoveryType.EDS) return none;
+      return [edsClusterConfig?.serviceName || cluster.name];
+    },
+  },
+  endpoint: {
+    kind: 'endpoint',
+    service: 'EDS',
+    typeUrl: typeUrlOf(ClusterLoadAssignmentSchema),
+    schema: ClusterLoadAssignmentSchema,
+    fullState: false,
+    nameOf: (assignment) => assignment.clusterName,
+    endpointsOf: () => none,
+  },
+  listener: {
+    kind: 'listener',
+    service: 'LDS',
+    typeUrl: typeUrlOf(ListenerSchema),
+    schema: ListenerSchema,
+    fullState: true,
+    nameOf: (listener) => listener.name,
+    endpointsOf: () => none,
+  },
+  route: {
+    kind: 'route',
+    service: 'RDS',
+    typeUrl: typeUrlOf(RouteConfigurationSchema),
+    schema: RouteConfigurationSchema,
+    fullState: false,
+    nameOf: (route) => route.name,
+    endpointsOf: () => none,
+  },
+  secret: {
+    kind: 'secret',
+    service: 'SDS',
+    typeUrl: typeUrlOf(SecretSchema),
+    schema: SecretSchema,
+    fullState: false,
+    nameOf: (secret) => secret.name,
+    endpointsOf: () => none,
+  },
+};
+
+const kindByTypeUrl: ReadonlyMap<string, ResourceKind> = new Map(
+  resourceKinds.map((kind) => [resourceTypes[kind].typeUrl, kind]),
+);
+
+export function kindOfTypeUrl(typeUrl: string): ResourceKind | undefined {
+  return kindByTypeUrl.get(typeUrl);
+}
+
+/** `typeUrl` as `CDS`, `EDS`, ...; the URL itself when it is none of these. */
+export function serviceOfTypeUrl(typeUrl: string): string {
+  const kind = kindOfTypeUrl(typeUrl);
+  return kind === undefined ? typeUrl : resourceTypes[kind].service;
+}
+
+export type DecodedResource<Kind extends ResourceKind> =
+  | { readonly ok: true; readonly name: string; readonly message: ResourceMessage[Kind] }
+  | { readonly ok: false; readonly detail: string };
+
+/** A resource of `kind` out of its Any. Another type, or bytes that do not decode, are a value with the reason. */
+export function decodeResource<Kind extends ResourceKind>(
+  kind: Kind,
+  any: Any | undefined,
+): DecodedResource<Kind> {
+  const type: ResourceType<Kind> = resourceTypes[kind];
+  if (any === undefined) return { ok: false, detail: 'the resource is empty' };
+  if (any.typeUrl !== type.typeUrl) {
+    return {
+      ok: false,
+      detail: `type ${JSON.stringify(any.typeUrl)} came where ${type.typeUrl} was expected`,
+    };
+  }
+  try {
+    const decoded: Message = fromBinary(type.schema, any.value);
+    const message = decoded as ResourceMessage[Kind];
+    return { ok: true, name: type.nameOf(message), message };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ok: false, detail: `not a valid ${type.schema.typeName}: ${reason}` };
+  }
+}
