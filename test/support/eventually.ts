@@ -1,0 +1,23 @@
+/** Waiting for something to become true, without a fixed sleep. */
+import { setTimeout as wait } from 'node:timers/promises';
+
+/**
+ * Calls `attempt` until it neither throws nor rejects, and resolves to its result; after `timeoutMs`
+ * it rejects with the last failure.
+ */
+export async function eventually<T>(
+  attempt: () => T | Promise<T>,
+  { timeoutMs = 10_000, everyMs = 25 }: { readonly timeoutMs?: number; readonly everyMs?: number } = {},
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() >= deadline) {
+        throw new Error(`not so within ${timeoutMs} ms`, { cause: error });
+      }
+      await wait(everyMs);
+    }
+  }
+}
