@@ -29,11 +29,9 @@ const TAG_URI = 0x86;
 /** Context tag 0 of CertificationRequestInfo: attributes. */
 const TAG_ATTRIBUTES = 0xa0;
 
-const generateAsync = promisify(generate);
-
 /** A new P-256 key pair, made off the main thread. */
 export function generateKeyPair(): Promise<KeyPair> {
-  return generateAsync('ec', { namedCurve: 'P-256' });
+  return promisify(generate)('ec', { namedCurve: 'P-256' });
 }
 
 /** PKCS #8, PEM. What this returns never leaves the process but into a file of mode 0600 or a Unix socket. */
