@@ -1,5 +1,6 @@
 /** The storefront's page: values in, HTML out. */
 import type { Book } from './books.ts';
+import { escapeHtml } from './html.ts';
 import { css } from './page-style.ts';
 import type { SuggestReply } from './recommendations-api.ts';
 
@@ -30,18 +31,6 @@ export interface Page {
   readonly recommendations: Part<SuggestReply>;
   /** Copies by book id. */
   readonly stock: Part<Readonly<Record<string, number | undefined>>>;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
 
 export function renderPage(page: Page): string {
