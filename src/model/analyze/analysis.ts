@@ -1,0 +1,16 @@
+/** What only shows when resources are seen together: names that lead nowhere. Warnings, never errors. */
+import type { Problem } from '#core/problem.ts';
+import type { Resource } from '../kinds.ts';
+import { analyzeDestinationRules } from './destination-rules.ts';
+import { analyzeServices } from './services.ts';
+import { Surroundings } from './surroundings.ts';
+import { analyzeVirtualServices } from './virtual-services.ts';
+
+type Analyzer = (surroundings: Surroundings) => readonly Problem[];
+
+const analyzers: readonly Analyzer[] = [analyzeServices, analyzeVirtualServices, analyzeDestinationRules];
+
+export function analyze(resources: readonly Resource[]): readonly Problem[] {
+  const surroundings = new Surroundings(resources);
+  return analyzers.flatMap((analyzer) => analyzer(surroundings));
+}

@@ -1,0 +1,41 @@
+/** Services: protocols that are guessed, and selectors that select nothing. */
+import type { Problem } from '#core/problem.ts';
+import { selects } from '../metadata.ts';
+import { portProtocol } from '../port-protocol.ts';
+import type { Service } from '../service.ts';
+import { finding } from './finding.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export function analyzeServices({ services, deployments }: Surroundings): readonly Problem[] {
+  return [...services.values()].flatMap((service) => [
+    ...portFindings(service),
+    ...selectorFindings(service, deployments),
+  ]);
+}
+
+function portFindings(service: Service): Problem[] {
+  return service.spec.ports.flatMap((port, index) => {
+    const path = ['spec', 'ports', index];
+    const { protocol, carriedAs, known } = portProtocol(port);
+    if (port.protocol !== 'TCP') {
+      return [finding('warning', service, path, `${port.protocol} is not carried by the mesh`)];
+    }
+    if (!known) {
+      const fix = 'name it "http", "tcp-…", or set appProtocol';
+      const what = port.name === undefined ? 'has no name' : `is named "${port.name}"`;
+      return [finding('warning', service, path, `the port ${what}, so its protocol is taken to be TCP`, fix)];
+    }
+    if (protocol === carriedAs) return [];
+    return [
+      finding('info', service, path, `${protocol} is carried as ${carriedAs} until HTTP/2 is supported`),
+    ];
+  });
+}
+
+function selectorFindings(service: Service, deployments: Surroundings['deployments']): Problem[] {
+  const { selector } = service.spec;
+  if (deployments.length === 0 || Object.keys(selector).length === 0) return [];
+  const inReach = deployments.filter(({ metadata }) => metadata.namespace === service.metadata.namespace);
+  if (inReach.some(({ spec }) => selects(selector, spec.template.metadata.labels))) return [];
+  return [finding('warning', service, ['spec', 'selector'], 'selects no workload')];
+}

@@ -1,0 +1,55 @@
+/** The resources of one set, looked up by what others call them. */
+import { didYouMean } from '#core/did-you-mean.ts';
+import type { Deployment } from '../deployment.ts';
+import type { DestinationRule } from '../destination-rule.ts';
+import type { Gateway } from '../gateway.ts';
+import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
+import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
+import type { Service } from '../service.ts';
+import type { VirtualService } from '../virtual-service.ts';
+
+export class Surroundings {
+  readonly services: ReadonlyMap<string, Service>;
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly virtualServices: readonly VirtualService[];
+  readonly destinationRules: readonly DestinationRule[];
+  readonly deployments: readonly Deployment[];
+
+  constructor(resources: readonly Resource[]) {
+    const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
+      resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][];
+    this.services = new Map(of('Service').map((service) => [serviceHost(service), service]));
+    this.gateways = new Map(
+      of('Gateway').map((gateway) => [`${gateway.metadata.namespace}/${gateway.metadata.name}`, gateway]),
+    );
+    this.virtualServices = of('VirtualService');
+    this.destinationRules = of('DestinationRule');
+    this.deployments = of('Deployment');
+  }
+
+  /** Full name of `host` as a resource of `namespace` means it. */
+  fullName(host: string, namespace: string): string {
+    return fullHostName(host, namespace, (full) => this.services.has(full));
+  }
+
+  /** The most specific rule for a host. */
+  destinationRuleFor(full: string): DestinationRule | undefined {
+    const fitting = this.destinationRules.filter(({ spec, metadata }) =>
+      coversHost(this.fullName(spec.host, metadata.namespace ?? ''), full),
+    );
+    return fitting.sort((a, b) => b.spec.host.length - a.spec.host.length)[0];
+  }
+
+  /** A service of that name somewhere else, or of nearly that name. */
+  suggestHost(host: string, namespace: string): string | undefined {
+    const local = [...this.services.values()].filter(({ metadata }) => metadata.namespace === namespace);
+    const names = host.includes('.') ? [...this.services.keys()] : local.map(({ metadata }) => metadata.name);
+    const elsewhere = [...this.services.values()].find(({ metadata }) => metadata.name === host);
+    if (elsewhere !== undefined) return `did you mean "${host}.${elsewhere.metadata.namespace}"?`;
+    return didYouMean(host, names);
+  }
+}
+
+export function serviceHost({ metadata }: Service): string {
+  return `${metadata.name}.${metadata.namespace}.${clusterDomain}`;
+}

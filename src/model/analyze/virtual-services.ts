@@ -1,0 +1,92 @@
+/** VirtualServices: destinations, subsets and gateways that do not exist, routes that nothing reaches. */
+import { didYouMean } from '#core/did-you-mean.ts';
+import type { Problem } from '#core/problem.ts';
+import type { Path } from '../decode/decoder.ts';
+import type { Destination, HttpRoute, VirtualService } from '../virtual-service.ts';
+import { finding } from './finding.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export function analyzeVirtualServices(surroundings: Surroundings): readonly Problem[] {
+  return surroundings.virtualServices.flatMap((virtualService) => [
+    ...gatewayFindings(virtualService, surroundings),
+    ...destinationFindings(virtualService, surroundings),
+    ...unreachableFindings(virtualService),
+  ]);
+}
+
+function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundings): Problem[] {
+  if (gateways.size === 0) return [];
+  const namespace = virtualService.metadata.namespace ?? '';
+  const check = (name: string, path: Path): Problem[] => {
+    const full = name.includes('/') ? name : `${namespace}/${name}`;
+    if (name === 'mesh' || gateways.has(full)) return [];
+    const names = [...gateways.keys()].map((key) => key.replace(`${namespace}/`, ''));
+    return [
+      finding('warning', virtualService, path, `there is no Gateway "${full}"`, didYouMean(name, names)),
+    ];
+  };
+  const { spec } = virtualService;
+  return [
+    ...spec.gateways.flatMap((name, index) => check(name, ['spec', 'gateways', index])),
+    ...spec.http.flatMap(({ match }, route) =>
+      match.flatMap(({ gateways: own = [] }, m) =>
+        own.flatMap((name, index) => check(name, ['spec', 'http', route, 'match', m, 'gateways', index])),
+      ),
+    ),
+  ];
+}
+
+function destinationFindings(virtualService: VirtualService, surroundings: Surroundings): Problem[] {
+  if (surroundings.services.size === 0) return [];
+  return virtualService.spec.http.flatMap(({ route }, r) =>
+    route.flatMap(({ destination }, d) => {
+      const path = ['spec', 'http', r, 'route', d, 'destination'];
+      return destinationFinding(virtualService, destination, path, surroundings);
+    }),
+  );
+}
+
+function destinationFinding(
+  virtualService: VirtualService,
+  { host, subset, port }: Destination,
+  path: Path,
+  surroundings: Surroundings,
+): Problem[] {
+  const namespace = virtualService.metadata.namespace ?? '';
+  const full = surroundings.fullName(host, namespace);
+  const service = surroundings.services.get(full);
+  const warn = (field: string, message: string, fix?: string): Problem[] => [
+    finding('warning', virtualService, [...path, field], message, fix),
+  ];
+  if (service === undefined) {
+    return warn('host', `the mesh has no service "${host}"`, surroundings.suggestHost(host, namespace));
+  }
+  const ports = service.spec.ports.map((one) => one.port);
+  if (port !== undefined && !ports.includes(port.number)) {
+    return warn('port', `the service "${host}" has no port ${port.number}`, `it has ${ports.join(', ')}`);
+  }
+  if (port === undefined && ports.length > 1) {
+    return warn('port', `the service "${host}" has several ports; the one of the request is used`);
+  }
+  if (subset === undefined) return [];
+  const subsets = surroundings.destinationRuleFor(full)?.spec.subsets.map(({ name }) => name) ?? [];
+  if (subsets.includes(subset)) return [];
+  return warn(
+    'subset',
+    `no DestinationRule for "${host}" has the subset "${subset}"`,
+    didYouMean(subset, subsets),
+  );
+}
+
+/** A route without conditions takes everything; what stands after it is never reached. */
+function unreachableFindings(virtualService: VirtualService): Problem[] {
+  const { http } = virtualService.spec;
+  const takesAll = http.findIndex(isUnconditional);
+  if (takesAll < 0 || takesAll === http.length - 1) return [];
+  const message = 'is never reached: the route before it takes every request';
+  return [finding('warning', virtualService, ['spec', 'http', takesAll + 1], message)];
+}
+
+function isUnconditional({ match }: HttpRoute): boolean {
+  return match.length === 0;
+}

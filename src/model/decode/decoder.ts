@@ -1,0 +1,110 @@
+/**
+ * Decoders: a value somebody wrote -> an exact type, with every problem on the way and its place.
+ * Small functions that are put together; each says where it is by the path it is given.
+ */
+import type { Level, Position, Problem } from '#core/problem.ts';
+
+export type Path = readonly (string | number)[];
+
+/** The value, or undefined when it could not be decoded (then an error was reported). */
+export type Decoder<T> = (value: unknown, path: Path, report: Report) => T | undefined;
+
+/** The type that a decoder gives. */
+export type Decoded<D> = D extends Decoder<infer T> ? T : never;
+
+/**
+ * What is lost when a known part without support is left out.
+ * `closes`: something its writer closed would be open, elsewhere or weaker: an error.
+ * `adds`: a feature is missing and nothing is less safe: a warning.
+ */
+export type Loss = 'closes' | 'adds';
+
+export interface ReportOptions {
+  /** `Kind namespace/name`, put on every problem. */
+  readonly resource: string;
+  positionOf(path: Path): Position | undefined;
+  /** Unsupported parts that close something become warnings: somebody asked for this kind. */
+  readonly allowUnsupported: boolean;
+}
+
+/** Collects the problems of one document. */
+export class Report {
+  readonly problems: Problem[] = [];
+  /** Unsupported parts that would have been errors, but were allowed. */
+  readonly allowed: Problem[] = [];
+  /** Whether something that closes is missing support and was not allowed. */
+  closesUnsupported = false;
+  readonly #options: ReportOptions;
+
+  constructor(options: ReportOptions) {
+    this.#options = options;
+  }
+
+  get hasErrors(): boolean {
+    return this.problems.some((problem) => problem.level === 'error');
+  }
+
+  error(path: Path, message: string, fix?: string): undefined {
+    this.#add('error', path, message, fix);
+    return undefined;
+  }
+
+  warning(path: Path, message: string, fix?: string): void {
+    this.#add('warning', path, message, fix);
+  }
+
+  info(path: Path, message: string, fix?: string): void {
+    this.#add('info', path, message, fix);
+  }
+
+  unsupported(path: Path, loss: Loss, what = 'this field'): void {
+    if (loss === 'adds') {
+      this.#add('warning', path, `${what} is not supported yet and has no effect`);
+    } else if (this.#options.allowUnsupported) {
+      this.allowed.push(
+        this.#add('warning', path, `${what} is not supported yet; allowed, so it has no effect`),
+      );
+    } else {
+      this.closesUnsupported = true;
+      this.#add(
+        'error',
+        path,
+        `${what} is not supported yet, and without it the mesh would be less strict than written`,
+      );
+    }
+  }
+
+  #add(level: Level, path: Path, message: string, fix?: string): Problem {
+    const at = this.#options.positionOf(path);
+    const problem: Problem = {
+      level,
+      message,
+      ...(path.length > 0 && { path: formatPath(path) }),
+      ...(at !== undefined && { at }),
+      ...(fix !== undefined && { fix }),
+      resource: this.#options.resource,
+    };
+    this.problems.push(problem);
+    return problem;
+  }
+}
+
+/** `spec.http[0].match`; a step that is not a plain word is quoted. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (/^[A-Za-z_$][\w$-]*$/.test(step)) text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step)}]`;
+  }
+  return text;
+}
+
+/** `a text`, `a number`, …: what somebody wrote, for messages. */
+export function describeValue(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'string') return `the text ${JSON.stringify(value)}`;
+  return `the ${typeof value} ${String(value)}`;
+}

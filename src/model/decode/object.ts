@@ -1,0 +1,133 @@
+/**
+ * Decoder of an object with known fields. Every field of the original schema is listed: decoded,
+ * known but not supported, or known to be without meaning here. Anything else is an error.
+ */
+import { didYouMean } from '#core/did-you-mean.ts';
+import { type Decoder, describeValue, type Loss, type Path, type Report } from './decoder.ts';
+
+type Presence = 'required' | 'optional' | 'defaulted' | 'dropped';
+
+export interface Field<T, P extends Presence = Presence> {
+  readonly presence: P;
+  /** Absent for fields that are never decoded. */
+  readonly decode?: Decoder<T>;
+  readonly fallback?: T;
+  /** For `dropped`: called when the field is there. */
+  dropped?(path: Path, report: Report, value: unknown): void;
+}
+
+export function required<T>(decode: Decoder<T>): Field<T, 'required'> {
+  return { presence: 'required', decode };
+}
+
+/** Absent (or null): the property is absent too. */
+export function optional<T>(decode: Decoder<T>): Field<T, 'optional'> {
+  return { presence: 'optional', decode };
+}
+
+/** Absent (or null): the property is `fallback`. */
+export function defaulted<T>(decode: Decoder<T>, fallback: T): Field<T, 'defaulted'> {
+  return { presence: 'defaulted', decode, fallback };
+}
+
+/** A known field without support yet. */
+export function unsupported(loss: Loss): Field<never, 'dropped'> {
+  return { presence: 'dropped', dropped: (path, report) => report.unsupported(path, loss) };
+}
+
+/** A known field whose absence of support matters only if `closes(value)`; else it is the default anyway. */
+export function unsupportedIf(loss: Loss, matters: (value: unknown) => boolean): Field<never, 'dropped'> {
+  return {
+    presence: 'dropped',
+    dropped(path, report, value): void {
+      if (matters(value)) report.unsupported(path, loss);
+    },
+  };
+}
+
+/** A known field that has no meaning in a mesh of local processes, such as `imagePullPolicy`. */
+export function meaningless(): Field<never, 'dropped'> {
+  return { presence: 'dropped', dropped() {} };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the field's type is found again in ObjectOf.
+export type Shape = Readonly<Record<string, Field<any, any>>>;
+
+type Keys<S extends Shape, P extends Presence> = {
+  [K in keyof S]: S[K] extends Field<unknown, infer Q> ? (Q extends P ? K : never) : never;
+}[keyof S];
+type ValueOf<F> = F extends Field<infer T, Presence> ? T : never;
+export type ObjectOf<S extends Shape> = {
+  readonly [K in Keys<S, 'required' | 'defaulted'>]: ValueOf<S[K]>;
+} & { readonly [K in Keys<S, 'optional'>]?: ValueOf<S[K]> };
+
+/** @param check looks at the whole, once every field is good; reports what does not fit together. */
+export function object<const S extends Shape>(
+  shape: S,
+  check?: (value: ObjectOf<S>, path: Path, report: Report) => void,
+): Decoder<ObjectOf<S>> {
+  return (value, path, report) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return report.error(path, `an object is expected, not ${describeValue(value)}`);
+    }
+    const raw = value as Readonly<Record<string, unknown>>;
+    const decoded: Record<string, unknown> = {};
+    let whole = reportUnknown(raw, shape, path, report);
+    for (const [name, field] of Object.entries(shape)) {
+      if (!decodeField(name, field, raw, decoded, [...path, name], report)) whole = false;
+    }
+    if (!whole) return undefined;
+    check?.(decoded as ObjectOf<S>, path, report);
+    return decoded as ObjectOf<S>;
+  };
+}
+
+function reportUnknown(raw: object, shape: Shape, path: Path, report: Report): boolean {
+  let known = true;
+  for (const name of Object.keys(raw)) {
+    if (Object.hasOwn(shape, name)) continue;
+    known = false;
+    report.error([...path, name], 'there is no such field', didYouMean(name, Object.keys(shape)));
+  }
+  return known;
+}
+
+function decodeField(
+  name: string,
+  field: Field<unknown>,
+  raw: Readonly<Record<string, unknown>>,
+  into: Record<string, unknown>,
+  path: Path,
+  report: Report,
+): boolean {
+  const value = Object.hasOwn(raw, name) ? raw[name] : undefined;
+  if (value === undefined || value === null) {
+    if (field.presence === 'defaulted') into[name] = field.fallback;
+    if (field.presence !== 'required') return true;
+    report.error(path, 'this field is required');
+    return false;
+  }
+  if (field.decode === undefined) {
+    field.dropped?.(path, report, value);
+    return true;
+  }
+  const decoded = field.decode(value, path, report);
+  if (decoded === undefined) return false;
+  into[name] = decoded;
+  return true;
+}
+
+/** Exactly one of `names` must be there; `none` if it may be no field at all. */
+export function atMostOneOf(
+  value: object,
+  names: readonly string[],
+  none: 'none is fine' | 'one is needed',
+  path: Path,
+  report: Report,
+): void {
+  const present = names.filter((name) => Object.hasOwn(value, name));
+  if (present.length > 1)
+    report.error(path, `only one of ${names.join(', ')} may be set, not ${present.join(' and ')}`);
+  else if (present.length === 0 && none === 'one is needed')
+    report.error(path, `one of ${names.join(', ')} is needed`);
+}

@@ -1,0 +1,84 @@
+/** Decoders of single values. */
+import { didYouMean } from '#core/did-you-mean.ts';
+import { type Decoder, describeValue } from './decoder.ts';
+
+export const text: Decoder<string> = (value, path, report) => {
+  if (typeof value === 'string') return value;
+  const quotable = typeof value === 'number' || typeof value === 'boolean';
+  const fix = quotable ? `write it in quotes: ${JSON.stringify(String(value))}` : undefined;
+  return report.error(path, `a text is expected, not ${describeValue(value)}`, fix);
+};
+
+export const nonEmptyText: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  return decoded === '' ? report.error(path, 'must not be empty') : decoded;
+};
+
+export const boolean: Decoder<boolean> = (value, path, report) =>
+  typeof value === 'boolean'
+    ? value
+    : report.error(path, `true or false is expected, not ${describeValue(value)}`);
+
+/** A whole number from `min` to `max`, both included. */
+export function integer(min: number, max: number): Decoder<number> {
+  return (value, path, report) => {
+    if (typeof value !== 'number' || !Number.isInteger(value)) {
+      return report.error(path, `a whole number is expected, not ${describeValue(value)}`);
+    }
+    if (value < min || value > max) return report.error(path, `must be from ${min} to ${max}, not ${value}`);
+    return value;
+  };
+}
+
+export const portNumber: Decoder<number> = integer(1, 65535);
+
+/** One of a closed set of words. */
+export function oneOf<const Words extends readonly string[]>(words: Words): Decoder<Words[number]> {
+  return (value, path, report) => {
+    if (words.includes(value as string)) return value as Words[number];
+    const expected = words.join(', ');
+    const fix = typeof value === 'string' ? didYouMean(value, words) : undefined;
+    return report.error(path, `one of ${expected} is expected, not ${describeValue(value)}`, fix);
+  };
+}
+
+const durationUnitsMs: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6,
+};
+
+/** Milliseconds of a duration in Go's notation, such as `1m30s` or `0.25s`; undefined if it is none. */
+export function parseDurationMs(written: string): number | undefined {
+  if (written === '0') return 0;
+  if (!/^(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:h|ms|m|s|us|µs|ns))+$/.test(written)) return undefined;
+  let ms = 0;
+  for (const [, amount, unit] of written.matchAll(/([0-9.]+)(h|ms|m|s|us|µs|ns)/g)) {
+    ms += Number(amount) * durationUnitsMs[unit!]!;
+  }
+  return ms;
+}
+
+/** A duration of at least a millisecond, in milliseconds. */
+export const durationMs: Decoder<number> = (value, path, report) => {
+  const ms = typeof value === 'string' ? parseDurationMs(value) : undefined;
+  if (ms === undefined) {
+    return report.error(path, `a duration is expected, such as "1.5s", not ${describeValue(value)}`);
+  }
+  return ms >= 1 ? ms : report.error(path, 'must be at least 1ms', 'leave the field out to switch it off');
+};
+
+/** A name in DNS form: letters, digits, `-`; `dots` if it may have several parts. */
+export function dnsName(dots: 'dots' | 'no dots'): Decoder<string> {
+  const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
+  const pattern = new RegExp(dots === 'dots' ? `^${label}(?:\\.${label})*$` : `^${label}$`);
+  return (value, path, report) => {
+    const decoded = nonEmptyText(value, path, report);
+    if (decoded === undefined || (decoded.length <= 253 && pattern.test(decoded))) return decoded;
+    return report.error(path, `${JSON.stringify(decoded)} is not a name (small letters, digits, "-")`);
+  };
+}

@@ -1,0 +1,47 @@
+/** Istio's `Headers`: what to set, add and remove on a request and on its response. */
+import { list, mapOf } from './decode/collection.ts';
+import type { Decoder } from './decode/decoder.ts';
+import { defaulted, object, optional } from './decode/object.ts';
+import { text } from './decode/scalar.ts';
+
+export interface HeaderOperations {
+  /** Replaces the header. */
+  readonly set: Readonly<Record<string, string>>;
+  /** Adds a value beside those that are there. */
+  readonly add: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+}
+
+export interface Headers {
+  readonly request?: HeaderOperations;
+  readonly response?: HeaderOperations;
+}
+
+/** RFC 9110 §5.6.2 token, or one of the pseudo-headers that Envoy lets one set. */
+const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+export const headerName: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  if (decoded === undefined || headerNamePattern.test(decoded)) return decoded;
+  return report.error(path, `${JSON.stringify(decoded)} is not a header name`);
+};
+
+const headerValue: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  if (decoded === undefined || !/[\r\n\0]/.test(decoded)) return decoded;
+  return report.error(path, 'a header value has no line breaks');
+};
+
+const changedName: Decoder<string> = (value, path, report) =>
+  value === ':authority' ? ':authority' : headerName(value, path, report);
+
+const operations: Decoder<HeaderOperations> = object({
+  set: defaulted(mapOf(headerValue, changedName), {}),
+  add: defaulted(mapOf(headerValue, changedName), {}),
+  remove: defaulted(list(headerName), []),
+});
+
+export const headers: Decoder<Headers> = object({
+  request: optional(operations),
+  response: optional(operations),
+});

@@ -1,0 +1,62 @@
+/** `http[].match[]` of a VirtualService: conditions that must all hold. */
+import { list, mapOf } from './decode/collection.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
+import { defaulted, object, optional, unsupported } from './decode/object.ts';
+import { boolean, portNumber, text } from './decode/scalar.ts';
+import { headerName } from './header-operations.ts';
+import { type Labels, labels } from './metadata.ts';
+import { type StringMatch, stringMatch, stringMatchOrPresence } from './string-match.ts';
+
+export interface HttpMatch {
+  readonly name?: string;
+  readonly uri?: StringMatch;
+  /** For `uri.exact` and `uri.prefix`. */
+  readonly ignoreUriCase: boolean;
+  readonly scheme?: StringMatch;
+  readonly method?: StringMatch;
+  readonly authority?: StringMatch;
+  /** By lower-case name; an empty match asks for presence. */
+  readonly headers: Readonly<Record<string, StringMatch>>;
+  /** As `headers`; none of these may match. */
+  readonly withoutHeaders: Readonly<Record<string, StringMatch>>;
+  readonly queryParams: Readonly<Record<string, StringMatch>>;
+  /** The port the caller addressed. */
+  readonly port?: number;
+  /** Labels of the caller's workload. */
+  readonly sourceLabels: Labels;
+  readonly sourceNamespace?: string;
+  /** Replaces the VirtualService's own list. */
+  readonly gateways?: readonly string[];
+}
+
+const headerMatches: Decoder<Readonly<Record<string, StringMatch>>> = (value, path, report) => {
+  const decoded = mapOf(stringMatchOrPresence, headerName)(value, path, report);
+  if (decoded === undefined) return undefined;
+  return Object.fromEntries(Object.entries(decoded).map(([name, match]) => [name.toLowerCase(), match]));
+};
+
+function checkMatch(match: Pick<HttpMatch, 'uri' | 'ignoreUriCase'>, path: Path, report: Report): void {
+  if (match.ignoreUriCase && match.uri?.regex !== undefined) {
+    report.warning([...path, 'ignoreUriCase'], 'has no effect on a regex', 'begin the regex with (?i)');
+  }
+}
+
+export const httpMatch: Decoder<HttpMatch> = object(
+  {
+    name: optional(text),
+    uri: optional(stringMatch),
+    ignoreUriCase: defaulted(boolean, false),
+    scheme: optional(stringMatch),
+    method: optional(stringMatch),
+    authority: optional(stringMatch),
+    headers: defaulted(headerMatches, {}),
+    withoutHeaders: defaulted(headerMatches, {}),
+    queryParams: defaulted(mapOf(stringMatchOrPresence), {}),
+    port: optional(portNumber),
+    sourceLabels: defaulted(labels, {}),
+    sourceNamespace: optional(text),
+    gateways: optional(list(text)),
+    statPrefix: unsupported('adds'),
+  },
+  checkMatch,
+);

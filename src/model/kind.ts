@@ -1,0 +1,23 @@
+/** What the catalogue knows about a kind: its names, its scope and the fields beside `metadata`. */
+import type { Field } from './decode/object.ts';
+import type { ResourceBase } from './metadata.ts';
+
+export interface KindDefinition<R extends ResourceBase<string, unknown>> {
+  readonly kind: R['kind'];
+  /** API group, such as `networking.istio.io`; empty for Kubernetes' core. */
+  readonly group: string;
+  /** All versions that are read; they mean the same. */
+  readonly versions: readonly string[];
+  readonly scope: 'namespace' | 'mesh';
+  /** Fields of the document beside `apiVersion`, `kind` and `metadata`. */
+  readonly fields: {
+    readonly spec?: Field<R['spec']>;
+    // biome-ignore lint/suspicious/noExplicitAny: only `spec` and `status` reach the resource.
+    readonly [name: string]: Field<any> | undefined;
+  };
+  /**
+   * A broken document of this kind holds back the whole set of its source, not only itself:
+   * what it was meant to close must not stay open because of a slip.
+   */
+  readonly guards?: boolean;
+}

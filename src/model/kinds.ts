@@ -1,0 +1,50 @@
+/** Every kind that this build reads. */
+import { type Deployment, deploymentKind } from './deployment.ts';
+import { type DestinationRule, destinationRuleKind } from './destination-rule.ts';
+import { type Gateway, gatewayKind } from './gateway.ts';
+import type { KindDefinition } from './kind.ts';
+import { type LocalMesh, localMeshKind } from './local-mesh.ts';
+import { type Namespace, namespaceKind } from './namespace.ts';
+import { type PeerAuthentication, peerAuthenticationKind } from './peer-authentication.ts';
+import { type Pod, podKind } from './pod.ts';
+import { type Service, serviceKind } from './service.ts';
+import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
+import { type VirtualService, virtualServiceKind } from './virtual-service.ts';
+
+export interface ResourceByKind {
+  readonly Namespace: Namespace;
+  readonly Service: Service;
+  readonly ServiceAccount: ServiceAccount;
+  readonly Deployment: Deployment;
+  readonly Pod: Pod;
+  readonly Gateway: Gateway;
+  readonly VirtualService: VirtualService;
+  readonly DestinationRule: DestinationRule;
+  readonly PeerAuthentication: PeerAuthentication;
+  readonly LocalMesh: LocalMesh;
+}
+
+export type Kind = keyof ResourceByKind;
+export type Resource = ResourceByKind[Kind];
+
+export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } = {
+  Namespace: namespaceKind,
+  Service: serviceKind,
+  ServiceAccount: serviceAccountKind,
+  Deployment: deploymentKind,
+  Pod: podKind,
+  Gateway: gatewayKind,
+  VirtualService: virtualServiceKind,
+  DestinationRule: destinationRuleKind,
+  PeerAuthentication: peerAuthenticationKind,
+  LocalMesh: localMeshKind,
+};
+
+/** `Kind namespace/name`, or `Kind name` for kinds without namespace: unique in a mesh. */
+export function resourceKey(kind: string, name: string, namespace?: string): string {
+  return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+export function keyOf(resource: Resource): string {
+  return resourceKey(resource.kind, resource.metadata.name, resource.metadata.namespace);
+}

@@ -1,0 +1,102 @@
+/** Texts -> resources: every document of every file, and everything that is wrong with any of them. */
+import type { Problem } from '#core/problem.ts';
+import { parseYaml } from '#core/yaml.ts';
+import { analyze } from './analyze/analysis.ts';
+import { type DecodedDocument, type DecodeOptions, decodeDocument } from './document.ts';
+import { keyOf, type Resource } from './kinds.ts';
+
+export interface SourceText {
+  /** As problems name it. */
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface LoadOptions {
+  /** Kinds whose unsupported parts are let pass, even where they close something. */
+  readonly allowUnsupported?: readonly string[];
+}
+
+/** A document that could not be used. */
+export interface Rejected {
+  readonly key: string;
+  readonly file: string;
+}
+
+export interface Loaded {
+  /** Without errors; unique by {@link keyOf}; in order of the files and documents. */
+  readonly resources: readonly Resource[];
+  /** Errors, warnings and hints in order of the files, those of the analysis last. */
+  readonly problems: readonly Problem[];
+  /** Unsupported parts that were let pass and would have been errors. */
+  readonly allowed: readonly Problem[];
+  readonly rejected: readonly Rejected[];
+  /** Files of which some document could not even be parsed. */
+  readonly brokenFiles: readonly string[];
+  /**
+   * Whether something that closes could not be used: then nothing of these texts may replace what
+   * is in force.
+   */
+  readonly holds: boolean;
+}
+
+export function loadDocuments(files: readonly SourceText[], options: LoadOptions = {}): Loaded {
+  const decodeOptions: DecodeOptions = { allowUnsupported: options.allowUnsupported ?? [] };
+  const loading = new Loading();
+  for (const { file, text } of files) {
+    const { documents, problems, incomplete } = parseYaml(text, file);
+    if (incomplete) loading.brokenFiles.push(file);
+    // Problems inside a document come back with it.
+    const within = new Set(documents.flatMap((document) => document.problems));
+    loading.problems.push(...problems.filter((problem) => !within.has(problem)));
+    for (const document of documents) {
+      for (const decoded of decodeDocument(document, decodeOptions)) loading.add(decoded, file);
+    }
+  }
+  return loading.result();
+}
+
+class Loading {
+  readonly brokenFiles: string[] = [];
+  readonly problems: Problem[] = [];
+  readonly #resources = new Map<string, Resource>();
+  readonly #allowed: Problem[] = [];
+  readonly #rejected: Rejected[] = [];
+  #holds = false;
+
+  add({ resource, key, problems, allowed, holds }: DecodedDocument, file: string): void {
+    this.problems.push(...problems);
+    this.#allowed.push(...allowed);
+    if (holds) this.#holds = true;
+    if (problems.some((problem) => problem.level === 'error')) this.#rejected.push({ key, file });
+    if (resource === undefined) return;
+    const first = this.#resources.get(keyOf(resource));
+    if (first === undefined) this.#resources.set(keyOf(resource), resource);
+    else this.#addDuplicate(resource, first);
+  }
+
+  /** Two documents of one name: neither can be told to be the right one, so nothing changes. */
+  #addDuplicate(second: Resource, first: Resource): void {
+    const { file, line } = first.origin.start;
+    this.#holds = true;
+    this.#rejected.push({ key: keyOf(second), file: second.origin.file });
+    this.problems.push({
+      level: 'error',
+      message: `there is another ${second.kind} of this name at ${file}:${line}`,
+      path: 'metadata.name',
+      at: second.origin.positionOf(['metadata', 'name']) ?? second.origin.start,
+      resource: keyOf(second),
+    });
+  }
+
+  result(): Loaded {
+    const resources = [...this.#resources.values()];
+    return {
+      resources,
+      problems: [...this.problems, ...analyze(resources)],
+      allowed: this.#allowed,
+      rejected: this.#rejected,
+      brokenFiles: this.brokenFiles,
+      holds: this.#holds || this.brokenFiles.length > 0,
+    };
+  }
+}

@@ -1,0 +1,58 @@
+/** The protocol of a service's port: `appProtocol`, or the part of its name before the first `-` (Istio). */
+import type { ServicePort } from './service.ts';
+
+export type CarriedProtocol = 'HTTP' | 'TCP';
+
+export interface PortProtocol {
+  /** What was written, such as `GRPC`. */
+  readonly protocol: string;
+  /** How proxies treat it. */
+  readonly carriedAs: CarriedProtocol;
+  /** Whether it was written and understood; else TCP is assumed. */
+  readonly known: boolean;
+}
+
+/** HTTP/2 and what rides on it is opaque until proxies speak it. */
+const carried: Readonly<Record<string, CarriedProtocol>> = {
+  http: 'HTTP',
+  'kubernetes.io/ws': 'HTTP',
+  http2: 'TCP',
+  'kubernetes.io/h2c': 'TCP',
+  grpc: 'TCP',
+  'grpc-web': 'HTTP',
+  https: 'TCP',
+  'kubernetes.io/wss': 'TCP',
+  tls: 'TCP',
+  tcp: 'TCP',
+  mongo: 'TCP',
+  mysql: 'TCP',
+  redis: 'TCP',
+};
+
+/** Protocols that are TCP to a proxy and lose nothing by it. */
+const opaque: ReadonlySet<string> = new Set([
+  'https',
+  'kubernetes.io/wss',
+  'tls',
+  'tcp',
+  'mongo',
+  'mysql',
+  'redis',
+]);
+
+export function portProtocol({ name, appProtocol }: Pick<ServicePort, 'name' | 'appProtocol'>): PortProtocol {
+  const written = (appProtocol ?? prefixOf(name))?.toLowerCase() ?? '';
+  const carriedAs = Object.hasOwn(carried, written) ? carried[written] : undefined;
+  if (carriedAs === undefined) return { protocol: 'TCP', carriedAs: 'TCP', known: false };
+  return { protocol: opaque.has(written) ? 'TCP' : protocolName(written), carriedAs, known: true };
+}
+
+function prefixOf(name: string | undefined): string | undefined {
+  if (name === 'grpc-web' || name?.startsWith('grpc-web-')) return 'grpc-web';
+  return name?.split('-', 1)[0];
+}
+
+function protocolName(written: string): string {
+  if (written === 'kubernetes.io/ws' || written === 'grpc-web') return 'HTTP';
+  return written === 'kubernetes.io/h2c' ? 'HTTP2' : written.toUpperCase();
+}

@@ -1,0 +1,36 @@
+/** Istio's `StringMatch`: exactly one of exact, prefix, regex. */
+import { RE2JS } from 're2js';
+import type { Decoder } from './decode/decoder.ts';
+import { atMostOneOf, object, optional } from './decode/object.ts';
+import { text } from './decode/scalar.ts';
+
+export interface StringMatch {
+  readonly exact?: string;
+  readonly prefix?: string;
+  /** RE2 syntax; must match the whole value. */
+  readonly regex?: string;
+}
+
+/** RE2 as Envoy uses it; what it refuses is refused here, with the place. */
+export const regex: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  if (decoded === undefined) return undefined;
+  try {
+    RE2JS.compile(decoded);
+    return decoded;
+  } catch (error) {
+    return report.error(path, `not a regular expression of RE2: ${(error as Error).message}`);
+  }
+};
+
+const fields = { exact: optional(text), prefix: optional(text), regex: optional(regex) } as const;
+const names = Object.keys(fields);
+
+export const stringMatch: Decoder<StringMatch> = object(fields, (value, path, report) =>
+  atMostOneOf(value, names, 'one is needed', path, report),
+);
+
+/** For headers and query parameters: an empty match asks for presence. */
+export const stringMatchOrPresence: Decoder<StringMatch> = object(fields, (value, path, report) =>
+  atMostOneOf(value, names, 'none is fine', path, report),
+);
