@@ -1,4 +1,35 @@
-/** Where the program starts. Apart from `command-line.ts`, so that a start-up snapshot can hold that unstarted. */
-import { main } from './command-line.ts';
+/** Where the program starts: from the words of the command line to one command of the catalogue. */
+import type { Planes } from '#cli/planes.ts';
+import { colours } from '#cli/render/colour.ts';
+import { runCommandLine } from '#cli/run.ts';
+import { processTerminal } from '#cli/terminal.ts';
 
-await main();
+/** Each plane's code is loaded when its command runs, and not before. */
+const planes: Planes = {
+  up: async (options) => (await import('./up.ts')).runUp(options),
+  control: async (options) => (await import('./control.ts')).runControl(options),
+  sidecar: async (options) => (await import('./sidecar.ts')).runSidecar(options),
+  gateway: async (options) => (await import('./gateway.ts')).runGateway(options),
+  agent: async (options) => (await import('./agent.ts')).runAgent(options),
+  proxy: async (options) => (await import('./proxy.ts')).runProxy(options),
+  bootstrap: async (options) => (await import('./bootstrap.ts')).runBootstrap(options),
+};
+
+/**
+ * Runs one command line to its end.
+ *
+ * @param words without the program's name, such as `['up', 'examples/bookstore']`
+ * @returns the exit code; never rejects
+ */
+export async function main(words: readonly string[]): Promise<number> {
+  // A reader that went away (`heddle get | head`) is not an error of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  const terminal = processTerminal(process, process.env, colours);
+  return runCommandLine(words, { planes, terminal });
+}
+
+// In the bundle of `dist/` the caller decides when to start.
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,15 +1,13 @@
 /** How this program starts itself again: the same Node, the same bundle, snapshot or source. */
 import { readFileSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
-
-/** Options of Node that belong to one process only: an inspector's port, a test run, a profile. */
-const notInherited = /^--(inspect|test|watch|cpu-prof|heap-prof|prof|report|eval|print|import=.*test)/;
+import { fileURLToPath } from 'node:url';
 
 /** The words that start `heddle`; a command and its arguments follow. */
 export function heddleCommand(): readonly string[] {
-  const entry = process.argv[1];
-  if (entry === undefined) throw new Error('started without a file: cannot start itself again');
-  return [process.execPath, ...process.execArgv.filter((word) => !notInherited.test(word)), entry];
+  // What is built into `dist/` says how it was started; otherwise the source runs by itself.
+  const { heddleSelf } = globalThis as { readonly heddleSelf?: readonly string[] };
+  return [process.execPath, ...(heddleSelf ?? [fileURLToPath(new URL('../app/main.ts', import.meta.url))])];
 }
 
 /** `PATH` with the folder of this Node first, so that `node` in what we start is the Node we run. */
