@@ -1,0 +1,63 @@
+/** What the admin interface may see and do, and the shape of one of its pages. */
+import type { JsonValue } from '@bufbuild/protobuf';
+import type { Logger } from '#observe/log.ts';
+import type { Metrics } from '#observe/metrics.ts';
+import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
+import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { ResourceTable } from '../apply/resource-table.ts';
+import type { DataPath, SecretStore } from '../contract.ts';
+
+/** Envoy's states of a server. */
+export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
+
+export interface AdminView {
+  readonly metrics: Metrics;
+  readonly dataPath: DataPath;
+  readonly table: ResourceTable;
+  readonly secrets: SecretStore;
+  readonly bootstrap: Bootstrap;
+  readonly commandLine: CommandLineOptions;
+  /** Such as `heddle/0.1.0`. */
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
+  readonly log: Logger;
+  state(): ServerState;
+  /** What is accepted and waits for something, such as `listener 0.0.0.0_8080`. */
+  warming(): readonly string[];
+  readonly actions: AdminActions;
+}
+
+export interface AdminActions {
+  /** @param graceful lets connections finish first. */
+  drainListeners(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): Promise<void>;
+  /** While failed, `/ready` says so. */
+  setHealthFailed(failed: boolean): void;
+  /** Ends the process after the answer was sent. */
+  quit(): void;
+  reopenLogs(): void;
+}
+
+export interface AdminReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export interface AdminPage {
+  /** Such as `/stats`. */
+  readonly path: string;
+  /** A page that changes something answers POST only. */
+  readonly method: 'GET' | 'POST';
+  readonly help: string;
+  answer(query: URLSearchParams, view: AdminView): AdminReply | Promise<AdminReply>;
+}
+
+export function textReply(body: string, status = 200): AdminReply {
+  return { status, contentType: 'text/plain; charset=UTF-8', body };
+}
+
+/** Envoy indents by one space. */
+export function jsonReply(value: JsonValue): AdminReply {
+  return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 1)}\n` };
+}

@@ -1,0 +1,85 @@
+/** Every page of the admin interface, and how a request finds its page. */
+import { actionPages } from './action-pages.ts';
+import { configDumpPage } from './config-dump.ts';
+import { type AdminPage, type AdminReply, type AdminView, textReply } from './contract.ts';
+import { prometheusPage, statsPage } from './stats-page.ts';
+import {
+  certsPage,
+  clustersPage,
+  initDumpPage,
+  listenersPage,
+  readyPage,
+  serverInfoPage,
+} from './status-pages.ts';
+
+const hotRestartVersionPage: AdminPage = {
+  path: '/hot_restart_version',
+  method: 'GET',
+  help: 'print the hot restart compatibility version',
+  answer: () => textReply('disabled'),
+};
+
+const homePage: AdminPage = {
+  path: '/',
+  method: 'GET',
+  help: 'admin home page',
+  answer: () => ({ status: 200, contentType: 'text/html; charset=UTF-8', body: homeHtml() }),
+};
+
+const helpPage: AdminPage = {
+  path: '/help',
+  method: 'GET',
+  help: 'print out list of admin commands',
+  answer: () =>
+    textReply(`admin commands are:\n${pages.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`),
+};
+
+export const pages: readonly AdminPage[] = [
+  homePage,
+  certsPage,
+  clustersPage,
+  configDumpPage,
+  helpPage,
+  hotRestartVersionPage,
+  initDumpPage,
+  listenersPage,
+  readyPage,
+  serverInfoPage,
+  statsPage,
+  prometheusPage,
+  ...actionPages,
+];
+
+/** @param target of the request, such as `/stats?usedonly`. */
+export async function answerAdmin(method: string, target: string, view: AdminView): Promise<AdminReply> {
+  const question = target.indexOf('?');
+  const path = question === -1 ? target : target.slice(0, question);
+  const page = pages.find((candidate) => candidate.path === path);
+  if (page === undefined) {
+    return textReply(`invalid path. ${(await helpPage.answer(new URLSearchParams(), view)).body}`, 404);
+  }
+  if (page.method === 'POST' && method !== 'POST') {
+    return textReply(`Method Not Allowed: use POST for ${path}\n`, 405);
+  }
+  if (page.method === 'GET' && method !== 'GET' && method !== 'HEAD') {
+    return textReply(`Method Not Allowed: use GET for ${path}\n`, 405);
+  }
+  return page.answer(new URLSearchParams(question === -1 ? '' : target.slice(question + 1)), view);
+}
+
+function homeHtml(): string {
+  const rows = pages.map(({ path, method, help }) => {
+    const name = path.slice(1);
+    const command =
+      method === 'GET'
+        ? `<a href="${path}">${name === '' ? '/' : name}</a>`
+        : `<form action="${path}" method="post"><button>${name}</button></form>`;
+    return `<tr><td>${command}</td><td>${help.replace(/&/g, '&amp;').replace(/</g, '&lt;')}</td></tr>`;
+  });
+  return [
+    '<!DOCTYPE html>',
+    '<html lang="en"><head><meta charset="utf-8"><title>Heddle admin</title></head>',
+    `<body><table><tbody>${rows.join('\n')}</tbody></table></body></html>`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,230 @@
+/** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/certs`, `/init_dump`: how the proxy is doing. */
+import { X509Certificate } from 'node:crypto';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { NodeSchema, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { plainFromMessage } from '#xds/plain.ts';
+import type { ClusterStatus, EndpointStatus } from '../contract.ts';
+import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
+
+export const readyPage: AdminPage = {
+  path: '/ready',
+  method: 'GET',
+  help: 'print server state, return 200 if LIVE, otherwise return 503',
+  answer(_, view): AdminReply {
+    const state = view.state();
+    return textReply(`${state}\n`, state === 'LIVE' ? 200 : 503);
+  },
+};
+
+export const serverInfoPage: AdminPage = {
+  path: '/server_info',
+  method: 'GET',
+  help: 'print server version/status information',
+  answer(_, view): AdminReply {
+    const uptime = `${Math.floor((Date.now() - view.startedMs) / 1000)}s`;
+    const { node } = view.bootstrap;
+    return jsonReply({
+      version: view.version,
+      state: view.state(),
+      uptime_current_epoch: uptime,
+      uptime_all_epochs: uptime,
+      hot_restart_version: 'disabled',
+      command_line_options: plainFromMessage(CommandLineOptionsSchema, view.commandLine),
+      ...(node === undefined ? {} : { node: plainFromMessage(NodeSchema, node) }),
+    });
+  },
+};
+
+export const listenersPage: AdminPage = {
+  path: '/listeners',
+  method: 'GET',
+  help: 'print listener info (format=json)',
+  answer(query, { dataPath }): AdminReply {
+    const listeners = dataPath.listeners();
+    if (query.get('format') !== 'json') {
+      return textReply(listeners.map(({ name, addresses }) => `${name}::${addresses.join(',')}\n`).join(''));
+    }
+    const statuses = listeners.map(
+      ({ name, addresses: [first, ...more] }): JsonObject => ({
+        name,
+        ...(first === undefined ? {} : { local_address: addressJson(first) }),
+        ...(more.length === 0 ? {} : { additional_local_addresses: more.map(addressJson) }),
+      }),
+    );
+    return jsonReply(statuses.length === 0 ? {} : { listener_statuses: statuses });
+  },
+};
+
+export const clustersPage: AdminPage = {
+  path: '/clusters',
+  method: 'GET',
+  help: 'upstream cluster status (format=json)',
+  answer(query, view): AdminReply {
+    const clusters = view.dataPath.clusters();
+    if (query.get('format') !== 'json') {
+      const lines = clusters.flatMap((status) => clusterLines(status, clusterOf(view, status.name)));
+      return textReply(lines.map((line) => `${line}\n`).join(''));
+    }
+    const statuses = clusters.map((status) => clusterJson(status, clusterOf(view, status.name)));
+    return jsonReply(statuses.length === 0 ? {} : { cluster_statuses: statuses });
+  },
+};
+
+export const certsPage: AdminPage = {
+  path: '/certs',
+  method: 'GET',
+  help: 'print certs on machine',
+  answer(_, { secrets }): AdminReply {
+    const certificates = secrets.names().map((name): JsonObject => {
+      const material = secrets.get(name);
+      return {
+        ca_cert: detailsOf(name, material?.trustedCaPem),
+        cert_chain: detailsOf(name, material?.certificateChainPem),
+      };
+    });
+    return jsonReply({ certificates });
+  },
+};
+
+export const initDumpPage: AdminPage = {
+  path: '/init_dump',
+  method: 'GET',
+  help: 'dump current Envoy init manager information (what is waited for)',
+  answer(_, view): AdminReply {
+    const names = [...view.warming()];
+    return jsonReply(
+      names.length === 0 ? {} : { unready_targets_dumps: [{ name: 'warming', target_names: names }] },
+    );
+  },
+};
+
+function clusterOf(view: AdminView, name: string): Cluster | undefined {
+  return view.table.get('cluster', name)?.active?.message as Cluster | undefined;
+}
+
+/** Envoy's defaults where a cluster sets none. */
+const defaultLimits: Readonly<Record<string, number>> = {
+  max_connections: 1024,
+  max_pending_requests: 1024,
+  max_requests: 1024,
+  max_retries: 3,
+};
+
+function limitLines(name: string, cluster: Cluster | undefined): string[] {
+  const lines: string[] = [];
+  for (const [label, priority] of [
+    ['default_priority', RoutingPriority.DEFAULT],
+    ['high_priority', RoutingPriority.HIGH],
+  ] as const) {
+    const set = cluster?.circuitBreakers?.thresholds.find((threshold) => threshold.priority === priority);
+    const given: Record<string, number | undefined> = {
+      max_connections: set?.maxConnections,
+      max_pending_requests: set?.maxPendingRequests,
+      max_requests: set?.maxRequests,
+      max_retries: set?.maxRetries,
+    };
+    for (const [limit, fallback] of Object.entries(defaultLimits)) {
+      lines.push(`${name}::${label}::${limit}::${given[limit] ?? fallback}`);
+    }
+  }
+  return lines;
+}
+
+function clusterLines(
+  { name, addedViaApi, endpoints }: ClusterStatus,
+  cluster: Cluster | undefined,
+): string[] {
+  const lines = [
+    `${name}::observability_name::${cluster?.altStatName || name}`,
+    ...limitLines(name, cluster),
+  ];
+  lines.push(`${name}::added_via_api::${addedViaApi}`);
+  const serviceName = cluster?.edsClusterConfig?.serviceName ?? '';
+  if (serviceName !== '') lines.push(`${name}::eds_service_name::${serviceName}`);
+  for (const endpoint of endpoints) {
+    const { region, zone, subZone } = endpoint.locality;
+    const facts: [string, string | number][] = [
+      ...Object.entries(endpoint.stats),
+      ['hostname', ''],
+      ['health_flags', endpoint.healthy ? 'healthy' : '/failed_eds_health'],
+      ['weight', endpoint.weight],
+      ['region', region],
+      ['zone', zone],
+      ['sub_zone', subZone],
+      ['canary', 'false'],
+      ['priority', endpoint.priority],
+      ['success_rate', '-1'],
+      ['local_origin_success_rate', '-1'],
+    ];
+    for (const [fact, value] of facts) lines.push(`${name}::${endpoint.address}::${fact}::${value}`);
+  }
+  return lines;
+}
+
+function clusterJson(
+  { name, addedViaApi, endpoints }: ClusterStatus,
+  cluster: Cluster | undefined,
+): JsonObject {
+  const serviceName = cluster?.edsClusterConfig?.serviceName ?? '';
+  return {
+    name,
+    ...(addedViaApi ? { added_via_api: true } : {}),
+    ...(endpoints.length === 0 ? {} : { host_statuses: endpoints.map(hostJson) }),
+    observability_name: cluster?.altStatName || name,
+    ...(serviceName === '' ? {} : { eds_service_name: serviceName }),
+  };
+}
+
+const gauges: ReadonlySet<string> = new Set(['cx_active', 'rq_active']);
+
+function hostJson(endpoint: EndpointStatus): JsonObject {
+  const { region, zone, subZone } = endpoint.locality;
+  return {
+    address: addressJson(endpoint.address),
+    stats: Object.entries(endpoint.stats).map(
+      ([name, value]): JsonObject => ({
+        name,
+        ...(value === 0 ? {} : { value: String(value) }),
+        ...(gauges.has(name) ? { type: 'GAUGE' } : {}),
+      }),
+    ),
+    health_status: { eds_health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY' },
+    weight: endpoint.weight,
+    ...(endpoint.priority === 0 ? {} : { priority: endpoint.priority }),
+    locality: {
+      ...(region === '' ? {} : { region }),
+      ...(zone === '' ? {} : { zone }),
+      ...(subZone === '' ? {} : { sub_zone: subZone }),
+    },
+  };
+}
+
+/** `127.0.0.1:80` or `[::1]:80`; anything else is the path of a socket or an internal name. */
+function addressJson(address: string): JsonObject {
+  const match = /^\[?(.*?)\]?:(\d+)$/.exec(address);
+  if (match === null) return { pipe: { path: address } };
+  return { socket_address: { address: match[1] ?? '', port_value: Number(match[2]) } };
+}
+
+function detailsOf(path: string, pem: string | undefined): JsonValue[] {
+  const blocks = pem?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => {
+    const { serialNumber, subjectAltName = '', validFromDate, validToDate } = new X509Certificate(block);
+    const names = subjectAltName.split(', ').flatMap((entry): JsonObject[] => {
+      const [kind, ...rest] = entry.split(':');
+      const field = { URI: 'uri', DNS: 'dns', 'IP Address': 'ip_address' }[kind ?? ''];
+      return field === undefined ? [] : [{ [field]: rest.join(':') }];
+    });
+    const leftDays = Math.max(0, Math.floor((validToDate.getTime() - Date.now()) / 86_400_000));
+    return {
+      path,
+      serial_number: serialNumber.toLowerCase(),
+      subject_alt_names: names,
+      days_until_expiration: String(leftDays),
+      valid_from: validFromDate.toISOString(),
+      expiration_time: validToDate.toISOString(),
+    };
+  });
+}

@@ -1,0 +1,320 @@
+/**
+ * From accepted resources to resources in force, in the order that fails no request: a cluster is
+ * installed when its endpoints and secrets are there, a table of routes when no cluster is on its
+ * way, a listener when its routes and secrets are there too (xDS protocol, "Resource warming").
+ * What stays away is waited for at most the initial fetch timeout.
+ */
+import type { Message } from '@bufbuild/protobuf';
+import type { Problem } from '#core/problem.ts';
+import type { Logger } from '#observe/log.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
+import { ResourceTable } from './resource-table.ts';
+
+export interface ConfigurationDeps {
+  readonly dataPath: DataPath;
+  readonly secrets: SecretStore;
+  readonly log: Logger;
+  /** How long a resource waits for what it depends on (Envoy's `initial_fetch_timeout`). */
+  readonly initialFetchTimeoutMs: number;
+  /** Counted: an accepted resource could not be put in force. */
+  readonly installFailed: () => void;
+}
+
+/** Names that have to be asked for. */
+export interface Interest {
+  readonly routes: ReadonlySet<string>;
+  readonly endpoints: ReadonlySet<string>;
+  /** Names of secrets by the cluster that serves them; '' is the ADS stream. */
+  readonly secrets: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export interface Versioned<M extends Message> {
+  readonly message: M;
+  readonly version: string;
+  readonly origin: 'static' | 'dynamic';
+}
+
+interface Waiting {
+  readonly prepared: Prepared;
+  /** Set when it has waited long enough. */
+  late: boolean;
+  readonly timer: NodeJS.Timeout;
+}
+
+type InstalledKind = 'cluster' | 'route' | 'listener';
+
+/** A listener whose port is still held by another tries again after this. */
+const INSTALL_RETRY_MS = 1000;
+
+export class Configuration {
+  readonly table: ResourceTable;
+  readonly #deps: ConfigurationDeps;
+  readonly #waiting: Record<InstalledKind, Map<string, Waiting>> = {
+    cluster: new Map(),
+    route: new Map(),
+    listener: new Map(),
+  };
+  readonly #installed: Record<InstalledKind, Map<string, Dependencies>> = {
+    cluster: new Map(),
+    route: new Map(),
+    listener: new Map(),
+  };
+  readonly #endpoints = new Map<string, ClusterLoadAssignment>();
+  readonly #changed = new Set<() => void>();
+  #holdListeners = false;
+  #settling: Promise<void> | undefined;
+  #settleAgain = false;
+  #closed = false;
+
+  constructor(deps: ConfigurationDeps) {
+    this.#deps = deps;
+    this.table = new ResourceTable(Date.now);
+    deps.secrets.on('change', () => void this.settle());
+  }
+
+  /** Calls `listener` whenever something was accepted, installed or removed. */
+  onChange(listener: () => void): void {
+    this.#changed.add(listener);
+  }
+
+  /** While held, no listener is installed: before the first clusters are known. */
+  holdListeners(held: boolean): void {
+    this.#holdListeners = held;
+    void this.settle();
+  }
+
+  offerCluster(offer: Versioned<Cluster>): readonly Problem[] {
+    const parsed = this.#deps.dataPath.prepareCluster(offer.message);
+    if (parsed.ok) this.#wait('cluster', parsed.value, offer);
+    return parsed.problems;
+  }
+
+  offerListener(offer: Versioned<Listener>): readonly Problem[] {
+    const parsed = this.#deps.dataPath.prepareListener(offer.message);
+    if (parsed.ok) this.#wait('listener', parsed.value, offer);
+    return parsed.problems;
+  }
+
+  offerRoutes(offer: Versioned<RouteConfiguration>): readonly Problem[] {
+    const parsed = this.#deps.dataPath.prepareRoutes(offer.message);
+    if (parsed.ok) this.#wait('route', parsed.value, offer);
+    return parsed.problems;
+  }
+
+  offerEndpoints(offer: Versioned<ClusterLoadAssignment>): readonly Problem[] {
+    const { message, version, origin } = offer;
+    const problems = this.#deps.dataPath.setEndpoints(message);
+    if (problems.some(({ level }) => level === 'error')) return problems;
+    this.#endpoints.set(message.clusterName, message);
+    this.table.warm('endpoint', message.clusterName, version, message, origin);
+    this.table.activate('endpoint', message.clusterName);
+    void this.settle();
+    return problems;
+  }
+
+  removeCluster(name: string): void {
+    this.#forget('cluster', name);
+    this.#deps.dataPath.removeCluster(name);
+    this.#drop();
+  }
+
+  /** Resolves when its connections have drained. */
+  async removeListener(name: string): Promise<void> {
+    this.#forget('listener', name);
+    const drained = this.#deps.dataPath.removeListener(name);
+    this.#drop();
+    await drained;
+  }
+
+  /** Names of listeners and clusters that came by xDS: what a state of the world may remove. */
+  dynamicNames(kind: 'cluster' | 'listener'): string[] {
+    return this.table
+      .entries(kind)
+      .filter(({ origin, active, warming }) => origin === 'dynamic' && (active ?? warming) !== undefined)
+      .map(({ name }) => name);
+  }
+
+  interest(): Interest {
+    const routes = new Set<string>();
+    const endpoints = new Set<string>();
+    const secrets = new Map<string, Set<string>>();
+    for (const dependencies of this.#allDependencies()) {
+      for (const name of dependencies.routes) routes.add(name);
+      for (const name of dependencies.endpoints) endpoints.add(name);
+      for (const { name, sdsCluster } of dependencies.secrets) {
+        const ofCluster = secrets.get(sdsCluster) ?? new Set();
+        secrets.set(sdsCluster, ofCluster.add(name));
+      }
+    }
+    return { routes, endpoints, secrets };
+  }
+
+  /** What is accepted and not in force, such as `listener 0.0.0.0_8080`. */
+  warming(): string[] {
+    return (['cluster', 'route', 'listener'] as const).flatMap((kind) =>
+      [...this.#waiting[kind].keys()].map((name) => `${kind} ${name}`),
+    );
+  }
+
+  isInstalled(kind: InstalledKind, name: string): boolean {
+    return this.#installed[kind].has(name);
+  }
+
+  /** Installs whatever can be installed now; resolves when nothing more can. */
+  settle(): Promise<void> {
+    this.#settleAgain = true;
+    this.#settling ??= this.#settleAll().finally(() => {
+      this.#settling = undefined;
+      // Asked for between the end of the loop and here.
+      if (this.#settleAgain && !this.#closed) void this.settle();
+    });
+    return this.#settling;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const kind of ['cluster', 'route', 'listener'] as const) {
+      for (const { timer } of this.#waiting[kind].values()) clearTimeout(timer);
+      this.#waiting[kind].clear();
+    }
+  }
+
+  #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
+    const { name } = prepared;
+    clearTimeout(this.#waiting[kind].get(name)?.timer);
+    const waiting: Waiting = {
+      prepared,
+      late: false,
+      timer: setTimeout(() => {
+        waiting.late = true;
+        const { log } = this.#deps;
+        log.warn('apply.waited-in-vain', {
+          kind,
+          name,
+          missing: this.#missing(prepared.dependencies).join(', '),
+        });
+        void this.settle();
+      }, this.#deps.initialFetchTimeoutMs).unref(),
+    };
+    this.#waiting[kind].set(name, waiting);
+    this.table.warm(kind, name, offer.version, offer.message, offer.origin);
+    void this.settle();
+    this.#announce();
+  }
+
+  async #settleAll(): Promise<void> {
+    while (this.#settleAgain && !this.#closed) {
+      this.#settleAgain = false;
+      await this.#installReady('cluster', () => true);
+      await this.#installReady('route', () => this.#clustersSettled());
+      await this.#installReady('listener', () => this.#clustersSettled() && !this.#holdListeners);
+    }
+    this.#drop();
+    this.#announce();
+  }
+
+  #clustersSettled(): boolean {
+    return this.#waiting.cluster.size === 0;
+  }
+
+  async #installReady(kind: InstalledKind, may: () => boolean): Promise<void> {
+    for (const [name, waiting] of [...this.#waiting[kind]]) {
+      const isReady = waiting.late || (may() && this.#missing(waiting.prepared.dependencies).length === 0);
+      if (!isReady || this.#closed) continue;
+      await this.#install(kind, name, waiting);
+    }
+  }
+
+  async #install(kind: InstalledKind, name: string, waiting: Waiting): Promise<void> {
+    const { dependencies } = waiting.prepared;
+    clearTimeout(waiting.timer);
+    try {
+      await waiting.prepared.install();
+    } catch (error) {
+      this.#installFailed(kind, name, waiting, error);
+      return;
+    }
+    // A newer version may have come meanwhile: it stays in the waiting room.
+    if (this.#waiting[kind].get(name) === waiting) {
+      this.#waiting[kind].delete(name);
+      this.table.activate(kind, name);
+    }
+    this.#installed[kind].set(name, dependencies);
+    if (kind === 'cluster') this.#giveEndpoints(dependencies);
+    this.#settleAgain = true;
+    this.#deps.log.info('apply.installed', { kind, name });
+  }
+
+  #installFailed(kind: InstalledKind, name: string, waiting: Waiting, error: unknown): void {
+    this.#deps.installFailed();
+    this.#deps.log.error('apply.not-installed', { kind, name, error });
+    const entry = this.table.get(kind, name)?.warming;
+    this.table.refuse(kind, name, entry?.version ?? '', entry?.message, String((error as Error).message));
+    if (this.#waiting[kind].get(name) !== waiting) return;
+    // Out of the room, so that what depends on it is not held up; back when it may work.
+    this.#waiting[kind].delete(name);
+    const timer = setTimeout(() => {
+      const superseded = this.#waiting[kind].has(name) || this.table.get(kind, name)?.warming !== entry;
+      if (this.#closed || superseded) return;
+      this.#waiting[kind].set(name, { ...waiting, late: true });
+      void this.settle();
+    }, INSTALL_RETRY_MS);
+    timer.unref();
+  }
+
+  #giveEndpoints({ endpoints }: Dependencies): void {
+    for (const name of endpoints) {
+      const assignment = this.#endpoints.get(name);
+      if (assignment !== undefined) this.#deps.dataPath.setEndpoints(assignment);
+    }
+  }
+
+  /** What `dependencies` still lacks. */
+  #missing({ routes, endpoints, secrets }: Dependencies): string[] {
+    return [
+      ...routes.filter((name) => !this.#installed.route.has(name)).map((name) => `routes ${name}`),
+      ...endpoints.filter((name) => !this.#endpoints.has(name)).map((name) => `endpoints ${name}`),
+      ...secrets
+        .filter(({ name }) => this.#deps.secrets.get(name) === undefined)
+        .map(({ name }) => `secret ${name}`),
+    ];
+  }
+
+  #forget(kind: InstalledKind, name: string): void {
+    clearTimeout(this.#waiting[kind].get(name)?.timer);
+    this.#waiting[kind].delete(name);
+    this.#installed[kind].delete(name);
+    this.table.remove(kind, name);
+    this.#announce();
+  }
+
+  /** Lets go of routes and endpoints nobody asks for any more. */
+  #drop(): void {
+    const { routes, endpoints } = this.interest();
+    for (const { name, origin } of this.table.entries('route')) {
+      if (origin === 'static' || routes.has(name)) continue;
+      this.#forget('route', name);
+      this.#deps.dataPath.removeRoutes(name);
+    }
+    for (const name of [...this.#endpoints.keys()]) {
+      if (endpoints.has(name)) continue;
+      this.#endpoints.delete(name);
+      this.table.remove('endpoint', name);
+    }
+  }
+
+  *#allDependencies(): Generator<Dependencies> {
+    for (const kind of ['cluster', 'route', 'listener'] as const) {
+      yield* this.#installed[kind].values();
+      for (const { prepared } of this.#waiting[kind].values()) yield prepared.dependencies;
+    }
+  }
+
+  #announce(): void {
+    for (const listener of this.#changed) listener();
+  }
+}

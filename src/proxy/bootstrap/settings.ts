@@ -1,0 +1,231 @@
+/**
+ * What a bootstrap says beside its resources: admin address, where dynamic resources come from,
+ * intervals. Fields the messages have and the proxy cannot honour are problems here.
+ */
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import type { Parsed, Problem } from '#core/problem.ts';
+import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import {
+  type ApiConfigSource,
+  ApiConfigSource_ApiType,
+  ApiVersion,
+  type ConfigSource,
+} from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
+import {
+  type FileAccessLog,
+  FileAccessLogSchema,
+} from '#xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import { InternalListenerSchema } from '#xds/gen/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
+import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+
+/** Where the admin interface listens. */
+export type AdminAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'pipe'; readonly path: string };
+
+/** A stream to a management server. */
+export interface StreamSource {
+  readonly protocol: 'sotw' | 'delta';
+  /** Cluster of the bootstrap the stream goes through. */
+  readonly cluster: string;
+  readonly initialMetadata: readonly (readonly [name: string, value: string])[];
+}
+
+/** Where listeners or clusters come from. */
+export type ListSource = { readonly kind: 'ads' } | { readonly kind: 'file'; readonly path: string };
+
+export interface BootstrapSettings {
+  readonly admin: AdminAddress | undefined;
+  /** Files the admin interface logs its requests to. */
+  readonly adminLogPaths: readonly string[];
+  readonly ads: StreamSource | undefined;
+  readonly listeners: ListSource | undefined;
+  readonly clusters: ListSource | undefined;
+  readonly initialFetchTimeoutMs: number;
+  readonly statsFlushIntervalMs: number;
+}
+
+/** Envoy's defaults. */
+const INITIAL_FETCH_TIMEOUT_MS = 15_000;
+const STATS_FLUSH_INTERVAL_MS = 5000;
+
+export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSettings> {
+  const problems: Problem[] = [];
+  const report = (path: string, message: string, level: Problem['level'] = 'error'): void => {
+    problems.push({ level, path, message });
+  };
+  const dynamic = bootstrap.dynamicResources;
+  const ads = dynamic?.adsConfig && streamSource(dynamic.adsConfig, 'dynamic_resources.ads_config', report);
+  const listeners = listSource(dynamic?.ldsConfig, 'dynamic_resources.lds_config', ads !== undefined, report);
+  const clusters = listSource(dynamic?.cdsConfig, 'dynamic_resources.cds_config', ads !== undefined, report);
+  const known = (bootstrap.staticResources?.clusters ?? []).map(({ name }) => name);
+  if (ads !== undefined && !known.includes(ads.cluster)) {
+    report('dynamic_resources.ads_config.grpc_services', `no static cluster is named "${ads.cluster}"`);
+  }
+  if ((ads !== undefined || listeners?.kind === 'ads') && (bootstrap.node?.id ?? '') === '') {
+    report('node.id', 'is needed to ask a management server: set it here or with --service-node');
+  }
+  refuseUnsupported(bootstrap, known, report);
+  const settings: BootstrapSettings = {
+    admin: adminAddress(bootstrap.admin?.address, report),
+    adminLogPaths: adminLogPaths(bootstrap.admin, report),
+    ads,
+    listeners,
+    clusters,
+    initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
+    statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
+  };
+  if (problems.some(({ level }) => level === 'error')) return { ok: false, problems };
+  return { ok: true, value: settings, problems };
+}
+
+export type Report = (path: string, message: string, level?: Problem['level']) => void;
+
+/** Reads `api_config_source` for gRPC; anything else is a problem at `path`. */
+export function streamSource(
+  source: ApiConfigSource,
+  path: string,
+  report: Report,
+): StreamSource | undefined {
+  const { GRPC, DELTA_GRPC } = ApiConfigSource_ApiType;
+  if (source.apiType !== GRPC && source.apiType !== DELTA_GRPC) {
+    report(`${path}.api_type`, 'must be GRPC or DELTA_GRPC');
+    return undefined;
+  }
+  if (source.transportApiVersion !== ApiVersion.V3) report(`${path}.transport_api_version`, 'must be V3');
+  if (source.clusterNames.length > 0)
+    report(`${path}.cluster_names`, 'belongs to REST: name the cluster in grpc_services');
+  if (source.refreshDelay !== undefined) report(`${path}.refresh_delay`, 'belongs to REST');
+  if (source.requestTimeout !== undefined) report(`${path}.request_timeout`, 'belongs to REST');
+  if (source.rateLimitSettings !== undefined) report(`${path}.rate_limit_settings`, 'is not supported');
+  const [service, second] = source.grpcServices;
+  if (service === undefined) {
+    report(`${path}.grpc_services`, 'needs one service');
+    return undefined;
+  }
+  if (second !== undefined) report(`${path}.grpc_services[1]`, 'only one service is supported');
+  const { targetSpecifier, initialMetadata } = service;
+  if (targetSpecifier.case !== 'envoyGrpc') {
+    report(`${path}.grpc_services[0]`, 'only envoy_grpc is supported');
+    return undefined;
+  }
+  const { clusterName, authority, retryPolicy, maxReceiveMessageLength } = targetSpecifier.value;
+  const at = `${path}.grpc_services[0].envoy_grpc`;
+  if (authority !== '') report(`${at}.authority`, 'is not supported');
+  if (retryPolicy !== undefined)
+    report(`${at}.retry_policy`, 'is not supported: the stream reconnects with back-off');
+  if (maxReceiveMessageLength !== undefined) report(`${at}.max_receive_message_length`, 'is not supported');
+  return {
+    protocol: source.apiType === DELTA_GRPC ? 'delta' : 'sotw',
+    cluster: clusterName,
+    initialMetadata: initialMetadata.map(({ key, value }) => [key, value]),
+  };
+}
+
+function listSource(
+  source: ConfigSource | undefined,
+  path: string,
+  hasAds: boolean,
+  report: Report,
+): ListSource | undefined {
+  const specifier = source?.configSourceSpecifier;
+  switch (specifier?.case) {
+    case undefined:
+      if (source !== undefined) report(path, 'names no source');
+      return undefined;
+    case 'ads':
+      if (!hasAds) report(path, 'asks for ads, but dynamic_resources.ads_config is missing');
+      return { kind: 'ads' };
+    case 'path':
+      return { kind: 'file', path: specifier.value };
+    case 'pathConfigSource':
+      if (specifier.value.pollInterval !== undefined) {
+        report(`${path}.path_config_source.poll_interval`, 'is not supported: the file is watched');
+      }
+      return { kind: 'file', path: specifier.value.path };
+    default:
+      report(path, 'must be ads or path_config_source');
+      return undefined;
+  }
+}
+
+function adminAddress(address: Address | undefined, report: Report): AdminAddress | undefined {
+  const specifier = address?.address;
+  switch (specifier?.case) {
+    case undefined:
+      return undefined;
+    case 'socketAddress': {
+      const { address: host, portSpecifier } = specifier.value;
+      if (portSpecifier.case === 'namedPort') {
+        report('admin.address.socket_address.named_port', 'is not supported');
+      }
+      return { kind: 'tcp', host, port: Number(portSpecifier.value ?? 0) };
+    }
+    case 'pipe':
+      return { kind: 'pipe', path: specifier.value.path };
+    default:
+      report('admin.address', 'must be a socket_address or a pipe');
+      return undefined;
+  }
+}
+
+function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
+  const paths = admin?.accessLogPath ? [admin.accessLogPath] : [];
+  admin?.accessLog.forEach(({ configType }, i) => {
+    const at = `admin.access_log[${i}].typed_config`;
+    const unpacked = configType.case === 'typedConfig' ? unpackAny(configType.value) : undefined;
+    if (unpacked === undefined || !unpacked.ok || unpacked.schema.typeName !== FileAccessLogSchema.typeName) {
+      report(at, `must be a ${typeUrlOf(FileAccessLogSchema)}`);
+      return;
+    }
+    const log = unpacked.message as FileAccessLog;
+    if (log.accessLogFormat.case !== undefined)
+      report(at, 'a format is not supported for the admin interface');
+    paths.push(log.path);
+  });
+  return paths;
+}
+
+function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
+  const { statsConfig, clusterManager, layeredRuntime, admin, applicationLogConfig } = bootstrap;
+  if (statsConfig !== undefined && statsConfig.statsTags.length > 0) {
+    report('stats_config.stats_tags', 'is not supported');
+  }
+  if (statsConfig?.useAllDefaultTags === false) report('stats_config.use_all_default_tags', 'must be true');
+  if (applicationLogConfig?.logFormat !== undefined) {
+    report('application_log_config.log_format', 'is not supported: use --log-format text|json');
+  }
+  const local = clusterManager?.localClusterName ?? '';
+  if (local !== '' && !clusters.includes(local)) {
+    report('cluster_manager.local_cluster_name', `no static cluster is named "${local}"`);
+  }
+  if (admin !== undefined && admin.profilePath !== '') {
+    report('admin.profile_path', 'has no effect: there is no profiler', 'warning');
+  }
+  layeredRuntime?.layers.forEach(({ layerSpecifier }, i) => {
+    if (layerSpecifier.case !== 'staticLayer') return;
+    for (const key of Object.keys(layerSpecifier.value)) {
+      report(
+        `layered_runtime.layers[${i}].static_layer.${key}`,
+        'has no effect: no runtime key is supported',
+        'warning',
+      );
+    }
+  });
+  bootstrap.bootstrapExtensions.forEach(({ typedConfig }, i) => {
+    const unpacked = typedConfig && unpackAny(typedConfig);
+    if (unpacked?.ok !== true || unpacked.schema.typeName !== InternalListenerSchema.typeName) {
+      report(`bootstrap_extensions[${i}].typed_config`, `must be a ${typeUrlOf(InternalListenerSchema)}`);
+    }
+  });
+}
+
+function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]): number {
+  const given = sources.flatMap((source) => milliseconds(source?.initialFetchTimeout) ?? []);
+  return given.length === 0 ? INITIAL_FETCH_TIMEOUT_MS : Math.max(...given);
+}
+
+function milliseconds(duration: Duration | undefined): number | undefined {
+  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
