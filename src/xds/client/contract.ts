@@ -1,0 +1,45 @@
+/** The client's end of one ADS stream, as a state machine that outlives the connections: no I/O, no clock. */
+import type { Problem } from '#core/problem.ts';
+import type { ResourceKind, ResourceMessage } from '../resource-type.ts';
+
+export interface ReceivedResource<Kind extends ResourceKind = ResourceKind> {
+  readonly name: string;
+  readonly version: string;
+  readonly message: ResourceMessage[Kind];
+}
+
+/** One response, decoded. Answer each with `ack` or `nack`, in the order they came. */
+export interface Update<Kind extends ResourceKind = ResourceKind> {
+  readonly kind: Kind;
+  readonly nonce: string;
+  /** The server's name for the state this response leads to; for display. */
+  readonly version: string;
+  readonly changed: readonly ReceivedResource<Kind>[];
+  readonly removed: readonly string[];
+  /** What did not decode. If there is any, the update must be refused with `nack`. */
+  readonly problems: readonly Problem[];
+  /** Resources the server says it cannot give, each with its reason. */
+  readonly unavailable: readonly { readonly name: string; readonly detail: string }[];
+}
+
+/** An update of any one kind: `kind` tells the type of its messages. */
+export type AnyUpdate = { readonly [Kind in ResourceKind]: Update<Kind> }[ResourceKind];
+
+export interface ClientStream<Request, Response> {
+  /** A new connection: what to send first. Resources already held are not asked for again where the protocol allows. */
+  connected(): readonly Request[];
+  disconnected(): void;
+  /** Asks for more, by name or for all (`*`). Returns what to send; nothing while there is no connection. */
+  subscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
+  unsubscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
+  /** Undefined for a kind not subscribed to, which needs no answer. */
+  receive(response: Response): AnyUpdate | undefined;
+  ack(update: AnyUpdate): Request;
+  /**
+   * @param problems why, in addition to the update's own.
+   * @param applied names of the resources that are in force all the same.
+   */
+  nack(update: AnyUpdate, problems: readonly Problem[], applied?: readonly string[]): Request;
+  /** Name -> version of what is in force. */
+  held(kind: ResourceKind): ReadonlyMap<string, string>;
+}

@@ -1,0 +1,101 @@
+/** The client's end of a state-of-the-world ADS stream (xDS protocol, "Basic protocol overview"). */
+import { create } from '@bufbuild/protobuf';
+import type { Node } from '../gen/envoy/config/core/v3/base_pb.js';
+import {
+  type DiscoveryRequest,
+  DiscoveryRequestSchema,
+  type DiscoveryResponse,
+} from '../gen/envoy/service/discovery/v3/discovery_pb.js';
+import type { Status } from '../gen/google/rpc/status_pb.js';
+import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
+import type { AnyUpdate, ClientStream } from './contract.ts';
+import { assertAcceptable, errorDetail, Subscription, updateFrom } from './subscription.ts';
+
+export type SotwClientStream = ClientStream<DiscoveryRequest, DiscoveryResponse>;
+
+const nothingHeld: ReadonlyMap<string, string> = new Map();
+
+/** @param node is sent with the first request of each connection. */
+export function createSotwClientStream(node: Node): SotwClientStream {
+  const subscriptions = new Map<ResourceKind, Subscription>();
+  let open = false;
+  let introduced = false;
+
+  /** Every request says the whole of what is wanted and the last of what was accepted. */
+  function request(subscription: Subscription, error?: Status): DiscoveryRequest {
+    const { kind, wildcard, names, versionInfo, nonce } = subscription;
+    const first = !introduced;
+    introduced = true;
+    return create(DiscoveryRequestSchema, {
+      typeUrl: resourceTypes[kind].typeUrl,
+      versionInfo,
+      responseNonce: nonce,
+      resourceNames: wildcard && names.size > 0 ? ['*', ...names] : [...names],
+      ...(first ? { node } : {}),
+      ...(error === undefined ? {} : { errorDetail: error }),
+    });
+  }
+
+  function answer(update: AnyUpdate, error?: Status): DiscoveryRequest {
+    const subscription = subscriptions.get(update.kind);
+    if (subscription === undefined)
+      throw new Error(`an update of kind ${update.kind} was answered but never asked for`);
+    subscription.nonce = update.nonce;
+    if (error === undefined) subscription.versionInfo = update.version;
+    return request(subscription, error);
+  }
+
+  return {
+    connected(): readonly DiscoveryRequest[] {
+      open = true;
+      introduced = false;
+      const wanted = resourceKinds.flatMap((kind) => subscriptions.get(kind) ?? []);
+      for (const subscription of wanted) subscription.nonce = '';
+      return wanted.filter(({ wildcard, names }) => wildcard || names.size > 0).map((one) => request(one));
+    },
+    disconnected(): void {
+      open = false;
+    },
+    subscribe(kind, names): readonly DiscoveryRequest[] {
+      const subscription = subscriptions.get(kind) ?? new Subscription(kind);
+      subscriptions.set(kind, subscription);
+      const fresh = subscription.add(names);
+      return open && fresh.length > 0 ? [request(subscription)] : [];
+    },
+    unsubscribe(kind, names): readonly DiscoveryRequest[] {
+      const subscription = subscriptions.get(kind);
+      if (subscription === undefined || subscription.remove(names).length === 0 || !open) return [];
+      return [request(subscription)];
+    },
+    receive(response) {
+      const kind = kindOfTypeUrl(response.typeUrl);
+      const subscription = kind === undefined ? undefined : subscriptions.get(kind);
+      if (kind === undefined || subscription === undefined) return undefined;
+      const { nonce, versionInfo: version } = response;
+      const incoming = response.resources.map((any) => ({ any, version }));
+      const update = updateFrom(kind, incoming, {
+        nonce,
+        version,
+        removed: [],
+        errors: response.resourceErrors,
+      });
+      if (!resourceTypes[kind].fullState) return update;
+      const sent = new Set(update.changed.map(({ name }) => name));
+      return {
+        ...update,
+        removed: [...subscription.held.keys()].filter((name) => !sent.has(name)),
+      } as AnyUpdate;
+    },
+    ack(update): DiscoveryRequest {
+      assertAcceptable(update);
+      subscriptions.get(update.kind)?.apply(update);
+      return answer(update);
+    },
+    nack(update, problems, applied = []): DiscoveryRequest {
+      // What is missing beside something malformed may be just that: nothing is taken away.
+      subscriptions.get(update.kind)?.apply({ ...update, removed: [] }, applied);
+      return answer(update, errorDetail(update, problems));
+    },
+    held: (kind) => subscriptions.get(kind)?.held ?? nothingHeld,
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * The order of a push over one stream, make before break: a kind is sent only after everything of the kinds
+ * before it was sent, at most one response of a kind is unanswered, and clusters and endpoints go away
+ * only when the client has accepted the listeners and routes that no longer point at them.
+ */
+import { type ResourceKind, resourceKinds } from '../resource-type.ts';
+import type { Snapshot } from '../snapshot.ts';
+import type { KindStatus } from './contract.ts';
+import { type Content, isEmpty, Watch } from './watch.ts';
+
+/** Kinds that others point at. */
+const pointedAt: readonly ResourceKind[] = ['cluster', 'endpoint'];
+
+/** Makes a response of `content`, or undefined when the protocol has no way to say it. Books it in `watch`. */
+export type Send<Response> = (watch: Watch, content: Content) => Response | undefined;
+
+export class Push<Response> {
+  readonly #watches = new Map<ResourceKind, Watch>();
+  readonly #send: Send<Response>;
+  #snapshot: Snapshot | undefined;
+  /** Endpoints of clusters that were changed: the client waits for them anew, though it may have them. */
+  readonly #owedEndpoints = new Set<string>();
+  /** The client came back with clusters of an earlier stream and has not asked for listeners yet. */
+  #awaitsListeners = false;
+
+  constructor(snapshot: Snapshot | undefined, send: Send<Response>) {
+    this.#snapshot = snapshot;
+    this.#send = send;
+  }
+
+  watch(kind: ResourceKind): Watch | undefined {
+    return this.#watches.get(kind);
+  }
+
+  open(kind: ResourceKind): Watch {
+    const watch = new Watch(kind);
+    this.#watches.set(kind, watch);
+    if (kind === 'listener') this.#awaitsListeners = false;
+    return watch;
+  }
+
+  /** Call when a client brings along resources of an earlier stream. */
+  resumed(kind: ResourceKind): void {
+    if (pointedAt.includes(kind) && !this.#watches.has('listener')) this.#awaitsListeners = true;
+  }
+
+  replace(snapshot: Snapshot): void {
+    for (const [kind, watch] of this.#watches) {
+      if (snapshot[kind] !== this.#snapshot?.[kind]) watch.dirty = true;
+    }
+    this.#snapshot = snapshot;
+    this.#awaitsListeners = false;
+  }
+
+  /** All that may be sent now. */
+  flush(): Response[] {
+    const responses: Response[] = [];
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) return responses;
+    let blocked = false;
+    for (const kind of resourceKinds) {
+      const watch = this.#watches.get(kind);
+      if (watch === undefined) continue;
+      if (kind === 'endpoint') this.#collectOwed(watch);
+      // Nothing points from secrets to the rest, so that they need not wait for it.
+      if (!watch.dirty || (blocked && kind !== 'secret')) continue;
+      if (watch.inFlight) blocked = true;
+      else this.#advance(watch, snapshot, responses);
+    }
+    this.#removeHeld(snapshot, responses);
+    return responses;
+  }
+
+  #advance(watch: Watch, snapshot: Snapshot, responses: Response[]): void {
+    watch.dirty = false;
+    const content = watch.pending(snapshot[watch.kind]);
+    const hold = pointedAt.includes(watch.kind) && content.removals.length > 0;
+    watch.removalsHeld = hold;
+    this.#deliver(watch, hold ? { ...content, removals: [] } : content, responses);
+  }
+
+  #removeHeld(snapshot: Snapshot, responses: Response[]): void {
+    if (this.#awaitsListeners || !this.#settled('listener') || !this.#settled('route')) return;
+    for (const kind of pointedAt) {
+      const watch = this.#watches.get(kind);
+      if (watch === undefined || !watch.removalsHeld || watch.inFlight || watch.dirty) continue;
+      watch.removalsHeld = false;
+      this.#deliver(watch, watch.pending(snapshot[kind]), responses);
+    }
+  }
+
+  #deliver(watch: Watch, content: Content, responses: Response[]): void {
+    if (isEmpty(content) && !watch.replyOwed) return;
+    if (watch.kind === 'cluster') {
+      for (const { name, endpoints } of content.upserts) {
+        if (watch.told.has(name)) for (const endpoint of endpoints) this.#owedEndpoints.add(endpoint);
+      }
+    }
+    const response = this.#send(watch, content);
+    if (response !== undefined) responses.push(response);
+  }
+
+  #collectOwed(watch: Watch): void {
+    for (const name of this.#owedEndpoints) {
+      if (!watch.covers(name)) continue;
+      watch.owed.add(name);
+      watch.dirty = true;
+      this.#owedEndpoints.delete(name);
+    }
+  }
+
+  #settled(kind: ResourceKind): boolean {
+    return this.#watches.get(kind)?.settled ?? true;
+  }
+
+  status(): KindStatus[] {
+    return resourceKinds.flatMap((kind) => this.#watches.get(kind)?.status() ?? []);
+  }
+}
