@@ -10,6 +10,12 @@ export function heddleCommand(): readonly string[] {
   return [process.execPath, ...(heddleSelf ?? [fileURLToPath(new URL('../app/main.ts', import.meta.url))])];
 }
 
+/** The folder that holds the program: the checkout, or the installed package. */
+export function programFolder(): string {
+  const built = 'heddleSelf' in globalThis;
+  return fileURLToPath(new URL(built ? '..' : '../..', import.meta.url));
+}
+
 /** `PATH` with the folder of this Node first, so that `node` in what we start is the Node we run. */
 export function pathWithNode(path: string | undefined): string {
   const own = dirname(process.execPath);

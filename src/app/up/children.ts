@@ -1,0 +1,88 @@
+/** The command lines of what the runner starts from this same program, and of a real Envoy. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { SECRET_FD } from '#host/process.ts';
+import { heddleCommand, programFolder } from '#host/self.ts';
+import { type MeshPlaces, ports } from './mesh-places.ts';
+
+/** Whom a proxy or an agent speaks for. */
+export interface ProxyChild {
+  readonly pod: string;
+  readonly namespace: string;
+  readonly workload: string;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly trustDomain: string;
+}
+
+/** What connections get to finish when a proxy stops: somebody waits at the terminal. */
+export const DRAIN_SECONDS = 5;
+
+export interface ControlChild {
+  readonly paths: readonly string[];
+  readonly name: string;
+  readonly podFolder: string;
+  readonly allowUnsupported: readonly string[];
+}
+
+export function controlCommand(places: MeshPlaces, control: ControlChild): readonly string[] {
+  return [
+    ...heddleCommand(),
+    'control',
+    ...['--state', places.stateDirectory],
+    ...['--name', control.name],
+    ...['--address', places.controlAddress],
+    ...['--pods', control.podFolder],
+    ...control.allowUnsupported.flatMap((kind) => ['--allow-unsupported', kind]),
+    ...control.paths,
+  ];
+}
+
+/** @param verb the join token is read from descriptor {@link SECRET_FD}, never from here. */
+export function proxyCommand(
+  verb: 'sidecar' | 'gateway' | 'agent',
+  places: MeshPlaces,
+  child: ProxyChild,
+): readonly string[] {
+  return [
+    ...heddleCommand(),
+    verb,
+    ...['--control', `${places.controlAddress}:${ports.secureXds}`],
+    ...['--root-ca', places.rootCertificate],
+    ...['--token-fd', String(SECRET_FD)],
+    ...['--trust-domain', child.trustDomain],
+    ...['--name', child.pod],
+    ...['--namespace', child.namespace],
+    ...['--workload', child.workload],
+    ...['--service-account', child.serviceAccount],
+    ...['--address', child.address],
+    ...['--labels', JSON.stringify(child.labels)],
+    ...(verb === 'agent'
+      ? ['--state', places.instanceDirectory(child.pod, child.namespace)]
+      : ['--drain-time-s', String(DRAIN_SECONDS)]),
+  ];
+}
+
+/**
+ * The Envoy binary: what HEDDLE_ENVOY names, what `npm run peers` has installed beside the program or
+ * in the working folder, or `envoy` of PATH. Undefined when there is none.
+ */
+export function findEnvoy(environment: Readonly<Record<string, string | undefined>>): string | undefined {
+  const named = environment.HEDDLE_ENVOY;
+  if (named !== undefined && named !== '') return isProgram(named) ? named : undefined;
+  const folders = [
+    ...[programFolder(), process.cwd()].map((folder) => join(folder, '.peers', 'bin')),
+    ...(environment.PATH ?? '').split(delimiter).filter((folder) => folder !== ''),
+  ];
+  return folders.map((folder) => join(folder, 'envoy')).find(isProgram);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,43 @@
+/** What the ingress gateway serves, and the line that a newcomer can type to see something. */
+import type { Gateway } from '#model/gateway.ts';
+import { selects } from '#model/metadata.ts';
+import type { VirtualService } from '#model/virtual-service.ts';
+import type { MeshPlan } from './workload-plan.ts';
+
+/** Labels of the ingress gateway: what Istio's own carries, and what `Gateway` documents select. */
+export const ingressLabels = { app: 'istio-ingressgateway', istio: 'ingressgateway' } as const;
+export const INGRESS_NAMESPACE = 'istio-system';
+export const INGRESS_SERVICE_ACCOUNT = 'istio-ingressgateway-service-account';
+/** Served when no `Gateway` is there yet. */
+const DEFAULT_PORT = 80;
+
+export function planIngress(
+  gateways: readonly Gateway[],
+  virtualServices: readonly VirtualService[],
+): Pick<MeshPlan, 'gatewayPorts' | 'tryPath' | 'tryHost'> {
+  const ours = gateways.filter(({ spec }) => selects(spec.selector, ingressLabels));
+  const servers = ours.flatMap(({ spec }) => spec.servers);
+  const numbers = [...new Set(servers.map(({ port }) => port.number))].sort((a, b) => a - b);
+  const host = servers.flatMap(({ hosts }) => hosts.map((one) => one.host));
+  return {
+    gatewayPorts: (numbers.length === 0 ? [DEFAULT_PORT] : numbers).map((number) => ({ number })),
+    tryPath: tryPath(ours, virtualServices),
+    ...tryHost(host),
+  };
+}
+
+/** A path that the first route of the first bound VirtualService takes; `/` where it takes anything. */
+function tryPath(gateways: readonly Gateway[], virtualServices: readonly VirtualService[]): string {
+  const names = new Set(
+    gateways.flatMap(({ metadata }) => [metadata.name, `${metadata.namespace}/${metadata.name}`]),
+  );
+  const bound = virtualServices.find(({ spec }) => spec.gateways.some((name) => names.has(name)));
+  const uri = bound?.spec.http[0]?.match.find((match) => match.uri !== undefined)?.uri;
+  return uri?.exact ?? uri?.prefix ?? '/';
+}
+
+/** The host to send where a gateway does not take any host. */
+function tryHost(hosts: readonly string[]): { readonly tryHost?: string } {
+  if (hosts.length === 0 || hosts.includes('*')) return {};
+  return { tryHost: hosts[0]!.replace(/^\*/, 'www') };
+}

@@ -1,0 +1,39 @@
+/** Where everything of a running mesh is: addresses, well-known ports, files of the state folder. */
+import { join } from 'node:path';
+import { logPath } from '#cli/mesh-state.ts';
+
+/** Istio's port numbers. */
+export const ports = { admin: 15_000, xds: 15_010, secureXds: 15_012, controlApi: 15_014 } as const;
+
+export class MeshPlaces {
+  readonly stateDirectory: string;
+  readonly controlAddress: string;
+
+  constructor(stateDirectory: string, controlAddress: string) {
+    this.stateDirectory = stateDirectory;
+    this.controlAddress = controlAddress;
+  }
+
+  get apiUrl(): string {
+    return `http://${this.controlAddress}:${ports.controlApi}`;
+  }
+
+  /** The control plane's root certificate, for everybody. */
+  get rootCertificate(): string {
+    return join(this.stateDirectory, 'ca', 'root-cert.pem');
+  }
+
+  /** What one instance's proxy or agent keeps: certificates of an agent, last good configuration. */
+  instanceDirectory(pod: string, namespace: string): string {
+    return join(this.stateDirectory, 'instances', `${namespace}.${pod}`);
+  }
+
+  log(name: string): string {
+    return logPath(this.stateDirectory, name);
+  }
+}
+
+/** Envoy's admin interface of the proxy on `address`. */
+export function adminUrl(address: string): string {
+  return `http://${address}:${ports.admin}`;
+}

@@ -1,0 +1,24 @@
+/** What instances share: the watchdog, the folder of Pods, the way to a join token, and whom to tell. */
+import type { Watchdog } from '#host/watchdog.ts';
+import type { MeshPlaces } from './mesh-places.ts';
+import type { PodFolder } from './pods.ts';
+
+export interface MeshServices {
+  readonly places: MeshPlaces;
+  readonly pods: PodFolder;
+  readonly watchdog: Watchdog;
+  readonly trustDomain: string;
+  /** The runner's environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly lowestPort: number;
+  /** A token for this one process: asked of the control plane when it starts, good for five minutes and once. */
+  joinToken(subject: {
+    readonly namespace: string;
+    readonly serviceAccount: string;
+    readonly pod: string;
+  }): Promise<string>;
+  /** The state of an instance or gateway has changed. */
+  onChange(what: unknown): void;
+  /** Something a person should see, such as an application that has ended. */
+  tell(level: 'warning' | 'info', subject: string, message: string, more?: readonly string[]): void;
+}

@@ -1,0 +1,102 @@
+/** Which processes of the mesh stand beside an instance: a sidecar of ours, a real Envoy with an agent, or an agent alone. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ChildSpec } from '#host/process.ts';
+import { pathWithNode } from '#host/self.ts';
+import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
+import { cleanEnvironment } from './environment.ts';
+import { Helper } from './helper.ts';
+import type { InstancePlace } from './instance.ts';
+import { adminUrl } from './mesh-places.ts';
+import type { MeshServices } from './mesh-services.ts';
+import { saysReady } from './readiness.ts';
+import type { WorkloadPlan } from './workload-plan.ts';
+
+/** What a sidecar takes to drain its last connections. */
+export const PROXY_GRACE_MS = (DRAIN_SECONDS + 1) * 1_000;
+
+export interface ProxyHelpers {
+  readonly helpers: readonly Helper[];
+  /** Bootstrap file of gRPC's xDS, where the application speaks it. */
+  readonly grpcBootstrap: string | undefined;
+}
+
+export function proxyHelpers(
+  plan: WorkloadPlan,
+  place: InstancePlace,
+  mesh: MeshServices,
+  onChange: () => void,
+): ProxyHelpers {
+  const helper = (name: string, spec: () => Promise<ChildSpec>, isReady: () => Promise<boolean>): Helper =>
+    new Helper(
+      { name: `${place.name}.${name}`, prepare: spec, isReady, onChange, graceMs: PROXY_GRACE_MS },
+      mesh,
+    );
+  const answersReady = (): Promise<boolean> => saysReady(`${adminUrl(place.meshAddress)}/ready`);
+  const folder = mesh.places.instanceDirectory(place.name, plan.namespace);
+  const helpers: Helper[] = [];
+  if (plan.sidecar === 'heddle') {
+    helpers.push(helper('sidecar', () => ownSpec('sidecar', plan, place, mesh), answersReady));
+  }
+  if (plan.sidecar === 'envoy' || plan.grpcAgent) {
+    const files = ['cert-chain.pem'].map((name) => join(folder, name));
+    helpers.push(
+      helper(
+        'agent',
+        () => ownSpec('agent', plan, place, mesh),
+        async () => files.every((file) => existsSync(file)),
+      ),
+    );
+  }
+  if (plan.sidecar === 'envoy') {
+    helpers.push(helper('envoy', () => envoySpec(place, mesh, folder), answersReady));
+  }
+  return { helpers, grpcBootstrap: plan.grpcAgent ? join(folder, 'grpc-bootstrap.json') : undefined };
+}
+
+async function ownSpec(
+  verb: 'sidecar' | 'agent',
+  plan: WorkloadPlan,
+  place: InstancePlace,
+  mesh: MeshServices,
+): Promise<ChildSpec> {
+  const { namespace, serviceAccount, labels, name: workload } = plan;
+  const pod = place.name;
+  return {
+    command: proxyCommand(verb, mesh.places, {
+      pod,
+      namespace,
+      workload,
+      serviceAccount,
+      labels,
+      address: place.meshAddress,
+      trustDomain: mesh.trustDomain,
+    }),
+    env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+    workingDirectory: process.cwd(),
+    logPath: mesh.places.log(`${pod}.${verb}`),
+    secret: await mesh.joinToken({ namespace, serviceAccount, pod }),
+  };
+}
+
+async function envoySpec(place: InstancePlace, mesh: MeshServices, folder: string): Promise<ChildSpec> {
+  const envoy = findEnvoy(mesh.environment);
+  if (envoy === undefined) {
+    throw new Error('no Envoy found: name one in HEDDLE_ENVOY, put it in PATH, or run npm run peers envoy');
+  }
+  return {
+    command: [
+      envoy,
+      '-c',
+      join(folder, 'envoy-bootstrap.json'),
+      '--concurrency',
+      '1',
+      '--drain-time-s',
+      '5',
+      '--disable-hot-restart',
+    ],
+    env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+    workingDirectory: process.cwd(),
+    logPath: mesh.places.log(`${place.name}.envoy`),
+  };
+}
