@@ -2,7 +2,7 @@
  * From accepted resources to resources in force, in the order that fails no request: a cluster is
  * installed when its endpoints and secrets are there, a table of routes when no cluster is on its
  * way, a listener when its routes and secrets are there too (xDS protocol, "Resource warming").
- * What stays away is waited for at most the initial fetch timeout.
+ * What stays away is waited for at most the initial fetch timeout. Call `settle` after offers.
  */
 import type { Message } from '@bufbuild/protobuf';
 import type { Problem } from '#core/problem.ts';
@@ -13,6 +13,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
 import { ResourceTable } from './resource-table.ts';
+import { timeSlices } from './time-slice.ts';
 
 export interface ConfigurationDeps {
   readonly dataPath: DataPath;
@@ -42,7 +43,7 @@ interface Waiting {
   readonly prepared: Prepared;
   /** Set when it has waited long enough. */
   late: boolean;
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout | undefined;
 }
 
 type InstalledKind = 'cluster' | 'route' | 'listener';
@@ -112,7 +113,6 @@ export class Configuration {
     this.#endpoints.set(message.clusterName, message);
     this.table.warm('endpoint', message.clusterName, version, message, origin);
     this.table.activate('endpoint', message.clusterName);
-    void this.settle();
     return problems;
   }
 
@@ -186,23 +186,18 @@ export class Configuration {
   #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
     const { name } = prepared;
     clearTimeout(this.#waiting[kind].get(name)?.timer);
-    const waiting: Waiting = {
-      prepared,
-      late: false,
-      timer: setTimeout(() => {
+    const waiting: Waiting = { prepared, late: false, timer: undefined };
+    const { initialFetchTimeoutMs, log } = this.#deps;
+    // 0: however long it takes.
+    if (initialFetchTimeoutMs > 0) {
+      waiting.timer = setTimeout(() => {
         waiting.late = true;
-        const { log } = this.#deps;
-        log.warn('apply.waited-in-vain', {
-          kind,
-          name,
-          missing: this.#missing(prepared.dependencies).join(', '),
-        });
+        log.warn('apply.waited-in-vain', { kind, name, missing: this.#missing(prepared.dependencies) });
         void this.settle();
-      }, this.#deps.initialFetchTimeoutMs).unref(),
-    };
+      }, initialFetchTimeoutMs).unref();
+    }
     this.#waiting[kind].set(name, waiting);
     this.table.warm(kind, name, offer.version, offer.message, offer.origin);
-    void this.settle();
     this.#announce();
   }
 
@@ -222,9 +217,11 @@ export class Configuration {
   }
 
   async #installReady(kind: InstalledKind, may: () => boolean): Promise<void> {
+    const breathe = timeSlices();
     for (const [name, waiting] of [...this.#waiting[kind]]) {
       const isReady = waiting.late || (may() && this.#missing(waiting.prepared.dependencies).length === 0);
-      if (!isReady || this.#closed) continue;
+      if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
+      await breathe();
       await this.#install(kind, name, waiting);
     }
   }

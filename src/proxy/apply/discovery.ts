@@ -1,0 +1,176 @@
+/**
+ * Keeps the streams to management servers in step with what the configuration names: listeners and
+ * clusters all, routes, endpoints and secrets by name, secrets of other servers on streams of theirs.
+ */
+import type { Logger } from '#observe/log.ts';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { ResourceKind } from '#xds/resource-type.ts';
+import type { Transport } from '#xds/transport.ts';
+import type { ListSource, StreamSource } from '../bootstrap/settings.ts';
+import type { Configuration, Interest } from './configuration.ts';
+import { type FileSource, watchFileSource } from './file-source.ts';
+import type { Receive } from './receive.ts';
+import { createXdsStream, type XdsStream } from './stream.ts';
+
+export interface DiscoveryDeps {
+  readonly configuration: Configuration;
+  readonly receive: Receive;
+  readonly node: Node;
+  readonly ads: StreamSource | undefined;
+  readonly listeners: ListSource | undefined;
+  readonly clusters: ListSource | undefined;
+  /** SDS clusters whose secrets this process gives itself. */
+  readonly ownSecrets: ReadonlySet<string>;
+  /** How long the first clusters may hold up the first listeners; 0 is for ever. */
+  readonly initialFetchTimeoutMs: number;
+  readonly log: Logger;
+  readonly metrics: MetricRegistry;
+  readonly random: () => number;
+  transportTo(cluster: string): Transport;
+}
+
+export interface Discovery {
+  start(): void;
+  /** Whether all listeners and clusters were received and are in force. */
+  complete(): boolean;
+  close(): void;
+}
+
+export function createDiscovery(deps: DiscoveryDeps): Discovery {
+  return new StreamsInStep(deps);
+}
+
+class StreamsInStep implements Discovery {
+  readonly #deps: DiscoveryDeps;
+  readonly #transports: Transport[] = [];
+  readonly #secretStreams = new Map<string, XdsStream>();
+  readonly #files: FileSource[] = [];
+  /** Lists that are asked for and have not come yet. */
+  readonly #awaited = new Set<ResourceKind>();
+  #ads: XdsStream | undefined;
+  #holdTimer: NodeJS.Timeout | undefined;
+  #inStep: NodeJS.Immediate | undefined;
+  #closed = false;
+
+  constructor(deps: DiscoveryDeps) {
+    this.#deps = deps;
+    if (deps.clusters !== undefined) this.#awaited.add('cluster');
+    if (deps.listeners !== undefined) this.#awaited.add('listener');
+  }
+
+  start(): void {
+    const { configuration, clusters, listeners, initialFetchTimeoutMs } = this.#deps;
+    if (clusters !== undefined) {
+      configuration.holdListeners(true);
+      if (initialFetchTimeoutMs > 0) {
+        this.#holdTimer = setTimeout(() => this.#release(), initialFetchTimeoutMs).unref();
+      }
+    }
+    configuration.onChange(() => this.#soon());
+    this.#startAds();
+    for (const [kind, source] of [
+      ['cluster', clusters],
+      ['listener', listeners],
+    ] as const) {
+      if (source?.kind !== 'file') continue;
+      const { log } = this.#deps;
+      this.#files.push(
+        watchFileSource({ kind, path: source.path, configuration, log, apply: this.#received }),
+      );
+    }
+    this.#keepInStep();
+  }
+
+  complete(): boolean {
+    return this.#awaited.size === 0 && this.#deps.configuration.warming().length === 0;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#holdTimer);
+    clearImmediate(this.#inStep);
+    this.#ads?.close();
+    for (const stream of this.#secretStreams.values()) stream.close();
+    for (const file of this.#files) file.close();
+    for (const transport of this.#transports) transport.close();
+  }
+
+  readonly #received: Receive = async (update) => {
+    const outcome = await this.#deps.receive(update);
+    this.#awaited.delete(update.kind);
+    if (update.kind === 'cluster') this.#release();
+    return outcome;
+  };
+
+  /** The first clusters are known, or have taken too long. */
+  #release(): void {
+    clearTimeout(this.#holdTimer);
+    this.#deps.configuration.holdListeners(false);
+  }
+
+  #startAds(): void {
+    const { ads, clusters, listeners } = this.#deps;
+    if (ads === undefined) return;
+    this.#ads = this.#stream('ads', 'ads', ads);
+    if (clusters?.kind === 'ads') this.#ads.want('cluster', ['*']);
+    if (listeners?.kind === 'ads') this.#ads.want('listener', ['*']);
+    this.#ads.start();
+  }
+
+  #stream(name: string, service: 'ads' | 'sds', source: StreamSource): XdsStream {
+    const { node, log, metrics, random } = this.#deps;
+    const transport = this.#deps.transportTo(source.cluster);
+    this.#transports.push(transport);
+    const path = service === 'ads' ? 'control_plane' : `sds.${source.cluster}`;
+    const scope = metrics.scope({ path, family: service === 'ads' ? 'control_plane' : 'sds', labels: {} });
+    return createXdsStream({
+      name,
+      service,
+      protocol: source.protocol,
+      node,
+      transport,
+      metadata: Object.fromEntries(source.initialMetadata),
+      log,
+      connectedState: scope.gauge('connected_state'),
+      random,
+      apply: this.#received,
+    });
+  }
+
+  /** Once for many changes of one turn. */
+  #soon(): void {
+    if (this.#inStep !== undefined || this.#closed) return;
+    this.#inStep = setImmediate(() => {
+      this.#inStep = undefined;
+      this.#keepInStep();
+    });
+  }
+
+  #keepInStep(): void {
+    if (this.#closed) return;
+    const interest = this.#deps.configuration.interest();
+    this.#ads?.want('route', interest.routes);
+    this.#ads?.want('endpoint', interest.endpoints);
+    this.#ads?.want('secret', interest.secrets.get('') ?? []);
+    this.#keepSecretsInStep(interest);
+  }
+
+  #keepSecretsInStep({ secrets }: Interest): void {
+    for (const [cluster, names] of secrets) {
+      if (cluster === '' || this.#deps.ownSecrets.has(cluster)) continue;
+      let stream = this.#secretStreams.get(cluster);
+      if (stream === undefined) {
+        stream = this.#stream(`sds ${cluster}`, 'sds', { protocol: 'sotw', cluster, initialMetadata: [] });
+        this.#secretStreams.set(cluster, stream);
+        stream.want('secret', names);
+        stream.start();
+      } else stream.want('secret', names);
+    }
+    for (const [cluster, stream] of this.#secretStreams) {
+      if (secrets.has(cluster)) continue;
+      stream.close();
+      this.#secretStreams.delete(cluster);
+    }
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * One update of an xDS stream -> accepted resources and problems, a resource at a time, so that
+ * traffic is served in between. Valid resources take effect beside refused ones.
+ */
+import { formatProblem, type Problem } from '#core/problem.ts';
+import type { Logger } from '#observe/log.ts';
+import type { Counter } from '#observe/metrics-contract.ts';
+import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { resourceTypes } from '#xds/resource-type.ts';
+import { unknownFields } from '#xds/unknown-fields.ts';
+import type { SecretStore } from '../contract.ts';
+import type { Configuration } from './configuration.ts';
+import { type DataReader, secretMaterial } from './secret-material.ts';
+import type { Outcome } from './stream.ts';
+import { timeSlices } from './time-slice.ts';
+
+/** What to do with fields a newer server sends. */
+export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
+
+export interface ReceiverDeps {
+  readonly configuration: Configuration;
+  readonly secrets: SecretStore;
+  readonly reader: DataReader;
+  readonly unknownFields: UnknownDynamicFields;
+  /** Envoy's `server.dynamic_unknown_fields`. */
+  readonly unknownFieldsSeen: Counter;
+  /** Envoy's `update_success` and `update_rejected`, by service such as `CDS`. */
+  readonly counted: (service: string, outcome: 'success' | 'rejected') => void;
+  readonly log: Logger;
+}
+
+export type Receive = (update: AnyUpdate) => Promise<Outcome>;
+
+export function createReceiver(deps: ReceiverDeps): Receive {
+  return async (update) => {
+    const { service } = resourceTypes[update.kind];
+    const problems: Problem[] = [];
+    const applied: string[] = [];
+    const seen = new Set<string>();
+    const breathe = timeSlices();
+    for (const resource of update.changed) {
+      await breathe();
+      const found = seen.has(resource.name) ? [duplicate] : offer(deps, update, resource);
+      seen.add(resource.name);
+      problems.push(...found.map((problem) => ({ ...problem, resource: `${service} ${resource.name}` })));
+      if (isGood(found)) applied.push(resource.name);
+      else refuse(deps, update, resource, found);
+    }
+    if (isGood(update.problems)) remove(deps, update);
+    finish(deps, update, problems);
+    await deps.configuration.settle();
+    return { problems, applied };
+  };
+}
+
+const duplicate: Problem = { level: 'error', message: 'the name stands twice in one response' };
+
+function isGood(problems: readonly Problem[]): boolean {
+  return problems.every(({ level }) => level !== 'error');
+}
+
+function offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResource): readonly Problem[] {
+  const { configuration } = deps;
+  const { kind } = update;
+  if (configuration.table.get(kind, resource.name)?.origin === 'static') {
+    return [{ level: 'error', message: 'a static resource has that name' }];
+  }
+  const unknown = unknownProblems(deps, update, resource);
+  if (!isGood(unknown)) return unknown;
+  const versioned = { version: resource.version, origin: 'dynamic' } as const;
+  const { message } = resource;
+  switch (kind) {
+    case 'cluster':
+      return [...unknown, ...configuration.offerCluster({ ...versioned, message: message as Cluster })];
+    case 'endpoint':
+      return [
+        ...unknown,
+        ...configuration.offerEndpoints({ ...versioned, message: message as ClusterLoadAssignment }),
+      ];
+    case 'listener':
+      return [...unknown, ...configuration.offerListener({ ...versioned, message: message as Listener })];
+    case 'route':
+      return [
+        ...unknown,
+        ...configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration }),
+      ];
+    case 'secret':
+      return [...unknown, ...offerSecret(deps, resource.version, message as Secret)];
+  }
+}
+
+function offerSecret(
+  { secrets, configuration, reader }: ReceiverDeps,
+  version: string,
+  secret: Secret,
+): readonly Problem[] {
+  const parsed = secretMaterial(secret, reader);
+  if (!parsed.ok) return parsed.problems;
+  configuration.table.warm('secret', secret.name, version, secret, 'dynamic');
+  configuration.table.activate('secret', secret.name);
+  secrets.set(secret.name, parsed.value);
+  return parsed.problems;
+}
+
+function unknownProblems(
+  deps: ReceiverDeps,
+  { kind }: AnyUpdate,
+  { name, message }: ReceivedResource,
+): Problem[] {
+  if (deps.unknownFields === 'ignore') return [];
+  const { schema, service } = resourceTypes[kind];
+  return unknownFields(schema, message).map(({ path, type }): Problem => {
+    deps.unknownFieldsSeen.inc();
+    if (deps.unknownFields === 'warn') deps.log.warn('xds.unknown-field', { service, name, path, type });
+    const level = deps.unknownFields === 'reject' ? 'error' : 'warning';
+    return { level, path, message: `this version does not know this part of ${type}` };
+  });
+}
+
+function refuse(
+  deps: ReceiverDeps,
+  { kind }: AnyUpdate,
+  resource: ReceivedResource,
+  problems: readonly Problem[],
+): void {
+  const details = problems
+    .filter(({ level }) => level === 'error')
+    .map(formatProblem)
+    .join('\n');
+  const { table } = deps.configuration;
+  if (table.get(kind, resource.name)?.origin === 'static') return;
+  table.refuse(kind, resource.name, resource.version, resource.message, details);
+}
+
+function remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): void {
+  for (const name of removed) {
+    if (configuration.table.get(kind, name)?.origin === 'static') continue;
+    // Endpoints, routes and secrets stay in force while something names them, as in Envoy.
+    if (kind === 'cluster') configuration.removeCluster(name);
+    else if (kind === 'listener') void configuration.removeListener(name);
+    else continue;
+    log.info('apply.removed', { kind, name });
+  }
+}
+
+function finish(deps: ReceiverDeps, update: AnyUpdate, problems: readonly Problem[]): void {
+  const { service, fullState } = resourceTypes[update.kind];
+  const all = [...update.problems, ...problems];
+  const refused = !isGood(all);
+  deps.counted(service, refused ? 'rejected' : 'success');
+  if (fullState && !refused && update.version !== '') {
+    deps.configuration.table.setSystemVersion(update.kind, update.version);
+  }
+  const counts = { service, changed: update.changed.length, removed: update.removed.length };
+  if (!refused) {
+    deps.log.debug('xds.accepted', counts);
+    return;
+  }
+  const details = all.filter(({ level }) => level === 'error').map(formatProblem);
+  deps.log.warn('xds.refused', { ...counts, problems: details });
+}
