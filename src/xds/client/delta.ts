@@ -1,5 +1,5 @@
 /** The client's end of a delta ADS stream (xDS protocol, "Incremental xDS"). */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
   type DeltaDiscoveryRequest,
@@ -20,7 +20,10 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
   let open = false;
   let introduced = false;
 
-  function request(kind: ResourceKind, fields: Partial<DeltaDiscoveryRequest>): DeltaDiscoveryRequest {
+  function request(
+    kind: ResourceKind,
+    fields: MessageInitShape<typeof DeltaDiscoveryRequestSchema>,
+  ): DeltaDiscoveryRequest {
     const first = !introduced;
     introduced = true;
     return create(DeltaDiscoveryRequestSchema, {

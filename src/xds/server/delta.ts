@@ -39,6 +39,7 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
         begin(watch, request);
         if (watch.told.size > 0) push.resumed(kind);
       } else {
+        push.opened();
         const { responseNonce, errorDetail } = request;
         if (responseNonce !== '') watch.answered(responseNonce, errorDetail?.message, nowMs());
         subscribe(watch, request.resourceNamesSubscribe);

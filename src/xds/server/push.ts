@@ -20,8 +20,8 @@ export class Push<Response> {
   #snapshot: Snapshot | undefined;
   /** Endpoints of clusters that were changed: the client waits for them anew, though it may have them. */
   readonly #owedEndpoints = new Set<string>();
-  /** The client came back with clusters of an earlier stream and has not asked for listeners yet. */
-  #awaitsListeners = false;
+  /** The client came back with clusters of an earlier stream and may not have asked for its routes yet. */
+  #opening = false;
 
   constructor(snapshot: Snapshot | undefined, send: Send<Response>) {
     this.#snapshot = snapshot;
@@ -35,13 +35,18 @@ export class Push<Response> {
   open(kind: ResourceKind): Watch {
     const watch = new Watch(kind);
     this.#watches.set(kind, watch);
-    if (kind === 'listener') this.#awaitsListeners = false;
+    if (kind === 'route') this.#opening = false;
     return watch;
   }
 
-  /** Call when a client brings along resources of an earlier stream. */
+  /** The client brought along resources of an earlier stream. */
   resumed(kind: ResourceKind): void {
-    if (pointedAt.includes(kind) && !this.#watches.has('listener')) this.#awaitsListeners = true;
+    if (pointedAt.includes(kind) && !this.#watches.has('route')) this.#opening = true;
+  }
+
+  /** The client asked about a kind for the second time: it has begun with all kinds it wants. */
+  opened(): void {
+    this.#opening = false;
   }
 
   replace(snapshot: Snapshot): void {
@@ -49,7 +54,7 @@ export class Push<Response> {
       if (snapshot[kind] !== this.#snapshot?.[kind]) watch.dirty = true;
     }
     this.#snapshot = snapshot;
-    this.#awaitsListeners = false;
+    if (this.#watches.has('listener')) this.#opening = false;
   }
 
   /** All that may be sent now. */
@@ -80,7 +85,7 @@ export class Push<Response> {
   }
 
   #removeHeld(snapshot: Snapshot, responses: Response[]): void {
-    if (this.#awaitsListeners || !this.#settled('listener') || !this.#settled('route')) return;
+    if (this.#opening || !this.#settled('listener') || !this.#settled('route')) return;
     for (const kind of pointedAt) {
       const watch = this.#watches.get(kind);
       if (watch === undefined || !watch.removalsHeld || watch.inFlight || watch.dirty) continue;

@@ -32,6 +32,7 @@ export function createSotwServerStream(options: ServerStreamOptions): SotwServer
     if (!fullState && content.upserts.length === 0) {
       // Only by silence can it be said that these are not there.
       watch.tell(content);
+      for (const name of content.removals) watch.acked.delete(name);
       return undefined;
     }
     const nonce = String(++lastNonce);

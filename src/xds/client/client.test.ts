@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { NodeSchema } from '../gen/envoy/config/core/v3/base_pb.js';
+import {
+  type DeltaDiscoveryRequest,
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+  type DiscoveryResponse,
+  DiscoveryResponseSchema,
+} from '../gen/envoy/service/discovery/v3/discovery_pb.js';
+import { letterOf, resource, typeUrlOfLetter } from '../server/fixture.ts';
+import { createDeltaClientStream } from './delta.ts';
+import { createSotwClientStream } from './sotw.ts';
+
+const node = create(NodeSchema, { id: 'me' });
+const problem = { level: 'error', message: 'the port is taken', path: 'address' } as const;
+
+function deltaResponse(
+  letter: string,
+  texts: string[],
+  removedResources: string[] = [],
+): DeltaDiscoveryResponse {
+  const resources = texts.map(resource).map(({ name, version, any }) => ({ name, version, resource: any }));
+  const typeUrl = typeUrlOfLetter(letter);
+  return create(DeltaDiscoveryResponseSchema, { typeUrl, nonce: 'n', resources, removedResources });
+}
+
+function wholeResponse(letter: string, versionInfo: string, texts: string[]): DiscoveryResponse {
+  const resources = texts.map((text) => resource(text).any);
+  return create(DiscoveryResponseSchema, {
+    typeUrl: typeUrlOfLetter(letter),
+    nonce: `n${versionInfo}`,
+    versionInfo,
+    resources,
+  });
+}
+
+/** `c+a,b` with what is held in brackets. */
+function shown(requests: readonly DeltaDiscoveryRequest[]): string {
+  const one = (request: DeltaDiscoveryRequest): string => {
+    const { resourceNamesSubscribe: more, resourceNamesUnsubscribe: less, initialResourceVersions } = request;
+    const held = Object.keys(initialResourceVersions).join();
+    const names = (more.length > 0 ? `+${more}` : '') + (less.length > 0 ? `-${less}` : '');
+    return letterOf(request.typeUrl) + names + (held && `[${held}]`);
+  };
+  return requests.map(one).join(' ');
+}
+
+describe('delta client', () => {
+  test('asks for clusters before listeners, says who it is once, and all by no names', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.subscribe('cluster', ['*']);
+    const requests = client.connected();
+    assert.equal(shown(requests), 'c l');
+    assert.deepEqual(
+      requests.map((request) => request.node?.id),
+      ['me', undefined],
+    );
+  });
+
+  test('asks for names as they come up, and not twice', () => {
+    const client = createDeltaClientStream(node);
+    client.connected();
+    assert.equal(shown(client.subscribe('endpoint', ['a'])), 'e+a');
+    assert.equal(shown(client.subscribe('endpoint', ['a', 'b'])), 'e+b');
+    assert.equal(shown(client.unsubscribe('endpoint', ['a', 'z'])), 'e-a');
+    assert.equal(shown(client.subscribe('endpoint', ['b'])), '');
+  });
+
+  test('brings what it holds to the next connection', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('endpoint', ['a', 'b']);
+    client.connected();
+    client.ack(client.receive(deltaResponse('e', ['e:a', 'e:b']))!);
+    client.ack(client.receive(deltaResponse('e', [], ['b']))!);
+    client.disconnected();
+    assert.equal(shown(client.subscribe('endpoint', ['d'])), '');
+    const [again] = client.connected();
+    assert.equal(shown([again!]), 'e+a,b,d[a]');
+    assert.equal(again!.node?.id, 'me');
+    assert.equal(again!.initialResourceVersions.a, resource('e:a').version);
+  });
+
+  test('refuses with all problems, and holds only what is in force', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.connected();
+    const update = client.receive(deltaResponse('l', ['l:x', 'l:y']))!;
+    assert.deepEqual(
+      update.changed.map(({ name }) => name),
+      ['x', 'y'],
+    );
+    const refusal = client.nack(update, [problem], ['y']);
+    assert.equal(refusal.responseNonce, 'n');
+    assert.deepEqual(refusal.errorDetail?.message, 'error: address: the port is taken');
+    assert.deepEqual([...client.held('listener').keys()], ['y']);
+  });
+
+  test('what does not decode is a problem of the update, which can only be refused', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.connected();
+    const response = deltaResponse('l', ['l:x']);
+    response.resources.push(...deltaResponse('c', ['c:a']).resources);
+    response.resources[0]!.name = 'other';
+    const update = client.receive(response)!;
+    assert.deepEqual(
+      update.problems.map(({ resource, message }) => `${resource}: ${message}`),
+      [
+        'LDS other: the resource calls itself "x"',
+        'LDS a: type "type.googleapis.com/envoy.config.cluster.v3.Cluster" came where type.googleapis.com/envoy.config.listener.v3.Listener was expected',
+      ],
+    );
+    assert.throws(() => client.ack(update), /was acknowledged/);
+    assert.match(client.nack(update, []).errorDetail!.message, /calls itself/);
+  });
+
+  test('hands on what the server cannot give', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('endpoint', ['a']);
+    const response = create(DeltaDiscoveryResponseSchema, {
+      typeUrl: typeUrlOfLetter('e'),
+      resourceErrors: [{ resourceName: { name: 'a' }, errorDetail: { message: 'not yours' } }],
+    });
+    assert.deepEqual(client.receive(response)?.unavailable, [{ name: 'a', detail: 'not yours' }]);
+  });
+
+  test('does not answer for kinds it has not asked for', () => {
+    assert.equal(createDeltaClientStream(node).receive(deltaResponse('l', ['l:x'])), undefined);
+  });
+});
+
+describe('state-of-the-world client', () => {
+  test('repeats the last version and nonce, and all names, in every request', () => {
+    const client = createSotwClientStream(node);
+    client.connected();
+    const [first] = client.subscribe('endpoint', ['a']);
+    assert.equal(first!.node?.id, 'me');
+    const ack = client.ack(client.receive(wholeResponse('e', '1', ['e:a']))!);
+    assert.deepEqual([ack.versionInfo, ack.responseNonce, ack.resourceNames], ['1', 'n1', ['a']]);
+    const [more] = client.subscribe('endpoint', ['b']);
+    assert.deepEqual([more!.versionInfo, more!.responseNonce, more!.resourceNames], ['1', 'n1', ['a', 'b']]);
+    const [less] = client.unsubscribe('endpoint', ['a']);
+    assert.deepEqual(less!.resourceNames, ['b']);
+  });
+
+  test('a refusal repeats the version before', () => {
+    const client = createSotwClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.connected();
+    client.ack(client.receive(wholeResponse('l', '1', ['l:x']))!);
+    const refusal = client.nack(client.receive(wholeResponse('l', '2', ['l:y']))!, [problem]);
+    assert.deepEqual([refusal.versionInfo, refusal.responseNonce], ['1', 'n2']);
+    assert.match(refusal.errorDetail!.message, /the port is taken/);
+    assert.deepEqual([...client.held('listener')], [['x', '1']]);
+  });
+
+  test('a listener left out is removed, an endpoint is not', () => {
+    const client = createSotwClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.subscribe('endpoint', ['a', 'b']);
+    client.connected();
+    client.ack(client.receive(wholeResponse('l', '1', ['l:x', 'l:y']))!);
+    client.ack(client.receive(wholeResponse('e', '1', ['e:a', 'e:b']))!);
+    assert.deepEqual(client.receive(wholeResponse('l', '2', ['l:y']))?.removed, ['x']);
+    assert.deepEqual(client.receive(wholeResponse('e', '2', ['e:a']))?.removed, []);
+  });
+
+  test('a new connection begins with the version, without a nonce', () => {
+    const client = createSotwClientStream(node);
+    client.subscribe('listener', ['*']);
+    client.connected();
+    client.ack(client.receive(wholeResponse('l', '1', ['l:x']))!);
+    client.disconnected();
+    assert.deepEqual(client.subscribe('listener', ['y']), []);
+    const [again] = client.connected();
+    assert.deepEqual([again!.versionInfo, again!.responseNonce, again!.node?.id], ['1', '', 'me']);
+    assert.deepEqual(again!.resourceNames, ['*', 'y']);
+  });
+});
