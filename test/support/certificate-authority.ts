@@ -1,16 +1,15 @@
 /** A CA on a real TLS port, without the rest of a control plane. */
 import type { TestContext } from 'node:test';
 import { type Authority, createAuthority, DEFAULT_LIFE_MS, MAX_LIFE_MS } from '#control/ca/authority.ts';
+import { certificateMetrics } from '#control/ca/certificate-metrics.ts';
 import { type JoinTokens, joinTokens } from '#control/ca/join-token.ts';
 import { loadOrCreateRoot } from '#control/ca/root.ts';
 import { certificateService } from '#control/ca/service.ts';
 import { authenticator } from '#control/serve/caller.ts';
-import { grpcMethod } from '#control/serve/method.ts';
 import { openPorts } from '#control/serve/ports.ts';
 import { trustBundle } from '#identity/trust-bundle.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
-import { IstioCertificateService } from '#xds/gen/istio/v1/auth/ca_pb.js';
 
 export interface TestAuthority {
   /** `host:port` of the TLS port. */
@@ -43,26 +42,14 @@ export async function startAuthority(
     maxLifeMs: MAX_LIFE_MS,
   });
   const tokens = joinTokens(`${stateFolder}/ca/tokens`, nowMs);
-  const requests = new Metrics().counterFamily('requests', '', ['result']);
+  const metrics = certificateMetrics(new Metrics());
   const callers = authenticator(trustBundle(trustDomain, root.certificatePem), tokens, nowMs);
   const ports = await openPorts({
     host: '127.0.0.1',
     plaintextPort: 0,
     tlsPort,
     plaintextServices: [],
-    tlsServices: [
-      {
-        definition: { createCertificate: grpcMethod(IstioCertificateService.method.createCertificate) },
-        implementation: {
-          createCertificate: certificateService({
-            authority,
-            authenticator: callers,
-            log: silentLogger,
-            requests,
-          }),
-        },
-      },
-    ],
+    tlsServices: [certificateService({ authority, authenticator: callers, log: silentLogger, metrics })],
     authority,
     log: silentLogger,
     nowMs,
