@@ -29,15 +29,25 @@ export interface HttpMatch {
   readonly gateways?: readonly string[];
 }
 
+/** Words that Istio leaves out of `headers`: they have fields of their own. */
+export const ignoredHeaderNames: readonly string[] = ['uri', 'scheme', 'method', 'authority'];
+
 const headerMatches: Decoder<Readonly<Record<string, StringMatch>>> = (value, path, report) => {
   const decoded = mapOf(stringMatchOrPresence, headerName)(value, path, report);
   if (decoded === undefined) return undefined;
   return Object.fromEntries(Object.entries(decoded).map(([name, match]) => [name.toLowerCase(), match]));
 };
 
-function checkMatch(match: Pick<HttpMatch, 'uri' | 'ignoreUriCase'>, path: Path, report: Report): void {
+function checkMatch(
+  match: Pick<HttpMatch, 'uri' | 'ignoreUriCase' | 'headers'>,
+  path: Path,
+  report: Report,
+): void {
   if (match.ignoreUriCase && match.uri?.regex !== undefined) {
     report.warning([...path, 'ignoreUriCase'], 'has no effect on a regex', 'begin the regex with (?i)');
+  }
+  for (const name of Object.keys(match.headers).filter((name) => ignoredHeaderNames.includes(name))) {
+    report.warning([...path, 'headers', name], 'is not a header and has no effect', `use the field ${name}`);
   }
 }
 

@@ -1,0 +1,99 @@
+/**
+ * One state of the mesh, indexed by what translation asks for. Never changes: a new state is a new
+ * index, so that whatever was made from one can be kept beside it.
+ */
+import type { Deployment } from '#model/deployment.ts';
+import type { DestinationRule } from '#model/destination-rule.ts';
+import type { Gateway } from '#model/gateway.ts';
+import { clusterDomain, coversHost, fullHostName } from '#model/host-name.ts';
+import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
+import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
+import type { PeerAuthentication } from '#model/peer-authentication.ts';
+import type { Pod } from '#model/pod.ts';
+import type { Service } from '#model/service.ts';
+import type { VirtualService } from '#model/virtual-service.ts';
+
+/** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
+export const rootNamespace = 'istio-system';
+
+export type MeshSettings = Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'>;
+
+export interface ResourceIndex {
+  /** By full host name, such as `reviews.default.svc.cluster.local`; in order of names. */
+  readonly services: ReadonlyMap<string, Service>;
+  /** In order of namespace and name, as all lists here: who comes first wins. */
+  readonly pods: readonly Pod[];
+  readonly deployments: readonly Deployment[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly destinationRules: readonly DestinationRule[];
+  readonly peerAuthentications: readonly PeerAuthentication[];
+  readonly gateways: readonly Gateway[];
+  readonly settings: MeshSettings;
+  pod(namespace: string, name: string): Pod | undefined;
+  /** Full host name of `host` as a resource in `namespace` means it. */
+  fullName(host: string, namespace: string): string;
+  /** The rule with the most specific host that covers `full`. */
+  destinationRuleFor(full: string): DestinationRule | undefined;
+}
+
+export function serviceHost(service: Service): string {
+  return `${service.metadata.name}.${service.metadata.namespace}.${clusterDomain}`;
+}
+
+export function indexResources(resources: readonly Resource[]): ResourceIndex {
+  const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
+    (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
+  const services = new Map(of('Service').map((service) => [serviceHost(service), service]));
+  const pods = of('Pod');
+  const podsByName = new Map(pods.map((pod) => [placeOf(pod), pod]));
+  const destinationRules = of('DestinationRule');
+  const fullName = (host: string, namespace: string): string =>
+    fullHostName(host, namespace, (full) => services.has(full));
+  const ruleByHost = new Map<string, DestinationRule | undefined>();
+  const [mesh] = of('LocalMesh');
+  return {
+    services,
+    pods,
+    deployments: of('Deployment'),
+    virtualServices: of('VirtualService'),
+    destinationRules,
+    peerAuthentications: of('PeerAuthentication'),
+    gateways: of('Gateway'),
+    settings: {
+      outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
+      trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
+    },
+    pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
+    fullName,
+    destinationRuleFor(full): DestinationRule | undefined {
+      if (!ruleByHost.has(full)) ruleByHost.set(full, mostSpecificRule(full, destinationRules, fullName));
+      return ruleByHost.get(full);
+    },
+  };
+}
+
+function mostSpecificRule(
+  full: string,
+  rules: readonly DestinationRule[],
+  fullName: ResourceIndex['fullName'],
+): DestinationRule | undefined {
+  let best: DestinationRule | undefined;
+  let bestLength = -1;
+  for (const rule of rules) {
+    const host = fullName(rule.spec.host, rule.metadata.namespace ?? '');
+    if (!coversHost(host, full) || host.length <= bestLength) continue;
+    best = rule;
+    bestLength = host.length;
+  }
+  return best;
+}
+
+function placeOf({ metadata }: Resource): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+function byName(a: Resource, b: Resource): number {
+  const left = placeOf(a);
+  const right = placeOf(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,132 @@
+/** A port of a service, or a subset of it -> the cluster by which callers reach it. */
+import { create, type JsonObject } from '@bufbuild/protobuf';
+import type { DestinationRule, Subset } from '#model/destination-rule.ts';
+import type { Service, ServicePort } from '#model/service.ts';
+import type { PortTrafficPolicy, SimpleLoadBalancer } from '#model/traffic-policy.ts';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { podsBehind, targetPortOf } from './endpoint.ts';
+import { serviceIdentities } from './identity.ts';
+import { grpcPolicies } from './load-balancing.ts';
+import { duration, filterMetadata, fromAds, type Init } from './message.ts';
+import { acceptsMutualTls } from './mutual-tls.ts';
+import { outboundClusterName, outboundSni } from './names.ts';
+import { policyFor } from './policy-merge.ts';
+import { rawBuffer, upstreamMutualTls } from './tls-context.ts';
+
+/** Istio's `meshConfig.connectTimeout`. */
+export const connectTimeoutMs = 10_000;
+
+/** No limit but memory: Istio's default, where Envoy's own would be 1024. */
+const unlimited = 0xffff_ffff;
+export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreakers']> = {
+  thresholds: [
+    {
+      maxConnections: unlimited,
+      maxPendingRequests: unlimited,
+      maxRequests: unlimited,
+      maxRetries: unlimited,
+      trackRemaining: true,
+    },
+  ],
+};
+
+/** A cluster that callers see, before it is a message. */
+export interface OutboundTarget {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly rule: DestinationRule | undefined;
+  readonly subset: Subset | undefined;
+}
+
+type ClusterInit = Init<typeof ClusterSchema>;
+
+const lbPolicies: Readonly<Record<SimpleLoadBalancer, Cluster_LbPolicy>> = {
+  ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
+  RANDOM: Cluster_LbPolicy.RANDOM,
+  LEAST_REQUEST: Cluster_LbPolicy.LEAST_REQUEST,
+};
+
+export function targetName({ service, port, subset }: OutboundTarget): string {
+  return outboundClusterName(port.port, subset?.name ?? '', serviceHost(service));
+}
+
+/** For Heddle and Envoy alike. */
+export function proxyCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+  const policy = policyFor(target.rule, target.subset, target.port.port);
+  return create(ClusterSchema, {
+    ...baseCluster(target, policy),
+    lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'],
+    circuitBreakers: withoutLimits,
+    metadata: filterMetadata(serviceMetadata(target)),
+    ...proxyTls(target, policy, index),
+  });
+}
+
+/** For gRPC without a proxy: what its clients accept is narrower. */
+export function grpcCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+  const policy = policyFor(target.rule, target.subset, target.port.port);
+  const init: ClusterInit = {
+    ...baseCluster(target, policy),
+    loadBalancingPolicy: grpcPolicies(policy.loadBalancer?.simple ?? 'LEAST_REQUEST'),
+  };
+  if (!grpcUsesTls(target, policy, index)) return create(ClusterSchema, init);
+  return create(ClusterSchema, { ...init, transportSocket: mutualTls(target, index, 'grpc') });
+}
+
+function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): ClusterInit {
+  const name = targetName(target);
+  return {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: fromAds, serviceName: name },
+    connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeoutMs ?? connectTimeoutMs),
+  };
+}
+
+/** Names the service, for metrics. */
+function serviceMetadata({ service, subset }: OutboundTarget): Record<string, JsonObject> {
+  const { name, namespace = '' } = service.metadata;
+  const services = [{ host: serviceHost(service), name, namespace }];
+  return { istio: { services, ...(subset !== undefined && { subset: subset.name }) } };
+}
+
+/** Where the DestinationRule says nothing, each endpoint says by its metadata whether it takes mutual TLS. */
+function proxyTls(target: OutboundTarget, policy: PortTrafficPolicy, index: ResourceIndex): ClusterInit {
+  if (policy.tls?.mode === 'DISABLE') return {};
+  const transportSocket = mutualTls(target, index, 'agent');
+  if (policy.tls?.mode === 'ISTIO_MUTUAL') return { transportSocket };
+  return {
+    transportSocketMatches: [
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket },
+      { name: 'tlsMode-disabled', match: {}, transportSocket: rawBuffer },
+    ],
+  };
+}
+
+/** gRPC clients cannot choose by endpoint: mutual TLS unless some pod cannot do it. */
+function grpcUsesTls(
+  { service, port }: OutboundTarget,
+  policy: PortTrafficPolicy,
+  index: ResourceIndex,
+): boolean {
+  if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
+  return podsBehind(index, service).every((pod) => {
+    const target = targetPortOf(pod, port);
+    return target === undefined || acceptsMutualTls(index, pod, target);
+  });
+}
+
+function mutualTls(
+  { service, port, subset }: OutboundTarget,
+  index: ResourceIndex,
+  certificates: 'agent' | 'grpc',
+): ReturnType<typeof upstreamMutualTls> {
+  const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
+  return upstreamMutualTls(serviceIdentities(index, service), sni, certificates);
+}

@@ -1,0 +1,126 @@
+/** The HTTP connection manager of each kind of listener, with its filters in order. */
+import { create } from '@bufbuild/protobuf';
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { FilterConfigSchema } from '#xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
+import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
+  HttpConnectionManagerSchema,
+  type HttpFilterSchema,
+} from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import {
+  IstioStats_Reporter,
+  IstioStatsSchema,
+} from '#xds/gen/heddle/filters/http/istio_stats/v1/istio_stats_pb.js';
+import {
+  PeerMetadata_Direction,
+  PeerMetadataSchema,
+} from '#xds/gen/heddle/filters/http/peer_metadata/v1/peer_metadata_pb.js';
+import { dnsCache } from './local-cluster.ts';
+import { duration, fromAds, type Init, pack } from './message.ts';
+import type { ProxyNode } from './node.ts';
+import type { RouteConfigurationInit } from './route-table.ts';
+import type { Workload } from './workload.ts';
+
+/** Where in the mesh a listener stands. */
+export type Side = 'inbound' | 'outbound' | 'gateway';
+
+export interface ManagerOptions {
+  readonly side: Side;
+  readonly statPrefix: string;
+  /** The name of a RouteConfiguration, or the routes themselves. */
+  readonly routes: string | RouteConfigurationInit;
+  readonly client: ProxyNode['client'];
+  /** The workload beside the proxy. */
+  readonly self: Workload;
+  /** Takes `CONNECT host:port`. */
+  readonly takesConnect?: boolean;
+}
+
+type ManagerInit = Init<typeof HttpConnectionManagerSchema>;
+type HttpFilterInit = Init<typeof HttpFilterSchema>;
+
+const never: Pick<Duration, 'seconds' | 'nanos'> = duration(0);
+
+export const routerFilter: HttpFilterInit = {
+  name: 'envoy.filters.http.router',
+  configType: { case: 'typedConfig', value: pack(RouterSchema, {}) },
+};
+
+const forwardFilter: HttpFilterInit = {
+  name: 'envoy.filters.http.dynamic_forward_proxy',
+  configType: {
+    case: 'typedConfig',
+    value: pack(FilterConfigSchema, { implementationSpecifier: { case: 'dnsCacheConfig', value: dnsCache } }),
+  },
+};
+
+export function connectionManager(options: ManagerOptions): Filter {
+  const { side, statPrefix, routes, takesConnect = false } = options;
+  const init: ManagerInit = {
+    statPrefix,
+    routeSpecifier:
+      typeof routes === 'string'
+        ? { case: 'rds', value: { configSource: fromAds, routeConfigName: routes } }
+        : { case: 'routeConfig', value: routes },
+    httpFilters: httpFilters(options),
+    serverName: 'heddle',
+    // A stream may be idle for as long as its application likes; routes have timeouts.
+    streamIdleTimeout: never,
+    generateRequestId: true,
+    normalizePath: true,
+    useRemoteAddress: side === 'gateway',
+    ...clientCertificate(side),
+    ...(takesConnect && { upgradeConfigs: [{ upgradeType: 'CONNECT' }] }),
+  };
+  return create(FilterSchema, {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: { case: 'typedConfig', value: pack(HttpConnectionManagerSchema, init) },
+  });
+}
+
+/** `x-forwarded-client-cert`: a gateway writes it anew, a sidecar adds who called to what it was told. */
+function clientCertificate(side: Side): ManagerInit {
+  if (side === 'outbound') return {};
+  return {
+    forwardClientCertDetails:
+      side === 'gateway' ? ForwardClientCert.SANITIZE_SET : ForwardClientCert.APPEND_FORWARD,
+    setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
+  };
+}
+
+function httpFilters({ side, client, self }: ManagerOptions): HttpFilterInit[] {
+  const own = client === 'heddle' ? heddleFilters(side, self) : [];
+  return [...own, ...(side === 'outbound' ? [forwardFilter] : []), routerFilter];
+}
+
+const reporters: Readonly<Record<Side, IstioStats_Reporter>> = {
+  inbound: IstioStats_Reporter.SERVER,
+  outbound: IstioStats_Reporter.CLIENT,
+  gateway: IstioStats_Reporter.GATEWAY,
+};
+
+/** Filters that only Heddle knows; optional, so that nothing else would refuse them. */
+function heddleFilters(side: Side, self: Workload): HttpFilterInit[] {
+  const direction = side === 'inbound' ? PeerMetadata_Direction.INBOUND : PeerMetadata_Direction.OUTBOUND;
+  return [
+    {
+      name: 'heddle.filters.http.peer_metadata',
+      isOptional: true,
+      configType: {
+        case: 'typedConfig',
+        value: pack(PeerMetadataSchema, { direction, self: { ...self }, onlyWithinMesh: true }),
+      },
+    },
+    {
+      name: 'heddle.filters.http.istio_stats',
+      isOptional: true,
+      configType: {
+        case: 'typedConfig',
+        value: pack(IstioStatsSchema, { reporter: reporters[side], self: { ...self } }),
+      },
+    },
+  ];
+}

@@ -1,0 +1,28 @@
+/** Who may answer for a service: the identities of its pods. */
+import { selects } from '#model/metadata.ts';
+import type { Service } from '#model/service.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
+
+/**
+ * SPIFFE ids of the accounts that the service's workloads run as. Deployments count besides pods,
+ * so that a pod that comes or goes does not change the cluster.
+ */
+export function serviceIdentities(index: ResourceIndex, service: Service): readonly string[] {
+  const { namespace = '' } = service.metadata;
+  const { selector } = service.spec;
+  const accounts = new Set<string>();
+  if (Object.keys(selector).length > 0) {
+    for (const { metadata, spec } of index.deployments) {
+      const isBehind = metadata.namespace === namespace && selects(selector, spec.template.metadata.labels);
+      if (isBehind) accounts.add(spec.template.spec.serviceAccountName);
+    }
+    for (const { metadata, spec } of index.pods) {
+      if (metadata.namespace === namespace && selects(selector, metadata.labels))
+        accounts.add(spec.serviceAccountName);
+    }
+  }
+  const { trustDomain } = index.settings;
+  // Nobody is behind it: a name that no certificate carries, because an empty list would accept everybody.
+  if (accounts.size === 0) return [`spiffe://${trustDomain}/ns/${namespace}/sa/`];
+  return [...accounts].sort().map((account) => `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`);
+}

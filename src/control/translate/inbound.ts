@@ -1,0 +1,146 @@
+/** What a sidecar does for its own application: a listener and a cluster for each of its ports. */
+import type { JsonObject } from '@bufbuild/protobuf';
+import { selects } from '#model/metadata.ts';
+import type { Pod } from '#model/pod.ts';
+import { portProtocol } from '#model/port-protocol.ts';
+import type { Service, ServicePort } from '#model/service.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { applicationAddress } from './annotation.ts';
+import { targetPortOf } from './endpoint.ts';
+import { connectionManager } from './http-connection-manager.ts';
+import { boundListener, type FilterChainInit, tcpProxy, tlsInspector } from './listener.ts';
+import { inboundCluster } from './local-cluster.ts';
+import { duration } from './message.ts';
+import { serverTlsMode } from './mutual-tls.ts';
+import { inboundClusterName } from './names.ts';
+import type { ProxyNode } from './node.ts';
+import { plainAction } from './route-action.ts';
+import { matchEverything } from './route-match.ts';
+import { downstreamMutualTls, meshProtocols } from './tls-context.ts';
+import { meshPorts } from './virtual-host.ts';
+import { workloadOf } from './workload.ts';
+
+/** A port of a workload and what is known about it. */
+export interface InboundPort {
+  readonly port: number;
+  readonly carriedAs: 'HTTP' | 'TCP';
+  /** The service ports that lead to it. */
+  readonly services: readonly { readonly service: Service; readonly servicePort: ServicePort }[];
+}
+
+export function translateInbound(
+  pod: Pod,
+  node: ProxyNode,
+  index: ResourceIndex,
+): { readonly listeners: readonly Listener[]; readonly clusters: readonly Cluster[] } {
+  const ports = inboundPorts(pod, index);
+  const application = applicationAddress(pod);
+  return {
+    listeners: ports.map((port) => inboundListener(port, pod, node, index)),
+    clusters:
+      application === undefined
+        ? []
+        : ports.map(({ port, services }) => inboundCluster(application, port, services.map(describe))),
+  };
+}
+
+/** Declared ports of the containers and those that services lead to, in order. */
+export function inboundPorts(pod: Pod, index: ResourceIndex): readonly InboundPort[] {
+  const declared = pod.spec.containers.flatMap(({ ports }) =>
+    ports.filter(({ protocol }) => protocol === 'TCP'),
+  );
+  const numbers = new Set(declared.map(({ containerPort }) => containerPort));
+  const behind: { port: number; service: Service; servicePort: ServicePort }[] = [];
+  for (const service of servicesOf(pod, index)) {
+    for (const servicePort of meshPorts(service)) {
+      const port = targetPortOf(pod, servicePort);
+      if (port === undefined) continue;
+      numbers.add(port);
+      behind.push({ port, service, servicePort });
+    }
+  }
+  return [...numbers]
+    .sort((a, b) => a - b)
+    .map((port) => {
+      const services = behind.filter((one) => one.port === port);
+      const isHttp = services.some(({ servicePort }) => portProtocol(servicePort).carriedAs === 'HTTP');
+      return { port, carriedAs: isHttp ? 'HTTP' : 'TCP', services };
+    });
+}
+
+function servicesOf(pod: Pod, index: ResourceIndex): Service[] {
+  const { namespace, labels } = pod.metadata;
+  return [...index.services.values()].filter(
+    ({ metadata, spec }) =>
+      metadata.namespace === namespace &&
+      Object.keys(spec.selector).length > 0 &&
+      selects(spec.selector, labels),
+  );
+}
+
+function describe({ service }: InboundPort['services'][number]): JsonObject {
+  const { name, namespace = '' } = service.metadata;
+  return { host: serviceHost(service), name, namespace };
+}
+
+/** How long to wait for the first bytes of a caller that may be waiting for the server's. */
+const inspectionTimeoutMs = 5000;
+
+function inboundListener(inbound: InboundPort, pod: Pod, node: ProxyNode, index: ResourceIndex): Listener {
+  const { namespace = '', labels } = pod.metadata;
+  const mode = serverTlsMode(index, namespace, labels, inbound.port);
+  const filter = inboundFilter(inbound, pod, node, index);
+  const encrypted: FilterChainInit = {
+    name: 'mutual-tls',
+    filters: [filter],
+    transportSocket: downstreamMutualTls(index.settings.trustDomain, 'agent'),
+  };
+  const plain: FilterChainInit = { name: 'plain-text', filters: [filter] };
+  const listen = (rest: Parameters<typeof boundListener>[3]): Listener =>
+    boundListener('inbound', node.address, inbound.port, rest);
+  if (mode === 'STRICT') return listen({ filterChains: [encrypted] });
+  if (mode === 'DISABLE') return listen({ filterChains: [plain] });
+  const byMesh = { transportProtocol: 'tls', applicationProtocols: [...meshProtocols] };
+  return listen({
+    filterChains: [
+      { ...encrypted, filterChainMatch: byMesh },
+      { ...plain, filterChainMatch: { transportProtocol: 'raw_buffer' } },
+      ...foreignTls(inbound),
+    ],
+    listenerFilters: [tlsInspector],
+    listenerFiltersTimeout: duration(inspectionTimeoutMs),
+    continueOnListenerFiltersTimeout: true,
+  });
+}
+
+/** TLS that is not the mesh's belongs to the application, where it has a port of its own for it. */
+function foreignTls({ port, carriedAs }: InboundPort): FilterChainInit[] {
+  if (carriedAs === 'HTTP') return [];
+  const filters = [tcpProxy(inboundClusterName(port))];
+  return [{ name: 'foreign-tls', filters, filterChainMatch: { transportProtocol: 'tls' } }];
+}
+
+function inboundFilter(
+  { port, carriedAs }: InboundPort,
+  pod: Pod,
+  node: ProxyNode,
+  index: ResourceIndex,
+): Filter {
+  const cluster = inboundClusterName(port);
+  if (carriedAs === 'TCP') return tcpProxy(cluster);
+  const route = { name: 'default', match: matchEverything, action: plainAction(cluster) };
+  return connectionManager({
+    side: 'inbound',
+    statPrefix: `inbound_0.0.0.0_${port}`,
+    routes: {
+      name: cluster,
+      virtualHosts: [{ name: `inbound|http|${port}`, domains: ['*'], routes: [route] }],
+      validateClusters: false,
+    },
+    client: node.client,
+    self: workloadOf(pod, index, node.clusterId),
+  });
+}

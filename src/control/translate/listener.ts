@@ -1,0 +1,60 @@
+/** Listeners and the network filters that are not HTTP. */
+import { create } from '@bufbuild/protobuf';
+import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import {
+  type Filter,
+  type FilterChainSchema,
+  FilterSchema,
+  type ListenerFilterSchema,
+} from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { type Init, pack, socketAddress } from './message.ts';
+
+export type FilterChainInit = Init<typeof FilterChainSchema>;
+type ListenerInit = Init<typeof ListenerSchema>;
+
+/** Finds out whether a connection begins with TLS, for chains that are chosen by it. */
+export const tlsInspector: Init<typeof ListenerFilterSchema> = {
+  name: 'envoy.filters.listener.tls_inspector',
+  configType: { case: 'typedConfig', value: pack(TlsInspectorSchema, {}) },
+};
+
+/** @param address where it is bound; the name is `ADDRESS_PORT`. */
+export function boundListener(
+  direction: 'inbound' | 'outbound',
+  address: string,
+  port: number,
+  rest: ListenerInit,
+): Listener {
+  return create(ListenerSchema, {
+    name: `${address}_${port}`,
+    address: socketAddress(address, port),
+    trafficDirection: direction === 'inbound' ? TrafficDirection.INBOUND : TrafficDirection.OUTBOUND,
+    ...rest,
+  });
+}
+
+/** A listener without socket, reached by a cluster of the same proxy. */
+export function internalListener(name: string, filterChains: FilterChainInit[]): Listener {
+  return create(ListenerSchema, {
+    name,
+    listenerSpecifier: { case: 'internalListener', value: {} },
+    trafficDirection: TrafficDirection.OUTBOUND,
+    filterChains,
+  });
+}
+
+export function tcpProxy(cluster: string): Filter {
+  return create(FilterSchema, {
+    name: 'envoy.filters.network.tcp_proxy',
+    configType: {
+      case: 'typedConfig',
+      value: pack(TcpProxySchema, {
+        statPrefix: cluster,
+        clusterSpecifier: { case: 'cluster', value: cluster },
+      }),
+    },
+  });
+}

@@ -1,0 +1,54 @@
+/** Which traffic is mutual TLS: PeerAuthentication on the side that is called, and whether a pod can do it. */
+
+import type { Labels } from '#model/metadata.ts';
+import { selects } from '#model/metadata.ts';
+import type { MutualTlsMode, PeerAuthentication } from '#model/peer-authentication.ts';
+import type { Pod } from '#model/pod.ts';
+import { type ResourceIndex, rootNamespace } from '../store/resource-index.ts';
+
+export type ServerTlsMode = Exclude<MutualTlsMode, 'UNSET'>;
+
+/**
+ * The mode of one port of a workload: its own policy first, then its namespace's, then the mesh's,
+ * then PERMISSIVE. In one scope the first by name wins.
+ *
+ * @param port of the workload, not of its service.
+ */
+export function serverTlsMode(
+  index: ResourceIndex,
+  namespace: string,
+  labels: Labels,
+  port: number,
+): ServerTlsMode {
+  const inNamespace = index.peerAuthentications.filter(({ metadata }) => metadata.namespace === namespace);
+  const own = inNamespace.find((policy) => isForWorkloads(policy) && selects(selectorOf(policy), labels));
+  const scopes = [
+    own,
+    inNamespace.find((policy) => !isForWorkloads(policy)),
+    index.peerAuthentications.find(
+      (policy) => policy.metadata.namespace === rootNamespace && !isForWorkloads(policy),
+    ),
+  ];
+  const modes = [own?.spec.portLevelMtls[port]?.mode, ...scopes.map((policy) => policy?.spec.mtls?.mode)];
+  return modes.find((mode): mode is ServerTlsMode => mode !== undefined && mode !== 'UNSET') ?? 'PERMISSIVE';
+}
+
+function selectorOf(policy: PeerAuthentication): Labels {
+  return policy.spec.selector?.matchLabels ?? {};
+}
+
+function isForWorkloads(policy: PeerAuthentication): boolean {
+  return Object.keys(selectorOf(policy)).length > 0;
+}
+
+/** Whether something at the pod terminates mutual TLS on `port`. */
+export function acceptsMutualTls(index: ResourceIndex, pod: Pod, port: number): boolean {
+  const { namespace = '', labels } = pod.metadata;
+  if (labels['security.istio.io/tlsMode'] !== 'istio' && !isProxyless(pod)) return false;
+  return serverTlsMode(index, namespace, labels, port) !== 'DISABLE';
+}
+
+/** The application is its own data plane (gRPC with xDS), and nothing stands before it. */
+export function isProxyless(pod: Pod): boolean {
+  return pod.metadata.annotations['inject.istio.io/templates'] === 'grpc-agent';
+}

@@ -1,0 +1,46 @@
+/** The names that things have on the wire: Istio's, so that tools and habits fit. */
+import { clusterDomain } from '#model/host-name.ts';
+import type { Service } from '#model/service.ts';
+import { serviceHost } from '../store/resource-index.ts';
+
+/** `outbound|9080|v1|reviews.default.svc.cluster.local`; without subset the third part is empty. */
+export function outboundClusterName(port: number, subset: string, host: string): string {
+  return `outbound|${port}|${subset}|${host}`;
+}
+
+/** `outbound_.9080_.v1_.reviews.default.svc.cluster.local`: the SNI of calls within the mesh. */
+export function outboundSni(port: number, subset: string, host: string): string {
+  return `outbound_.${port}_.${subset}_.${host}`;
+}
+
+/** Cluster of the application behind this proxy, and of its route. */
+export function inboundClusterName(port: number): string {
+  return `inbound|${port}||`;
+}
+
+/** Cluster whose only endpoint is the internal listener for `port`. */
+export function reentryClusterName(port: number): string {
+  return `connect|${port}`;
+}
+
+export function reentryListenerName(port: number): string {
+  return `outbound_${port}`;
+}
+
+export const passthroughCluster = 'PassthroughCluster';
+export const blackHoleCluster = 'BlackHoleCluster';
+
+/** Cluster of the agent's Unix socket that serves secrets; in the proxy's bootstrap. */
+export const sdsCluster = 'sds-grpc';
+
+/** Names by which a workload of `namespace` may call a service, shortest first. */
+export function hostAliases(service: Service, namespace: string): readonly string[] {
+  const { name, namespace: own = '' } = service.metadata;
+  const qualified = [`${name}.${own}`, `${name}.${own}.svc`, `${name}.${own}.${clusterDomain}`];
+  return own === namespace ? [name, ...qualified] : qualified;
+}
+
+/** Aliases of any host: those of the service if it is one, else the host alone. */
+export function aliasesOf(host: string, service: Service | undefined, namespace: string): readonly string[] {
+  return service !== undefined && serviceHost(service) === host ? hostAliases(service, namespace) : [host];
+}

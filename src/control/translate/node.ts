@@ -1,0 +1,69 @@
+/** Who asks for configuration: what a proxy says about itself in its xDS node. */
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { Parsed, Problem } from '#core/problem.ts';
+import type { Labels } from '#model/metadata.ts';
+import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+
+export interface ProxyNode {
+  /** `sidecar~127.3.1.2~reviews-v1-0.default~default.svc.cluster.local` */
+  readonly id: string;
+  readonly role: 'sidecar' | 'router';
+  readonly address: string;
+  readonly podName: string;
+  readonly namespace: string;
+  /** What understands the answer: Heddle gets its own filters, gRPC its own shape. */
+  readonly client: 'heddle' | 'envoy' | 'grpc';
+  /** How traffic of the application comes to the proxy. */
+  readonly interceptionMode: 'NONE' | 'REDIRECT';
+  readonly labels: Labels;
+  /** Absent: found by the pod's owner, else the pod's name. */
+  readonly workloadName?: string;
+  readonly clusterId: string;
+}
+
+export function proxyNode(node: Node): Parsed<ProxyNode> {
+  const problems: Problem[] = [];
+  const refuse = (message: string): void => void problems.push({ level: 'error', path: 'node', message });
+  const metadata: JsonObject = node.metadata ?? {};
+  const [role, address, place, domain] = node.id.split('~');
+  if (role !== 'sidecar' && role !== 'router')
+    refuse(`the id ${JSON.stringify(node.id)} is not ROLE~IP~NAME.NAMESPACE~DOMAIN`);
+  const dot = place?.lastIndexOf('.') ?? -1;
+  if (place === undefined || domain === undefined || dot < 1)
+    refuse(`the id ${JSON.stringify(node.id)} names no workload`);
+  const mode = textOf(metadata.INTERCEPTION_MODE) ?? 'REDIRECT';
+  if (mode !== 'NONE' && mode !== 'REDIRECT')
+    refuse(`the INTERCEPTION_MODE ${JSON.stringify(mode)} is not supported`);
+  if (problems.length > 0) return { ok: false, problems };
+  const workloadName = textOf(metadata.WORKLOAD_NAME);
+  return {
+    ok: true,
+    problems,
+    value: {
+      id: node.id,
+      role: role as ProxyNode['role'],
+      address: address ?? '',
+      podName: place!.slice(0, dot),
+      namespace: textOf(metadata.NAMESPACE) ?? place!.slice(dot + 1),
+      client: clientOf(node, metadata),
+      interceptionMode: mode as ProxyNode['interceptionMode'],
+      labels: labelsOf(metadata.LABELS),
+      ...(workloadName !== undefined && { workloadName }),
+      clusterId: textOf(metadata.CLUSTER_ID) ?? 'Kubernetes',
+    },
+  };
+}
+
+function clientOf(node: Node, metadata: JsonObject): ProxyNode['client'] {
+  if (metadata.GENERATOR === 'grpc') return 'grpc';
+  return node.userAgentName === 'heddle' ? 'heddle' : 'envoy';
+}
+
+function labelsOf(value: JsonValue | undefined): Labels {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, label]) => [key, String(label)]));
+}
+
+function textOf(value: JsonValue | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

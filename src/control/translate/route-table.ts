@@ -1,0 +1,113 @@
+/** RouteConfigurations of sidecars: one for each HTTP port of the mesh, and one for the HTTP proxy. */
+import { create } from '@bufbuild/protobuf';
+import {
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+} from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { ResourceIndex } from '../store/resource-index.ts';
+import type { Caller } from './http-route.ts';
+import type { Init } from './message.ts';
+import { outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
+import { defaultAction, plainAction, type RouteInit } from './route-action.ts';
+import { matchConnect, matchEverything } from './route-match.ts';
+import {
+  domainsOf,
+  type RoutedHost,
+  routedHosts,
+  serviceHosts,
+  type VirtualHostInit,
+} from './virtual-host.ts';
+
+export type RouteConfigurationInit = Init<typeof RouteConfigurationSchema>;
+
+/** Name of the routes of the HTTP proxy listener (Istio). */
+export const httpProxyRoutes = 'http_proxy';
+
+/** Istio's `block_all` answers so. */
+const badGateway = 502;
+
+/** By port, for connections that were made to it: in order of ports. */
+export function portRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
+  const hosts = routedHosts(caller, index);
+  const ports = [...new Set(hosts.map(({ port }) => port))].sort((a, b) => a - b);
+  return ports.map((port) => {
+    const virtualHosts = hosts
+      .filter((host) => host.port === port)
+      .map((host) => virtualHost(host, domainsOf(host, true), host.routes));
+    return routeConfiguration(String(port), [...virtualHosts, elsewhere(index)]);
+  });
+}
+
+/** For requests that name host and port themselves, absolute or by CONNECT. */
+export function proxyRoutes(caller: Caller, index: ResourceIndex): RouteConfiguration {
+  const http = routedHosts(caller, index).map((host) =>
+    virtualHost(host, domainsOf(host, false), [connectRoute(reentryClusterName(host.port)), ...host.routes]),
+  );
+  const tcp = serviceHosts(caller, index, 'TCP').map((host) =>
+    virtualHost(host, domainsOf(host, false), opaqueRoutes(host)),
+  );
+  return routeConfiguration(httpProxyRoutes, [...http, ...tcp, elsewhere(index)]);
+}
+
+export function routeConfiguration(
+  name: string,
+  virtualHosts: readonly VirtualHostInit[],
+  rest: RouteConfigurationInit = {},
+): RouteConfiguration {
+  return create(RouteConfigurationSchema, {
+    name,
+    virtualHosts: withoutRepeatedDomains(virtualHosts),
+    // A route may name a cluster that is not there: then it answers 503.
+    validateClusters: false,
+    ...rest,
+  });
+}
+
+export function virtualHost(
+  { host, port }: RoutedHost,
+  domains: string[],
+  routes: RouteInit[],
+): VirtualHostInit {
+  return { name: `${host}:${port}`, domains, routes, includeRequestAttemptCount: true };
+}
+
+/** Two hosts may share a short name; the first has it, as a domain must be in one virtual host only. */
+function withoutRepeatedDomains(virtualHosts: readonly VirtualHostInit[]): VirtualHostInit[] {
+  const taken = new Set<string>();
+  return virtualHosts.flatMap((host) => {
+    const domains = (host.domains ?? []).filter((domain) => !taken.has(domain));
+    for (const domain of domains) taken.add(domain);
+    return domains.length === 0 ? [] : [{ ...host, domains }];
+  });
+}
+
+/** A connection that is not looked into; a plain request to such a port goes there as HTTP. */
+function opaqueRoutes({ host, port }: RoutedHost): RouteInit[] {
+  const cluster = outboundClusterName(port, '', host);
+  return [connectRoute(cluster), { name: 'default', match: matchEverything, action: defaultAction(cluster) }];
+}
+
+function connectRoute(cluster: string): RouteInit {
+  const { value } = plainAction(cluster);
+  const upgradeConfigs = [{ upgradeType: 'CONNECT', connectConfig: {} }];
+  return {
+    name: 'connect',
+    match: matchConnect,
+    action: { case: 'route', value: { ...value, upgradeConfigs } },
+  };
+}
+
+/** Hosts that the mesh does not know. */
+function elsewhere(index: ResourceIndex): VirtualHostInit {
+  if (index.settings.outboundTrafficPolicy.mode === 'REGISTRY_ONLY') {
+    const action: RouteInit['action'] = { case: 'directResponse', value: { status: badGateway } };
+    const routes = [matchConnect, matchEverything].map((match) => ({ name: 'block_all', match, action }));
+    return { name: 'block_all', domains: ['*'], routes };
+  }
+  const forward: RouteInit = {
+    name: 'allow_any',
+    match: matchEverything,
+    action: plainAction(passthroughCluster),
+  };
+  return { name: 'allow_any', domains: ['*'], routes: [connectRoute(passthroughCluster), forward] };
+}

@@ -1,0 +1,39 @@
+/**
+ * Clusters and endpoints of all services. They are the same for every proxy of one kind of client,
+ * so they are made once for each state of the mesh and shared.
+ */
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { ResourceIndex } from '../store/resource-index.ts';
+import { serviceHost } from '../store/resource-index.ts';
+import { grpcCluster, type OutboundTarget, proxyCluster, targetName } from './cluster.ts';
+import { translateEndpoints } from './endpoint.ts';
+import { meshPorts } from './virtual-host.ts';
+
+export interface ServiceTable {
+  readonly clusters: readonly Cluster[];
+  readonly endpoints: readonly ClusterLoadAssignment[];
+}
+
+export function serviceTable(index: ResourceIndex, client: 'proxy' | 'grpc'): ServiceTable {
+  const targets = outboundTargets(index);
+  const toCluster = client === 'grpc' ? grpcCluster : proxyCluster;
+  return {
+    clusters: targets.map((target) => toCluster(target, index)),
+    endpoints: targets.map((target) => {
+      const { service, port, subset } = target;
+      return translateEndpoints(targetName(target), service, port, subset?.labels ?? {}, index);
+    }),
+  };
+}
+
+/** Every port of every service, and every subset of each. */
+function outboundTargets(index: ResourceIndex): readonly OutboundTarget[] {
+  return [...index.services.values()].flatMap((service) => {
+    const rule = index.destinationRuleFor(serviceHost(service));
+    return meshPorts(service).flatMap((port) => [
+      { service, port, rule, subset: undefined },
+      ...(rule?.spec.subsets ?? []).map((subset) => ({ service, port, rule, subset })),
+    ]);
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * All that one proxy is to know, from one state of the mesh. Pure: the same state and node give the
+ * same messages; what several proxies need alike is the same object for all of them.
+ */
+
+import type { Problem } from '#core/problem.ts';
+import type { Labels } from '#model/metadata.ts';
+import type { Pod } from '#model/pod.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { ResourceIndex } from '../store/resource-index.ts';
+import { translateGateway } from './gateway.ts';
+import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from './grpc.ts';
+import type { Caller } from './http-route.ts';
+import { translateInbound } from './inbound.ts';
+import { emptyCluster } from './local-cluster.ts';
+import type { ProxyNode } from './node.ts';
+import { outboundListeners, outboundOwnClusters } from './outbound.ts';
+import { portRoutes, proxyRoutes } from './route-table.ts';
+import { type ServiceTable, serviceTable } from './service-table.ts';
+
+export interface ProxySnapshot {
+  readonly clusters: readonly Cluster[];
+  readonly endpoints: readonly ClusterLoadAssignment[];
+  readonly listeners: readonly Listener[];
+  readonly routes: readonly RouteConfiguration[];
+  /** Of the translation; what could be translated was. */
+  readonly problems: readonly Problem[];
+}
+
+export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
+  const shared = sharedTranslation(index);
+  if (node.client === 'grpc') return grpcSnapshot(index, node, shared);
+  return node.role === 'router' ? gatewaySnapshot(index, node, shared) : sidecarSnapshot(index, node, shared);
+}
+
+function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+  const problems: Problem[] = [];
+  if (node.interceptionMode !== 'NONE') {
+    const message = `the INTERCEPTION_MODE ${node.interceptionMode} is not supported yet`;
+    return { ...nothing, problems: [{ level: 'error', message, path: 'node.metadata', resource: node.id }] };
+  }
+  const pod = knownPod(index, node, problems);
+  const { clusters, endpoints } = shared.services('proxy');
+  const routes = shared.routes(callerInMesh(node, pod, 'proxy'));
+  const inbound = pod === undefined ? { listeners: [], clusters: [] } : translateInbound(pod, node, index);
+  const outbound = outboundListeners(pod, node, routes, index, problems);
+  return {
+    clusters: [...clusters, ...inbound.clusters, ...outboundOwnClusters(routes)],
+    endpoints,
+    listeners: [...inbound.listeners, ...outbound],
+    routes,
+    problems,
+  };
+}
+
+function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+  const problems: Problem[] = [];
+  const pod = knownPod(index, node, problems);
+  if (pod === undefined) return { ...nothing, problems };
+  const { clusters, endpoints } = shared.services('proxy');
+  const { listeners, routes } = translateGateway(pod, node, index, problems);
+  return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, problems };
+}
+
+function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+  const problems: Problem[] = [];
+  const pod = knownPod(index, node, problems);
+  const { clusters, endpoints } = shared.services('grpc');
+  const client = shared.grpc(callerInMesh(node, pod, 'grpc'));
+  const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
+  return {
+    clusters,
+    endpoints,
+    listeners: [...client.listeners, ...server],
+    routes: client.routes,
+    problems,
+  };
+}
+
+const nothing: ProxySnapshot = { clusters: [], endpoints: [], listeners: [], routes: [], problems: [] };
+
+function knownPod(index: ResourceIndex, node: ProxyNode, problems: Problem[]): Pod | undefined {
+  const pod = index.pod(node.namespace, node.podName);
+  if (pod === undefined) {
+    const message = `no Pod ${node.namespace}/${node.podName} is known, so nothing is configured for its own ports`;
+    problems.push({ level: 'warning', message, resource: node.id });
+  }
+  return pod;
+}
+
+function callerInMesh(node: ProxyNode, pod: Pod | undefined, client: Caller['client']): Caller {
+  const labels: Labels = pod?.metadata.labels ?? node.labels;
+  return { gateways: new Set(['mesh']), namespace: node.namespace, labels, client };
+}
+
+/** What proxies of one state of the mesh have in common, made when it is first asked for. */
+class SharedTranslation {
+  readonly #index: ResourceIndex;
+  readonly #services = new Map<'proxy' | 'grpc', ServiceTable>();
+  readonly #routes = new Map<string, readonly RouteConfiguration[]>();
+  readonly #grpc = new Map<string, GrpcTranslation>();
+  /** Names of labels that some VirtualService asks callers for. */
+  readonly #callerLabels: readonly string[];
+
+  constructor(index: ResourceIndex) {
+    this.#index = index;
+    const asked = index.virtualServices.flatMap(({ spec }) =>
+      spec.http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
+    );
+    this.#callerLabels = [...new Set(asked)].sort();
+  }
+
+  services(client: 'proxy' | 'grpc'): ServiceTable {
+    return remember(this.#services, client, () => serviceTable(this.#index, client));
+  }
+
+  /** Of all ports, and of the HTTP proxy. */
+  routes(caller: Caller): readonly RouteConfiguration[] {
+    return remember(this.#routes, this.#keyOf(caller), () => [
+      ...portRoutes(caller, this.#index),
+      proxyRoutes(caller, this.#index),
+    ]);
+  }
+
+  grpc(caller: Caller): GrpcTranslation {
+    return remember(this.#grpc, this.#keyOf(caller), () => translateGrpcClient(caller, this.#index));
+  }
+
+  /** Callers of one key get the same routes. */
+  #keyOf({ namespace, labels }: Caller): string {
+    return JSON.stringify([namespace, ...this.#callerLabels.map((name) => labels[name] ?? null)]);
+  }
+}
+
+const sharedByIndex = new WeakMap<ResourceIndex, SharedTranslation>();
+
+function sharedTranslation(index: ResourceIndex): SharedTranslation {
+  return remember(sharedByIndex, index, () => new SharedTranslation(index));
+}
+
+function remember<Key, Value>(
+  map: { get(key: Key): Value | undefined; set(key: Key, value: Value): unknown },
+  key: Key,
+  make: () => Value,
+): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,113 @@
+/** Hosts of the mesh on one port -> the virtual hosts that route to them. */
+import { coversHost } from '#model/host-name.ts';
+import { portProtocol } from '#model/port-protocol.ts';
+import type { Service, ServicePort } from '#model/service.ts';
+import type { VirtualService } from '#model/virtual-service.ts';
+import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
+import type { Init } from './message.ts';
+import { hostAliases, outboundClusterName } from './names.ts';
+import { defaultAction, type RouteInit } from './route-action.ts';
+import { matchEverything } from './route-match.ts';
+
+export type VirtualHostInit = Init<typeof VirtualHostSchema>;
+
+/** The port that a host name without port means in HTTP. */
+const httpPort = 80;
+
+/** A host that callers may name, and the port on which. */
+export interface RoutedHost {
+  readonly host: string;
+  readonly port: number;
+  /** Names to call it by, without port. */
+  readonly aliases: readonly string[];
+  readonly routes: RouteInit[];
+}
+
+/** What a caller in the mesh may call over HTTP; in order of hosts. */
+export function routedHosts(caller: Caller, index: ResourceIndex): readonly RoutedHost[] {
+  return [...serviceHosts(caller, index, 'HTTP'), ...foreignHosts(caller, index)];
+}
+
+/** The ports of all services that are carried as `carriedAs`. */
+export function serviceHosts(
+  caller: Caller,
+  index: ResourceIndex,
+  carriedAs: 'HTTP' | 'TCP',
+): readonly RoutedHost[] {
+  return [...index.services.values()].flatMap((service) =>
+    meshPorts(service)
+      .filter((port) => portProtocol(port).carriedAs === carriedAs)
+      .map((port) => routedService(service, port, caller, index)),
+  );
+}
+
+/** Ports that the mesh carries at all. */
+export function meshPorts({ spec }: Service): readonly ServicePort[] {
+  return spec.type === 'ExternalName' ? [] : spec.ports.filter(({ protocol }) => protocol === 'TCP');
+}
+
+export function routedService(
+  service: Service,
+  { port }: ServicePort,
+  caller: Caller,
+  index: ResourceIndex,
+): RoutedHost {
+  const host = serviceHost(service);
+  const virtualService = virtualServiceFor(host, caller, index);
+  const routes: RouteInit[] =
+    virtualService === undefined
+      ? [
+          {
+            name: 'default',
+            match: matchEverything,
+            action: defaultAction(outboundClusterName(port, '', host)),
+          },
+        ]
+      : translateHttpRoutes(virtualService, port, caller, index);
+  return { host, port, aliases: hostAliases(service, caller.namespace), routes };
+}
+
+/** Hosts that only a VirtualService knows: reached on the port of HTTP. */
+function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
+  const found = new Map<string, RoutedHost>();
+  for (const virtualService of index.virtualServices) {
+    if (!isBound(virtualService, caller)) continue;
+    for (const host of fullHosts(virtualService, index)) {
+      if (index.services.has(host) || host === '*' || found.has(host)) continue;
+      const routes = translateHttpRoutes(virtualService, httpPort, caller, index);
+      if (!host.startsWith('*')) found.set(host, { host, port: httpPort, aliases: [host], routes });
+    }
+  }
+  return [...found.values()];
+}
+
+/** The VirtualService with the most specific host; several are not merged within the mesh (Istio). */
+function virtualServiceFor(host: string, caller: Caller, index: ResourceIndex): VirtualService | undefined {
+  let best: VirtualService | undefined;
+  let bestLength = -1;
+  for (const virtualService of index.virtualServices) {
+    if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
+    for (const candidate of fullHosts(virtualService, index)) {
+      if (!coversHost(candidate, host) || candidate.length <= bestLength) continue;
+      best = virtualService;
+      bestLength = candidate.length;
+    }
+  }
+  return best;
+}
+
+function isBound({ metadata, spec }: VirtualService, { gateways }: Caller): boolean {
+  return gatewayNames(spec.gateways, metadata.namespace ?? '').some((name) => gateways.has(name));
+}
+
+export function fullHosts({ metadata, spec }: VirtualService, index: ResourceIndex): readonly string[] {
+  return spec.hosts.map((host) => index.fullName(host, metadata.namespace ?? ''));
+}
+
+/** Every spelling of the host with the port, and without it where the port is the usual one or known from elsewhere. */
+export function domainsOf({ aliases, port }: RoutedHost, portIsKnown: boolean): string[] {
+  const bare = portIsKnown || port === httpPort ? aliases : [];
+  return [...bare, ...aliases.map((alias) => `${alias}:${port}`)];
+}

@@ -1,0 +1,63 @@
+/** The workload a pod belongs to, under the names that metrics and dashboards know (Istio's canonical service). */
+import type { Deployment } from '#model/deployment.ts';
+import { type Labels, selects } from '#model/metadata.ts';
+import type { Pod } from '#model/pod.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
+
+export interface Workload {
+  readonly name: string;
+  readonly namespace: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly app: string;
+  readonly version: string;
+  readonly cluster: string;
+  readonly instance: string;
+}
+
+/** The name that Istio's clusters carry where nobody chose one. */
+export const defaultClusterId = 'Kubernetes';
+
+export function workloadOf(pod: Pod, index: ResourceIndex, cluster: string = defaultClusterId): Workload {
+  const { labels, namespace = '', name: instance } = pod.metadata;
+  return describeWorkload(
+    ownerOf(pod, index)?.metadata.name ?? instance,
+    namespace,
+    labels,
+    cluster,
+    instance,
+  );
+}
+
+export function describeWorkload(
+  name: string,
+  namespace: string,
+  labels: Labels,
+  cluster: string,
+  instance: string,
+): Workload {
+  return {
+    name,
+    namespace,
+    canonicalName:
+      labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels.app ?? name,
+    canonicalRevision:
+      labels['service.istio.io/canonical-revision'] ??
+      labels['app.kubernetes.io/version'] ??
+      labels.version ??
+      'latest',
+    app: labels.app ?? '',
+    version: labels.version ?? '',
+    cluster,
+    instance,
+  };
+}
+
+/** Several Deployments may select the same labels; the pod's name begins with its owner's. */
+function ownerOf(pod: Pod, index: ResourceIndex): Deployment | undefined {
+  const { name, namespace, labels } = pod.metadata;
+  const fitting = index.deployments.filter(
+    ({ metadata, spec }) => metadata.namespace === namespace && selects(spec.selector.matchLabels, labels),
+  );
+  return fitting.find(({ metadata }) => name.startsWith(`${metadata.name}-`)) ?? fitting[0];
+}
