@@ -30,7 +30,7 @@ export type DiscoveryServiceName = (typeof discoveryServices)[number];
 
 /**
  * How far one proxy is with one type.
- * `SYNCED`: it has accepted the newest there is. `STALE`: sent, not answered yet.
+ * `SYNCED`: it has accepted the newest there is. `STALE`: something newer is sent or waits to be sent.
  * `NACK`: it refused the newest and runs what it had. `NOT SENT`: it asked and nothing is there.
  * `IGNORED`: it never asked.
  */
@@ -40,9 +40,9 @@ export interface TypeStatus {
   readonly state: SyncState;
   /** Seconds since it came into this state. */
   readonly ageSeconds: number;
-  /** Version of the last response sent; '' for none. */
-  readonly sentVersion: string;
-  /** Version the proxy last accepted; '' for none. */
+  /** Version of all it should have of this type; '' where that is nothing. */
+  readonly version: string;
+  /** Version of all it has accepted; '' where that is nothing. Equal to `version` when in sync. */
   readonly ackedVersion: string;
   /** Resources of this type the proxy holds, as far as it has accepted. */
   readonly resources: number;

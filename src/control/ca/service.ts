@@ -5,33 +5,42 @@
 import { create } from '@bufbuild/protobuf';
 import { type handleUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { Logger } from '#observe/log.ts';
-import type { CounterFamily } from '#observe/metrics-contract.ts';
 import {
   type IstioCertificateRequest,
   type IstioCertificateResponse,
   IstioCertificateResponseSchema,
+  IstioCertificateService,
 } from '#xds/gen/istio/v1/auth/ca_pb.js';
 import type { Authenticator, CallCredentials } from '../serve/caller.ts';
+import { grpcMethod } from '../serve/method.ts';
+import type { GrpcService } from '../serve/ports.ts';
 import type { Authority } from './authority.ts';
+import type { CertificateMetrics, CertificateResult } from './certificate-metrics.ts';
 
 export interface CertificateServiceParts {
   readonly authority: Authority;
   readonly authenticator: Authenticator;
   readonly log: Logger;
-  /** Requests by `result`: `issued`, `unauthenticated`, `bad-request` or `failed`. */
-  readonly requests: CounterFamily;
+  readonly metrics: CertificateMetrics;
 }
 
 type Outcome =
   | { readonly result: 'issued'; readonly response: IstioCertificateResponse }
   | {
-      readonly result: 'unauthenticated' | 'bad-request' | 'failed';
+      readonly result: Exclude<CertificateResult, 'issued'>;
       readonly code: status;
       readonly details: string;
     };
 
-/** The handler of `CreateCertificate`. */
-export function certificateService(
+/** `IstioCertificateService`, for the TLS door. */
+export function certificateService(parts: CertificateServiceParts): GrpcService {
+  return {
+    definition: { createCertificate: grpcMethod(IstioCertificateService.method.createCertificate) },
+    implementation: { createCertificate: handler(parts) },
+  };
+}
+
+function handler(
   parts: CertificateServiceParts,
 ): handleUnaryCall<IstioCertificateRequest, IstioCertificateResponse> {
   return (call, answer): void => {
@@ -45,11 +54,11 @@ export function certificateService(
 }
 
 function finish(
-  { requests }: CertificateServiceParts,
+  { metrics }: CertificateServiceParts,
   outcome: Outcome,
   answer: sendUnaryData<IstioCertificateResponse>,
 ): void {
-  requests.with([outcome.result]).inc();
+  metrics.answered(outcome.result);
   if (outcome.result === 'issued') answer(null, outcome.response);
   else answer({ code: outcome.code, details: outcome.details });
 }

@@ -21,7 +21,7 @@ export interface ControlView {
   connections(): ConnectionList;
   config(): ConfigReport;
   /** @param proxy `POD.NAMESPACE`; undefined where no such proxy is connected. */
-  configDump(proxy: string): object | undefined;
+  configDump(proxy: string): unknown;
 }
 
 export interface ApiServerSettings {

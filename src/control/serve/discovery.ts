@@ -96,6 +96,11 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
     return this.#entries.keys();
   }
 
+  /** The proxy called `POD.NAMESPACE`; of several streams the newest. */
+  find(name: string): Proxy | undefined {
+    return [...this.#entries.keys()].findLast(({ node }) => `${node.podName}.${node.namespace}` === name);
+  }
+
   get size(): number {
     return this.#entries.size;
   }
