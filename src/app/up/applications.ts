@@ -1,9 +1,9 @@
 /** The application of one instance: a process for each of its containers. */
-import { readFileSync } from 'node:fs';
-import { type ChildEnd, type ChildSpec, describeEnd } from '#host/process.ts';
+import type { ChildEnd, ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import { pathWithNode } from '#host/self.ts';
 import { listenAdvice } from './advice.ts';
+import { logEnd, tellEnd } from './end-report.ts';
 import { applicationEnvironment } from './environment.ts';
 import type { InstancePlace } from './instance.ts';
 import type { MeshServices } from './mesh-services.ts';
@@ -20,9 +20,6 @@ export interface ApplicationsSettings {
 
 /** An application that has not answered for so long is looked at: where does it listen instead? */
 const SILENT_MS = 3_000;
-/** What is read of a log to tell why its application ended. */
-const LOG_END_BYTES = 4_096;
-const LOG_END_LINES = 5;
 
 export class Applications {
   readonly #plan: WorkloadPlan;
@@ -118,27 +115,14 @@ export class Applications {
   }
 
   #tellEnd(container: ContainerPlan, name: string, end: ChildEnd, restartInMs: number): void {
-    const logEnd = this.#logEnd(name);
-    const why = end.error === undefined && end.code !== 0 && end.signal === undefined ? logEnd : [];
-    this.#mesh.tell('warning', name, `ended (${describeEnd(end)}), starts again in ${restartInMs} ms`, why);
-    this.#advise(
-      name,
-      listenAdvice(container, this.#place.applicationAddress, { logEnd: logEnd.join('\n') }),
-    );
+    tellEnd(this.#mesh, name, end, restartInMs);
+    const wrote = logEnd(this.#mesh.places.log(name)).join('\n');
+    this.#advise(name, listenAdvice(container, this.#place.applicationAddress, { logEnd: wrote }));
   }
 
   #advise(name: string, [what, ...more]: readonly string[]): void {
     if (what === undefined || this.#advised.has(what)) return;
     this.#advised.add(what);
     this.#mesh.tell('warning', name, what, more);
-  }
-
-  #logEnd(name: string): string[] {
-    try {
-      const text = readFileSync(this.#mesh.places.log(name)).subarray(-LOG_END_BYTES).toString('utf8');
-      return text.trimEnd().split('\n').slice(-LOG_END_LINES);
-    } catch {
-      return [];
-    }
   }
 }

@@ -1,6 +1,7 @@
 /** A process of ours (or a real Envoy) beside an application: supervised, and ready when it says so. */
-import { type ChildSpec, describeEnd } from '#host/process.ts';
+import type { ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
+import { tellEnd } from './end-report.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { Pulse } from './pulse.ts';
 import { Supervised } from './supervised.ts';
@@ -25,7 +26,7 @@ export class Helper {
   readonly #pulse: Pulse;
   readonly #graceMs: number;
 
-  constructor(settings: HelperSettings, mesh: Pick<MeshServices, 'watchdog' | 'tell'>) {
+  constructor(settings: HelperSettings, mesh: Pick<MeshServices, 'watchdog' | 'tell' | 'places'>) {
     const { name, prepare, isReady, onChange } = settings;
     this.name = name;
     this.#graceMs = settings.graceMs;
@@ -34,7 +35,7 @@ export class Helper {
       onStart: () => this.#pulse.start(),
       onEnd: (end, restartInMs) => {
         this.#pulse.lost();
-        mesh.tell('warning', name, `ended (${describeEnd(end)}), starts again in ${restartInMs} ms`);
+        tellEnd(mesh, name, end, restartInMs);
       },
     });
   }

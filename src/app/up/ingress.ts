@@ -1,6 +1,6 @@
 /** The ingress gateway: one process, told by its Pod which port of this machine each Gateway port has. */
 import type { MeshInstance } from '#cli/mesh-state.ts';
-import { nextFreePort } from '#host/free-port.ts';
+import { anyFreePort, nextFreePort } from '#host/free-port.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import { pathWithNode } from '#host/self.ts';
 import { proxyCommand } from './children.ts';
@@ -85,12 +85,7 @@ export class Ingress {
   async bind(ports: readonly GatewayPortPlan[]): Promise<readonly BoundPort[]> {
     const fresh: BoundPort[] = [];
     for (const { number } of ports.filter((port) => !this.#bound.has(port.number))) {
-      const { host, port } = this.#wanted;
-      const taken = [...this.#bound.values()].map((bound) => bound.port);
-      const wanted = Math.max(port, ...taken.map((one) => one + 1));
-      const free = await nextFreePort(host, wanted);
-      if (free === undefined) throw new Error(`no free port on ${host} from ${wanted} on`);
-      const bound = { number, host, port: free, ...(free !== wanted && { wanted }) };
+      const bound = { number, ...(await this.#choose()) };
       this.#bound.set(number, bound);
       fresh.push(bound);
     }
@@ -99,6 +94,16 @@ export class Ingress {
     }
     this.#writePod();
     return fresh;
+  }
+
+  /** The port that was asked for, where it is free, or the next; each further Gateway port one after the last. */
+  async #choose(): Promise<Omit<BoundPort, 'number'>> {
+    const { host, port: asked } = this.#wanted;
+    if (asked === 0) return { host, port: await anyFreePort(host) };
+    const wanted = Math.max(asked, ...[...this.#bound.values()].map(({ port }) => port + 1));
+    const port = await nextFreePort(host, wanted);
+    if (port === undefined) throw new Error(`no free port on ${host} from ${wanted} on`);
+    return { host, port, ...(port !== asked && { wanted: asked }) };
   }
 
   start(): void {

@@ -13,7 +13,7 @@ import { saysReady } from './readiness.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
 /** What a sidecar takes to drain its last connections. */
-export const PROXY_GRACE_MS = (DRAIN_SECONDS + 1) * 1_000;
+export const PROXY_GRACE_MS: number = (DRAIN_SECONDS + 1) * 1_000;
 
 export interface ProxyHelpers {
   readonly helpers: readonly Helper[];

@@ -1,0 +1,202 @@
+/** One sitting at the terminal: start, table, edits as they come, and the end in order. */
+import type { UpOptions } from '#cli/command/up.ts';
+import { CliError } from '#cli/exit.ts';
+import { humanDuration } from '#cli/render/table.ts';
+import type { Terminal } from '#cli/terminal.ts';
+import { watchDocuments } from './documents.ts';
+import { type MeshDocuments, reportProblems } from './mesh-documents.ts';
+import type { MeshLogs } from './mesh-logs.ts';
+import type { Progress } from './progress.ts';
+import type { MeshRunner } from './runner.ts';
+import { startTable, tryLine } from './start-table.ts';
+
+export interface SessionParts {
+  readonly runner: MeshRunner;
+  readonly progress: Progress;
+  readonly logs: MeshLogs;
+  readonly terminal: Terminal;
+  readonly documents: MeshDocuments;
+  /** The documents as they are when it is called. */
+  readonly load: () => MeshDocuments;
+  readonly options: UpOptions;
+  readonly stateDirectory: string;
+}
+
+/** Somebody who waits this long for the start is told what is missing. */
+const PATIENCE_MS = 20_000;
+/** 128 and the number of SIGINT: what a shell expects of a program that was interrupted. */
+const INTERRUPTED = 130;
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export class MeshSession {
+  readonly #parts: SessionParts;
+  /** Resolves when somebody wants the mesh to stop. */
+  readonly #stopAsked: Promise<void>;
+  #askStop: () => void = () => {};
+  #stopping = false;
+  readonly #announced = new Set<string>();
+  /** Edits are taken in one after the other. */
+  #edits: Promise<void> = Promise.resolve();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#stopAsked = new Promise((resolve) => {
+      this.#askStop = resolve;
+    });
+  }
+
+  /** @returns whether it came up; resolves when everything has stopped */
+  async run(): Promise<boolean> {
+    const { runner, progress, logs, terminal, options } = this.#parts;
+    const onSignal = (): void => this.#signalled();
+    for (const signal of stopSignals) process.on(signal, onSignal);
+    logs.start();
+    if (options.logs) {
+      logs.show((name, line) => progress.plain(`${terminal.errColour.dim(`${name} |`)} ${line}`));
+    }
+    let endWatch = (): void => {};
+    try {
+      const startedAt = performance.now();
+      runner.control.start();
+      if (await this.#until(() => runner.control.ready)) {
+        progress.done(`control plane ready at ${runner.state().apiUrl}`);
+        endWatch = watchDocuments(options.paths, () => this.#edited());
+        await runner.startWorkloads();
+        if (await this.#until(() => runner.settled)) this.#showMesh(performance.now() - startedAt);
+      }
+      await this.#stopAsked;
+    } finally {
+      endWatch();
+      await this.#end();
+      logs.stop();
+      for (const signal of stopSignals) process.off(signal, onSignal);
+    }
+    return true;
+  }
+
+  /** Waits for `reached` and shows for what; false when somebody wants to stop before. */
+  async #until(reached: () => boolean): Promise<boolean> {
+    const { runner, progress } = this.#parts;
+    const patience = setTimeout(() => {
+      const names = runner.awaited();
+      progress.warn(`still waiting for ${names.join(', ')}`, [
+        `what they say: ${names.map((name) => `heddle logs ${logName(name)}`).join(', ')}`,
+      ]);
+    }, PATIENCE_MS);
+    let check = (): void => {};
+    const done = new Promise<boolean>((resolve) => {
+      check = (): void => {
+        this.#announce();
+        progress.waitFor(runner.awaited().length === 0 ? '' : `waiting for ${runner.awaited().join(', ')}`);
+        if (reached()) resolve(true);
+      };
+      void this.#stopAsked.then(() => resolve(false));
+    });
+    runner.on('change', check);
+    check();
+    const result = await done;
+    runner.off('change', check);
+    clearTimeout(patience);
+    progress.waitFor('');
+    return result;
+  }
+
+  /** One line for what has become ready since the last look. */
+  #announce(): void {
+    const { runner, progress } = this.#parts;
+    const { instances, gateways, ingressUrls } = runner.state();
+    for (const { name, namespace, workload, ready } of [...gateways, ...instances]) {
+      if (!ready || this.#announced.has(`${namespace}/${name}`)) continue;
+      this.#announced.add(`${namespace}/${name}`);
+      progress.done(
+        workload === name ? `ingress gateway ready at ${ingressUrls.join(', ')}` : `${name} ready`,
+      );
+    }
+  }
+
+  #showMesh(tookMs: number): void {
+    const { runner, terminal, documents, stateDirectory } = this.#parts;
+    const { instances, gateways, ingressUrls, name } = runner.state();
+    terminal.out('');
+    for (const line of startTable(instances, gateways)) terminal.out(line);
+    terminal.out('');
+    const { outColour: colour } = terminal;
+    for (const kind of documents.notEnforced) {
+      terminal.out(`${colour.warn('‼')} NOT ENFORCED (--allow-unsupported): ${kind}`);
+    }
+    terminal.out(
+      `${colour.good('✔')} mesh ${name} is up (${humanDuration(tookMs)}), logs in ${stateDirectory}/logs`,
+    );
+    const [url] = ingressUrls;
+    if (url !== undefined) {
+      terminal.out(`  Ingress: ${colour.strong(url)}`);
+      terminal.out(`  Try:     ${tryLine(url, runner.plan)}`);
+    }
+    terminal.out('  Ctrl-C stops everything.');
+  }
+
+  #edited(): void {
+    this.#edits = this.#edits
+      .then(() => this.#takeIn())
+      .catch((error: unknown) => {
+        this.#parts.progress.fail(error instanceof Error ? error.message : String(error));
+      });
+  }
+
+  async #takeIn(): Promise<void> {
+    if (this.#stopping) return;
+    const { load, progress, terminal, runner } = this.#parts;
+    const { plan, problems } = this.#loadAgain(load);
+    progress.waitFor('');
+    reportProblems(problems, terminal);
+    if (plan === undefined) {
+      progress.fail('the files have errors: the last good configuration stays in force');
+      return;
+    }
+    const before = JSON.stringify(runner.plan.settings);
+    const changed = await runner.setPlan(plan);
+    const what = changed.length === 0 ? '' : `; processes change: ${changed.join(', ')}`;
+    progress.done(`configuration taken in${what}`);
+    if (JSON.stringify(plan.settings) !== before) {
+      progress.warn('trustDomain and ingress of the LocalMesh take effect when heddle up is started again');
+    }
+  }
+
+  #loadAgain(load: () => MeshDocuments): MeshDocuments {
+    try {
+      return load();
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      return { plan: undefined, problems: [{ level: 'error', message: error.message }], notEnforced: [] };
+    }
+  }
+
+  /** The first signal stops in order, the second at once. */
+  #signalled(): void {
+    const { runner, progress } = this.#parts;
+    if (this.#stopping) {
+      progress.warn('ended at once');
+      runner.kill();
+      process.exit(INTERRUPTED);
+    }
+    this.#stopping = true;
+    progress.plain('');
+    progress.waitFor('stopping (Ctrl-C again ends it at once)');
+    this.#askStop();
+  }
+
+  async #end(): Promise<void> {
+    const { runner, progress } = this.#parts;
+    this.#stopping = true;
+    await this.#edits;
+    await runner.stop();
+    progress.waitFor('');
+    progress.done('stopped, no process is left');
+  }
+}
+
+/** What `heddle logs` calls a thing of `awaited`. */
+function logName(awaited: string): string {
+  if (awaited === 'control plane') return 'control';
+  return awaited === 'ingress gateway' ? 'istio-ingressgateway' : awaited;
+}
