@@ -26,10 +26,14 @@ const problems: string[] = [];
 
 let json: string;
 try {
-  json = execFileSync('node_modules/.bin/depcruise', ['src', '--output-type', 'json'], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
+  json = execFileSync(
+    process.execPath,
+    ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', 'src', '--output-type', 'json'],
+    {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
+  );
 } catch (error) {
   json = (error as { stdout?: string }).stdout ?? '{}';
 }

@@ -1,5 +1,9 @@
 /** Runs one command of a check: quiet when it succeeds, its whole output when it fails. */
 import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+/** Tools are started by the Node that runs this, whatever the host's is. */
+const searchPath = `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`;
 
 export interface Step {
   readonly name: string;
@@ -22,7 +26,7 @@ export async function runStep(step: Step): Promise<Outcome> {
   const ok = await new Promise<boolean>((resolve) => {
     const child = spawn(step.command, step.args, {
       stdio: step.live === true ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...step.env },
+      env: { ...process.env, PATH: searchPath, ...step.env },
     });
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => output.push(chunk));
