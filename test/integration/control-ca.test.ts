@@ -257,7 +257,7 @@ describe('the life of a workload certificate', () => {
         return token;
       },
       spiffeId: reviewsId.uri,
-      ttlSeconds: 10,
+      ttlSeconds: 2,
       log: silentLogger,
     });
     t.after(() => identity.stop());

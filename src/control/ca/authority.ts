@@ -40,7 +40,7 @@ export const DEFAULT_LIFE_MS: number = 24 * 3_600_000;
 /** Istio's `MAX_WORKLOAD_CERT_TTL`. */
 export const MAX_LIFE_MS: number = 90 * 24 * 3_600_000;
 /** A shorter life would be spent renewing. */
-const MIN_LIFE_MS = 10_000;
+const MIN_LIFE_MS = 1_000;
 /** For hosts whose clock is behind ours (Istio's `CLOCK_SKEW`). */
 const BACKDATE_MS = 120_000;
 
