@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** A batch is written when it reaches this, or after {@link FLUSH_INTERVAL_MS}. */
+/** A batch is written when it reaches this, or after the flush interval. */
 const BATCH_BYTES = 64 * 1024;
 const FLUSH_INTERVAL_MS = 1000;
 
@@ -18,17 +18,20 @@ export interface LineWriter {
   close(): void;
 }
 
-/** What the writer counts (Envoy's `filesystem.*`). */
-export interface LineWriterCounts {
-  readonly written: () => void;
-  readonly failed: () => void;
+export interface LineWriterOptions {
+  /** How long a line may wait in memory. */
+  readonly flushIntervalMs?: number;
+  /** Called for each batch (Envoy's `filesystem.write_completed`, `filesystem.write_failed`). */
+  readonly written?: () => void;
+  readonly failed?: () => void;
 }
 
 /**
  * @param path a file (made, or appended to), or `/dev/stdout` or `/dev/stderr`.
  * @throws the error of the operating system where the file cannot be opened.
  */
-export function openLineWriter(path: string, counts?: LineWriterCounts): LineWriter {
+export function openLineWriter(path: string, options: LineWriterOptions = {}): LineWriter {
+  const { flushIntervalMs = FLUSH_INTERVAL_MS } = options;
   const standard =
     path === '/dev/stdout' ? process.stdout : path === '/dev/stderr' ? process.stderr : undefined;
   let fd = standard === undefined ? openSync(path, 'a', 0o644) : -1;
@@ -44,10 +47,10 @@ export function openLineWriter(path: string, counts?: LineWriterCounts): LineWri
     try {
       if (standard !== undefined) standard.write(bytes);
       else for (let sent = 0; sent < bytes.length; ) sent += writeSync(fd, bytes, sent);
-      counts?.written();
+      options.written?.();
     } catch {
       // A full disk must not stop traffic: the lines are lost and counted.
-      counts?.failed();
+      options.failed?.();
     }
   }
 
@@ -55,7 +58,7 @@ export function openLineWriter(path: string, counts?: LineWriterCounts): LineWri
     write(line): void {
       batch += line;
       if (batch.length >= BATCH_BYTES) flush();
-      else timer ??= setTimeout(flush, FLUSH_INTERVAL_MS).unref();
+      else timer ??= setTimeout(flush, flushIntervalMs).unref();
     },
     flush,
     reopen(): void {

@@ -1,0 +1,310 @@
+/**
+ * What `heddle proxy`, `heddle sidecar` and `heddle gateway` share: a data path, what configures it,
+ * the admin interface and the way it all stops.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { create } from '@bufbuild/protobuf';
+import { formatProblem, type Problem } from '#core/problem.ts';
+import { HEDDLE_VERSION } from '#core/version.ts';
+import type { Logger } from '#observe/log.ts';
+import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
+import { Metrics } from '#observe/metrics.ts';
+import type { AdminView, ServerState } from '#proxy/admin/contract.ts';
+import { type RunningServer, serveAdmin } from '#proxy/admin/server.ts';
+import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
+import { Configuration } from '#proxy/apply/configuration.ts';
+import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
+import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
+import { createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
+import type { DataReader } from '#proxy/apply/secret-material.ts';
+import { offerStaticResources } from '#proxy/apply/static-resources.ts';
+import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
+import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
+import type { DataPath, SecretStore } from '#proxy/contract.ts';
+import { createDataPath } from '#proxy/data-path.ts';
+import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { Transport } from '#xds/transport.ts';
+
+export interface ProxyProcessOptions {
+  readonly loaded: LoadedBootstrap;
+  readonly settings: BootstrapSettings;
+  readonly commandLine: CommandLineOptions;
+  readonly secrets: SecretStore;
+  /** SDS clusters whose secrets are in `secrets` already or will be put there by this process. */
+  readonly ownSecrets: ReadonlySet<string>;
+  readonly unknownFields: UnknownDynamicFields;
+  /** A file to write the admin interface's address to. */
+  readonly adminAddressPath?: string | undefined;
+  /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
+  readonly transportTo?: (cluster: string) => Transport;
+  /** How long an access-log line may wait in memory; absent: 1 s. */
+  readonly logFlushIntervalMs?: number | undefined;
+  readonly log: Logger;
+  /** Ends the process in order; called by `POST /quitquitquit`. */
+  readonly quit: () => void;
+}
+
+export interface ProxyProcess {
+  readonly metrics: Metrics;
+  readonly dataPath: DataPath;
+  /** As bound; undefined without an admin interface. */
+  readonly adminAddress: string | undefined;
+  /** Whether the whole configuration has come and is in force. */
+  complete(): boolean;
+  state(): ServerState;
+  /** Lets connections finish within `drainTimeMs`, then closes everything. */
+  stop(drainTimeMs: number): Promise<void>;
+  /** Closes everything now. */
+  close(): Promise<void>;
+}
+
+export type StartedProxy =
+  | { readonly ok: true; readonly process: ProxyProcess; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Files and variables as the bootstrap names them. */
+export const dataReader: DataReader = {
+  readFile: (path) => readFileSync(path),
+  environment: (name) => process.env[name],
+};
+
+/** Envoy's answers of `/server_info`. */
+const VERSION = `heddle/${HEDDLE_VERSION}`;
+
+/** Starts everything; what is wrong with static resources or cannot be bound comes back as problems. */
+export async function startProxyProcess(options: ProxyProcessOptions): Promise<StartedProxy> {
+  const running = new RunningProxy(options);
+  const problems = await running.start();
+  if (problems.some(({ level }) => level === 'error')) {
+    await running.close();
+    return { ok: false, problems };
+  }
+  return { ok: true, process: running, problems };
+}
+
+/** Checks static resources as `startProxyProcess` would, without opening a socket. */
+export async function validateProxy(options: ProxyProcessOptions): Promise<readonly Problem[]> {
+  const running = new RunningProxy(options);
+  const problems = running.offerStatic();
+  await running.close();
+  return problems;
+}
+
+class RunningProxy implements ProxyProcess {
+  readonly metrics = new Metrics();
+  readonly dataPath: DataPath;
+  adminAddress: string | undefined;
+  readonly #options: ProxyProcessOptions;
+  readonly #logFiles: LogFiles;
+  readonly #configuration: Configuration;
+  readonly #discovery: Discovery;
+  readonly #startedMs = Date.now();
+  readonly #uptime: NodeJS.Timeout;
+  #admin: RunningServer | undefined;
+  #state: ServerState = 'PRE_INITIALIZING';
+  #healthFailed = false;
+  #intervals: NodeJS.Timeout | undefined;
+
+  constructor(options: ProxyProcessOptions) {
+    const { log, secrets, settings } = options;
+    this.#options = options;
+    this.#logFiles = createLogFiles(options.logFlushIntervalMs);
+    this.dataPath = createDataPath({
+      metrics: this.metrics,
+      secrets,
+      log,
+      logFiles: this.#logFiles,
+      reader: dataReader,
+    });
+    const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    this.#configuration = new Configuration({
+      dataPath: this.dataPath,
+      secrets,
+      log,
+      initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
+      installFailed: () => server.counter('install_failed').inc(),
+    });
+    this.#discovery = this.#createDiscovery();
+    server.gauge('live').set(0);
+    const uptime = server.gauge('uptime');
+    this.#uptime = setInterval(
+      () => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)),
+      1000,
+    ).unref();
+  }
+
+  offerStatic(): readonly Problem[] {
+    const { loaded, secrets } = this.#options;
+    return offerStaticResources(loaded, { configuration: this.#configuration, secrets, reader: dataReader });
+  }
+
+  async start(): Promise<readonly Problem[]> {
+    const { settings, log } = this.#options;
+    const problems = [...this.offerStatic()];
+    if (problems.some(({ level }) => level === 'error')) return problems;
+    // The admin interface answers first, so that a proxy that waits can be asked what for.
+    problems.push(...(await this.#startAdmin()));
+    this.#state = 'INITIALIZING';
+    await this.#configuration.settle();
+    problems.push(...this.#notBound());
+    if (problems.some(({ level }) => level === 'error')) return problems;
+    this.#configuration.onChange(() => this.#settled());
+    this.#discovery.start();
+    this.#settled();
+    this.#intervals = setInterval(() => this.metrics.endInterval(), settings.statsFlushIntervalMs).unref();
+    log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
+    return problems;
+  }
+
+  complete(): boolean {
+    return this.#discovery.complete();
+  }
+
+  state(): ServerState {
+    return this.#healthFailed ? 'DRAINING' : this.#state;
+  }
+
+  async stop(drainTimeMs: number): Promise<void> {
+    this.#state = 'DRAINING';
+    this.#options.log.info('proxy.draining', { drainTimeMs });
+    this.#discovery.close();
+    await this.dataPath.drain(drainTimeMs);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#uptime);
+    clearInterval(this.#intervals);
+    this.#discovery.close();
+    this.#configuration.close();
+    await this.dataPath.close();
+    await this.#admin?.close();
+    this.#logFiles.close();
+  }
+
+  #settled(): void {
+    if (this.#state !== 'INITIALIZING' || !this.complete()) return;
+    this.#state = 'LIVE';
+    this.metrics.scope({ path: 'server', family: 'server', labels: {} }).gauge('live').set(1);
+    this.#options.log.info('proxy.live');
+  }
+
+  /** Static listeners that could not be put in force: the process cannot do what it was started for. */
+  #notBound(): Problem[] {
+    return this.#configuration.table.entries('listener').flatMap(({ name, origin, refused }): Problem[] => {
+      if (origin !== 'static' || refused === undefined) return [];
+      return [{ level: 'error', resource: `listener ${name}`, message: refused.details }];
+    });
+  }
+
+  #createDiscovery(): Discovery {
+    const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
+    const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    const receive = createReceiver({
+      configuration: this.#configuration,
+      secrets,
+      reader: dataReader,
+      unknownFields,
+      unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
+      counted: (service, outcome) => this.#countUpdate(service, outcome),
+      log,
+    });
+    return createDiscovery({
+      configuration: this.#configuration,
+      receive,
+      node: loaded.bootstrap.node ?? create(NodeSchema),
+      ads: settings.ads,
+      listeners: settings.listeners,
+      clusters: settings.clusters,
+      ownSecrets,
+      initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
+      log,
+      metrics: this.metrics,
+      random: Math.random,
+      transportTo: this.#options.transportTo ?? ((cluster) => this.#transportTo(cluster)),
+    });
+  }
+
+  #countUpdate(service: string, outcome: 'success' | 'rejected'): void {
+    const path =
+      { CDS: 'cluster_manager.cds', LDS: 'listener_manager.lds' }[service] ?? service.toLowerCase();
+    const scope = this.metrics.scope({ path, family: path, labels: {} });
+    scope.counter('update_attempt').inc();
+    scope.counter(`update_${outcome}`).inc();
+  }
+
+  #transportTo(name: string): Transport {
+    return createGrpcTransport(() => {
+      const entry = this.#configuration.table.get('cluster', name);
+      const cluster = (entry?.active ?? entry?.warming)?.message as Cluster | undefined;
+      if (cluster === undefined) throw new Error(`there is no cluster ${name}`);
+      return channelOfCluster(cluster, { secrets: this.#options.secrets, reader: dataReader });
+    });
+  }
+
+  async #startAdmin(): Promise<readonly Problem[]> {
+    const { settings, adminAddressPath } = this.#options;
+    if (settings.admin === undefined) return [];
+    const writers = settings.adminLogPaths.map((path) => this.#logFiles.open(path));
+    const logged = ({ method, target, status }: { method: string; target: string; status: number }): void => {
+      const line = `[${new Date().toISOString()}] "${method} ${target} HTTP/1.1" ${status}\n`;
+      for (const writer of writers) writer.write(line);
+    };
+    try {
+      this.#admin = await serveAdmin(settings.admin, this.#adminView(), logged);
+    } catch (error) {
+      return [{ level: 'error', path: 'admin.address', message: (error as Error).message }];
+    }
+    this.adminAddress = this.#admin.address;
+    if (adminAddressPath !== undefined) writeFileSync(adminAddressPath, this.adminAddress);
+    return [];
+  }
+
+  #adminView(): AdminView {
+    const { loaded, commandLine, secrets, log, quit } = this.#options;
+    const { dataPath } = this;
+    return {
+      metrics: this.metrics,
+      dataPath,
+      table: this.#configuration.table,
+      secrets,
+      bootstrap: loaded.bootstrap,
+      commandLine,
+      version: VERSION,
+      startedMs: this.#startedMs,
+      log,
+      state: () => this.state(),
+      warming: () => this.#configuration.warming(),
+      actions: {
+        drainListeners: ({ graceful, inboundOnly }) => this.#drainListeners(graceful, inboundOnly),
+        setHealthFailed: (failed) => {
+          this.#healthFailed = failed;
+        },
+        quit,
+        reopenLogs: () => this.#logFiles.reopen(),
+      },
+    };
+  }
+
+  async #drainListeners(graceful: boolean, inboundOnly: boolean): Promise<void> {
+    if (!inboundOnly) {
+      await this.dataPath.drain(graceful ? 600_000 : 0);
+      return;
+    }
+    const inbound = this.#configuration.table
+      .entries('listener')
+      .filter(
+        ({ active }) =>
+          (active?.message as Listener | undefined)?.trafficDirection === TrafficDirection.INBOUND,
+      );
+    await Promise.all(inbound.map(({ name }) => this.#configuration.removeListener(name)));
+  }
+}
+
+/** For the log and for people: one line each. */
+export function problemTexts(problems: readonly Problem[]): string[] {
+  return problems.map(formatProblem);
+}
