@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { loadDocuments } from '#model/load.ts';
+import { planMesh } from './plan.ts';
+import type { MeshPlan } from './workload-plan.ts';
+
+const localMesh = `
+apiVersion: heddle.dev/v1alpha1
+kind: LocalMesh
+metadata: {name: shop}
+images:
+  acme/reviews:1: {command: [node, apps/reviews.ts], env: {COLOUR: red, SIZE: small}}
+`;
+const deployment = (more = '', template = '', container = ''): string => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: reviews-v1}
+spec:
+  ${more}
+  selector: {matchLabels: {app: reviews}}
+  template:
+    metadata:
+      labels: {app: reviews, version: v1}
+      ${template}
+    spec:
+      serviceAccountName: reviews
+      containers:
+      - name: reviews
+        image: acme/reviews:1
+        ports: [{containerPort: 9080}]
+        ${container}
+`;
+
+const settings = { fallbackName: 'folder', lowestPort: 1024 };
+
+function load(...texts: string[]): ReturnType<typeof planMesh> {
+  const { resources, problems } = loadDocuments([{ file: '/shop/mesh.yaml', text: texts.join('\n---\n') }]);
+  assert.deepEqual(
+    problems.filter(({ level }) => level === 'error'),
+    [],
+  );
+  return planMesh(resources, settings);
+}
+
+function plan(...texts: string[]): MeshPlan {
+  const planned = load(...texts);
+  assert.ok(planned.ok, JSON.stringify(planned.problems));
+  return planned.value;
+}
+
+describe('planMesh', () => {
+  test('a Deployment becomes processes: entrypoint of the image, environment, folder of the mapping', () => {
+    const { name, workloads } = plan(localMesh, deployment('replicas: 3'));
+    assert.equal(name, 'shop');
+    assert.deepEqual(workloads, [
+      {
+        key: 'default/reviews-v1',
+        name: 'reviews-v1',
+        namespace: 'default',
+        replicas: 3,
+        labels: { app: 'reviews', version: 'v1' },
+        annotations: {},
+        serviceAccount: 'reviews',
+        containers: [
+          {
+            name: 'reviews',
+            image: 'acme/reviews:1',
+            command: ['node', 'apps/reviews.ts'],
+            workingDirectory: '/shop',
+            env: { COLOUR: 'red', SIZE: 'small' },
+            ports: [{ containerPort: 9080 }],
+          },
+        ],
+        sidecar: 'heddle',
+        grpcAgent: false,
+        graceMs: 10_000,
+      },
+    ]);
+  });
+
+  const commands = [
+    {
+      why: 'args follow the entrypoint',
+      container: 'args: [--fast]',
+      command: ['node', 'apps/reviews.ts', '--fast'],
+    },
+    {
+      why: 'command replaces the entrypoint',
+      container: 'command: [python3, r.py]',
+      command: ['python3', 'r.py'],
+    },
+    { why: 'both', container: '{command: [python3], args: [r.py]}', command: ['python3', 'r.py'] },
+  ];
+  for (const { why, container, command } of commands) {
+    test(why, () => {
+      const written = container.replace(/^\{|\}$/g, '').replace('], args', ']\n        args');
+      assert.deepEqual(
+        plan(localMesh, deployment('', '', written)).workloads[0]!.containers[0]!.command,
+        command,
+      );
+    });
+  }
+
+  test("a container's environment wins over that of the image", () => {
+    const { workloads } = plan(localMesh, deployment('', '', 'env: [{name: COLOUR, value: blue}]'));
+    assert.deepEqual(workloads[0]!.containers[0]!.env, { COLOUR: 'blue', SIZE: 'small' });
+  });
+
+  const sidecars = [
+    { why: 'by default', template: '', mesh: '', sidecar: 'heddle', grpcAgent: false },
+    {
+      why: 'proxyless gRPC',
+      template: 'annotations: {inject.istio.io/templates: grpc-agent}',
+      mesh: '',
+      sidecar: 'none',
+      grpcAgent: true,
+    },
+    {
+      why: 'both',
+      template: 'annotations: {inject.istio.io/templates: "sidecar,grpc-agent"}',
+      mesh: '',
+      sidecar: 'heddle',
+      grpcAgent: true,
+    },
+    {
+      why: 'not injected',
+      template: 'annotations: {sidecar.istio.io/inject: "false"}',
+      mesh: '',
+      sidecar: 'none',
+      grpcAgent: false,
+    },
+    {
+      why: 'a real Envoy',
+      template: '',
+      mesh: 'workloads: {reviews-v1: {sidecar: envoy}}',
+      sidecar: 'envoy',
+      grpcAgent: false,
+    },
+  ];
+  for (const { why, template, mesh, sidecar, grpcAgent } of sidecars) {
+    test(`sidecar: ${why}`, () => {
+      const [workload] = plan(localMesh + mesh, deployment('', template)).workloads;
+      assert.equal(workload!.sidecar, sidecar);
+      assert.equal(workload!.grpcAgent, grpcAgent);
+    });
+  }
+
+  test('an image without a command is reported with its line and the entry to add', () => {
+    const planned = load(localMesh.replace('acme/reviews:1', 'acme/other:1'), deployment());
+    assert.ok(!planned.ok);
+    const [problem] = planned.problems;
+    assert.equal(problem!.message, 'no local command is known for the image acme/reviews:1');
+    assert.equal(problem!.path, 'spec.template.spec.containers[0].image');
+    assert.equal(problem!.at!.file, '/shop/mesh.yaml');
+    assert.equal(problem!.at!.line, 24);
+    assert.equal(
+      problem!.fix,
+      'add to /shop/mesh.yaml: images: {"acme/reviews:1": {command: [node, app.ts]}}',
+    );
+  });
+
+  test('an image with a slip of the finger is asked about', () => {
+    const planned = load(localMesh.replace('acme/reviews:1', 'acme/reviews:2'), deployment());
+    assert.equal(planned.problems[0]!.fix, 'did you mean "acme/reviews:2"?');
+  });
+
+  test('without a LocalMesh the whole document to add is shown', () => {
+    const planned = load(deployment());
+    assert.match(planned.problems[0]!.fix!, /heddle\.yaml.*kind: LocalMesh.*name: folder/);
+  });
+
+  test('a port that only root may bind is an error with its line', () => {
+    const planned = load(localMesh, deployment().replace('9080', '80'));
+    assert.ok(!planned.ok);
+    assert.equal(planned.problems[0]!.message, 'port 80 may only be bound by root');
+  });
+
+  test('a workload of the LocalMesh that is not there is an error', () => {
+    const planned = load(`${localMesh}workloads: {reviews-v2: {sidecar: none}}`, deployment());
+    assert.ok(!planned.ok);
+    assert.equal(planned.problems[0]!.fix, 'did you mean "reviews-v1"?');
+  });
+
+  test('the line to try follows the first route of the ingress', () => {
+    const gateway = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]`;
+    const virtualService = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: ["*"]
+  gateways: [shop]
+  http:
+  - match: [{uri: {exact: /productpage}}]
+    route: [{destination: {host: reviews}}]`;
+    const planned = plan(localMesh, gateway, virtualService);
+    assert.equal(planned.tryPath, '/productpage');
+    assert.equal(planned.tryHost, undefined);
+    assert.deepEqual(planned.gatewayPorts, [{ number: 8080 }]);
+  });
+});
