@@ -1,0 +1,158 @@
+/**
+ * Files and folders that are read again when they change. Folders are watched rather than files, as
+ * many editors save by renaming a new file over the old one.
+ */
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import path from 'node:path';
+import { readTextFiles, type TextFiles } from './text-files.ts';
+
+export interface WatchOptions {
+  readonly paths: readonly string[];
+  readonly endings: readonly string[];
+  /** How long nothing may change before the files are read. */
+  readonly debounceMs?: number;
+}
+
+export interface FileWatch {
+  /** Reads now, and resolves when what was read has been delivered. */
+  refresh(): Promise<void>;
+  close(): void;
+}
+
+const defaultDebounceMs = 50;
+
+/** How often a folder that is not there is looked for again. */
+const lookAgainMs = 1000;
+
+/**
+ * Delivers the files once at the start and after each change.
+ *
+ * @param deliver gets all files every time.
+ */
+export async function watchFiles(
+  options: WatchOptions,
+  deliver: (files: TextFiles) => void,
+): Promise<FileWatch> {
+  const reader = new Reader(options, deliver);
+  const watchers = foldersOf(options.paths).map((folder) => new FolderWatch(folder, () => reader.changed()));
+  await reader.refresh();
+  return {
+    refresh: () => reader.refresh(),
+    close(): void {
+      reader.close();
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
+
+/** Reads after a pause without changes, and never twice at a time. */
+class Reader {
+  readonly #options: WatchOptions;
+  readonly #deliver: (files: TextFiles) => void;
+  readonly #debounceMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #last: TextFiles = { texts: [], problems: [] };
+  #closed = false;
+
+  constructor(options: WatchOptions, deliver: (files: TextFiles) => void) {
+    this.#options = options;
+    this.#deliver = deliver;
+    this.#debounceMs = options.debounceMs ?? defaultDebounceMs;
+  }
+
+  changed(): void {
+    clearTimeout(this.#timer);
+    if (!this.#closed) this.#timer = setTimeout(() => void this.#read('doubt emptiness'), this.#debounceMs);
+  }
+
+  refresh(): Promise<void> {
+    return this.#read('believe');
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #read(trust: 'believe' | 'doubt emptiness'): Promise<void> {
+    this.#reading = this.#reading.then(async () => {
+      const { paths, endings } = this.#options;
+      const files = await readTextFiles(paths, endings);
+      if (this.#closed) return;
+      if (trust === 'doubt emptiness' && lostContent(this.#last, files)) {
+        // Perhaps in the middle of being saved: look once more before anything is taken away.
+        this.#timer = setTimeout(() => void this.#read('believe'), this.#debounceMs);
+        return;
+      }
+      this.#last = files;
+      this.#deliver(files);
+    });
+    return this.#reading;
+  }
+}
+
+/** Whether a file is gone or empty that held something before. */
+function lostContent(before: TextFiles, after: TextFiles): boolean {
+  const now = new Map(after.texts.map(({ file, text }) => [file, text]));
+  return before.texts.some(({ file, text }) => text !== '' && (now.get(file) ?? '') === '');
+}
+
+/** One folder; looked for again where it is not there, or not any more. */
+class FolderWatch {
+  readonly #folder: string;
+  readonly #changed: () => void;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(folder: string, changed: () => void) {
+    this.#folder = folder;
+    this.#changed = changed;
+    this.#open();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#watcher?.close();
+  }
+
+  #open(): void {
+    if (this.#closed) return;
+    try {
+      this.#watcher = watch(this.#folder, { persistent: true });
+    } catch {
+      this.#lookAgain();
+      return;
+    }
+    this.#watcher.on('change', () => {
+      this.#changed();
+      if (!isThere(this.#folder)) this.#lookAgain();
+    });
+    this.#watcher.on('error', () => this.#lookAgain());
+  }
+
+  #lookAgain(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#open();
+      if (this.#watcher !== undefined) this.#changed();
+    }, lookAgainMs);
+  }
+}
+
+function foldersOf(paths: readonly string[]): readonly string[] {
+  return [...new Set(paths.map((one) => (isFolder(one) ? one : path.dirname(one))))];
+}
+
+function isFolder(one: string): boolean {
+  return statSync(one, { throwIfNoEntry: false })?.isDirectory() ?? path.extname(one) === '';
+}
+
+function isThere(folder: string): boolean {
+  return statSync(folder, { throwIfNoEntry: false }) !== undefined;
+}
