@@ -37,7 +37,7 @@ export interface MeshSettings {
 /** Resolves when every instance is ready and the ingress listens; rejects with what the runner said. */
 export async function startMesh(paths: readonly string[], settings: MeshSettings = {}): Promise<RunningMesh> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'heddle-mesh-'));
-  const args = ['up', '--state', stateDirectory, ...(settings.args ?? []), ...paths];
+  const args = ['up', '--state', stateDirectory, '--ingress-port', '0', ...(settings.args ?? []), ...paths];
   const child = spawn(heddle, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1', ...settings.env },
