@@ -1,0 +1,69 @@
+/** How an application reaches others without knowing of the mesh: proxy variables, CONNECT, Kubernetes' variables. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { type RunningMesh, startMesh } from '../support/mesh.ts';
+import { sumOf } from '../support/prometheus-text.ts';
+
+describe('calls of an application', () => {
+  let mesh: RunningMesh;
+  before(async () => {
+    mesh = await startMesh([
+      ...['heddle', 'namespace', 'catalog', 'stock'].map((name) => `examples/bookstore/${name}.yaml`),
+      'test/apps/caller.yaml',
+    ]);
+  });
+  after(() => mesh?.stop());
+
+  const call = async (path: string): Promise<string> => {
+    const response = await fetch(`${mesh.ingressUrl}${path}`);
+    const body = await response.text();
+    assert.equal(response.status, 200, body);
+    return body;
+  };
+
+  const rows: [path: string, why: string][] = [
+    ['/http', 'by the name of the service'],
+    ['/http?host=catalog.default:9080', 'by name and namespace'],
+    ['/http?host=catalog.default.svc.cluster.local:9080', 'by the whole name'],
+    ['/connect', 'through CONNECT'],
+    ['/connect?host=catalog.default.svc.cluster.local:9080', 'through CONNECT, by the whole name'],
+  ];
+  for (const [path, why] of rows) {
+    test(`HTTP ${why}: mutual TLS, counted by the other side`, async () => {
+      const before = await catalogRequests(mesh);
+      assert.match(await call(path), /^200 .*Middlemarch/);
+      assert.equal((await catalogRequests(mesh)) - before, 1);
+    });
+  }
+
+  test('TCP by the variables of Kubernetes', async () => {
+    assert.equal(await call('/tcp'), '25\n');
+  });
+
+  test('a host that the mesh does not know', async () => {
+    const outside = http.createServer((_request, response) => response.end('from outside'));
+    outside.listen(0, '127.0.0.1');
+    await once(outside, 'listening');
+    const { port } = outside.address() as AddressInfo;
+    try {
+      const url = encodeURIComponent(`http://localhost:${port}/`);
+      assert.equal(await call(`/outside?url=${url}`), '200 from outside');
+    } finally {
+      outside.closeAllConnections();
+      outside.close();
+    }
+  });
+});
+
+/** Requests over mutual TLS from the caller, as both instances of catalog have counted them. */
+async function catalogRequests(mesh: RunningMesh): Promise<number> {
+  const samples = await Promise.all(mesh.instancesOf('catalog-v1').map(mesh.metricsOf));
+  return sumOf(samples.flat(), 'istio_requests_total', {
+    reporter: 'destination',
+    source_workload: 'caller-v1',
+    connection_security_policy: 'mutual_tls',
+  });
+}
