@@ -1,0 +1,164 @@
+/**
+ * The one error type that crosses module borders, and the catalogue of its codes.
+ * `docs/reference/errors.md` lists the same codes; a test keeps the two equal.
+ */
+
+/** Who is at fault. Metrics blame this side; only `upstream` faults may be retried. */
+export type Side = 'downstream' | 'upstream' | 'mesh';
+
+/** When sending the same request again is safe and may help. */
+export type Retry = 'never' | 'other-endpoint' | 'if-policy-says';
+
+export interface ErrorKind {
+  readonly side: Side;
+  readonly retry: Retry;
+  /** Status of the local reply (RFC 9110 §15). */
+  readonly httpStatus: number;
+  /** Envoy's short response flag; '' where it sets none. */
+  readonly flag: string;
+  /** Envoy's `%RESPONSE_CODE_DETAILS%`. */
+  readonly details: string;
+  /** Body of the local reply, as Envoy writes it. */
+  readonly body: string;
+}
+
+const kind = (
+  side: Side,
+  retry: Retry,
+  httpStatus: number,
+  flag: string,
+  details: string,
+  body: string,
+): ErrorKind => ({ side, retry, httpStatus, flag, details, body });
+
+const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+const RESET_DETAILS = 'upstream_reset_before_response_started';
+
+/** Texts, flags and details are Envoy 1.40's, so that logs and alerts made for it keep working. */
+export const errorKinds = {
+  NO_ROUTE: kind('mesh', 'never', 404, 'NR', 'route_not_found', ''),
+  NO_CLUSTER: kind('mesh', 'never', 503, 'NC', 'cluster_not_found', ''),
+  NO_ENDPOINT: kind('upstream', 'other-endpoint', 503, 'UH', 'no_healthy_upstream', 'no healthy upstream'),
+  OVERLOADED: kind('mesh', 'never', 503, 'UO', `${RESET_DETAILS}{overflow}`, `${RESET}overflow`),
+  CONNECT_FAILED: kind(
+    'upstream',
+    'other-endpoint',
+    503,
+    'UF',
+    `${RESET_DETAILS}{remote_connection_failure}`,
+    `${RESET}remote connection failure`,
+  ),
+  CONNECT_TIMEOUT: kind(
+    'upstream',
+    'other-endpoint',
+    503,
+    'UF',
+    `${RESET_DETAILS}{connection_timeout}`,
+    `${RESET}connection timeout`,
+  ),
+  UPSTREAM_RESET: kind(
+    'upstream',
+    'if-policy-says',
+    503,
+    'UC',
+    `${RESET_DETAILS}{connection_termination}`,
+    `${RESET}connection termination`,
+  ),
+  UPSTREAM_PROTOCOL_ERROR: kind(
+    'upstream',
+    'if-policy-says',
+    502,
+    'UPE',
+    `${RESET_DETAILS}{protocol_error}`,
+    `${RESET}protocol error`,
+  ),
+  UPSTREAM_TIMEOUT: kind('upstream', 'never', 504, 'UT', 'response_timeout', 'upstream request timeout'),
+  PER_TRY_TIMEOUT: kind(
+    'upstream',
+    'other-endpoint',
+    504,
+    'UT',
+    'upstream_per_try_timeout',
+    'upstream request timeout',
+  ),
+  PER_TRY_IDLE_TIMEOUT: kind(
+    'upstream',
+    'other-endpoint',
+    504,
+    'SI',
+    'upstream_per_try_idle_timeout',
+    'upstream request timeout',
+  ),
+  STREAM_IDLE_TIMEOUT: kind('downstream', 'never', 408, 'SI', 'stream_idle_timeout', 'stream timeout'),
+  MAX_STREAM_DURATION: kind(
+    'mesh',
+    'never',
+    408,
+    'DT',
+    'max_duration_timeout',
+    'downstream duration timeout',
+  ),
+  REQUEST_TIMEOUT: kind('downstream', 'never', 408, 'DT', 'request_overall_timeout', 'request timeout'),
+  REQUEST_HEAD_TIMEOUT: kind(
+    'downstream',
+    'never',
+    408,
+    'DT',
+    'request_header_timeout',
+    'request header timeout',
+  ),
+  REQUEST_TOO_LARGE: kind(
+    'downstream',
+    'never',
+    413,
+    '',
+    'request_payload_too_large',
+    'Payload Too Large',
+  ),
+  BAD_REQUEST: kind('downstream', 'never', 400, 'DPE', 'http1.codec_error', 'Bad Request'),
+  HEAD_TOO_LARGE: kind('downstream', 'never', 431, 'DPE', 'http1.headers_too_large', ''),
+  TOO_MANY_HEADERS: kind('downstream', 'never', 431, 'DPE', 'http1.too_many_headers', ''),
+  VERSION_TOO_OLD: kind('downstream', 'never', 426, 'DPE', 'low_version', ''),
+  CODING_UNSUPPORTED: kind('downstream', 'never', 501, 'DPE', 'http1.invalid_transfer_encoding', ''),
+  MISSING_HOST: kind('downstream', 'never', 400, '', 'missing_host_header', ''),
+  BAD_PATH: kind('downstream', 'never', 400, '', 'path_normalization_failed', ''),
+  BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
+  UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
+  DNS_FAILED: kind('mesh', 'never', 503, 'DF', 'dns_resolution_failure', 'DNS resolution failure'),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorKinds;
+
+/** What is known of a code, as its general type. */
+export function kindOf(code: ErrorCode): ErrorKind {
+  return errorKinds[code];
+}
+
+/**
+ * A failure with a code from {@link errorKinds}.
+ *
+ * `detail` is for operators: it names the thing that failed (cluster, endpoint, limit)
+ * and never holds header values or bodies. Pass the lower error as `cause`; do not
+ * paste its message into `detail`.
+ */
+export class MeshError extends Error {
+  override readonly name = 'MeshError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, detail: string, options?: { readonly cause?: unknown }) {
+    super(`${code}: ${detail}`, options);
+    this.code = code;
+  }
+
+  get kind(): ErrorKind {
+    return errorKinds[this.code];
+  }
+}
+
+/** The first error with `code` in the chain of causes of `error`, or undefined. */
+export function findCause(error: unknown, code: ErrorCode): MeshError | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (e instanceof MeshError && e.code === code) return e;
+  }
+  return undefined;
+}
