@@ -70,6 +70,24 @@ describe('messageFromDocument accepts', () => {
 describe('messageFromDocument refuses', () => {
   const cases: [schema: DescMessage, text: string, problem: string, why: string][] = [
     [
+      MetadataSchema,
+      '{filter_metadata: [a]}',
+      'f:1:2: error: filter_metadata: expected an object, found a list',
+      'a list for a map',
+    ],
+    [
+      NodeSchema,
+      '{metadata: x}',
+      'f:1:2: error: metadata: expected an object, found "x"',
+      'a text for a Struct',
+    ],
+    [
+      TypedExtensionConfigSchema,
+      '{typed_config: x}',
+      'f:1:2: error: typed_config: expected an object with "@type", found "x"',
+      'a text for an Any',
+    ],
+    [
       NodeSchema,
       '{idd: a}',
       'f:1:2: error: idd: the field "idd" is not supported in Node (did you mean "id"?)',

@@ -289,6 +289,13 @@ describe('a subscription changes', () => {
     assert.equal(client.push('c:a@2 c:b e:a'), '');
   });
 
+  test('the star may be taken later: then everything is sent that is not known yet', () => {
+    const stream = createDeltaServerStream({ nowMs: () => 0, snapshot: snapshot('c:a c:b') });
+    const [first] = stream.onRequest(request('c', { subscribe: ['a'] }));
+    stream.onRequest(request('c', { nonce: first!.nonce }));
+    assert.equal(shown(stream.onRequest(request('c', { subscribe: ['*'] }))), 'c+b');
+  });
+
   test('what was not there is sent when it comes, and told when it goes again', () => {
     const client = settled('c:a e:a');
     client.ask('e', { subscribe: ['b'] });
