@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
 import { sumOf } from '../support/prometheus-text.ts';
 
@@ -35,7 +36,7 @@ describe('calls of an application', () => {
     test(`HTTP ${why}: mutual TLS, counted by the other side`, async () => {
       const before = await catalogRequests(mesh);
       assert.match(await call(path), /^200 .*Middlemarch/);
-      assert.equal((await catalogRequests(mesh)) - before, 1);
+      await eventually(async () => assert.equal((await catalogRequests(mesh)) - before, 1));
     });
   }
 
