@@ -1,0 +1,76 @@
+/** `heddle validate`: everything that is wrong with YAML files, without running anything. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { hasErrors } from '#core/problem.ts';
+import type { SourceText } from '#model/load.ts';
+import type { CliCommand, CliContext } from '../catalogue.ts';
+import { CliError, EXIT_DATA } from '../exit.ts';
+import { addOutputOption, type OutputFormat, printData } from '../render/output.ts';
+import { problemCount, problemLines } from '../render/problem.ts';
+
+interface ValidateOptions {
+  readonly output: OutputFormat;
+  readonly allowUnsupported: readonly string[];
+}
+
+export const command: CliCommand = {
+  name: 'validate',
+  register(program: Command, context: CliContext): void {
+    addOutputOption(program.command('validate').summary('Check YAML files without running anything'))
+      .description(
+        'Check Kubernetes, Istio and LocalMesh documents: syntax, fields, names that lead nowhere.',
+      )
+      .argument('<files...>', 'files, folders of .yaml files, or - for standard input')
+      .option('--allow-unsupported <kinds...>', 'kinds whose unsupported parts are let pass', [])
+      .addHelpText(
+        'after',
+        `
+Examples:
+  heddle validate reviews.yaml
+  heddle validate manifests/ heddle.yaml
+  kubectl get virtualservices -o yaml | heddle validate -
+  heddle validate -o json manifests/ | jq '.problems[].message'
+
+Ends with 0 when there are no errors (warnings are fine), ${EXIT_DATA} when there are.`,
+      )
+      .action((files: readonly string[], options: ValidateOptions) => validate(files, options, context));
+  },
+};
+
+async function validate(
+  files: readonly string[],
+  { output, allowUnsupported }: ValidateOptions,
+  { terminal, exit }: CliContext,
+): Promise<void> {
+  const { loadDocuments } = await import('#model/load.ts');
+  const texts = files.flatMap(readTexts);
+  const { problems, resources } = loadDocuments(texts, { allowUnsupported });
+  const valid = !hasErrors(problems);
+  await printData(terminal, output, { valid, documents: resources.length, problems }, () => {
+    const textOf = new Map(texts.map(({ file, text }) => [file, text]));
+    const lines = problems.flatMap((problem) =>
+      problemLines(problem, terminal.outColour, (file) => textOf.get(file)),
+    );
+    const documents = `${resources.length} good document${resources.length === 1 ? '' : 's'}`;
+    const mark = valid ? terminal.outColour.good('✔') : terminal.outColour.bad('✘');
+    return [...lines, `${mark} ${[documents, problemCount(problems) ?? 'no problems'].join(', ')}`];
+  });
+  if (!valid) exit(EXIT_DATA);
+}
+
+function readTexts(file: string): SourceText[] {
+  if (file === '-') return [{ file: '(standard input)', text: readFileSync(0, 'utf8') }];
+  try {
+    if (!statSync(file).isDirectory()) return [{ file, text: readFileSync(file, 'utf8') }];
+    return readdirSync(file)
+      .filter((name) => ['.yaml', '.yml'].includes(path.extname(name)))
+      .sort()
+      .map((name) => path.join(file, name))
+      .map((inside) => ({ file: inside, text: readFileSync(inside, 'utf8') }));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'there is no such file or folder' : message;
+    throw new CliError(`Cannot read ${file}: ${reason}`, { cause: error });
+  }
+}
