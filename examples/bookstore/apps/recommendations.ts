@@ -17,7 +17,10 @@ const suggest: handleUnaryCall<{ limit: number }, SuggestReply> = (call, callbac
   callback(null, { books, reason: suggestions.reason, version, instance });
 };
 
-const { grpc, xds, service } = await loadGrpc();
+const { grpc, xds, service } = await loadGrpc().catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 const server = new xds.XdsServer();
 server.addService(service.service, { suggest });
 
