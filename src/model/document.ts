@@ -73,7 +73,7 @@ function decodePart({ value, origin, problems }: Part, options: DecodeOptions): 
   return {
     ...(resource !== undefined && !broken && { resource }),
     key,
-    problems: [...problems, ...report.problems],
+    problems: [...problems, ...report.problems].sort(byPlace),
     allowed: report.allowed,
     holds: broken && (report.closesUnsupported || definition === undefined || definition.guards === true),
   };
@@ -169,4 +169,9 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : {};
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  if (a.at === undefined || b.at === undefined) return 0;
+  return a.at.line - b.at.line || a.at.column - b.at.column;
 }

@@ -1,5 +1,5 @@
 /** Istio's `StringMatch`: exactly one of exact, prefix, regex. */
-import { RE2JS } from 're2js';
+import { compileRegex } from '#core/regex.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { atMostOneOf, object, optional } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
@@ -15,12 +15,8 @@ export interface StringMatch {
 export const regex: Decoder<string> = (value, path, report) => {
   const decoded = text(value, path, report);
   if (decoded === undefined) return undefined;
-  try {
-    RE2JS.compile(decoded);
-    return decoded;
-  } catch (error) {
-    return report.error(path, `not a regular expression of RE2: ${(error as Error).message}`);
-  }
+  const compiled = compileRegex(decoded);
+  return compiled.ok ? decoded : report.error(path, `not a regular expression of RE2: ${compiled.reason}`);
 };
 
 const fields = { exact: optional(text), prefix: optional(text), regex: optional(regex) } as const;

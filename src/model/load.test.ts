@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Loaded, loadDocuments } from './load.ts';
+
+const load = (text: string, allowUnsupported: readonly string[] = []): Loaded =>
+  loadDocuments([{ file: 'x.yaml', text }], { allowUnsupported });
+
+/** `level line:column path: message (fix)`. */
+const problemsOf = ({ problems }: Loaded): string[] =>
+  problems.map(({ level, at, path, message, fix }) =>
+    [`${level} ${at?.line}:${at?.column}`, path, fix === undefined ? message : `${message} (${fix})`]
+      .filter((part) => part !== undefined)
+      .join(' '),
+  );
+
+const virtualService = (http: string, spec = ''): string =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: x}\nspec:\n  hosts: [x]\n${spec}  http:\n  - ${http}\n`;
+const destinationRule = (policy: string): string =>
+  `apiVersion: networking.istio.io/v1beta1\nkind: DestinationRule\nmetadata: {name: x}\nspec:\n  host: x\n  trafficPolicy: ${policy}\n`;
+const gateway = (server: string): string =>
+  `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: x}\nspec:\n  selector: {a: b}\n  servers:\n  - ${server}\n`;
+
+const route = 'route: [{destination: {host: x}}]';
+const lessStrict = 'is not supported yet, and without it the mesh would be less strict than written';
+const noEffect = 'is not supported yet and has no effect';
+
+describe('problems of one document', () => {
+  const cases: [why: string, text: string, problems: string[]][] = [
+    [
+      'unknown field',
+      virtualService('rute: []'),
+      ['error 7:5 spec.http[0].rute there is no such field (did you mean "route"?)'],
+    ],
+    [
+      'all at once',
+      virtualService('{timeout: 1, retries: {attempts: many}, route: [{destination: {hots: y}}]}'),
+      [
+        'error 7:6 spec.http[0].timeout a duration is expected, such as "1.5s", not the number 1',
+        'error 7:28 spec.http[0].retries.attempts a whole number is expected, not the text "many"',
+        'error 7:54 spec.http[0].route[0].destination.host this field is required',
+        'error 7:68 spec.http[0].route[0].destination.hots there is no such field (did you mean "host"?)',
+      ],
+    ],
+    [
+      'no action',
+      virtualService('name: a'),
+      ['error 7:5 spec.http[0] one of route, redirect, directResponse is needed, and only one'],
+    ],
+    [
+      'two actions',
+      virtualService(`{${route}, redirect: {uri: /}}`),
+      ['error 7:5 spec.http[0] one of route, redirect, directResponse is needed, and only one'],
+    ],
+    [
+      'two ways to match',
+      virtualService(`{match: [{uri: {exact: /a, prefix: /}}], ${route}}`),
+      [
+        'error 7:15 spec.http[0].match[0].uri only one of exact, prefix, regex may be set, not exact and prefix',
+      ],
+    ],
+    [
+      'an empty match of a path',
+      virtualService(`{match: [{uri: {}}], ${route}}`),
+      ['error 7:15 spec.http[0].match[0].uri one of exact, prefix, regex is needed'],
+    ],
+    ['a header that need only be there', virtualService(`{match: [{headers: {a: {}}}], ${route}}`), []],
+    [
+      'no weights',
+      virtualService('route: [{destination: {host: a}}, {destination: {host: b}}]'),
+      ['error 7:5 spec.http[0].route the weights sum up to 0 (give each destination its weight)'],
+    ],
+    [
+      'retry condition',
+      virtualService(`{${route}, retries: {retryOn: "5xx,conect-failure,503"}}`),
+      [
+        'error 7:51 spec.http[0].retries.retryOn "conect-failure" is no retry condition (did you mean "connect-failure"?)',
+      ],
+    ],
+    [
+      'timeout of nothing',
+      virtualService(`{${route}, timeout: 0s}`),
+      ['error 7:41 spec.http[0].timeout must be at least 1ms (leave the field out to switch it off)'],
+    ],
+    [
+      'feature that is missing',
+      virtualService(`{${route}, mirror: {host: y}}`),
+      [`warning 7:41 spec.http[0].mirror this field ${noEffect}`],
+    ],
+    [
+      'exportTo',
+      virtualService(route, '  exportTo: ["."]\n'),
+      [`error 6:3 spec.exportTo this field ${lessStrict}`],
+    ],
+    ['exportTo everybody is the default', virtualService(route, '  exportTo: ["*"]\n'), []],
+    [
+      'TLS of a mode that is missing',
+      destinationRule('{tls: {mode: SIMPLE}}'),
+      [`error 6:25 spec.trafficPolicy.tls.mode the mode SIMPLE ${lessStrict}`],
+    ],
+    [
+      'load balancer',
+      destinationRule('{loadBalancer: {simple: ROUNDROBIN}}'),
+      [
+        'error 6:34 spec.trafficPolicy.loadBalancer.simple one of ROUND_ROBIN, RANDOM, LEAST_REQUEST is expected, not the text "ROUNDROBIN" (did you mean "ROUND_ROBIN"?)',
+      ],
+    ],
+    [
+      'gateway with TLS',
+      gateway('{port: {number: 443, name: a, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE}}'),
+      [
+        `error 7:35 spec.servers[0].port.protocol the protocol HTTPS ${lessStrict}`,
+        `error 7:67 spec.servers[0].tls this field ${lessStrict}`,
+      ],
+    ],
+    [
+      'number for a text',
+      'apiVersion: v1\nkind: Service\nmetadata: {name: x, labels: {version: 1.10}}\nspec: {}',
+      [
+        'error 3:30 metadata.labels.version a text is expected, not the number 1.1 (write it in quotes: "1.1")',
+      ],
+    ],
+    [
+      'kind without support that closes',
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {}',
+      [`error 2:1 kind the kind AuthorizationPolicy of security.istio.io/v1 ${lessStrict}`],
+    ],
+    [
+      'kind without support',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}',
+      [`warning 2:1 kind the kind ConfigMap of v1 ${noEffect}`],
+    ],
+    [
+      'kind nobody knows',
+      'apiVersion: networking.istio.io/v1\nkind: VirtualServise\nmetadata: {name: x}',
+      ['error 2:1 kind there is no kind "VirtualServise" (did you mean "VirtualService"?)'],
+    ],
+    [
+      'version nobody knows',
+      'apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: x}',
+      ['error 1:1 apiVersion there is no Deployment of "apps/v1beta1" (write apps/v1)'],
+    ],
+    [
+      'no document',
+      'just a text',
+      ['error 1:1 a document is an object with apiVersion, kind and metadata, not the text "just a text"'],
+    ],
+    [
+      'sidecar that narrows',
+      'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: x}\nspec: {egress: []}',
+      [`warning 2:1 kind the kind Sidecar of networking.istio.io/v1 ${noEffect}`],
+    ],
+    [
+      'sidecar that closes',
+      'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: x}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}',
+      [`error 2:1 kind the kind Sidecar of networking.istio.io/v1 ${lessStrict}`],
+    ],
+  ];
+  for (const [why, text, problems] of cases) {
+    test(why, () => assert.deepEqual(problemsOf(load(text)), problems));
+  }
+});
+
+describe('what holds the whole set back', () => {
+  const cases: [why: string, text: string, holds: boolean][] = [
+    ['a slip in a route', virtualService('rute: []'), false],
+    ['an unsupported part that closes', virtualService(route, '  exportTo: ["."]\n'), true],
+    ['a slip in something that guards', destinationRule('{tls: {mode: OFF}}'), true],
+    ['a document that does not parse', `${virtualService(route)}---\na: [\n`, true],
+    ['two of one name', `${virtualService(route)}---\n${virtualService(route)}`, true],
+    ['a feature that is missing', virtualService(`{${route}, mirror: {host: y}}`), false],
+  ];
+  for (const [why, text, holds] of cases) test(why, () => assert.equal(load(text).holds, holds));
+});
+
+test('what somebody allowed is a warning and stays on the list', () => {
+  const loaded = load(destinationRule('{tls: {mode: SIMPLE}}'), ['DestinationRule']);
+  assert.equal(loaded.holds, false);
+  assert.equal(loaded.resources.length, 1);
+  assert.deepEqual(
+    loaded.allowed.map(({ path, level }) => `${level} ${path}`),
+    ['warning spec.trafficPolicy.tls.mode'],
+  );
+});
+
+test('a List is its items, each with its place', () => {
+  const item = '- apiVersion: v1\n  kind: ServiceAccount\n  metadata: {name: NAME, nam: x}\n';
+  const loaded = load(
+    `apiVersion: v1\nkind: List\nitems:\n${item.replace('NAME', 'a')}${item.replace('NAME', 'b')}`,
+  );
+  assert.deepEqual(
+    problemsOf(loaded).map((text) => text.split(' ')[1]),
+    ['6:23', '9:23'],
+  );
+});
+
+describe('names that lead nowhere', () => {
+  const service = (name: string, port = 'http'): string =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: 80, name: ${port}}]}\n---\n`;
+  const to = (destination: string): string => virtualService(`route: [{destination: {${destination}}}]`);
+  const cases: [why: string, text: string, problem: string | undefined][] = [
+    ['a host that is there', service('reviews') + to('host: reviews'), undefined],
+    [
+      'a host by its full name',
+      service('reviews') + to('host: reviews.default.svc.cluster.local'),
+      undefined,
+    ],
+    [
+      'a host that is not',
+      service('reviews') + to('host: reveiws'),
+      'warning 12:28 spec.http[0].route[0].destination.host the mesh has no service "reveiws" (did you mean "reviews"?)',
+    ],
+    ['no services at all: part of a set', to('host: reveiws'), undefined],
+    [
+      'a port that is not',
+      service('reviews') + to('host: reviews, port: {number: 81}'),
+      'warning 12:43 spec.http[0].route[0].destination.port the service "reviews" has no port 81 (it has 80)',
+    ],
+    [
+      'a subset that is not',
+      service('reviews') + to('host: reviews, subset: v1'),
+      'warning 12:43 spec.http[0].route[0].destination.subset no DestinationRule for "reviews" has the subset "v1"',
+    ],
+    [
+      'a port without protocol',
+      service('reviews', 'main'),
+      'warning 4:16 spec.ports[0] the port is named "main", so its protocol is taken to be TCP (name it "http", "tcp-…", or set appProtocol)',
+    ],
+  ];
+  for (const [why, text, problem] of cases) {
+    test(why, () => assert.deepEqual(problemsOf(load(text)), problem === undefined ? [] : [problem]));
+  }
+});

@@ -1,0 +1,76 @@
+/** Documents of Istio's own tests and samples: what it accepts we accept, and what it refuses we refuse. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
+import { parseYaml } from '#core/yaml.ts';
+import { loadDocuments } from '#model/load.ts';
+import { testData } from '../support/peer.ts';
+
+/** Kinds of Istio's API tests that are read. */
+const kinds = ['destinationrule', 'peerauth'];
+
+/** Refused there for the content of something that has no support here: a warning says that it has no effect. */
+const notLookedInto = ['spec.trafficPolicy.loadBalancer.warmup'];
+
+/** Each document of a file alone; several have the same name. `_err` is the reason why it must be refused. */
+function problemsByDocument(file: string): { reason: string; problems: readonly Problem[] }[] {
+  return parseYaml(readFileSync(file, 'utf8'), file).documents.map(({ value }) => {
+    const { _err: reason = '', ...document } = value as { readonly _err?: string };
+    return { reason, problems: loadDocuments([{ file, text: JSON.stringify(document) }]).problems };
+  });
+}
+
+describe('istio/api tests', () => {
+  for (const kind of kinds) {
+    test(`${kind}: what is valid is accepted`, (t) => {
+      const file = testData(t, 'istio-api', `${kind}-valid.yaml`);
+      if (file === undefined) return;
+      for (const { problems } of problemsByDocument(file)) assert.deepEqual(errors(problems), []);
+    });
+    test(`${kind}: what is not is refused`, (t) => {
+      const file = testData(t, 'istio-api', `${kind}-invalid.yaml`);
+      if (file === undefined) return;
+      for (const { reason, problems } of problemsByDocument(file)) {
+        if (notLookedInto.some((field) => reason.startsWith(field))) assert.ok(problems.length > 0, reason);
+        else assert.ok(hasErrors(problems), reason);
+      }
+    });
+  }
+});
+
+test('the bookinfo sample has no errors', (t) => {
+  const folder = testData(t, 'bookinfo');
+  if (folder === undefined) return;
+  const files = [
+    'platform/kube/bookinfo.yaml',
+    'networking/bookinfo-gateway.yaml',
+    'networking/destination-rule-all.yaml',
+  ];
+  const common = files.map((file) => path.join(folder, file));
+  const rules = globSync(path.join(folder, 'networking/virtual-service-reviews-*.yaml'));
+  assert.ok(rules.length > 5, `${rules.length} rules`);
+  for (const rule of rules) {
+    const { problems, resources, holds } = loadDocuments(
+      [...common, rule].map((file) => ({ file, text: readFileSync(file, 'utf8') })),
+    );
+    assert.deepEqual(errors(problems), []);
+    assert.equal(holds, false);
+    assert.ok(
+      resources.some(({ kind, metadata }) => kind === 'VirtualService' && metadata.name === 'reviews'),
+    );
+  }
+});
+
+test('TLS to the outside, which is not supported yet, is never left out silently', (t) => {
+  const file = testData(t, 'bookinfo', 'networking/egress-rule-google-apis.yaml');
+  if (file === undefined) return;
+  const { problems, holds } = loadDocuments([{ file, text: readFileSync(file, 'utf8') }]);
+  assert.equal(holds, true);
+  assert.match(errors(problems).join('\n'), /the mode SIMPLE is not supported yet/);
+});
+
+function errors(problems: readonly Problem[]): readonly string[] {
+  return problems.filter(({ level }) => level === 'error').map(formatProblem);
+}
