@@ -6,14 +6,16 @@ import { requestJoinToken } from '#api/client.ts';
 import type { UpOptions } from '#cli/command/up.ts';
 import { CliError, EXIT_DATA, EXIT_FAILURE, EXIT_OK } from '#cli/exit.ts';
 import { stateDirectoryOf } from '#cli/mesh-state.ts';
+import { readTextFiles, type TextFiles, yamlEndings } from '#control/source/text-files.ts';
 import { type Lease, leaseNetwork } from '#host/lease.ts';
 import { type HeldLock, takeLock } from '#host/lock-file.ts';
 import { lowestBindablePort } from '#host/self.ts';
 import { Watchdog } from '#host/watchdog.ts';
-import { loadMesh, type MeshDocuments, reportProblems } from './up/mesh-documents.ts';
+import { type MeshDocuments, readMesh, reportProblems } from './up/mesh-documents.ts';
 import { endLeftovers } from './up/mesh-file.ts';
 import { MeshLogs } from './up/mesh-logs.ts';
 import { MeshPlaces } from './up/mesh-places.ts';
+import type { MeshServices } from './up/mesh-services.ts';
 import { PodFolder } from './up/pods.ts';
 import { Progress } from './up/progress.ts';
 import { MeshRunner } from './up/runner.ts';
@@ -27,8 +29,8 @@ export async function runUp(options: UpOptions): Promise<number> {
     lowestPort: lowestBindablePort(),
     ...(options.name !== undefined && { name: options.name }),
   };
-  const load = (): MeshDocuments => loadMesh(paths, options.allowUnsupported, settings);
-  const documents = load();
+  const read = (files: TextFiles): MeshDocuments => readMesh(files, options.allowUnsupported, settings);
+  const documents = read(await readTextFiles(paths, yamlEndings));
   reportProblems(documents.problems, terminal);
   if (documents.plan === undefined) return EXIT_DATA;
   if (documents.plan.workloads.length === 0) {
@@ -54,7 +56,7 @@ export async function runUp(options: UpOptions): Promise<number> {
         logs,
         terminal,
         documents,
-        load,
+        read,
         options,
         stateDirectory,
       });
@@ -146,11 +148,20 @@ function makeRunner(
       environment: process.env,
       lowestPort: lowestBindablePort(),
       joinToken: async (subject) => (await requestJoinToken(socketPath, subject)).token,
-      tell(level, subject, message, more = []): void {
-        const log = relative(process.cwd(), places.log(subject));
-        if (level === 'info') progress.plain(`${subject}: ${message}`);
-        else progress.warn(`${subject}: ${message}`, more.length === 0 ? [] : [...more, `log: ${log}`]);
-      },
+      tell: teller(progress, places),
     },
   );
+}
+
+/** What was said of a thing already, word for word, is not said again at each of its restarts. */
+function teller(progress: Progress, places: MeshPlaces): MeshServices['tell'] {
+  const said = new Map<string, string>();
+  return (level, subject, message, more = []) => {
+    const detail = more.join('\n');
+    const news = detail !== '' && said.get(subject) !== detail;
+    if (news) said.set(subject, detail);
+    const log = `log: ${relative(process.cwd(), places.log(subject))}`;
+    if (level === 'info') progress.plain(`${subject}: ${message}`);
+    else progress.warn(`${subject}: ${message}`, news ? [...more, log] : []);
+  };
 }

@@ -15,6 +15,8 @@ export interface ControlPlaneSettings {
   readonly allowUnsupported: readonly string[];
 }
 
+/** Starts before somebody is told that it does not. */
+const TRIES = 3;
 const GRACE_MS = 5_000;
 /** From a changed Pod to the push: reading the folder and gathering what comes together. */
 const SEEN_AFTER_MS = 150;
@@ -48,6 +50,11 @@ export class ControlPlane {
 
   get ready(): boolean {
     return this.#helper.ready;
+  }
+
+  /** Whether it ends again and again before it was ever ready: waiting longer is of no use. */
+  get hopeless(): boolean {
+    return this.#helper.failures >= TRIES;
   }
 
   start(): void {

@@ -7,7 +7,7 @@ import type { MeshServices } from './mesh-services.ts';
 const LOG_END_BYTES = 4_096;
 const LOG_END_LINES = 5;
 
-/** The last lines of a log; none where there is no log. */
+/** The last telling lines of a log; none where there is no log. */
 export function logEnd(path: string): string[] {
   try {
     const fd = openSync(path, 'r');
@@ -15,7 +15,9 @@ export function logEnd(path: string): string[] {
       const { size } = fstatSync(fd);
       const bytes = Buffer.alloc(Math.min(size, LOG_END_BYTES));
       readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-      return bytes.toString('utf8').trimEnd().split('\n').slice(-LOG_END_LINES);
+      const lines = bytes.toString('utf8').split('\n');
+      // Frames of a stack say little to who runs the program; what it wrote before them does.
+      return lines.filter((line) => line.trim() !== '' && !/^\s+at /.test(line)).slice(-LOG_END_LINES);
     } finally {
       closeSync(fd);
     }

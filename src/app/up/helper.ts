@@ -36,12 +36,18 @@ export class Helper {
       onEnd: (end, restartInMs) => {
         this.#pulse.lost();
         tellEnd(mesh, name, end, restartInMs);
+        onChange();
       },
     });
   }
 
   get ready(): boolean {
     return this.#pulse.answers && this.#supervised.identity !== undefined;
+  }
+
+  /** How often it has ended in a row, soon after its start. */
+  get failures(): number {
+    return this.#supervised.failures;
   }
 
   start(): void {

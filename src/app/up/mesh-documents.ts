@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { problemCount, problemLines } from '#cli/render/problem.ts';
 import type { Terminal } from '#cli/terminal.ts';
+import type { TextFiles } from '#control/source/text-files.ts';
 import { hasErrors, type Problem } from '#core/problem.ts';
 import { loadDocuments } from '#model/load.ts';
-import { readDocuments } from './documents.ts';
 import { type PlanSettings, planMesh } from './plan.ts';
 import type { MeshPlan } from './workload-plan.ts';
 
@@ -16,16 +16,18 @@ export interface MeshDocuments {
   readonly notEnforced: readonly string[];
 }
 
-/** Throws a `CliError` for a path that is not there. */
-export function loadMesh(
-  paths: readonly string[],
+/** @param files as the control plane reads them: one rule for both what belongs to the mesh */
+export function readMesh(
+  files: TextFiles,
   allowUnsupported: readonly string[],
   settings: PlanSettings,
 ): MeshDocuments {
-  const { resources, problems, allowed } = loadDocuments(readDocuments(paths), { allowUnsupported });
-  const notEnforced = [...new Set(allowed.map(({ resource, message }) => resource ?? message))];
+  const loaded = loadDocuments(files.texts, { allowUnsupported });
+  const problems = [...files.problems, ...loaded.problems];
+  const notEnforced = [...new Set(loaded.allowed.map(({ resource, message }) => resource ?? message))];
+  // Of half the documents half a mesh would be planned, and the rest of it stopped.
   if (hasErrors(problems)) return { plan: undefined, problems, notEnforced };
-  const planned = planMesh(resources, settings);
+  const planned = planMesh(loaded.resources, settings);
   return {
     plan: planned.ok ? planned.value : undefined,
     problems: [...problems, ...planned.problems],

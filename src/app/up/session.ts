@@ -1,9 +1,9 @@
 /** One sitting at the terminal: start, table, edits as they come, and the end in order. */
 import type { UpOptions } from '#cli/command/up.ts';
-import { CliError } from '#cli/exit.ts';
 import { humanDuration } from '#cli/render/table.ts';
 import type { Terminal } from '#cli/terminal.ts';
-import { watchDocuments } from './documents.ts';
+import { type TextFiles, yamlEndings } from '#control/source/text-files.ts';
+import { type FileWatch, watchFiles } from '#control/source/watch.ts';
 import { type MeshDocuments, reportProblems } from './mesh-documents.ts';
 import type { MeshLogs } from './mesh-logs.ts';
 import type { Progress } from './progress.ts';
@@ -16,8 +16,7 @@ export interface SessionParts {
   readonly logs: MeshLogs;
   readonly terminal: Terminal;
   readonly documents: MeshDocuments;
-  /** The documents as they are when it is called. */
-  readonly load: () => MeshDocuments;
+  readonly read: (files: TextFiles) => MeshDocuments;
   readonly options: UpOptions;
   readonly stateDirectory: string;
 }
@@ -34,6 +33,7 @@ export class MeshSession {
   readonly #stopAsked: Promise<void>;
   #askStop: () => void = () => {};
   #stopping = false;
+  #lastTexts: string | undefined;
   readonly #announced = new Set<string>();
   /** Edits are taken in one after the other. */
   #edits: Promise<void> = Promise.resolve();
@@ -54,19 +54,26 @@ export class MeshSession {
     if (options.logs) {
       logs.show((name, line) => progress.plain(`${terminal.errColour.dim(`${name} |`)} ${line}`));
     }
-    let endWatch = (): void => {};
+    let watch: FileWatch | undefined;
     try {
       const startedAt = performance.now();
       runner.control.start();
-      if (await this.#until(() => runner.control.ready)) {
+      await this.#until(() => runner.control.ready || runner.control.hopeless);
+      if (runner.control.hopeless) {
+        progress.fail('the control plane cannot start: its log is shown above');
+        return false;
+      }
+      if (!this.#stopping) {
         progress.done(`control plane ready at ${runner.state().apiUrl}`);
-        endWatch = watchDocuments(options.paths, () => this.#edited());
         await runner.startWorkloads();
+        watch = await watchFiles({ paths: options.paths, endings: yamlEndings }, (files) =>
+          this.#edited(files),
+        );
         if (await this.#until(() => runner.settled)) this.#showMesh(performance.now() - startedAt);
       }
       await this.#stopAsked;
     } finally {
-      endWatch();
+      watch?.close();
       await this.#end();
       logs.stop();
       for (const signal of stopSignals) process.off(signal, onSignal);
@@ -135,18 +142,28 @@ export class MeshSession {
     terminal.out('  Ctrl-C stops everything.');
   }
 
-  #edited(): void {
+  #edited(files: TextFiles): void {
+    const texts = JSON.stringify(files);
+    // A watch begins by telling what is there: that is not an edit, unless it came in between.
+    const before = this.#lastTexts;
+    this.#lastTexts = texts;
+    if (texts === before || (before === undefined && this.#isAsPlanned(files))) return;
     this.#edits = this.#edits
-      .then(() => this.#takeIn())
-      .catch((error: unknown) => {
-        this.#parts.progress.fail(error instanceof Error ? error.message : String(error));
-      });
+      .then(() => this.#takeIn(files))
+      .catch((error: unknown) =>
+        this.#parts.progress.fail(error instanceof Error ? error.message : String(error)),
+      );
   }
 
-  async #takeIn(): Promise<void> {
+  #isAsPlanned(files: TextFiles): boolean {
+    const { read, documents } = this.#parts;
+    return JSON.stringify(read(files).plan) === JSON.stringify(documents.plan);
+  }
+
+  async #takeIn(files: TextFiles): Promise<void> {
     if (this.#stopping) return;
-    const { load, progress, terminal, runner } = this.#parts;
-    const { plan, problems } = this.#loadAgain(load);
+    const { read, progress, terminal, runner } = this.#parts;
+    const { plan, problems } = read(files);
     progress.waitFor('');
     reportProblems(problems, terminal);
     if (plan === undefined) {
@@ -159,15 +176,6 @@ export class MeshSession {
     progress.done(`configuration taken in${what}`);
     if (JSON.stringify(plan.settings) !== before) {
       progress.warn('trustDomain and ingress of the LocalMesh take effect when heddle up is started again');
-    }
-  }
-
-  #loadAgain(load: () => MeshDocuments): MeshDocuments {
-    try {
-      return load();
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      return { plan: undefined, problems: [{ level: 'error', message: error.message }], notEnforced: [] };
     }
   }
 

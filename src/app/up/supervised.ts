@@ -49,7 +49,8 @@ export class Supervised {
     return this.#child?.end === undefined ? this.#child?.identity : undefined;
   }
 
-  get restarts(): number {
+  /** Ends in a row without a long run between them. */
+  get failures(): number {
     return this.#failures;
   }
 
