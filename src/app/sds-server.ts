@@ -40,7 +40,7 @@ export interface SdsServer {
 
 interface Requested {
   readonly typeUrl: string;
-  readonly errorDetail?: { readonly message: string };
+  readonly errorDetail?: { readonly message: string } | undefined;
 }
 
 /** Rejects where another process serves on the socket already, or it cannot be made. */

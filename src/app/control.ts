@@ -1,0 +1,122 @@
+/** Composition root of `heddle control`: files -> store -> translation -> proxies. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { ControlOptions } from '#cli/command/control.ts';
+import { CliError, EXIT_OK } from '#cli/exit.ts';
+import { problemCount, problemLines } from '#cli/render/problem.ts';
+import type { Terminal } from '#cli/terminal.ts';
+import { MAX_LIFE_MS } from '#control/ca/authority.ts';
+import { MeshConfiguration } from '#control/serve/mesh-configuration.ts';
+import { followMesh } from '#control/source/mesh-source.ts';
+import { MeshStore } from '#control/store/mesh-store.ts';
+import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
+import type { Logger } from '#observe/log.ts';
+import { type ControlPlane, type ControlPlaneSettings, startControlPlane } from './control-plane.ts';
+import { openLog } from './process-log.ts';
+import { stopSignal } from './stop-signal.ts';
+
+/** Runs until SIGTERM or SIGINT; resolves to the exit code. */
+export async function runControl(options: ControlOptions): Promise<number> {
+  const log = openLog(options);
+  const stopping = stopSignal(log);
+  const stateFolder = resolve(options.state);
+  const podsFolder = options.pods ?? join(stateFolder, 'pods');
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  mkdirSync(podsFolder, { recursive: true, mode: 0o700 });
+
+  const store = new MeshStore();
+  const { paths, allowUnsupported } = options;
+  const files = await followMesh(store, { paths, podsFolder, allowUnsupported });
+  try {
+    const { trustDomain } = store.index.settings;
+    const configuration = new MeshConfiguration({
+      store,
+      trustDomain,
+      allowUnsupported,
+      log,
+      nowMs: Date.now,
+    });
+    const report = problemReport(options.terminal, log);
+    configuration.refresh();
+    report(configuration.problems());
+    if (!configuration.ready()) log.error('control.waits', { for: 'documents without errors' });
+    const plane = await start(options, { stateFolder, trustDomain, configuration, log });
+    store.on('change', () => {
+      const fresh = configuration.refresh();
+      report(configuration.problems());
+      if (fresh) plane.changed();
+    });
+    tellPorts(options, plane, log);
+    await stopping.asked;
+    await Promise.race([plane.close(), stopping.askedAgain]);
+    return EXIT_OK;
+  } finally {
+    files.close();
+  }
+}
+
+interface Parts {
+  readonly stateFolder: string;
+  readonly trustDomain: string;
+  readonly configuration: MeshConfiguration;
+  readonly log: Logger;
+}
+
+/** Whatever keeps it from starting is for a person to mend: a port, the state folder. */
+async function start(
+  { name, address, xdsPort, secureXdsPort, apiPort, certificateTtlS }: ControlOptions,
+  { stateFolder, trustDomain, configuration, log }: Parts,
+): Promise<ControlPlane> {
+  const settings: ControlPlaneSettings = {
+    stateFolder,
+    trustDomain,
+    host: address,
+    ports: { plaintext: xdsPort, tls: secureXdsPort, api: apiPort },
+    name: `${name}-control`,
+    ...(certificateTtlS !== undefined && {
+      certificateLifeMs: Math.min(certificateTtlS * 1000, MAX_LIFE_MS),
+    }),
+    source: configuration,
+    report: () => configuration.report(),
+    log,
+  };
+  try {
+    return await startControlPlane(settings);
+  } catch (error) {
+    throw new CliError(`the control plane cannot start: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function tellPorts({ address, terminal }: ControlOptions, { ports }: ControlPlane, log: Logger): void {
+  log.info('control.started', { address, ...ports });
+  terminal.out(`xDS ${address}:${ports.plaintext} · xDS and certificates over TLS ${address}:${ports.tls}`);
+  terminal.out(`API and metrics http://${address}:${ports.api}`);
+}
+
+/** Tells what is new among the problems, with the lines of the files, and when the last error is gone. */
+function problemReport(terminal: Terminal, log: Logger): (problems: readonly Problem[]) => void {
+  let told = new Set<string>();
+  let hadErrors = false;
+  return (problems): void => {
+    const shown = problems.filter(({ level }) => level !== 'info');
+    const fresh = shown.filter((problem) => !told.has(formatProblem(problem)));
+    told = new Set(shown.map(formatProblem));
+    for (const problem of fresh) {
+      for (const line of problemLines(problem, terminal.errColour, sourceOf)) terminal.err(line);
+    }
+    const count = problemCount(fresh);
+    if (count !== undefined) terminal.err(count);
+    const errors = hasErrors(problems);
+    if (errors && !hadErrors) log.warn('control.last-good', { reason: 'the documents have errors' });
+    if (!errors && hadErrors) log.info('control.documents-good');
+    hadErrors = errors;
+  };
+}
+
+function sourceOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

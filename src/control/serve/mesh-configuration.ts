@@ -1,0 +1,134 @@
+/** The store's state as proxies and the API see it: translated for each proxy, encoded once for all. */
+import type { ConfigReport, LoadedResource } from '#api/contract.ts';
+import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
+import type { Resource } from '#model/kinds.ts';
+import type { Logger } from '#observe/log.ts';
+import { createResourceEncoder, type EncodedResource, type Snapshot, snapshotOf } from '#xds/snapshot.ts';
+import type { MeshStore } from '../store/mesh-store.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
+import type { ProxyNode } from '../translate/node.ts';
+import { buildSnapshot, type ProxySnapshot } from '../translate/snapshot.ts';
+import type { ConfigurationSource } from './discovery.ts';
+
+export interface MeshConfigurationSettings {
+  readonly store: MeshStore;
+  /** Of the CA: identities cannot change while their certificates are in use. */
+  readonly trustDomain: string;
+  readonly allowUnsupported: readonly string[];
+  readonly log: Logger;
+  readonly nowMs: () => number;
+}
+
+/** How many different problems of translation are told once; more are counted by the proxies that have them. */
+const MAX_TOLD = 1000;
+
+export class MeshConfiguration implements ConfigurationSource {
+  readonly #settings: MeshConfigurationSettings;
+  readonly #encode = createResourceEncoder();
+  readonly #told = new Set<string>();
+  /** Of the newest translation of each proxy. */
+  readonly #problems = new Map<string, readonly Problem[]>();
+  #storeIndex: ResourceIndex | undefined;
+  #index: ResourceIndex | undefined;
+  #resources: readonly Resource[] = [];
+  #loadedAtMs = 0;
+  #ownProblems: readonly Problem[] = [];
+
+  constructor(settings: MeshConfigurationSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Takes over what the store has. What it had at the very start must be free of errors: there is no
+   * last good to put in place of what is broken, and proxies that run already would lose it.
+   *
+   * @returns whether proxies should be told
+   */
+  refresh(): boolean {
+    const { store, nowMs } = this.#settings;
+    if (store.index === this.#storeIndex) return false;
+    if (this.#index === undefined && hasErrors(store.problems)) return false;
+    this.#storeIndex = store.index;
+    this.#index = this.#withOwnTrustDomain(store.index);
+    this.#resources = store.resources;
+    this.#loadedAtMs = nowMs();
+    this.#problems.clear();
+    return true;
+  }
+
+  /** Certificates and those who verify them must not part: another trust domain is told, and not taken over. */
+  #withOwnTrustDomain(index: ResourceIndex): ResourceIndex {
+    const { trustDomain } = this.#settings;
+    const wanted = index.settings.trustDomain;
+    this.#ownProblems = [];
+    if (wanted === trustDomain) return index;
+    const message = `the trust domain cannot change from "${trustDomain}" to "${wanted}" while the mesh runs`;
+    const fix = 'stop the mesh, and start it with another state folder';
+    this.#ownProblems = [{ level: 'error', message, path: 'trustDomain', fix }];
+    return { ...index, settings: { ...index.settings, trustDomain } };
+  }
+
+  ready(): boolean {
+    return this.#index !== undefined;
+  }
+
+  snapshot(node: ProxyNode, previous: Snapshot): Snapshot {
+    if (this.#index === undefined) return previous;
+    const built = buildSnapshot(this.#index, node);
+    this.#problems.set(node.id, built.problems);
+    for (const problem of built.problems) this.#tell(problem);
+    return hasErrors(built.problems) ? previous : snapshotOf(this.#encoded(built), previous);
+  }
+
+  serviceAccountOf(namespace: string, pod: string): string | undefined {
+    return this.#index?.pod(namespace, pod)?.spec.serviceAccountName;
+  }
+
+  /** All problems: of the files, of this place, and of the translation for proxies that are connected. */
+  problems(): readonly Problem[] {
+    const all = [
+      ...this.#settings.store.problems,
+      ...this.#ownProblems,
+      ...[...this.#problems.values()].flat(),
+    ];
+    return [...new Map(all.map((problem) => [formatProblem(problem), problem])).values()];
+  }
+
+  report(): ConfigReport {
+    return {
+      resources: this.#resources.map(describe),
+      problems: this.problems(),
+      allowedUnsupported: this.#settings.allowUnsupported,
+      loadedAt: new Date(this.#loadedAtMs).toISOString(),
+    };
+  }
+
+  *#encoded({ clusters, endpoints, listeners, routes }: ProxySnapshot): Generator<EncodedResource> {
+    for (const cluster of clusters) yield this.#encode('cluster', cluster);
+    for (const assignment of endpoints) yield this.#encode('endpoint', assignment);
+    for (const listener of listeners) yield this.#encode('listener', listener);
+    for (const route of routes) yield this.#encode('route', route);
+  }
+
+  #tell(problem: Problem): void {
+    const text = formatProblem(problem);
+    if (this.#told.has(text) || this.#told.size >= MAX_TOLD) return;
+    this.#told.add(text);
+    this.#settings.log[problem.level === 'error' ? 'error' : 'warn']('control.translation', {
+      problem: text,
+    });
+  }
+}
+
+function describe({ origin, ...document }: Resource): LoadedResource {
+  const { apiVersion, kind, metadata } = document;
+  return {
+    apiVersion,
+    kind,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    file: origin.file,
+    line: origin.start.line,
+    document,
+  };
+}
