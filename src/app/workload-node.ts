@@ -1,0 +1,45 @@
+/** What a data plane of another make says about itself: Istio's node id and metadata. */
+import { HEDDLE_VERSION } from '#core/version.ts';
+
+/** One instance of a workload, and the control plane it belongs to. */
+export interface WorkloadPlace {
+  /** Of the Pod, such as `reviews-v1-1`. */
+  readonly pod: string;
+  readonly namespace: string;
+  /** Of the Deployment, such as `reviews-v1`. */
+  readonly workload: string;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Mesh address of the instance. */
+  readonly address: string;
+  readonly clusterId: string;
+  readonly meshId: string;
+}
+
+/** JSON form of `envoy.config.core.v3.Node`. */
+export interface NodeDocument {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** @param generator `grpc` for a client that is its own proxy. */
+export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocument {
+  const { pod, namespace, workload, serviceAccount, labels, address, clusterId, meshId } = place;
+  return {
+    id: `sidecar~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`,
+    cluster: `${labels.app ?? workload}.${namespace}`,
+    metadata: {
+      ...(generator !== undefined && { GENERATOR: generator }),
+      INTERCEPTION_MODE: 'NONE',
+      NAMESPACE: namespace,
+      NAME: pod,
+      WORKLOAD_NAME: workload,
+      SERVICE_ACCOUNT: serviceAccount,
+      LABELS: labels,
+      CLUSTER_ID: clusterId,
+      MESH_ID: meshId,
+      HEDDLE_VERSION,
+    },
+  };
+}
