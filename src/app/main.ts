@@ -22,13 +22,22 @@ const planes: Planes = {
  * @returns the exit code; never rejects
  */
 export async function main(words: readonly string[]): Promise<number> {
-  // A reader that went away (`heddle get | head`) is not an error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  endWithReader();
   const terminal = processTerminal(process, process.env, colours);
   return runCommandLine(words, { planes, terminal });
+}
+
+/** A reader that went away (`heddle get | head`) is not an error of ours: what runs stops in order. */
+function endWithReader(): void {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.stdout.on('error', () => {});
+    if (process.listenerCount('SIGTERM') > 0) process.emit('SIGTERM', 'SIGTERM');
+    else process.exit(0);
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 }
 
 // In the bundle of `dist/` the caller decides when to start.

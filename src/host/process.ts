@@ -3,7 +3,7 @@
  * then stops its children in order; a signal to the group reaches the child's children too.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { openLog } from './log-file.ts';
 import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
@@ -27,6 +27,8 @@ export interface ChildEnd {
   readonly signal: string | undefined;
   /** Why it could not be started, such as `spawn python3 ENOENT`. */
   readonly error: string | undefined;
+  /** Byte of the log at which this run's lines begin. */
+  readonly logStart: number;
 }
 
 /** Descriptor on which a child finds its secret. */
@@ -36,11 +38,13 @@ export class Child {
   readonly #process: ChildProcess;
   /** Resolves once, when the process has ended. */
   readonly ended: Promise<ChildEnd>;
+  readonly #logStart: number;
   #end: ChildEnd | undefined;
   readonly identity: ProcessIdentity | undefined;
 
   constructor(spec: ChildSpec, watchdog: Watchdog) {
     const log = openLog(spec.logPath);
+    this.#logStart = fstatSync(log).size;
     const [program, ...words] = spec.command;
     try {
       this.#process = spawn(program!, words, {
@@ -88,8 +92,9 @@ export class Child {
 
   #watchEnd(watchdog: Watchdog): Promise<ChildEnd> {
     return new Promise((resolve) => {
-      const finish = (end: ChildEnd): void => {
+      const finish = (how: Omit<ChildEnd, 'logStart'>): void => {
         if (this.#end !== undefined) return;
+        const end = { ...how, logStart: this.#logStart };
         this.#end = end;
         // The leader is gone, members of its group may not be.
         this.signal('SIGKILL');

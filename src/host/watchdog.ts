@@ -24,15 +24,15 @@ while read -r verb group; do
   esac
 done
 [ -z "$groups" ] && exit 0
-for g in $groups; do kill -TERM -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s TERM -- "-$g" 2>/dev/null; done
 tick=0
 while [ $tick -lt ${GRACE_SECONDS}0 ]; do
   alive=
-  for g in $groups; do kill -0 -- "-$g" 2>/dev/null && alive="$alive $g"; done
+  for g in $groups; do kill -s 0 -- "-$g" 2>/dev/null && alive="$alive $g"; done
   [ -z "$alive" ] && exit 0
   tick=$((tick + 1)); sleep 0.1
 done
-for g in $groups; do kill -KILL -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
 `;
 
 export class Watchdog {

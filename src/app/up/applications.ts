@@ -116,7 +116,7 @@ export class Applications {
 
   #tellEnd(container: ContainerPlan, name: string, end: ChildEnd, restartInMs: number): void {
     tellEnd(this.#mesh, name, end, restartInMs);
-    const wrote = logEnd(this.#mesh.places.log(name)).join('\n');
+    const wrote = logEnd(this.#mesh.places.log(name), end.logStart).join('\n');
     this.#advise(name, listenAdvice(container, this.#place.applicationAddress, { logEnd: wrote }));
   }
 

@@ -7,13 +7,17 @@ import type { MeshServices } from './mesh-services.ts';
 const LOG_END_BYTES = 4_096;
 const LOG_END_LINES = 5;
 
-/** The last telling lines of a log; none where there is no log. */
-export function logEnd(path: string): string[] {
+/**
+ * The last telling lines of a log; none where there is no log.
+ *
+ * @param from byte at which the run in question began
+ */
+export function logEnd(path: string, from: number): string[] {
   try {
     const fd = openSync(path, 'r');
     try {
       const { size } = fstatSync(fd);
-      const bytes = Buffer.alloc(Math.min(size, LOG_END_BYTES));
+      const bytes = Buffer.alloc(Math.max(0, Math.min(size - from, LOG_END_BYTES)));
       readSync(fd, bytes, 0, bytes.length, size - bytes.length);
       const lines = bytes.toString('utf8').split('\n');
       // Frames of a stack say little to who runs the program; what it wrote before them does.
@@ -43,6 +47,6 @@ export function tellEnd(
     'warning',
     name,
     `ended (${describeEnd(end)}), ${again}`,
-    failed ? logEnd(mesh.places.log(name)) : [],
+    failed ? logEnd(mesh.places.log(name), end.logStart) : [],
   );
 }

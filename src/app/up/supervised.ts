@@ -84,10 +84,10 @@ export class Supervised {
   async #runOnce(): Promise<ChildEnd> {
     try {
       const spec = await this.#prepare();
-      if (this.#stopping) return { code: undefined, signal: undefined, error: 'stopped' };
+      if (this.#stopping) return notStarted('stopped');
       this.#child = new Child(spec, this.#watchdog);
     } catch (error) {
-      return { code: undefined, signal: undefined, error: (error as Error).message };
+      return notStarted((error as Error).message);
     }
     if (this.#child.pid !== undefined) this.#events.onStart();
     return this.#child.ended;
@@ -104,4 +104,8 @@ export class Supervised {
       this.#wake = end;
     });
   }
+}
+
+function notStarted(error: string): ChildEnd {
+  return { code: undefined, signal: undefined, error, logStart: 0 };
 }
