@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 
-export function tempDir(t: Pick<TestContext, 'after'>): string {
+export function tempDir(t: { readonly after: (fn: () => void) => void }): string {
   const directory = mkdtempSync(join(tmpdir(), 'heddle-test-'));
   t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
   return directory;
