@@ -26,10 +26,15 @@ export const headerName: Decoder<string> = (value, path, report) => {
   return report.error(path, `${JSON.stringify(decoded)} is not a header name`);
 };
 
+/** Envoy fills these in, such as `%DOWNSTREAM_REMOTE_ADDRESS%` and `%REQ(x-a):10%`; `%%` is a percent sign. */
+const formatOperator = /%%|%[A-Z_]+(?:\([^)]*\))?(?::[0-9]+)?%/g;
+
 const headerValue: Decoder<string> = (value, path, report) => {
   const decoded = text(value, path, report);
-  if (decoded === undefined || !/[\r\n\0]/.test(decoded)) return decoded;
-  return report.error(path, 'a header value has no line breaks');
+  if (decoded === undefined) return undefined;
+  if (/[\r\n\0]/.test(decoded)) return report.error(path, 'a header value has no line breaks');
+  if (!decoded.replace(formatOperator, '').includes('%')) return decoded;
+  return report.error(path, 'a lone % does not stand for itself', 'write %%');
 };
 
 const changedName: Decoder<string> = (value, path, report) =>

@@ -121,14 +121,25 @@ function checkWeights(destinations: readonly HttpDestination[], path: Path, repo
   if (total === 0) report.error(path, 'the weights sum up to 0', 'give each destination its weight');
 }
 
-const spec: Decoder<VirtualServiceSpec> = object({
-  hosts: required(list(hostName, 1)),
-  gateways: defaulted(list(nonEmptyText), ['mesh']),
-  http: defaulted(list(httpRoute), []),
-  tcp: unsupported('adds'),
-  tls: unsupported('closes'),
-  exportTo,
-});
+const spec: Decoder<VirtualServiceSpec> = object(
+  {
+    hosts: required(list(hostName, 1)),
+    gateways: defaulted(list(nonEmptyText), ['mesh']),
+    http: defaulted(list(httpRoute), []),
+    tcp: unsupported('adds'),
+    tls: unsupported('closes'),
+    exportTo,
+  },
+  ({ hosts, gateways }, path, report) => {
+    const everything = hosts.indexOf('*');
+    if (everything < 0 || !gateways.includes('mesh')) return;
+    report.error(
+      [...path, 'hosts', everything],
+      'the host * would take every call in the mesh',
+      'name gateways',
+    );
+  },
+);
 
 export const virtualServiceKind: KindDefinition<VirtualService> = {
   kind: 'VirtualService',

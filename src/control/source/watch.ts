@@ -21,6 +21,9 @@ export interface FileWatch {
 
 const defaultDebounceMs = 50;
 
+/** After so many pauses the files are read even if changes keep coming. */
+const longestPauses = 5;
+
 /** How often a folder that is not there is looked for again. */
 const lookAgainMs = 1000;
 
@@ -53,6 +56,8 @@ class Reader {
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
   #last: TextFiles = { texts: [], problems: [] };
+  /** When the first change came that has not been read yet. */
+  #changedAtMs: number | undefined;
   #closed = false;
 
   constructor(options: WatchOptions, deliver: (files: TextFiles) => void) {
@@ -62,8 +67,13 @@ class Reader {
   }
 
   changed(): void {
+    if (this.#closed) return;
+    this.#changedAtMs ??= performance.now();
+    // A stream of changes must not put the reading off for ever.
+    const patienceMs = this.#changedAtMs + longestPauses * this.#debounceMs - performance.now();
     clearTimeout(this.#timer);
-    if (!this.#closed) this.#timer = setTimeout(() => void this.#read('doubt emptiness'), this.#debounceMs);
+    const waitMs = Math.max(0, Math.min(this.#debounceMs, patienceMs));
+    this.#timer = setTimeout(() => void this.#read('doubt emptiness'), waitMs);
   }
 
   refresh(): Promise<void> {
@@ -77,6 +87,7 @@ class Reader {
 
   #read(trust: 'believe' | 'doubt emptiness'): Promise<void> {
     this.#reading = this.#reading.then(async () => {
+      this.#changedAtMs = undefined;
       const { paths, endings } = this.#options;
       const files = await readTextFiles(paths, endings);
       if (this.#closed) return;

@@ -32,8 +32,11 @@ export interface ResourceIndex {
   pod(namespace: string, name: string): Pod | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
   fullName(host: string, namespace: string): string;
-  /** The rule with the most specific host that covers `full`. */
-  destinationRuleFor(full: string): DestinationRule | undefined;
+  /**
+   * The rule for a host as callers in `namespace` see it: of their own namespace, else of the host's,
+   * else of the root's; in each the one with the most specific host.
+   */
+  destinationRuleFor(full: string, namespace: string): DestinationRule | undefined;
 }
 
 export function serviceHost(service: Service): string {
@@ -49,7 +52,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
-  const ruleByHost = new Map<string, DestinationRule | undefined>();
+  const rulesByNamespace = Map.groupBy(destinationRules, ({ metadata }) => metadata.namespace ?? '');
   const [mesh] = of('LocalMesh');
   return {
     services,
@@ -65,9 +68,12 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
     fullName,
-    destinationRuleFor(full): DestinationRule | undefined {
-      if (!ruleByHost.has(full)) ruleByHost.set(full, mostSpecificRule(full, destinationRules, fullName));
-      return ruleByHost.get(full);
+    destinationRuleFor(full, namespace): DestinationRule | undefined {
+      for (const place of [namespace, services.get(full)?.metadata.namespace, rootNamespace]) {
+        const rule = mostSpecificRule(full, rulesByNamespace.get(place ?? '') ?? [], fullName);
+        if (rule !== undefined) return rule;
+      }
+      return undefined;
     },
   };
 }

@@ -17,6 +17,7 @@ import { duration } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
 import { inboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
+import { inboundRetry } from './retry.ts';
 import { plainAction } from './route-action.ts';
 import { matchEverything } from './route-match.ts';
 import { downstreamMutualTls, meshProtocols } from './tls-context.ts';
@@ -131,7 +132,8 @@ function inboundFilter(
 ): Filter {
   const cluster = inboundClusterName(port);
   if (carriedAs === 'TCP') return tcpProxy(cluster);
-  const route = { name: 'default', match: matchEverything, action: plainAction(cluster) };
+  const value = { ...plainAction(cluster).value, retryPolicy: inboundRetry };
+  const route = { name: 'default', match: matchEverything, action: { case: 'route' as const, value } };
   return connectionManager({
     side: 'inbound',
     statPrefix: `inbound_0.0.0.0_${port}`,

@@ -47,6 +47,9 @@ export function translateRetry(retry: HttpRetry | undefined): RetryPolicyInit | 
   };
 }
 
+/** Of a sidecar towards its own application: only what surely had no effect. */
+export const inboundRetry: RetryPolicyInit = { retryOn: 'reset-before-request', numRetries: defaultAttempts };
+
 interface RetryOn {
   readonly conditions: readonly string[];
   readonly statusCodes: readonly number[];

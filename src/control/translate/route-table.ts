@@ -59,8 +59,24 @@ export function routeConfiguration(
     virtualHosts: withoutRepeatedDomains(virtualHosts),
     // A route may name a cluster that is not there: then it answers 503.
     validateClusters: false,
+    ...(hasLongReply(virtualHosts) && { maxDirectResponseBodySizeBytes: longestReplyBytes }),
     ...rest,
   });
+}
+
+/** What Envoy allows a direct response unless told otherwise, and what Istio tells it. */
+const usualReplyBytes = 4096;
+const longestReplyBytes = 1024 * 1024;
+
+function hasLongReply(virtualHosts: readonly VirtualHostInit[]): boolean {
+  return virtualHosts.some(({ routes = [] }) =>
+    routes.some(({ action }) => {
+      const body = action?.case === 'directResponse' ? action.value.body?.specifier : undefined;
+      if (body?.case === 'inlineBytes') return body.value.length > usualReplyBytes;
+      // A character is at most three bytes of UTF-8 for each of its UTF-16 units.
+      return body?.case === 'inlineString' && body.value.length * 3 > usualReplyBytes;
+    }),
+  );
 }
 
 export function virtualHost(

@@ -1,6 +1,6 @@
 /**
- * Clusters and endpoints of all services. They are the same for every proxy of one kind of client,
- * so they are made once for each state of the mesh and shared.
+ * Clusters and endpoints of all services. They are the same for every proxy of one kind of client and
+ * one namespace, so they are made once for each state of the mesh and shared.
  */
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -15,8 +15,13 @@ export interface ServiceTable {
   readonly endpoints: readonly ClusterLoadAssignment[];
 }
 
-export function serviceTable(index: ResourceIndex, client: 'proxy' | 'grpc'): ServiceTable {
-  const targets = outboundTargets(index);
+/** @param namespace of the callers, whose own DestinationRules come first. */
+export function serviceTable(
+  index: ResourceIndex,
+  client: 'proxy' | 'grpc',
+  namespace: string,
+): ServiceTable {
+  const targets = outboundTargets(index, namespace);
   const toCluster = client === 'grpc' ? grpcCluster : proxyCluster;
   return {
     clusters: targets.map((target) => toCluster(target, index)),
@@ -28,9 +33,9 @@ export function serviceTable(index: ResourceIndex, client: 'proxy' | 'grpc'): Se
 }
 
 /** Every port of every service, and every subset of each. */
-function outboundTargets(index: ResourceIndex): readonly OutboundTarget[] {
+function outboundTargets(index: ResourceIndex, namespace: string): readonly OutboundTarget[] {
   return [...index.services.values()].flatMap((service) => {
-    const rule = index.destinationRuleFor(serviceHost(service));
+    const rule = index.destinationRuleFor(serviceHost(service), namespace);
     return meshPorts(service).flatMap((port) => [
       { service, port, rule, subset: undefined },
       ...(rule?.spec.subsets ?? []).map((subset) => ({ service, port, rule, subset })),

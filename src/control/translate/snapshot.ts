@@ -43,7 +43,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
     return { ...nothing, problems: [{ level: 'error', message, path: 'node.metadata', resource: node.id }] };
   }
   const pod = knownPod(index, node, problems);
-  const { clusters, endpoints } = shared.services('proxy');
+  const { clusters, endpoints } = shared.services('proxy', node.namespace);
   const routes = shared.routes(callerInMesh(node, pod, 'proxy'));
   const inbound = pod === undefined ? { listeners: [], clusters: [] } : translateInbound(pod, node, index);
   const outbound = outboundListeners(pod, node, routes, index, problems);
@@ -60,7 +60,7 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
-  const { clusters, endpoints } = shared.services('proxy');
+  const { clusters, endpoints } = shared.services('proxy', node.namespace);
   const { listeners, routes } = translateGateway(pod, node, index, problems);
   return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, problems };
 }
@@ -68,7 +68,7 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
 function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
-  const { clusters, endpoints } = shared.services('grpc');
+  const { clusters, endpoints } = shared.services('grpc', node.namespace);
   const client = shared.grpc(callerInMesh(node, pod, 'grpc'));
   const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
   return {
@@ -99,7 +99,7 @@ function callerInMesh(node: ProxyNode, pod: Pod | undefined, client: Caller['cli
 /** What proxies of one state of the mesh have in common, made when it is first asked for. */
 class SharedTranslation {
   readonly #index: ResourceIndex;
-  readonly #services = new Map<'proxy' | 'grpc', ServiceTable>();
+  readonly #services = new Map<string, ServiceTable>();
   readonly #routes = new Map<string, readonly RouteConfiguration[]>();
   readonly #grpc = new Map<string, GrpcTranslation>();
   /** Names of labels that some VirtualService asks callers for. */
@@ -113,8 +113,10 @@ class SharedTranslation {
     this.#callerLabels = [...new Set(asked)].sort();
   }
 
-  services(client: 'proxy' | 'grpc'): ServiceTable {
-    return remember(this.#services, client, () => serviceTable(this.#index, client));
+  services(client: 'proxy' | 'grpc', namespace: string): ServiceTable {
+    const hasOwnRules = this.#index.destinationRules.some(({ metadata }) => metadata.namespace === namespace);
+    const key = `${client} ${hasOwnRules ? namespace : ''}`;
+    return remember(this.#services, key, () => serviceTable(this.#index, client, namespace));
   }
 
   /** Of all ports, and of the HTTP proxy. */

@@ -32,7 +32,7 @@ export class Surroundings {
     return fullHostName(host, namespace, (full) => this.services.has(full));
   }
 
-  /** The most specific rule for a host. */
+  /** The most specific rule for a host, of whatever namespace. */
   destinationRuleFor(full: string): DestinationRule | undefined {
     const fitting = this.destinationRules.filter(({ spec, metadata }) =>
       coversHost(this.fullName(spec.host, metadata.namespace ?? ''), full),
