@@ -16,11 +16,11 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
-import type { DataReader } from '#proxy/apply/secret-material.ts';
+import { type DataReader, secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
-import type { DataPath, SecretStore } from '#proxy/contract.ts';
+import type { DataPath, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -36,6 +36,8 @@ export interface ProxyProcessOptions {
   /** SDS clusters whose secrets are in `secrets` already or will be put there by this process. */
   readonly ownSecrets: ReadonlySet<string>;
   readonly unknownFields: UnknownDynamicFields;
+  /** Not live before its listeners and clusters came; else it is after the initial fetch timeout. */
+  readonly needsConfiguration?: boolean;
   /** A file to write the admin interface's address to. */
   readonly adminAddressPath?: string | undefined;
   /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
@@ -55,6 +57,8 @@ export interface ProxyProcess {
   /** Whether the whole configuration has come and is in force. */
   complete(): boolean;
   state(): ServerState;
+  /** Puts a secret of this process in force and shows it, without its key, in `/config_dump`. */
+  setSecret(name: string, material: SecretMaterial): void;
   /** Lets connections finish within `drainTimeMs`, then closes everything. */
   stop(drainTimeMs: number): Promise<void>;
   /** Closes everything now. */
@@ -167,6 +171,13 @@ class RunningProxy implements ProxyProcess {
     return this.#healthFailed ? 'DRAINING' : this.#state;
   }
 
+  setSecret(name: string, material: SecretMaterial): void {
+    const { table } = this.#configuration;
+    table.warm('secret', name, '', secretMessage(name, material), 'dynamic');
+    table.activate('secret', name);
+    this.#options.secrets.set(name, material);
+  }
+
   async stop(drainTimeMs: number): Promise<void> {
     this.#state = 'DRAINING';
     this.#options.log.info('proxy.draining', { drainTimeMs });
@@ -221,6 +232,8 @@ class RunningProxy implements ProxyProcess {
       clusters: settings.clusters,
       ownSecrets,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
+      needsConfiguration: this.#options.needsConfiguration === true,
+      onProgress: () => this.#settled(),
       log,
       metrics: this.metrics,
       random: Math.random,

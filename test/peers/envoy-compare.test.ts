@@ -21,7 +21,7 @@ const TIMEOUT_MS = 5000;
 
 describe('the same bootstrap run by Heddle and by Envoy', () => {
   let subjects: Promise<{ heddle: Subject; envoy: Subject }> | undefined;
-  const folder = tempDir({ after });
+  const folder = tempDir({ after: (remove) => after(remove as () => void) });
 
   async function start(envoyProgram: string): Promise<{ heddle: Subject; envoy: Subject }> {
     const at = (name: string): string => {

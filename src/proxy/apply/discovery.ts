@@ -24,6 +24,10 @@ export interface DiscoveryDeps {
   readonly ownSecrets: ReadonlySet<string>;
   /** How long the first clusters may hold up the first listeners; 0 is for ever. */
   readonly initialFetchTimeoutMs: number;
+  /** Whether the configuration is incomplete as long as its lists have not come, however long that takes. */
+  readonly needsConfiguration: boolean;
+  /** Called when a list has come for the first time, or did not come in time. */
+  readonly onProgress: () => void;
   readonly log: Logger;
   readonly metrics: MetricRegistry;
   readonly random: () => number;
@@ -61,11 +65,9 @@ class StreamsInStep implements Discovery {
 
   start(): void {
     const { configuration, clusters, listeners, initialFetchTimeoutMs } = this.#deps;
-    if (clusters !== undefined) {
-      configuration.holdListeners(true);
-      if (initialFetchTimeoutMs > 0) {
-        this.#holdTimer = setTimeout(() => this.#release(), initialFetchTimeoutMs).unref();
-      }
+    if (clusters !== undefined) configuration.holdListeners(true);
+    if (this.#awaited.size > 0 && initialFetchTimeoutMs > 0) {
+      this.#holdTimer = setTimeout(() => this.#waitedInVain(), initialFetchTimeoutMs).unref();
     }
     configuration.onChange(() => this.#soon());
     this.#startAds();
@@ -98,15 +100,20 @@ class StreamsInStep implements Discovery {
 
   readonly #received: Receive = async (update) => {
     const outcome = await this.#deps.receive(update);
-    this.#awaited.delete(update.kind);
-    if (update.kind === 'cluster') this.#release();
+    const first = this.#awaited.delete(update.kind);
+    if (this.#awaited.size === 0) clearTimeout(this.#holdTimer);
+    if (first && update.kind === 'cluster') this.#deps.configuration.holdListeners(false);
+    if (first) this.#deps.onProgress();
     return outcome;
   };
 
-  /** The first clusters are known, or have taken too long. */
-  #release(): void {
-    clearTimeout(this.#holdTimer);
-    this.#deps.configuration.holdListeners(false);
+  /** The server is away: what the bootstrap holds serves alone. */
+  #waitedInVain(): void {
+    const { configuration, log, needsConfiguration, onProgress } = this.#deps;
+    log.warn('xds.no-configuration-yet', { missing: [...this.#awaited] });
+    if (!needsConfiguration) this.#awaited.clear();
+    configuration.holdListeners(false);
+    onProgress();
   }
 
   #startAds(): void {

@@ -3,13 +3,14 @@
  * are no PEM, a key that is not the certificate's.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type {
   CertificateValidationContext,
   TlsCertificate,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { type Secret, SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { SecretMaterial } from '../contract.ts';
 
 /** Where the bytes of a data source come from. */
@@ -33,6 +34,20 @@ export function secretMaterial(secret: Secret, reader: DataReader): Parsed<Secre
     default:
       return refused('type', 'a secret is a tls_certificate or a validation_context');
   }
+}
+
+/** The other way round: for what shows secrets of this process. */
+export function secretMessage(name: string, material: SecretMaterial): Secret {
+  const { certificateChainPem, privateKeyPem, trustedCaPem } = material;
+  const inline = (value = '') => ({ specifier: { case: 'inlineString' as const, value } });
+  if (trustedCaPem !== undefined) {
+    return create(SecretSchema, {
+      name,
+      type: { case: 'validationContext', value: { trustedCa: inline(trustedCaPem) } },
+    });
+  }
+  const value = { certificateChain: inline(certificateChainPem), privateKey: inline(privateKeyPem) };
+  return create(SecretSchema, { name, type: { case: 'tlsCertificate', value } });
 }
 
 /** Paths of the files `secret` reads, to be watched. */

@@ -1,0 +1,73 @@
+/** A data path that only notes what it was told, for tests of what configures it. */
+import type { Problem } from '#core/problem.ts';
+import type { DataPath, Dependencies, Prepared } from '#proxy/contract.ts';
+import { type Cluster, Cluster_DiscoveryType } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+
+export interface FakeDataPath extends DataPath {
+  /** In order, such as `install cluster a`. */
+  readonly events: string[];
+  /** What listeners need, by their name. */
+  readonly needs: Map<string, Partial<Dependencies>>;
+  /** Names that are refused. */
+  readonly refused: Set<string>;
+  /** Names whose next installation fails. */
+  readonly failing: Set<string>;
+}
+
+const nothing: Dependencies = { routes: [], endpoints: [], secrets: [] };
+
+export function fakeDataPath(): FakeDataPath {
+  const events: string[] = [];
+  const needs = new Map<string, Partial<Dependencies>>();
+  const refused = new Set<string>();
+  const failing = new Set<string>();
+
+  function prepared(
+    kind: string,
+    name: string,
+    dependencies: Partial<Dependencies>,
+  ): ReturnType<DataPath['prepareCluster']> {
+    const bad: Problem = { level: 'error', path: 'name', message: 'refused by the test' };
+    if (refused.has(name)) return { ok: false, problems: [bad] };
+    const value: Prepared = {
+      name,
+      dependencies: { ...nothing, ...dependencies },
+      async install(): Promise<void> {
+        if (failing.delete(name)) throw new Error('address in use');
+        events.push(`install ${kind} ${name}`);
+      },
+    };
+    return { ok: true, value, problems: [] };
+  }
+
+  return {
+    events,
+    needs,
+    refused,
+    failing,
+    prepareCluster: (cluster) => prepared('cluster', cluster.name, clusterNeeds(cluster)),
+    prepareListener: (listener: Listener) =>
+      prepared('listener', listener.name, needs.get(listener.name) ?? {}),
+    prepareRoutes: (routes) => prepared('routes', routes.name, {}),
+    setEndpoints(assignment): readonly Problem[] {
+      events.push(`endpoints ${assignment.clusterName}`);
+      return [];
+    },
+    removeCluster: (name) => void events.push(`remove cluster ${name}`),
+    async removeListener(name): Promise<void> {
+      events.push(`remove listener ${name}`);
+    },
+    removeRoutes: (name) => void events.push(`remove routes ${name}`),
+    async drain(): Promise<void> {
+      events.push('drain');
+    },
+    async close(): Promise<void> {},
+    listeners: () => [],
+    clusters: () => [],
+  };
+}
+
+function clusterNeeds({ name, clusterDiscoveryType: type }: Cluster): Partial<Dependencies> {
+  return type.case === 'type' && type.value === Cluster_DiscoveryType.EDS ? { endpoints: [name] } : {};
+}
