@@ -51,7 +51,6 @@ export function envoyBootstrap(place: EnvoyBootstrapPlace): object {
           'envoy.response_code',
           'envoy.response_code_class',
           'envoy.http_conn_manager_prefix',
-          'envoy.http_conn_manager_listener_prefix',
           'envoy.listener_address',
           'envoy.tcp_prefix',
         ].map((tag_name) => ({ tag_name })),

@@ -72,6 +72,8 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
   readonly #nowMs: () => number;
   readonly #stopping = new AbortController();
   #certificate: WorkloadCertificate | undefined;
+  /** Read and not answered yet: a source may give it once only, and the control plane may be away. */
+  #token: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WorkloadIdentityOptions, id: SpiffeId) {
@@ -107,6 +109,7 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
   #adopt(certificate: WorkloadCertificate): void {
     const first = this.#certificate === undefined;
     this.#certificate = certificate;
+    this.#token = undefined;
     const lifeMs = certificate.notAfterMs - this.#nowMs();
     const ratio = RENEWAL_RATIO + (Math.random() * 2 - 1) * RENEWAL_SPREAD;
     this.#renewAt(this.#nowMs() + lifeMs * ratio, FIRST_RETRY_MS);
@@ -137,6 +140,7 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
       const leftSeconds = Math.round((this.current().notAfterMs - this.#nowMs()) / 1000);
       const level = leftSeconds > 0 ? 'warn' : 'error';
       this.#options.log[level]('identity.not-renewed', { error: textOf(error), leftSeconds, retryMs });
+      if (error instanceof RequestRefused) this.#token = undefined;
       this.#renewAt(this.#nowMs() + retryMs, Math.min(retryMs * 2, MAX_RETRY_MS));
     }
   }
@@ -160,7 +164,8 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
   async #credential(): Promise<Credential> {
     const held = this.#certificate;
     if (held !== undefined && held.notAfterMs > this.#nowMs()) return { kind: 'certificate', ...held };
-    const token = await this.#options.tokenSource();
+    this.#token ??= await this.#options.tokenSource();
+    const token = this.#token;
     if (token === undefined) throw new RequestRefused('there is no join token to ask for a certificate with');
     return { kind: 'token', token };
   }

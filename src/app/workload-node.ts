@@ -1,5 +1,4 @@
 /** What a data plane of another make says about itself: Istio's node id and metadata. */
-import { HEDDLE_VERSION } from '#core/version.ts';
 
 /** One instance of a workload, and the control plane it belongs to. */
 export interface WorkloadPlace {
@@ -39,7 +38,6 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
       LABELS: labels,
       CLUSTER_ID: clusterId,
       MESH_ID: meshId,
-      HEDDLE_VERSION,
     },
   };
 }

@@ -17,6 +17,7 @@ import { workloadId } from '#identity/spiffe-id.ts';
 import { silentLogger } from '#observe/log.ts';
 import { startAuthority, type TestAuthority } from '../support/certificate-authority.ts';
 import { eventually } from '../support/eventually.ts';
+import { requirePeer } from '../support/peer.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const reviews = { namespace: 'default', serviceAccount: 'reviews', pod: 'reviews-v1-0' };
@@ -120,6 +121,8 @@ describe('join tokens', () => {
 
 describe('certificates', () => {
   test('openssl verifies the chain and shows the SPIFFE id', async (t) => {
+    const openssl = requirePeer(t, 'openssl');
+    if (openssl === undefined) return;
     const folder = tempDir(t);
     const ca = await startAuthority(t, { stateFolder: join(folder, 'state') });
     const { certificateChainPem, rootPem } = await ask(ca, await tokenFor(ca));
@@ -129,9 +132,9 @@ describe('certificates', () => {
     writeFileSync(root, rootPem);
     for (const purpose of ['sslserver', 'sslclient']) {
       const args = ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', root, leaf];
-      assert.match(execFileSync('openssl', args, { encoding: 'utf8' }), /: OK/);
+      assert.match(execFileSync(openssl, args, { encoding: 'utf8' }), /: OK/);
     }
-    const text = execFileSync('openssl', ['x509', '-in', leaf, '-noout', '-text'], { encoding: 'utf8' });
+    const text = execFileSync(openssl, ['x509', '-in', leaf, '-noout', '-text'], { encoding: 'utf8' });
     assert.match(text, /URI:spiffe:\/\/cluster\.local\/ns\/default\/sa\/reviews\n/);
     assert.match(text, /CA:FALSE/);
   });
@@ -252,26 +255,24 @@ describe('the life of a workload certificate', () => {
     const identity = createWorkloadIdentity({
       controlAddress: first.address,
       rootCaPem: first.rootPem,
-      tokenSource: async () => {
-        asked++;
-        return token;
-      },
+      // As an inherited descriptor: there is nothing to read a second time.
+      tokenSource: async () => (asked++ === 0 ? token : undefined),
       spiffeId: reviewsId.uri,
       ttlSeconds: 2,
-      log: silentLogger,
+      log: { ...silentLogger, warn: () => void tries++ },
     });
+    let tries = 0;
     t.after(() => identity.stop());
     const started = identity.start();
-    await eventually(() => assert.ok(asked > 0));
+    await eventually(() => assert.ok(tries > 0));
     await startAuthority(t, { stateFolder, tlsPort });
     await started;
     const before = identity.current();
-    const askedAtStart = asked;
     const [after] = await once(identity, 'rotate', { signal: AbortSignal.timeout(20_000) });
     assert.equal(after, identity.current());
     assert.notEqual(after.certificateChainPem, before.certificateChainPem);
     assert.notEqual(after.privateKeyPem, before.privateKeyPem);
-    assert.equal(asked, askedAtStart, 'renewed without a token');
+    assert.equal(asked, 1, 'renewed without a token');
   });
 
   test('gives up where the token is refused, and where the certificate is for somebody else', async (t) => {
