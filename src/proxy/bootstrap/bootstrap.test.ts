@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatProblem } from '#core/problem.ts';
+import { type BootstrapText, loadBootstrap } from './load.ts';
+import { bootstrapSettings } from './settings.ts';
+
+const file = (text: string): BootstrapText => ({ name: 'envoy.yaml', text });
+const overlay = (text: string): BootstrapText => ({ name: '--config-yaml', text });
+
+function load(...texts: BootstrapText[]) {
+  return loadBootstrap(texts, { allowUnknownFields: false });
+}
+
+function good(...texts: BootstrapText[]) {
+  const loaded = load(...texts);
+  assert.ok(loaded.ok, loaded.problems.map(formatProblem).join('\n'));
+  return loaded.value;
+}
+
+describe('loadBootstrap', () => {
+  test('YAML and JSON say the same', () => {
+    const yaml = good(file('admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}'));
+    const json = good(
+      file('{"admin": {"address": {"socketAddress": {"address": "127.0.0.1", "portValue": 9901}}}}'),
+    );
+    assert.deepEqual(yaml.bootstrap, json.bootstrap);
+  });
+
+  test('a later text is merged over: fields replaced, lists appended', () => {
+    const { bootstrap } = good(
+      file('node: {id: a, cluster: c}\nstatic_resources: {clusters: [{name: one}]}'),
+      overlay('node: {id: b}\nstatic_resources: {clusters: [{name: two}]}'),
+    );
+    assert.equal(bootstrap.node?.id, 'b');
+    assert.equal(bootstrap.node?.cluster, 'c');
+    assert.deepEqual(
+      bootstrap.staticResources?.clusters.map(({ name }) => name),
+      ['one', 'two'],
+    );
+  });
+
+  test('every unknown field is an error with its place', () => {
+    const loaded = load(
+      file('static_resources:\n  clusters:\n    - name: a\n      nonsense: 1\nwatchdogs: {}\n'),
+    );
+    assert.equal(loaded.ok, false);
+    const texts = loaded.problems.map(formatProblem);
+    assert.equal(texts.length, 2);
+    assert.match(texts[0]!, /^envoy\.yaml:4:7: error: static_resources\.clusters\[0\]\.nonsense: /);
+    assert.match(texts[1]!, /^envoy\.yaml:5:1: error: watchdogs: /);
+  });
+
+  test('unknown fields can be allowed, and are warned of', () => {
+    const loaded = loadBootstrap([file('watchdogs: {}')], { allowUnknownFields: true });
+    assert.ok(loaded.ok);
+    assert.equal(loaded.problems[0]?.level, 'warning');
+  });
+
+  for (const [text, why, message] of [
+    ['', 'nothing', /no document/],
+    ['a: 1\n---\nb: 2', 'two documents', /one document/],
+    ['a: [', 'broken YAML', /not valid YAML/],
+  ] as const) {
+    test(`refuses ${why}`, () => {
+      const loaded = load(file(text));
+      assert.equal(loaded.ok, false);
+      assert.match(loaded.problems.map(formatProblem).join('\n'), message);
+    });
+  }
+
+  test('a problem of a static resource is found in the text it came from', () => {
+    const loaded = good(
+      file('static_resources:\n  clusters:\n    - name: one\n'),
+      overlay('staticResources:\n  clusters:\n    - name: two\n      connectTimeout: 1s\n'),
+    );
+    const problem = { level: 'error', path: 'connect_timeout', message: 'too short' } as const;
+    assert.equal(
+      formatProblem(loaded.locate(problem, 'clusters', 1)),
+      '--config-yaml:4:7: error: static_resources.clusters[0].connect_timeout: too short',
+    );
+    assert.match(formatProblem(loaded.locate(problem, 'clusters', 0)), /^envoy\.yaml:3:7: /);
+  });
+});
+
+describe('bootstrapSettings', () => {
+  const ads = `
+node: {id: n, cluster: c}
+dynamic_resources:
+  ads_config:
+    api_type: DELTA_GRPC
+    transport_api_version: V3
+    grpc_services:
+      - envoy_grpc: {cluster_name: xds}
+  cds_config: {resource_api_version: V3, ads: {}}
+  lds_config: {resource_api_version: V3, ads: {}}
+static_resources:
+  clusters: [{name: xds}]
+`;
+
+  test('reads where dynamic resources come from', () => {
+    const settings = bootstrapSettings(good(file(ads)).bootstrap);
+    assert.ok(settings.ok, settings.problems.map(formatProblem).join('\n'));
+    assert.deepEqual(settings.value.ads, { protocol: 'delta', cluster: 'xds', initialMetadata: [] });
+    assert.deepEqual(settings.value.listeners, { kind: 'ads' });
+    assert.equal(settings.value.initialFetchTimeoutMs, 15_000);
+  });
+
+  const refused: [text: string, message: RegExp][] = [
+    [ads.replace('DELTA_GRPC', 'REST'), /ads_config\.api_type: must be GRPC or DELTA_GRPC/],
+    [ads.replace('clusters: [{name: xds}]', 'clusters: []'), /no static cluster is named "xds"/],
+    [ads.replace('node: {id: n, cluster: c}', ''), /node\.id: is needed/],
+    ['dynamic_resources: {lds_config: {ads: {}}}', /ads_config is missing/],
+    [
+      'stats_config: {stats_tags: [{tag_name: a, fixed_value: b}]}',
+      /stats_config\.stats_tags: is not supported/,
+    ],
+    ['admin: {address: {socket_address: {address: a, named_port: http}}}', /named_port: is not supported/],
+    ['cluster_manager: {local_cluster_name: me}', /no static cluster is named "me"/],
+  ];
+  for (const [text, message] of refused) {
+    test(`refuses: ${message.source}`, () => {
+      const settings = bootstrapSettings(good(file(text)).bootstrap);
+      assert.equal(settings.ok, false);
+      assert.match(settings.problems.map(formatProblem).join('\n'), message);
+    });
+  }
+
+  test('what has no effect is said', () => {
+    const { bootstrap } = good(file('layered_runtime: {layers: [{name: s, static_layer: {re2.max: 1}}]}'));
+    const settings = bootstrapSettings(bootstrap);
+    assert.ok(settings.ok);
+    assert.match(formatProblem(settings.problems[0]!), /static_layer\.re2\.max: has no effect/);
+  });
+});
