@@ -1,5 +1,6 @@
 /** Writes `mesh.json`, and ends what an earlier runner that was killed has left behind. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type MeshState, meshFilePath, readMeshState } from '#cli/mesh-state.ts';
 import { signalGroup } from '#host/process.ts';
 import { isAlive } from '#host/process-identity.ts';
@@ -14,5 +15,7 @@ export function writeMeshFile(stateDirectory: string, state: MeshState): void {
 export function endLeftovers(stateDirectory: string): string[] {
   const left = readMeshState(stateDirectory)?.processes.filter((process) => isAlive(process)) ?? [];
   for (const { pid } of left) signalGroup(pid, 'SIGKILL');
+  // What instances of that run kept is of no use to those of this one, which have the same names.
+  rmSync(join(stateDirectory, 'instances'), { recursive: true, force: true });
   return left.map(({ name }) => name);
 }

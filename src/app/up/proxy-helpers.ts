@@ -1,8 +1,11 @@
 /** Which processes of the mesh stand beside an instance: a sidecar of ours, a real Envoy with an agent, or an agent alone. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ChildSpec } from '#host/process.ts';
 import { pathWithNode } from '#host/self.ts';
+import { bootstrapFileNames } from '../agent-folder.ts';
+import { certificateFileNames } from '../certificate-files.ts';
 import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
@@ -39,19 +42,20 @@ export function proxyHelpers(
     helpers.push(helper('sidecar', () => ownSpec('sidecar', plan, place, mesh), answersReady));
   }
   if (plan.sidecar === 'envoy' || plan.grpcAgent) {
-    const files = ['cert-chain.pem'].map((name) => join(folder, name));
+    // Written together with the key and the root, after the bootstraps.
+    const certificate = join(folder, certificateFileNames.chain);
     helpers.push(
       helper(
         'agent',
         () => ownSpec('agent', plan, place, mesh),
-        async () => files.every((file) => existsSync(file)),
+        async () => existsSync(certificate),
       ),
     );
   }
   if (plan.sidecar === 'envoy') {
     helpers.push(helper('envoy', () => envoySpec(place, mesh, folder), answersReady));
   }
-  return { helpers, grpcBootstrap: plan.grpcAgent ? join(folder, 'grpc-bootstrap.json') : undefined };
+  return { helpers, grpcBootstrap: plan.grpcAgent ? join(folder, bootstrapFileNames.grpc) : undefined };
 }
 
 async function ownSpec(
@@ -80,23 +84,25 @@ async function ownSpec(
 }
 
 async function envoySpec(place: InstancePlace, mesh: MeshServices, folder: string): Promise<ChildSpec> {
+  const bootstrap = join(folder, bootstrapFileNames.envoy);
   const envoy = findEnvoy(mesh.environment);
   if (envoy === undefined) {
     throw new Error('no Envoy found: name one in HEDDLE_ENVOY, put it in PATH, or run npm run peers envoy');
   }
+  await written(bootstrap);
   return {
-    command: [
-      envoy,
-      '-c',
-      join(folder, 'envoy-bootstrap.json'),
-      '--concurrency',
-      '1',
-      '--drain-time-s',
-      '5',
-      '--disable-hot-restart',
-    ],
+    command: [envoy, '-c', bootstrap, '--concurrency', '1', '--drain-time-s', '5', '--disable-hot-restart'],
     env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${place.name}.envoy`),
   };
+}
+
+/** The agent writes it before anything else; in the order of things it is there at once. */
+async function written(file: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!existsSync(file)) {
+    if (performance.now() > deadline) throw new Error(`its agent has not written ${file}`);
+    await wait(50);
+  }
 }

@@ -97,7 +97,13 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     // Nobody is left whose requests would have to be led elsewhere first.
     await Promise.all([...this.#instances].map((instance) => instance.stop(async () => {})));
     await this.control.stop();
+    this.writeState();
+  }
+
+  /** Puts the state of this moment into `mesh.json`; changes do so by themselves, a little later. */
+  writeState(): void {
     clearTimeout(this.#writeTimer);
+    this.#writeTimer = undefined;
     writeMeshFile(this.#mesh.places.stateDirectory, this.state());
   }
 
@@ -195,10 +201,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
 
   #changed(): void {
     if (!this.#stopping) for (const group of this.#groups.values()) group.converge();
-    this.#writeTimer ??= setTimeout(() => {
-      this.#writeTimer = undefined;
-      writeMeshFile(this.#mesh.places.stateDirectory, this.state());
-    }, WRITE_AFTER_MS);
+    this.#writeTimer ??= setTimeout(() => this.writeState(), WRITE_AFTER_MS);
     this.emit('change');
   }
 }

@@ -123,6 +123,8 @@ export class MeshSession {
 
   #showMesh(tookMs: number): void {
     const { runner, terminal, documents, stateDirectory } = this.#parts;
+    // Whoever reads that it is up may look at the file at once.
+    runner.writeState();
     const { instances, gateways, ingressUrls, name } = runner.state();
     terminal.out('');
     for (const line of startTable(instances, gateways)) terminal.out(line);

@@ -1,0 +1,100 @@
+/** The smallest mesh worth the name, in a folder of its own: an application that says who it is. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface SmallMesh {
+  readonly folder: string;
+  readonly manifest: string;
+  /** Writes `mesh.yaml` anew: whole, as an editor that replaces the file. */
+  write(change?: MeshChange): void;
+}
+
+export interface MeshChange {
+  readonly replicas?: number;
+  /** An environment variable of the application, which its answers show. */
+  readonly greeting?: string;
+  readonly sidecar?: 'heddle' | 'none';
+  /** Put before everything else, to break it or add to it. */
+  readonly more?: string;
+}
+
+const application = `
+import http from 'node:http';
+const { HOSTNAME, HOST, PORT, GREETING } = process.env;
+const server = http.createServer((request, response) => {
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ pod: HOSTNAME, pid: process.pid, greeting: GREETING, path: request.url, headers: request.headers }));
+});
+server.listen(Number(PORT), HOST, () => console.log('echo listens on', HOST, PORT));
+process.on('SIGTERM', () => { server.close(() => process.exit(0)); server.closeIdleConnections(); });
+`;
+
+export function smallMesh(parent: string, change: MeshChange = {}): SmallMesh {
+  const folder = join(parent, 'echo-mesh');
+  const manifest = join(folder, 'mesh.yaml');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'echo.mjs'), application);
+  const mesh: SmallMesh = {
+    folder,
+    manifest,
+    write: (next = {}) => writeFileSync(manifest, yaml(next)),
+  };
+  mesh.write(change);
+  return mesh;
+}
+
+function yaml({ replicas = 2, greeting = 'hello', sidecar = 'heddle', more = '' }: MeshChange): string {
+  return `${more}
+apiVersion: heddle.dev/v1alpha1
+kind: LocalMesh
+metadata: {name: echo-mesh}
+images:
+  example.com/echo:1: {command: [node, echo.mjs]}
+workloads:
+  echo-v1: {sidecar: ${sidecar}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec:
+  selector: {app: echo}
+  ports: [{name: http, port: 9080}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: echo}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo-v1}
+spec:
+  replicas: ${replicas}
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo, version: v1}}
+    spec:
+      serviceAccountName: echo
+      containers:
+      - name: echo
+        image: example.com/echo:1
+        env: [{name: GREETING, value: ${greeting}}]
+        ports: [{containerPort: 9080}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: echo}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: echo}
+spec:
+  hosts: ["*"]
+  gateways: [echo]
+  http:
+  - route: [{destination: {host: echo}}]
+    retries: {attempts: 3, retryOn: "connect-failure,refused-stream,unavailable,reset"}
+`;
+}
