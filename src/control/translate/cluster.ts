@@ -9,8 +9,10 @@ import {
   Cluster_LbPolicy,
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
 import { podsBehind, targetPortOf } from './endpoint.ts';
+import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
 import { duration, filterMetadata, fromAds, type Init } from './message.ts';
@@ -76,7 +78,10 @@ export function grpcCluster(target: OutboundTarget, index: ResourceIndex): Clust
     loadBalancingPolicy: grpcPolicies(policy.loadBalancer?.simple ?? 'LEAST_REQUEST'),
   };
   if (!grpcUsesTls(target, policy, index)) return create(ClusterSchema, init);
-  return create(ClusterSchema, { ...init, transportSocket: mutualTls(target, index, 'grpc') });
+  return create(ClusterSchema, {
+    ...init,
+    transportSocket: grpcUpstreamTls(serviceIdentities(index, target.service)),
+  });
 }
 
 function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): ClusterInit {
@@ -99,7 +104,7 @@ function serviceMetadata({ service, subset }: OutboundTarget): Record<string, Js
 /** Where the DestinationRule says nothing, each endpoint says by its metadata whether it takes mutual TLS. */
 function proxyTls(target: OutboundTarget, policy: PortTrafficPolicy, index: ResourceIndex): ClusterInit {
   if (policy.tls?.mode === 'DISABLE') return {};
-  const transportSocket = mutualTls(target, index, 'agent');
+  const transportSocket = mutualTls(target, index);
   if (policy.tls?.mode === 'ISTIO_MUTUAL') return { transportSocket };
   return {
     transportSocketMatches: [
@@ -122,11 +127,7 @@ function grpcUsesTls(
   });
 }
 
-function mutualTls(
-  { service, port, subset }: OutboundTarget,
-  index: ResourceIndex,
-  certificates: 'agent' | 'grpc',
-): ReturnType<typeof upstreamMutualTls> {
+function mutualTls({ service, port, subset }: OutboundTarget, index: ResourceIndex): TransportSocket {
   const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
-  return upstreamMutualTls(serviceIdentities(index, service), sni, certificates);
+  return upstreamMutualTls(serviceIdentities(index, service), sni);
 }

@@ -9,6 +9,7 @@ import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { grpcDownstreamTls } from './grpc-tls-context.ts';
 import { routerFilter } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
 import { inboundPorts } from './inbound.ts';
@@ -18,7 +19,6 @@ import { inboundClusterName, outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { matchEverything } from './route-match.ts';
 import { routeConfiguration, virtualHost } from './route-table.ts';
-import { downstreamMutualTls } from './tls-context.ts';
 import { domainsOf, type RoutedHost, serviceHosts } from './virtual-host.ts';
 
 /** Prefix of the name by which a gRPC server asks for its listener; in its bootstrap. */
@@ -64,11 +64,7 @@ export function grpcServerListeners(pod: Pod, node: ProxyNode, index: ResourceIn
     return create(ListenerSchema, {
       name: `${serverListenerPrefix}${node.address}:${port}`,
       address: socketAddress(node.address, port),
-      filterChains: [
-        isPlain
-          ? { filters }
-          : { filters, transportSocket: downstreamMutualTls(index.settings.trustDomain, 'grpc') },
-      ],
+      filterChains: [isPlain ? { filters } : { filters, transportSocket: grpcDownstreamTls() }],
     });
   });
 }

@@ -97,7 +97,7 @@ function inboundListener(inbound: InboundPort, pod: Pod, node: ProxyNode, index:
   const encrypted: FilterChainInit = {
     name: 'mutual-tls',
     filters: [filter],
-    transportSocket: downstreamMutualTls(index.settings.trustDomain, 'agent'),
+    transportSocket: downstreamMutualTls(index.settings.trustDomain),
   };
   const plain: FilterChainInit = { name: 'plain-text', filters: [filter] };
   const listen = (rest: Parameters<typeof boundListener>[3]): Listener =>
