@@ -1,8 +1,8 @@
 /** What an agent keeps in its folder, and where: for the agent, and for those who point others there. */
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export const bootstrapFileNames = {
   envoy: 'envoy-bootstrap.json',
@@ -31,5 +31,15 @@ export function makeSocketFolder(folder: string): void {
   const { uid, mode } = lstatSync(folder);
   if (uid !== userInfo().uid || (mode & 0o022) !== 0) {
     throw new Error(`${folder} can be written to by others: choose another folder for the socket`);
+  }
+}
+
+/** Removes the folder that {@link agentSocketPath} chose where Istio's path was too long; it is empty by now. */
+export function removeSocketFolder(folder: string, socketPath: string): void {
+  if (socketPath !== agentSocketPath(folder) || socketPath === join(folder, SOCKET)) return;
+  try {
+    rmdirSync(dirname(socketPath));
+  } catch {
+    // Somebody else's file is in it: not ours to remove.
   }
 }

@@ -5,7 +5,7 @@ import type { AgentOptions } from '#cli/command/agent.ts';
 import { CliError, EXIT_OK, EXIT_USAGE } from '#cli/exit.ts';
 import { isPathSegment, isTrustDomain, workloadId } from '#identity/spiffe-id.ts';
 import type { Logger } from '#observe/log.ts';
-import { agentSocketPath, bootstrapFileNames, makeSocketFolder } from './agent-folder.ts';
+import { agentSocketPath, bootstrapFileNames, makeSocketFolder, removeSocketFolder } from './agent-folder.ts';
 import { RequestRefused } from './certificate-client.ts';
 import { writeCertificateFiles } from './certificate-files.ts';
 import { envoyBootstrap } from './envoy-bootstrap.ts';
@@ -46,6 +46,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   } finally {
     identity.stop();
     await sds.close();
+    removeSocketFolder(folder, socketPath);
   }
 }
 

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadBootstrap } from '#proxy/bootstrap/load.ts';
+import { envoyBootstrap } from './envoy-bootstrap.ts';
+import { grpcBootstrap } from './grpc-bootstrap.ts';
+
+const place = {
+  pod: 'reviews-v1-1',
+  namespace: 'shop',
+  workload: 'reviews-v1',
+  serviceAccount: 'reviews',
+  labels: { app: 'reviews', version: 'v1' },
+  address: '127.9.1.1',
+  clusterId: 'Kubernetes',
+  meshId: 'cluster.local',
+};
+
+test("an Envoy's bootstrap is one that our own proxy takes too, field by field", () => {
+  const document = envoyBootstrap({
+    ...place,
+    secureXds: '127.9.0.1:15012',
+    rootCertificate: '/state/ca/root-cert.pem',
+    sdsSocket: '/state/socket',
+  });
+  const loaded = loadBootstrap([{ name: 'bootstrap', text: JSON.stringify(document) }], {
+    allowUnknownFields: false,
+  });
+  assert.deepEqual(loaded.problems, []);
+  assert.ok(loaded.ok);
+  const { node } = loaded.value.bootstrap;
+  assert.equal(node?.id, 'sidecar~127.9.1.1~reviews-v1-1.shop~shop.svc.cluster.local');
+  assert.equal(node?.cluster, 'reviews.shop');
+  assert.equal(node?.metadata?.INTERCEPTION_MODE, 'NONE');
+  assert.equal(node?.metadata?.GENERATOR, undefined);
+});
+
+test("the tag takes the whole name of a cluster of the mesh out of a metric's name", () => {
+  const { stats_config } = envoyBootstrap({
+    ...place,
+    secureXds: '127.9.0.1:15012',
+    rootCertificate: '',
+    sdsSocket: '',
+  }) as { stats_config: { stats_tags: { tag_name: string; regex?: string }[] } };
+  const regex = stats_config.stats_tags.find(({ tag_name }) => tag_name === 'envoy.cluster_name')?.regex;
+  const cases: [metric: string, name: string][] = [
+    [
+      'cluster.outbound|9080|v1|reviews.default.svc.cluster.local.upstream_cx_total',
+      'outbound|9080|v1|reviews.default.svc.cluster.local',
+    ],
+    ['cluster.inbound|9080||.upstream_rq_total', 'inbound|9080||'],
+    ['cluster.xds-grpc.upstream_cx_total', 'xds-grpc'],
+  ];
+  for (const [metric, name] of cases) {
+    const match = new RegExp(regex ?? '').exec(metric);
+    assert.equal(match?.[2], name);
+    assert.equal(match?.[1], `${name}.`);
+  }
+});
+
+test("gRPC's bootstrap names the plaintext port and the files of the agent", () => {
+  const document = grpcBootstrap({ ...place, plaintextXds: '127.9.0.1:15010', certificateFolder: '/state' });
+  assert.deepEqual(document, {
+    xds_servers: [
+      { server_uri: '127.9.0.1:15010', channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] },
+    ],
+    node: {
+      id: 'sidecar~127.9.1.1~reviews-v1-1.shop~shop.svc.cluster.local',
+      cluster: 'reviews.shop',
+      metadata: {
+        GENERATOR: 'grpc',
+        INTERCEPTION_MODE: 'NONE',
+        NAMESPACE: 'shop',
+        NAME: 'reviews-v1-1',
+        WORKLOAD_NAME: 'reviews-v1',
+        SERVICE_ACCOUNT: 'reviews',
+        LABELS: { app: 'reviews', version: 'v1' },
+        CLUSTER_ID: 'Kubernetes',
+        MESH_ID: 'cluster.local',
+      },
+    },
+    certificate_providers: {
+      default: {
+        plugin_name: 'file_watcher',
+        config: {
+          certificate_file: '/state/cert-chain.pem',
+          private_key_file: '/state/key.pem',
+          ca_certificate_file: '/state/root-cert.pem',
+          refresh_interval: '10s',
+        },
+      },
+    },
+    server_listener_resource_name_template: 'xds.istio.io/grpc/lds/inbound/%s',
+  });
+});
