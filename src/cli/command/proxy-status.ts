@@ -23,7 +23,7 @@ export const command: CliCommand = {
       .description(
         `Show for every proxy how far it is with each type of configuration, and since when:
 SYNCED    it runs the newest there is
-STALE     it was sent the newest and has not answered yet
+STALE     there is something newer that it has not accepted yet
 NACK      it refused the newest and runs what it had; the reason is below the table
 NOT SENT  it asked, and there is nothing
 IGNORED   it never asked`,
