@@ -6,15 +6,13 @@ import type { JsonObject, JsonValue, Message } from '@bufbuild/protobuf';
 import { BootstrapSchema } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import {
-  type HttpConnectionManager,
-  HttpConnectionManagerSchema,
-} from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { plainFromMessage } from '#xds/plain.ts';
-import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+import { typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
+import { inlineRoutes } from '../apply/route-clusters.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
+import { type NameFilter, nameFilter } from './name-filter.ts';
 import { redacted } from './redact.ts';
 
 export const configDumpPage: AdminPage = {
@@ -23,12 +21,8 @@ export const configDumpPage: AdminPage = {
   help: 'dump current Envoy configs (include_eds, resource=FIELD, name_regex=REGEX)',
   answer(query, view): AdminReply {
     if (query.has('mask')) return textReply('mask is not supported: use resource and name_regex\n', 400);
-    let names: RegExp | undefined;
-    try {
-      names = query.has('name_regex') ? new RegExp(query.get('name_regex') ?? '') : undefined;
-    } catch {
-      return textReply(`Error parsing regex: ${query.get('name_regex')}\n`, 400);
-    }
+    const names = nameFilter(query.get('name_regex'));
+    if (names === undefined) return textReply(`Error parsing regex: ${query.get('name_regex')}\n`, 400);
     const sections = dumpSections(view, query.has('include_eds')).map((section) => filtered(section, names));
     const wanted = query.get('resource');
     const configs = wanted === null ? sections.map(sectionJson) : resourceOnly(sections, wanted);
@@ -194,7 +188,7 @@ function routes({ table }: AdminView): Section {
   const section = oneState(table.entries('route'), routeNames, 'dynamic_route_configs');
   const inline = table.entries('listener').flatMap(({ active }) => {
     if (active === undefined) return [];
-    return inlineRoutes(active.message as Listener).map((route): DumpEntry => {
+    return inlineRoutes(active.message as Listener).map(({ routes: route }): DumpEntry => {
       const route_config = withType(
         typeUrlOf(RouteConfigurationSchema),
         plainFromMessage(RouteConfigurationSchema, route),
@@ -208,22 +202,6 @@ function routes({ table }: AdminView): Section {
   });
   const known = section.lists[routeNames.staticList] ?? [];
   return { ...section, lists: { ...section.lists, [routeNames.staticList]: [...known, ...inline] } };
-}
-
-function inlineRoutes(listener: Listener) {
-  const chains = [
-    ...listener.filterChains,
-    ...(listener.defaultFilterChain ? [listener.defaultFilterChain] : []),
-  ];
-  return chains.flatMap(({ filters }) =>
-    filters.flatMap(({ configType }) => {
-      if (configType.case !== 'typedConfig') return [];
-      const unpacked = unpackAny(configType.value);
-      if (!unpacked.ok || unpacked.schema.typeName !== HttpConnectionManagerSchema.typeName) return [];
-      const { routeSpecifier } = unpacked.message as HttpConnectionManager;
-      return routeSpecifier.case === 'routeConfig' ? [routeSpecifier.value] : [];
-    }),
-  );
 }
 
 function staticEntries(entries: readonly ResourceEntry[], names: KindNames): DumpEntry[] {
@@ -299,10 +277,9 @@ function resourceOnly(sections: readonly Section[], wanted: string): JsonObject[
   return undefined;
 }
 
-function filtered(section: Section, names: RegExp | undefined): Section {
-  if (names === undefined) return section;
+function filtered(section: Section, names: NameFilter): Section {
   const lists = Object.entries(section.lists).map(
-    ([list, entries]) => [list, entries.filter(({ name }) => names.test(name))] as const,
+    ([list, entries]) => [list, entries.filter(({ name }) => names(name))] as const,
   );
   return { ...section, lists: Object.fromEntries(lists) };
 }

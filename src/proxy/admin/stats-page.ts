@@ -4,6 +4,7 @@ import { shownQuantiles } from '#observe/histogram.ts';
 import { renderStatLines, type Stat } from '#observe/metrics.ts';
 import { prometheusContentType, renderPrometheus } from '#observe/prometheus.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
+import { nameFilter } from './name-filter.ts';
 
 export const statsPage: AdminPage = {
   path: '/stats',
@@ -45,12 +46,8 @@ export const prometheusPage: AdminPage = {
 /** Undefined where the filter is no regular expression. */
 function chooser(query: URLSearchParams): ((name: string, used: boolean) => boolean) | undefined {
   const usedOnly = query.has('usedonly');
-  try {
-    const filter = query.has('filter') ? new RegExp(query.get('filter') ?? '') : undefined;
-    return (name, used) => (used || !usedOnly) && (filter === undefined || filter.test(name));
-  } catch {
-    return undefined;
-  }
+  const named = nameFilter(query.get('filter'));
+  return named && ((name, used) => (used || !usedOnly) && named(name));
 }
 
 function statsJson(stats: readonly Stat[]): JsonValue {

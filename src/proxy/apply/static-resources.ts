@@ -3,6 +3,7 @@ import type { Problem } from '#core/problem.ts';
 import type { LoadedBootstrap, StaticKind } from '../bootstrap/load.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
+import { unknownClusters } from './route-clusters.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 
 export interface StaticDeps {
@@ -41,7 +42,11 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
       report('clusters', i, configuration.offerCluster({ message, version: '', origin: 'static' }));
     }
   });
+  const known = new Set(clusters.map(({ name }) => name));
+  // Clusters that come by xDS cannot be known yet.
+  const allKnown = loaded.bootstrap.dynamicResources?.cdsConfig === undefined;
   listeners.forEach((message, i) => {
+    if (allKnown) report('listeners', i, unknownClusters(message, known));
     // A listener without a name is named by its address.
     if (message.name === '' || isNew('listeners', i, message.name)) {
       report('listeners', i, configuration.offerListener({ message, version: '', origin: 'static' }));
