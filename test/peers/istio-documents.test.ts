@@ -74,3 +74,70 @@ test('TLS to the outside, which is not supported yet, is never left out silently
 function errors(problems: readonly Problem[]): readonly string[] {
   return problems.filter(({ level }) => level === 'error').map(formatProblem);
 }
+
+describe('every field of the CRD schemas is known', () => {
+  const read = ['VirtualService', 'DestinationRule', 'Gateway', 'PeerAuthentication'];
+  for (const kind of read) {
+    test(kind, (t) => {
+      const file = testData(t, 'istio-api', 'customresourcedefinitions.gen.yaml');
+      if (file === undefined) return;
+      const { apiVersion, spec } = schemaOf(kind, file);
+      const paths = [...fieldPaths(spec, [])];
+      assert.ok(paths.length > 5, `${paths.length} fields`);
+      const unknown = paths.filter((path) => isUnknown({ apiVersion, kind, metadata: { name: 'x' } }, path));
+      assert.deepEqual(unknown, []);
+    });
+  }
+});
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly additionalProperties?: Schema;
+}
+
+function schemaOf(kind: string, file: string): { readonly apiVersion: string; readonly spec: Schema } {
+  interface Definition {
+    readonly spec: {
+      readonly group: string;
+      readonly names: { readonly kind: string };
+      readonly versions: readonly {
+        readonly name: string;
+        readonly storage: boolean;
+        readonly schema: { readonly openAPIV3Schema: Schema };
+      }[];
+    };
+  }
+  const definitions = parseYaml(readFileSync(file, 'utf8'), file).documents.map(
+    ({ value }) => value as Definition,
+  );
+  const found = definitions.find(({ spec }) => spec.names.kind === kind)?.spec;
+  const version = found?.versions.find(({ storage }) => storage);
+  assert.ok(found !== undefined && version !== undefined, `no schema of ${kind}`);
+  return {
+    apiVersion: `${found.group}/${version.name}`,
+    spec: version.schema.openAPIV3Schema.properties?.spec ?? {},
+  };
+}
+
+/** Paths of all fields; `[]` steps into a list, `{}` into a map. */
+function* fieldPaths(schema: Schema, path: readonly string[]): Generator<readonly string[]> {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    yield [...path, name];
+    yield* fieldPaths(field, [...path, name]);
+  }
+  if (schema.items !== undefined) yield* fieldPaths(schema.items, [...path, '[]']);
+  if (typeof schema.additionalProperties === 'object')
+    yield* fieldPaths(schema.additionalProperties, [...path, '{}']);
+}
+
+/** Writes a document with that field in it and sees whether it is complained about as unknown. */
+function isUnknown(document: object, path: readonly string[]): boolean {
+  let value: unknown = 'anything';
+  for (const step of path.toReversed()) {
+    if (step === '[]') value = [value];
+    else value = { [step === '{}' ? 'key' : step]: value };
+  }
+  const { problems } = loadDocuments([{ file: 'x', text: JSON.stringify({ ...document, spec: value }) }]);
+  return problems.some(({ message }) => message === 'there is no such field');
+}
