@@ -4,6 +4,7 @@
  * v1 suggests what sells, v2 what is short.
  */
 import type { handleUnaryCall } from '@grpc/grpc-js';
+import { listenOnlyOn } from './one-address.ts';
 import { loadGrpc, type SuggestReply } from './recommendations-api.ts';
 import { address, instance, onStop, version } from './service.ts';
 
@@ -31,4 +32,5 @@ server.bindAsync(`${host}:${port}`, credentials, (error) => {
   if (error !== null) throw error;
   console.log(`recommendations ${version} on ${host}:${port}`);
 });
+listenOnlyOn(server, host, port);
 onStop(() => server.tryShutdown(() => process.exit(0)));

@@ -72,13 +72,17 @@ export function getJson<Body>(url: string, context: Readonly<Record<string, stri
 
 /** Serves `handler` on HOST:PORT until SIGTERM; what is in flight then is finished first. */
 export function serve(name: string, handler: Handler): void {
+  let stopping = false;
   const server = http.createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
+    if (stopping) response.setHeader('connection', 'close');
     void answer(name, handler, request, response);
   });
   const { host, port } = address();
   server.listen(port, host, () => console.log(`${name} ${version} on http://${host}:${port}`));
   onStop(() => {
-    server.close();
+    stopping = true;
+    // Idle connections to other services would keep the process.
+    server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
 }

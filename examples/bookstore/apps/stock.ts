@@ -29,6 +29,6 @@ const server = net.createServer((socket) => {
 const { host, port } = address();
 server.listen(port, host, () => console.log(`stock on ${host}:${port}`));
 onStop(() => {
-  server.close();
+  server.close(() => process.exit(0));
   for (const socket of connections) socket.end();
 });
