@@ -12,6 +12,7 @@ import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Service } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
+import { Instances } from './instances.ts';
 
 /** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
 export const rootNamespace = 'istio-system';
@@ -30,6 +31,10 @@ export interface ResourceIndex {
   readonly gateways: readonly Gateway[];
   readonly settings: MeshSettings;
   pod(namespace: string, name: string): Pod | undefined;
+  /** Every pod that a service selects, ready or not. */
+  podsOf(service: Service): readonly Pod[];
+  /** The Deployment that a pod belongs to. */
+  ownerOf(pod: Pod): Deployment | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
   fullName(host: string, namespace: string): string;
   /**
@@ -48,6 +53,8 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
   const services = new Map(of('Service').map((service) => [serviceHost(service), service]));
   const pods = of('Pod');
+  const deployments = of('Deployment');
+  const instances = new Instances(pods, deployments);
   const podsByName = new Map(pods.map((pod) => [placeOf(pod), pod]));
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
@@ -57,7 +64,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   return {
     services,
     pods,
-    deployments: of('Deployment'),
+    deployments,
     virtualServices: of('VirtualService'),
     destinationRules,
     peerAuthentications: of('PeerAuthentication'),
@@ -67,6 +74,8 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
+    podsOf: (service) => instances.podsOf(service),
+    ownerOf: (pod) => instances.ownerOf(pod),
     fullName,
     destinationRuleFor(full, namespace): DestinationRule | undefined {
       for (const place of [namespace, services.get(full)?.metadata.namespace, rootNamespace]) {

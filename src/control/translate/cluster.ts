@@ -11,7 +11,7 @@ import {
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
-import { podsBehind, targetPortOf } from './endpoint.ts';
+import { targetPortOf } from './endpoint.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
@@ -121,7 +121,7 @@ function grpcUsesTls(
   index: ResourceIndex,
 ): boolean {
   if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
-  return podsBehind(index, service).every((pod) => {
+  return index.podsOf(service).every((pod) => {
     const target = targetPortOf(pod, port);
     return target === undefined || acceptsMutualTls(index, pod, target);
   });

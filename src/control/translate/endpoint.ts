@@ -23,7 +23,8 @@ export function translateEndpoints(
   subset: Labels,
   index: ResourceIndex,
 ): ClusterLoadAssignment {
-  const lbEndpoints = podsBehind(index, service)
+  const lbEndpoints = index
+    .podsOf(service)
     .filter(({ metadata }) => selects(subset, metadata.labels))
     .filter((pod) => isEndpoint(pod, service))
     .flatMap((pod) => endpointOf(pod, port, index));
@@ -35,15 +36,6 @@ export function translateEndpoints(
         ? []
         : [{ locality: {}, lbEndpoints, loadBalancingWeight: lbEndpoints.length }],
   });
-}
-
-/** Every pod that the service selects, ready or not. */
-export function podsBehind(index: ResourceIndex, service: Service): readonly Pod[] {
-  const { selector } = service.spec;
-  if (Object.keys(selector).length === 0) return [];
-  return index.pods.filter(
-    ({ metadata }) => metadata.namespace === service.metadata.namespace && selects(selector, metadata.labels),
-  );
 }
 
 /** The port of the pod that a service port means; undefined if it is named and the pod has no such name. */

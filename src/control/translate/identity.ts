@@ -16,10 +16,7 @@ export function serviceIdentities(index: ResourceIndex, service: Service): reado
       const isBehind = metadata.namespace === namespace && selects(selector, spec.template.metadata.labels);
       if (isBehind) accounts.add(spec.template.spec.serviceAccountName);
     }
-    for (const { metadata, spec } of index.pods) {
-      if (metadata.namespace === namespace && selects(selector, metadata.labels))
-        accounts.add(spec.serviceAccountName);
-    }
+    for (const { spec } of index.podsOf(service)) accounts.add(spec.serviceAccountName);
   }
   const { trustDomain } = index.settings;
   // Nobody is behind it: a name that no certificate carries, because an empty list would accept everybody.

@@ -26,9 +26,14 @@ export const httpProxyRoutes = 'http_proxy';
 /** Istio's `block_all` answers so. */
 const badGateway = 502;
 
-/** By port, for connections that were made to it: in order of ports. */
-export function portRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
+/** All that a sidecar routes by: each port's table, and the HTTP proxy's. */
+export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
   const hosts = routedHosts(caller, index);
+  return [...portRoutes(hosts, index), proxyRoutes(hosts, serviceHosts(caller, index, 'TCP'), index)];
+}
+
+/** By port, for connections that were made to it: in order of ports. */
+function portRoutes(hosts: readonly RoutedHost[], index: ResourceIndex): readonly RouteConfiguration[] {
   const ports = [...new Set(hosts.map(({ port }) => port))].sort((a, b) => a - b);
   return ports.map((port) => {
     const virtualHosts = hosts
@@ -39,13 +44,15 @@ export function portRoutes(caller: Caller, index: ResourceIndex): readonly Route
 }
 
 /** For requests that name host and port themselves, absolute or by CONNECT. */
-export function proxyRoutes(caller: Caller, index: ResourceIndex): RouteConfiguration {
-  const http = routedHosts(caller, index).map((host) =>
+function proxyRoutes(
+  hosts: readonly RoutedHost[],
+  opaque: readonly RoutedHost[],
+  index: ResourceIndex,
+): RouteConfiguration {
+  const http = hosts.map((host) =>
     virtualHost(host, domainsOf(host, false), [connectRoute(reentryClusterName(host.port)), ...host.routes]),
   );
-  const tcp = serviceHosts(caller, index, 'TCP').map((host) =>
-    virtualHost(host, domainsOf(host, false), opaqueRoutes(host)),
-  );
+  const tcp = opaque.map((host) => virtualHost(host, domainsOf(host, false), opaqueRoutes(host)));
   return routeConfiguration(httpProxyRoutes, [...http, ...tcp, elsewhere(index)]);
 }
 

@@ -18,7 +18,7 @@ import { translateInbound } from './inbound.ts';
 import { emptyCluster } from './local-cluster.ts';
 import type { ProxyNode } from './node.ts';
 import { outboundListeners, outboundOwnClusters } from './outbound.ts';
-import { portRoutes, proxyRoutes } from './route-table.ts';
+import { sidecarRoutes } from './route-table.ts';
 import { type ServiceTable, serviceTable } from './service-table.ts';
 
 export interface ProxySnapshot {
@@ -121,10 +121,7 @@ class SharedTranslation {
 
   /** Of all ports, and of the HTTP proxy. */
   routes(caller: Caller): readonly RouteConfiguration[] {
-    return remember(this.#routes, this.#keyOf(caller), () => [
-      ...portRoutes(caller, this.#index),
-      proxyRoutes(caller, this.#index),
-    ]);
+    return remember(this.#routes, this.#keyOf(caller), () => sidecarRoutes(caller, this.#index));
   }
 
   grpc(caller: Caller): GrpcTranslation {

@@ -36,10 +36,11 @@ export function serviceHosts(
   index: ResourceIndex,
   carriedAs: 'HTTP' | 'TCP',
 ): readonly RoutedHost[] {
+  const virtualServices = new VirtualServicesByHost(caller, index);
   return [...index.services.values()].flatMap((service) =>
     meshPorts(service)
       .filter((port) => portProtocol(port).carriedAs === carriedAs)
-      .map((port) => routedService(service, port, caller, index)),
+      .map((port) => routedService(service, port, virtualServices.find(serviceHost(service)), caller, index)),
   );
 }
 
@@ -48,14 +49,14 @@ export function meshPorts({ spec }: Service): readonly ServicePort[] {
   return spec.type === 'ExternalName' ? [] : spec.ports.filter(({ protocol }) => protocol === 'TCP');
 }
 
-export function routedService(
+function routedService(
   service: Service,
   { port }: ServicePort,
+  virtualService: VirtualService | undefined,
   caller: Caller,
   index: ResourceIndex,
 ): RoutedHost {
   const host = serviceHost(service);
-  const virtualService = virtualServiceFor(host, caller, index);
   const routes: RouteInit[] =
     virtualService === undefined
       ? [
@@ -83,19 +84,27 @@ function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
   return [...found.values()];
 }
 
-/** The VirtualService with the most specific host; several are not merged within the mesh (Istio). */
-function virtualServiceFor(host: string, caller: Caller, index: ResourceIndex): VirtualService | undefined {
-  let best: VirtualService | undefined;
-  let bestLength = -1;
-  for (const virtualService of index.virtualServices) {
-    if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
-    for (const candidate of fullHosts(virtualService, index)) {
-      if (!coversHost(candidate, host) || candidate.length <= bestLength) continue;
-      best = virtualService;
-      bestLength = candidate.length;
+/** The VirtualServices of one kind of caller, by the hosts they are for. */
+class VirtualServicesByHost {
+  readonly #exact = new Map<string, VirtualService>();
+  /** Most specific first. */
+  readonly #wildcards: [host: string, virtualService: VirtualService][] = [];
+
+  constructor(caller: Caller, index: ResourceIndex) {
+    for (const virtualService of index.virtualServices) {
+      if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
+      for (const host of fullHosts(virtualService, index)) {
+        if (host.startsWith('*')) this.#wildcards.push([host, virtualService]);
+        else if (!this.#exact.has(host)) this.#exact.set(host, virtualService);
+      }
     }
+    this.#wildcards.sort(([a], [b]) => b.length - a.length);
   }
-  return best;
+
+  /** The one with the most specific host; several are not merged within the mesh (Istio). */
+  find(host: string): VirtualService | undefined {
+    return this.#exact.get(host) ?? this.#wildcards.find(([wide]) => coversHost(wide, host))?.[1];
+  }
 }
 
 function isBound({ metadata, spec }: VirtualService, { gateways }: Caller): boolean {

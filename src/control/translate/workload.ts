@@ -1,6 +1,5 @@
 /** The workload a pod belongs to, under the names that metrics and dashboards know (Istio's canonical service). */
-import type { Deployment } from '#model/deployment.ts';
-import { type Labels, selects } from '#model/metadata.ts';
+import type { Labels } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 
@@ -21,7 +20,7 @@ export const defaultClusterId = 'Kubernetes';
 export function workloadOf(pod: Pod, index: ResourceIndex, cluster: string = defaultClusterId): Workload {
   const { labels, namespace = '', name: instance } = pod.metadata;
   return describeWorkload(
-    ownerOf(pod, index)?.metadata.name ?? instance,
+    index.ownerOf(pod)?.metadata.name ?? instance,
     namespace,
     labels,
     cluster,
@@ -51,13 +50,4 @@ export function describeWorkload(
     cluster,
     instance,
   };
-}
-
-/** Several Deployments may select the same labels; the pod's name begins with its owner's. */
-function ownerOf(pod: Pod, index: ResourceIndex): Deployment | undefined {
-  const { name, namespace, labels } = pod.metadata;
-  const fitting = index.deployments.filter(
-    ({ metadata, spec }) => metadata.namespace === namespace && selects(spec.selector.matchLabels, labels),
-  );
-  return fitting.find(({ metadata }) => name.startsWith(`${metadata.name}-`)) ?? fitting[0];
 }
