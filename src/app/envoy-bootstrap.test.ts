@@ -66,6 +66,7 @@ test("gRPC's bootstrap names the plaintext port and the files of the agent", () 
     node: {
       id: 'sidecar~127.9.1.1~reviews-v1-1.shop~shop.svc.cluster.local',
       cluster: 'reviews.shop',
+      locality: {},
       metadata: {
         GENERATOR: 'grpc',
         INTERCEPTION_MODE: 'NONE',

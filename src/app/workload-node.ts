@@ -19,6 +19,8 @@ export interface WorkloadPlace {
 export interface NodeDocument {
   readonly id: string;
   readonly cluster: string;
+  /** Nowhere in particular; gRPC insists on the field. */
+  readonly locality: object;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -28,6 +30,7 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
   return {
     id: `sidecar~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${labels.app ?? workload}.${namespace}`,
+    locality: {},
     metadata: {
       ...(generator !== undefined && { GENERATOR: generator }),
       INTERCEPTION_MODE: 'NONE',
