@@ -2,19 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { create, type Message } from '@bufbuild/protobuf';
-import { silentLogger } from '#observe/log.ts';
-import { Metrics } from '#observe/metrics.ts';
-import { Configuration } from '#proxy/apply/configuration.ts';
-import { createDiscovery } from '#proxy/apply/discovery.ts';
-import { createReceiver } from '#proxy/apply/receive.ts';
-import { createSecretStore } from '#proxy/apply/secret-store.ts';
-import type { SecretStore } from '#proxy/contract.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { ClusterLoadAssignmentSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
@@ -25,8 +17,8 @@ import {
 import { createMemoryTransport, type ServedStream } from '#xds/memory-transport.ts';
 import { packAny } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
+import { type ConfiguredProxy, configuredProxy } from '../support/configured-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { type FakeDataPath, fakeDataPath } from '../support/fake-data-path.ts';
 
 interface Server {
   /** Of every connection, in order. */
@@ -38,13 +30,8 @@ interface Server {
   of(kind: ResourceKind): DeltaDiscoveryRequest[];
 }
 
-interface Rig {
+interface Rig extends ConfiguredProxy {
   readonly server: Server;
-  readonly dataPath: FakeDataPath;
-  readonly configuration: Configuration;
-  readonly secrets: SecretStore;
-  readonly metrics: Metrics;
-  complete(): boolean;
 }
 
 function rig(t: TestContext, initialFetchTimeoutMs = 60_000): Rig {
@@ -83,48 +70,7 @@ function rig(t: TestContext, initialFetchTimeoutMs = 60_000): Rig {
       );
     },
   };
-  const dataPath = fakeDataPath();
-  const secrets = createSecretStore();
-  const metrics = new Metrics();
-  const configuration = new Configuration({
-    dataPath,
-    secrets,
-    log: silentLogger,
-    initialFetchTimeoutMs,
-    installFailed: () => {},
-  });
-  const scope = metrics.scope({ path: 'server', family: 'server', labels: {} });
-  const receive = createReceiver({
-    configuration,
-    secrets,
-    reader: { readFile: () => new Uint8Array(), environment: () => undefined },
-    unknownFields: 'warn',
-    unknownFieldsSeen: scope.counter('dynamic_unknown_fields'),
-    counted: () => {},
-    log: silentLogger,
-  });
-  const discovery = createDiscovery({
-    configuration,
-    receive,
-    node: create(NodeSchema, { id: 'test' }),
-    ads: { protocol: 'delta', cluster: 'xds', initialMetadata: [] },
-    listeners: { kind: 'ads' },
-    clusters: { kind: 'ads' },
-    ownSecrets: new Set(['sds-grpc']),
-    initialFetchTimeoutMs,
-    needsConfiguration: true,
-    onProgress: () => {},
-    log: silentLogger,
-    metrics,
-    random: () => 0,
-    transportTo: () => transport,
-  });
-  t.after(() => {
-    discovery.close();
-    configuration.close();
-  });
-  discovery.start();
-  return { server, dataPath, configuration, secrets, metrics, complete: () => discovery.complete() };
+  return { server, ...configuredProxy(t, { transport, initialFetchTimeoutMs }) };
 }
 
 const edsCluster = (name: string): Cluster =>

@@ -1,0 +1,79 @@
+/** All that configures a proxy, on a given transport, in front of a data path that only takes notes. */
+import type { TestContext } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { silentLogger } from '#observe/log.ts';
+import { Metrics } from '#observe/metrics.ts';
+import { Configuration } from '#proxy/apply/configuration.ts';
+import { createDiscovery } from '#proxy/apply/discovery.ts';
+import { createReceiver } from '#proxy/apply/receive.ts';
+import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import type { SecretStore } from '#proxy/contract.ts';
+import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { Transport } from '#xds/transport.ts';
+import { type FakeDataPath, fakeDataPath } from './fake-data-path.ts';
+
+export interface ConfiguredProxy {
+  readonly dataPath: FakeDataPath;
+  readonly configuration: Configuration;
+  readonly secrets: SecretStore;
+  readonly metrics: Metrics;
+  complete(): boolean;
+}
+
+export interface ConfiguredProxyOptions {
+  readonly transport: Transport;
+  readonly protocol?: 'sotw' | 'delta';
+  readonly nodeId?: string;
+  readonly initialFetchTimeoutMs?: number;
+}
+
+/** Secrets of cluster `sds-grpc` are the test's to put into `secrets`. */
+export function configuredProxy(
+  t: Pick<TestContext, 'after'>,
+  options: ConfiguredProxyOptions,
+): ConfiguredProxy {
+  const { transport, protocol = 'delta', nodeId = 'test', initialFetchTimeoutMs = 60_000 } = options;
+  const dataPath = fakeDataPath();
+  const secrets = createSecretStore();
+  const metrics = new Metrics();
+  const log = silentLogger;
+  const configuration = new Configuration({
+    dataPath,
+    secrets,
+    log,
+    initialFetchTimeoutMs,
+    installFailed: () => {},
+  });
+  const server = metrics.scope({ path: 'server', family: 'server', labels: {} });
+  const receive = createReceiver({
+    configuration,
+    secrets,
+    reader: { readFile: () => new Uint8Array(), environment: () => undefined },
+    unknownFields: 'warn',
+    unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
+    counted: () => {},
+    log,
+  });
+  const discovery = createDiscovery({
+    configuration,
+    receive,
+    node: create(NodeSchema, { id: nodeId }),
+    ads: { protocol, cluster: 'xds', initialMetadata: [] },
+    listeners: { kind: 'ads' },
+    clusters: { kind: 'ads' },
+    ownSecrets: new Set(['sds-grpc']),
+    initialFetchTimeoutMs,
+    needsConfiguration: true,
+    onProgress: () => {},
+    log,
+    metrics,
+    random: () => 0,
+    transportTo: () => transport,
+  });
+  t.after(() => {
+    discovery.close();
+    configuration.close();
+  });
+  discovery.start();
+  return { dataPath, configuration, secrets, metrics, complete: () => discovery.complete() };
+}
