@@ -5,13 +5,14 @@
 import type { Deployment } from '#model/deployment.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
-import { clusterDomain, coversHost, fullHostName } from '#model/host-name.ts';
+import { clusterDomain, fullHostName } from '#model/host-name.ts';
 import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
 import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Service } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
+import { HostTable } from './host-table.ts';
 import { Instances } from './instances.ts';
 
 /** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
@@ -59,7 +60,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
-  const rulesByNamespace = Map.groupBy(destinationRules, ({ metadata }) => metadata.namespace ?? '');
+  const rules = rulesByPlace(destinationRules, fullName);
   const [mesh] = of('LocalMesh');
   return {
     services,
@@ -79,7 +80,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     fullName,
     destinationRuleFor(full, namespace): DestinationRule | undefined {
       for (const place of [namespace, services.get(full)?.metadata.namespace, rootNamespace]) {
-        const rule = mostSpecificRule(full, rulesByNamespace.get(place ?? '') ?? [], fullName);
+        const rule = rules.get(place ?? '')?.find(full);
         if (rule !== undefined) return rule;
       }
       return undefined;
@@ -87,20 +88,19 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   };
 }
 
-function mostSpecificRule(
-  full: string,
+/** By namespace, the rules for each host. */
+function rulesByPlace(
   rules: readonly DestinationRule[],
   fullName: ResourceIndex['fullName'],
-): DestinationRule | undefined {
-  let best: DestinationRule | undefined;
-  let bestLength = -1;
+): ReadonlyMap<string, HostTable<DestinationRule>> {
+  const tables = new Map<string, HostTable<DestinationRule>>();
   for (const rule of rules) {
-    const host = fullName(rule.spec.host, rule.metadata.namespace ?? '');
-    if (!coversHost(host, full) || host.length <= bestLength) continue;
-    best = rule;
-    bestLength = host.length;
+    const { namespace = '' } = rule.metadata;
+    const table = tables.get(namespace) ?? new HostTable<DestinationRule>();
+    table.add(fullName(rule.spec.host, namespace), rule);
+    tables.set(namespace, table);
   }
-  return best;
+  return tables;
 }
 
 function placeOf({ metadata }: Resource): string {

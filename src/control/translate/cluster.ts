@@ -58,15 +58,39 @@ export function targetName({ service, port, subset }: OutboundTarget): string {
   return outboundClusterName(port.port, subset?.name ?? '', serviceHost(service));
 }
 
-/** For Heddle and Envoy alike. */
+/**
+ * For Heddle and Envoy alike. The same object for as long as what it is made of is the same, so that
+ * a pod that comes or goes does not make every cluster anew.
+ */
 export function proxyCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+  const identities = serviceIdentities(index, target.service);
+  const made = madeOf.get(target.service) ?? new Map<string, MadeCluster>();
+  madeOf.set(target.service, made);
+  const name = targetName(target);
+  const known = made.get(name);
+  const isSame = known?.rule === target.rule && known?.identities === identities.join();
+  if (known !== undefined && isSame) return known.cluster;
+  const cluster = makeProxyCluster(target, identities);
+  made.set(name, { rule: target.rule, identities: identities.join(), cluster });
+  return cluster;
+}
+
+interface MadeCluster {
+  readonly rule: DestinationRule | undefined;
+  readonly identities: string;
+  readonly cluster: Cluster;
+}
+
+const madeOf = new WeakMap<Service, Map<string, MadeCluster>>();
+
+function makeProxyCluster(target: OutboundTarget, identities: readonly string[]): Cluster {
   const policy = policyFor(target.rule, target.subset, target.port.port);
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
     lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'],
     circuitBreakers: withoutLimits,
     metadata: filterMetadata(serviceMetadata(target)),
-    ...proxyTls(target, policy, index),
+    ...proxyTls(target, policy, identities),
   });
 }
 
@@ -102,9 +126,13 @@ function serviceMetadata({ service, subset }: OutboundTarget): Record<string, Js
 }
 
 /** Where the DestinationRule says nothing, each endpoint says by its metadata whether it takes mutual TLS. */
-function proxyTls(target: OutboundTarget, policy: PortTrafficPolicy, index: ResourceIndex): ClusterInit {
+function proxyTls(
+  target: OutboundTarget,
+  policy: PortTrafficPolicy,
+  identities: readonly string[],
+): ClusterInit {
   if (policy.tls?.mode === 'DISABLE') return {};
-  const transportSocket = mutualTls(target, index);
+  const transportSocket = mutualTls(target, identities);
   if (policy.tls?.mode === 'ISTIO_MUTUAL') return { transportSocket };
   return {
     transportSocketMatches: [
@@ -127,7 +155,9 @@ function grpcUsesTls(
   });
 }
 
-function mutualTls({ service, port, subset }: OutboundTarget, index: ResourceIndex): TransportSocket {
-  const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
-  return upstreamMutualTls(serviceIdentities(index, service), sni);
+function mutualTls(
+  { service, port, subset }: OutboundTarget,
+  identities: readonly string[],
+): TransportSocket {
+  return upstreamMutualTls(identities, outboundSni(port.port, subset?.name ?? '', serviceHost(service)));
 }

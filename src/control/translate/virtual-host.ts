@@ -1,9 +1,10 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
-import { coversHost } from '#model/host-name.ts';
+
 import { portProtocol } from '#model/port-protocol.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { HostTable } from '../store/host-table.ts';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
 import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
 import type { Init } from './message.ts';
@@ -36,7 +37,7 @@ export function serviceHosts(
   index: ResourceIndex,
   carriedAs: 'HTTP' | 'TCP',
 ): readonly RoutedHost[] {
-  const virtualServices = new VirtualServicesByHost(caller, index);
+  const virtualServices = virtualServicesByHost(caller, index);
   return [...index.services.values()].flatMap((service) =>
     meshPorts(service)
       .filter((port) => portProtocol(port).carriedAs === carriedAs)
@@ -84,27 +85,14 @@ function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
   return [...found.values()];
 }
 
-/** The VirtualServices of one kind of caller, by the hosts they are for. */
-class VirtualServicesByHost {
-  readonly #exact = new Map<string, VirtualService>();
-  /** Most specific first. */
-  readonly #wildcards: [host: string, virtualService: VirtualService][] = [];
-
-  constructor(caller: Caller, index: ResourceIndex) {
-    for (const virtualService of index.virtualServices) {
-      if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
-      for (const host of fullHosts(virtualService, index)) {
-        if (host.startsWith('*')) this.#wildcards.push([host, virtualService]);
-        else if (!this.#exact.has(host)) this.#exact.set(host, virtualService);
-      }
-    }
-    this.#wildcards.sort(([a], [b]) => b.length - a.length);
+/** The VirtualServices for calls within the mesh: several of one host are not merged (Istio). */
+function virtualServicesByHost(caller: Caller, index: ResourceIndex): HostTable<VirtualService> {
+  const table = new HostTable<VirtualService>();
+  for (const virtualService of index.virtualServices) {
+    if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
+    for (const host of fullHosts(virtualService, index)) table.add(host, virtualService);
   }
-
-  /** The one with the most specific host; several are not merged within the mesh (Istio). */
-  find(host: string): VirtualService | undefined {
-    return this.#exact.get(host) ?? this.#wildcards.find(([wide]) => coversHost(wide, host))?.[1];
-  }
+  return table;
 }
 
 function isBound({ metadata, spec }: VirtualService, { gateways }: Caller): boolean {
