@@ -34,6 +34,7 @@ const record: AccessRecord = {
   connectionTerminationDetails: '',
   downstreamPeerUri: 'spiffe://cluster.local/ns/default/sa/a',
   downstreamLocalUri: '',
+  upstreamLocalUri: '',
   upstreamPeerUri: '',
   downstreamTlsVersion: '',
   connectionId: 7,

@@ -52,6 +52,7 @@ const plainOperators: Readonly<Record<string, Operator>> = {
   UPSTREAM_LOCAL_PORT: (r) => portOf(r.upstreamLocalAddress),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: (r) => r.upstreamAttempts,
   UPSTREAM_TRANSPORT_FAILURE_REASON: (r) => orNothing(r.upstreamTransportFailureReason),
+  UPSTREAM_LOCAL_URI_SAN: (r) => orNothing(r.upstreamLocalUri),
   UPSTREAM_PEER_URI_SAN: (r) => orNothing(r.upstreamPeerUri),
   DOWNSTREAM_LOCAL_ADDRESS: (r) => orNothing(r.downstreamLocalAddress),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamLocalAddress),

@@ -53,6 +53,8 @@ export interface AccessRecord {
   downstreamPeerUri: string;
   /** URI of our own certificate on the downstream connection. */
   downstreamLocalUri: string;
+  /** URI of our own certificate on the upstream connection. */
+  upstreamLocalUri: string;
   /** URI of the verified certificate of the upstream. */
   upstreamPeerUri: string;
   downstreamTlsVersion: string;
