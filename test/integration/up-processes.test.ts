@@ -204,19 +204,23 @@ describe('heddle up', { concurrency: 2 }, () => {
     });
   }
 
-  test('an application that listens elsewhere is told where to, with the line', async (t) => {
-    const { folder } = smallMesh(tempDir(t), { sidecar: 'none', replicas: 1 });
-    writeFileSync(
-      join(folder, 'echo.mjs'),
-      `import http from 'node:http';\nhttp.createServer().listen(0, '127.0.0.1');\n`,
-    );
-    const heddle = startHeddle(t, [folder], { flags: alone });
-    await eventually(() => {
-      assert.match(heddle.stderr(), /echo-v1-1: it listens on 127\.0\.0\.1:\d+, not on 127\.\d+\.1\.1:9080/);
-      assert.match(
-        heddle.stderr(),
-        /must listen on the address in HOST[\s\S]*echo\.mjs:2: http\.createServer/,
+  const elsewhere = [
+    { why: 'on another address', listen: "listen(0, '127.0.0.1')", found: '127\\.0\\.0\\.1:\\d+' },
+    { why: 'on every address', listen: 'listen(9080)', found: '(\\[::\\]|0\\.0\\.0\\.0):9080' },
+  ];
+  for (const { why, listen, found } of elsewhere) {
+    test(`an application that listens ${why} is told where to, with the line`, async (t) => {
+      const { folder } = smallMesh(tempDir(t), { sidecar: 'none', replicas: 1 });
+      writeFileSync(
+        join(folder, 'echo.mjs'),
+        `import http from 'node:http';\nhttp.createServer().${listen};\n`,
       );
+      const heddle = startHeddle(t, [folder], { flags: alone });
+      await eventually(() => {
+        const said = heddle.stderr();
+        assert.match(said, new RegExp(`echo-v1-1: it listens on ${found}, not on 127\\.\\d+\\.1\\.1:9080`));
+        assert.match(said, /must listen on the address in HOST[\s\S]*echo\.mjs:2: http\.createServer/);
+      });
     });
-  });
+  }
 });

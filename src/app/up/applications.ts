@@ -28,6 +28,8 @@ export class Applications {
   readonly #settings: ApplicationsSettings;
   readonly #processes: readonly Supervised[];
   #silentSinceMs = 0;
+  /** Process whose sockets were looked at when it first answered, by name. */
+  readonly #lookedAt = new Map<string, number>();
   /** What was said already is not said again at every restart. */
   readonly #advised = new Set<string>();
 
@@ -58,6 +60,12 @@ export class Applications {
 
   answered(): void {
     this.#silentSinceMs = performance.now();
+    // One that listens on every address answers too, and is open to more than its sidecar.
+    for (const [at, { identity, name }] of this.#processes.entries()) {
+      if (identity === undefined || this.#lookedAt.get(name) === identity.pid) continue;
+      this.#lookedAt.set(name, identity.pid);
+      this.#adviseRunning(at, name, identity.pid);
+    }
   }
 
   /** It did not answer just now; after a while somebody is told why, if that can be seen. */
@@ -66,11 +74,13 @@ export class Applications {
     this.#silentSinceMs = performance.now();
     for (const [at, { identity, name }] of this.#processes.entries()) {
       if (identity === undefined) continue;
-      const advice = listenAdvice(this.#plan.containers[at]!, this.#place.applicationAddress, {
-        session: identity.pid,
-      });
-      this.#advise(name, advice);
+      this.#adviseRunning(at, name, identity.pid);
     }
+  }
+
+  #adviseRunning(at: number, name: string, session: number): void {
+    const container = this.#plan.containers[at]!;
+    this.#advise(name, listenAdvice(container, this.#place.applicationAddress, { session }));
   }
 
   processes(): readonly (ProcessIdentity & { readonly name: string })[] {

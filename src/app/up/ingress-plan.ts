@@ -7,7 +7,7 @@ import type { MeshPlan } from './workload-plan.ts';
 /** Labels of the ingress gateway: what Istio's own carries, and what `Gateway` documents select. */
 export const ingressLabels = { app: 'istio-ingressgateway', istio: 'ingressgateway' } as const;
 export const INGRESS_NAMESPACE = 'istio-system';
-export const INGRESS_SERVICE_ACCOUNT = 'istio-ingressgateway-service-account';
+export const INGRESS_SERVICE_ACCOUNT = 'istio-ingressgateway';
 /** Served when no `Gateway` is there yet. */
 const DEFAULT_PORT = 80;
 

@@ -5,6 +5,8 @@ import type { Terminal } from '#cli/terminal.ts';
 const CLEAR = '\r\u001b[2K';
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 120;
+/** Columns where the terminal does not say, or says 0. */
+const UNKNOWN_WIDTH = 80;
 
 export interface ProgressStream {
   readonly isTTY?: boolean;
@@ -65,7 +67,7 @@ export class Progress {
 
   #draw(): void {
     const frame = frames[this.#frame++ % frames.length]!;
-    const width = (this.#stream.columns ?? 80) - 1;
+    const width = (this.#stream.columns || UNKNOWN_WIDTH) - 1;
     this.#stream.write(`${CLEAR}${`${frame} ${this.#waitingFor}`.slice(0, width)}`);
     this.#shown = true;
   }

@@ -54,6 +54,9 @@ Examples:
   heddle up manifests/ heddle.yaml --logs
   heddle up shop/ --ingress-port 9000 --state /tmp/shop
 
+For a workload with "sidecar: envoy" in the LocalMesh, Envoy is looked for in HEDDLE_ENVOY, in
+.peers/bin (npm run peers envoy) and in PATH.
+
 Exit codes: 0 stopped in order, 1 could not run, 65 the documents are wrong.`,
       )
       .action(async (paths: readonly string[], options: Omit<UpOptions, 'paths' | 'terminal'>) => {
