@@ -221,6 +221,11 @@ describe('names that lead nowhere', () => {
       'warning 12:43 spec.http[0].route[0].destination.subset no DestinationRule for "reviews" has the subset "v1"',
     ],
     [
+      'two for one host',
+      `${virtualService(route)}---\n${virtualService(route).replace('name: x', 'name: y')}`,
+      'warning 13:11 spec.hosts[0] calls to "x" in the mesh follow VirtualService default/x alone (put both into one)',
+    ],
+    [
       'a port without protocol',
       service('reviews', 'main'),
       'warning 4:16 spec.ports[0] the port is named "main", so its protocol is taken to be TCP (name it "http", "tcp-…", or set appProtocol)',

@@ -2,16 +2,38 @@
 import { didYouMean } from '#core/did-you-mean.ts';
 import type { Problem } from '#core/problem.ts';
 import type { Path } from '../decode/decoder.ts';
+import { keyOf } from '../kinds.ts';
 import type { Destination, HttpRoute, VirtualService } from '../virtual-service.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export function analyzeVirtualServices(surroundings: Surroundings): readonly Problem[] {
-  return surroundings.virtualServices.flatMap((virtualService) => [
-    ...gatewayFindings(virtualService, surroundings),
-    ...destinationFindings(virtualService, surroundings),
-    ...unreachableFindings(virtualService),
-  ]);
+  return [
+    ...surroundings.virtualServices.flatMap((virtualService) => [
+      ...gatewayFindings(virtualService, surroundings),
+      ...destinationFindings(virtualService, surroundings),
+      ...unreachableFindings(virtualService),
+    ]),
+    ...conflictFindings(surroundings),
+  ];
+}
+
+/** Within the mesh a host has one VirtualService: the first by namespace and name (Istio's IST0109). */
+function conflictFindings(surroundings: Surroundings): Problem[] {
+  const taken = new Map<string, VirtualService>();
+  const inOrder = surroundings.virtualServices
+    .filter(({ spec }) => spec.gateways.includes('mesh'))
+    .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  return inOrder.flatMap((virtualService) =>
+    virtualService.spec.hosts.flatMap((host, index) => {
+      const full = surroundings.fullName(host, virtualService.metadata.namespace ?? '');
+      const first = taken.get(full);
+      if (first === undefined) taken.set(full, virtualService);
+      if (first === undefined || first === virtualService) return [];
+      const message = `calls to "${host}" in the mesh follow ${keyOf(first)} alone`;
+      return [finding('warning', virtualService, ['spec', 'hosts', index], message, 'put both into one')];
+    }),
+  );
 }
 
 function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundings): Problem[] {

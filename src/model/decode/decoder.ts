@@ -9,9 +9,6 @@ export type Path = readonly (string | number)[];
 /** The value, or undefined when it could not be decoded (then an error was reported). */
 export type Decoder<T> = (value: unknown, path: Path, report: Report) => T | undefined;
 
-/** The type that a decoder gives. */
-export type Decoded<D> = D extends Decoder<infer T> ? T : never;
-
 /**
  * What is lost when a known part without support is left out.
  * `closes`: something its writer closed would be open, elsewhere or weaker: an error.
