@@ -327,15 +327,21 @@ describe('who may ask', () => {
     assert.match(await apiClient(plane.apiUrl).metrics(), /^heddle_control_refused_streams_total 4$/m);
   });
 
-  test('a stream ends with the certificate that opened it', async (t) => {
+  test('a connection ends with the certificate that opened it, and the next one is welcome', async (t) => {
     const plane = await startTestControlPlane(t, { stateFolder: tempDir(t), resources: content });
-    const stream = openDelta({ address: plane.tlsAddress, tls: await plane.certificate(reviews, 1) });
-    t.after(() => stream.close());
-    stream.send({ node: nodeOf(NAME), typeUrl: typeUrl('listener') });
-    await stream.next();
-    const failure = await stream.failed();
-    assert.equal(failure.code, status.UNAUTHENTICATED);
-    assert.match(failure.details, /expired/);
+    const ask = async (validitySeconds: number): Promise<DeltaStream> => {
+      const tls = await plane.certificate(reviews, validitySeconds);
+      const stream = openDelta({ address: plane.tlsAddress, tls });
+      t.after(() => stream.close());
+      stream.send({ node: nodeOf(NAME), typeUrl: typeUrl('listener') });
+      await stream.next();
+      return stream;
+    };
+    const short = await ask(1);
+    assert.equal((await short.failed()).code, status.UNAVAILABLE);
+    await eventually(async () => assert.deepEqual(await apiClient(plane.apiUrl).proxies(), []));
+    const long = await ask(60);
+    assert.equal(long.failure(), undefined);
   });
 });
 

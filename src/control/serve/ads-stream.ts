@@ -65,8 +65,6 @@ export interface AdsProxy extends ConnectedProxy {
   status(): readonly KindStatus[];
 }
 
-/** `setTimeout` holds 31 bits. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Responses whose answer is timed; a proxy that never answers must not fill memory. */
 const MAX_TIMED = 64;
 let connections = 0;
@@ -93,13 +91,11 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
 
   serve(): void {
     const { call, caller, nowMs } = this.#parts;
-    if (caller !== undefined) {
-      // A stream must not outlive what its proxy proved itself with; it comes back with its next certificate.
-      const leftMs = Math.min(Math.max(caller.expiresAtMs - nowMs(), 0), MAX_TIMER_MS);
+    if (caller?.expiresAtMs !== undefined) {
       const expired = (): void => {
-        this.#refuse(status.UNAUTHENTICATED, 'the credential of this stream has expired');
+        this.#refuse(status.UNAUTHENTICATED, 'a stream opened with a join token ends after ten minutes');
       };
-      this.#expiry = setTimeout(expired, leftMs).unref();
+      this.#expiry = setTimeout(expired, Math.max(caller.expiresAtMs - nowMs(), 0)).unref();
     }
     call.on('data', (request) => this.#onRequest(request));
     call.on('error', () => this.#leave());

@@ -14,8 +14,8 @@ export interface Caller {
   readonly account: ServiceAccountRef;
   /** The pod a token was made for; a certificate names no pod. */
   readonly pod: string | undefined;
-  /** When what was shown ends: a stream must not outlive it. */
-  readonly expiresAtMs: number;
+  /** When a stream opened with a token is to end; one with a certificate ends with its connection. */
+  readonly expiresAtMs?: number;
 }
 
 export type Authentication =
@@ -59,9 +59,8 @@ export function authenticator(bundle: TrustBundle, tokens: JoinTokens, nowMs: ()
     if (!verdict.ok) return refuse(`the client certificate is of no use here: ${verdict.reason}`);
     const account = serviceAccountOf(verdict.id);
     if (account === undefined) return refuse(`${verdict.id.uri} names no service account`);
-    const expiresAtMs = certificateFacts(leaf).notAfterMs;
-    if (expiresAtMs <= nowMs()) return refuse('the client certificate has expired');
-    return { ok: true, caller: { by: 'certificate', id: verdict.id, account, pod: undefined, expiresAtMs } };
+    if (certificateFacts(leaf).notAfterMs <= nowMs()) return refuse('the client certificate has expired');
+    return { ok: true, caller: { by: 'certificate', id: verdict.id, account, pod: undefined } };
   }
 }
 

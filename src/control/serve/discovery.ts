@@ -96,9 +96,12 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
     return this.#entries.keys();
   }
 
-  /** The proxy called `POD.NAMESPACE`; of several streams the newest. */
+  /** The proxy called `POD.NAMESPACE`, before a gRPC client of that name; of several streams the newest. */
   find(name: string): Proxy | undefined {
-    return [...this.#entries.keys()].findLast(({ node }) => `${node.podName}.${node.namespace}` === name);
+    const called = [...this.#entries.keys()].filter(
+      ({ node }) => `${node.podName}.${node.namespace}` === name,
+    );
+    return called.findLast(({ node }) => node.client !== 'grpc') ?? called.at(-1);
   }
 
   get size(): number {

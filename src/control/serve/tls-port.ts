@@ -37,9 +37,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Rejects with the error of `listen` where the port cannot be had. */
 export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
   const { authority, id, names, log, nowMs } = settings;
-  let certificate = await authority.signServer(id, names);
+  const first = await authority.signServer(id, names);
   const server = createServer({
-    ...contextOf(certificate, authority.rootPem),
+    ...contextOf(first, authority.rootPem),
     requestCert: true,
     // Judged below: a workload that joins has no certificate yet.
     rejectUnauthorized: false,
@@ -48,8 +48,8 @@ export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
   });
   server.on('secureConnection', (socket) => {
     socket.on('error', (error) => log.debug('control.connection-failed', { error: error.message }));
-    const shown = socket.getPeerX509Certificate() !== undefined;
-    if (shown && socket.authorized !== true) {
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate !== undefined && socket.authorized !== true) {
       log.warn('control.rogue-certificate', {
         peer: peerOf(socket),
         reason: String(socket.authorizationError),
@@ -57,6 +57,7 @@ export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
       socket.destroy();
       return;
     }
+    if (certificate !== undefined) endWith(socket, certificate.validToDate.getTime() - nowMs());
     settings.accept(socket);
   });
   server.on('tlsClientError', (error, socket) => {
@@ -69,7 +70,7 @@ export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
   };
   const renew = async (): Promise<void> => {
     try {
-      certificate = await authority.signServer(id, names);
+      const certificate = await authority.signServer(id, names);
       server.setSecureContext(contextOf(certificate, authority.rootPem));
       renewIn((certificate.notAfterMs - nowMs()) * RENEWAL_RATIO);
     } catch (error) {
@@ -77,7 +78,7 @@ export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
       renewIn(RETRY_MS);
     }
   };
-  renewIn((certificate.notAfterMs - nowMs()) * RENEWAL_RATIO);
+  renewIn((first.notAfterMs - nowMs()) * RENEWAL_RATIO);
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -93,6 +94,15 @@ export async function openTlsPort(settings: TlsPortSettings): Promise<TlsPort> {
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/**
+ * A connection does not outlive the certificate it was opened with: its proxy comes back with the
+ * one it has by then. Ending a stream would not do, for the next one would be on the same connection.
+ */
+function endWith(socket: TLSSocket, leftMs: number): void {
+  const timer = setTimeout(() => socket.destroy(), Math.min(Math.max(leftMs, 0), MAX_TIMER_MS)).unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 /** Without tickets every connection is a full handshake, and shows a certificate that holds today. */
