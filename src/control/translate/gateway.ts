@@ -15,6 +15,7 @@ import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts'
 import { boundListener } from './listener.ts';
 import { aliasesOf } from './names.ts';
 import type { ProxyNode } from './node.ts';
+import { peerHeaderGuard } from './peer-headers.ts';
 import type { RouteInit } from './route-action.ts';
 import { routeConfiguration, virtualHost } from './route-table.ts';
 import { fullHosts, type VirtualHostInit } from './virtual-host.ts';
@@ -107,7 +108,7 @@ function gatewayRoutes(
     gateways: new Set(hosts.keys()),
     namespace: node.namespace,
     labels: node.labels,
-    client: 'proxy',
+    client: node.client,
   };
   const routesByHost = new Map<string, RouteInit[]>();
   for (const virtualService of index.virtualServices) {
@@ -121,7 +122,10 @@ function gatewayRoutes(
     return virtualHost({ host, port, aliases, routes }, [...aliases], routes);
   });
   // The port by which a caller came in from outside says nothing about the host.
-  return routeConfiguration(routesName(port), virtualHosts, { ignorePortInHostMatching: true });
+  return routeConfiguration(routesName(port), virtualHosts, {
+    ignorePortInHostMatching: true,
+    ...peerHeaderGuard(node.client),
+  });
 }
 
 /** Hosts of the VirtualService that one of its Gateways serves on the port: the narrower of the two. */

@@ -3,6 +3,7 @@ import type { HttpMatch } from '#model/http-match.ts';
 import { type Labels, selects } from '#model/metadata.ts';
 import type { HttpRoute, VirtualService } from '#model/virtual-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import type { ProxyNode } from './node.ts';
 import { type RouteContext, type RouteInit, translateAction } from './route-action.ts';
 import { matchEverything, translateMatch } from './route-match.ts';
 
@@ -12,7 +13,7 @@ export interface Caller {
   readonly gateways: ReadonlySet<string>;
   readonly namespace: string;
   readonly labels: Labels;
-  readonly client: 'proxy' | 'grpc';
+  readonly client: ProxyNode['client'];
 }
 
 export function translateHttpRoutes(

@@ -17,6 +17,7 @@ import { duration } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
 import { inboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
+import { peerHeaderGuard } from './peer-headers.ts';
 import { inboundRetry } from './retry.ts';
 import { plainAction } from './route-action.ts';
 import { matchEverything } from './route-match.ts';
@@ -141,6 +142,7 @@ function inboundFilter(
       name: cluster,
       virtualHosts: [{ name: `inbound|http|${port}`, domains: ['*'], routes: [route] }],
       validateClusters: false,
+      ...peerHeaderGuard(node.client),
     },
     client: node.client,
     self: workloadOf(pod, index, node.clusterId),

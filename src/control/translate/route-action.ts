@@ -12,6 +12,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { authorityFrom, type HeaderMutations, joinMutations, translateHeaders } from './header-mutation.ts';
 import { duration, type Init } from './message.ts';
 import { outboundClusterName } from './names.ts';
+import type { ProxyNode } from './node.ts';
 import { translateRetry } from './retry.ts';
 
 export type RouteInit = Init<typeof RouteSchema>;
@@ -25,7 +26,7 @@ export interface RouteContext {
   readonly namespace: string;
   /** The port that the request addressed. */
   readonly port: number;
-  readonly client: 'proxy' | 'grpc';
+  readonly client: ProxyNode['client'];
 }
 
 /** The parts of a route that its action decides; undefined if it has none that is supported. */

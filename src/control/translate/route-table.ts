@@ -8,6 +8,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import type { Caller } from './http-route.ts';
 import type { Init } from './message.ts';
 import { outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
+import { peerHeaderGuard } from './peer-headers.ts';
 import { defaultAction, plainAction, type RouteInit } from './route-action.ts';
 import { matchConnect, matchEverything } from './route-match.ts';
 import {
@@ -29,31 +30,34 @@ const badGateway = 502;
 /** All that a sidecar routes by: each port's table, and the HTTP proxy's. */
 export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
   const hosts = routedHosts(caller, index);
-  return [...portRoutes(hosts, index), proxyRoutes(hosts, serviceHosts(caller, index, 'TCP'), index)];
+  const guard = peerHeaderGuard(caller.client);
+  const tables = [...portTables(hosts), proxyTable(hosts, serviceHosts(caller, index, 'TCP'))];
+  return tables.map(({ name, virtualHosts }) =>
+    routeConfiguration(name, [...virtualHosts, elsewhere(index)], guard),
+  );
+}
+
+interface RouteTable {
+  readonly name: string;
+  readonly virtualHosts: readonly VirtualHostInit[];
 }
 
 /** By port, for connections that were made to it: in order of ports. */
-function portRoutes(hosts: readonly RoutedHost[], index: ResourceIndex): readonly RouteConfiguration[] {
-  const ports = [...new Set(hosts.map(({ port }) => port))].sort((a, b) => a - b);
-  return ports.map((port) => {
-    const virtualHosts = hosts
-      .filter((host) => host.port === port)
-      .map((host) => virtualHost(host, domainsOf(host, true), host.routes));
-    return routeConfiguration(String(port), [...virtualHosts, elsewhere(index)]);
-  });
+function portTables(hosts: readonly RoutedHost[]): readonly RouteTable[] {
+  const byPort = [...Map.groupBy(hosts, ({ port }) => port)].sort(([a], [b]) => a - b);
+  return byPort.map(([port, ofPort]) => ({
+    name: String(port),
+    virtualHosts: ofPort.map((host) => virtualHost(host, domainsOf(host, true), host.routes)),
+  }));
 }
 
 /** For requests that name host and port themselves, absolute or by CONNECT. */
-function proxyRoutes(
-  hosts: readonly RoutedHost[],
-  opaque: readonly RoutedHost[],
-  index: ResourceIndex,
-): RouteConfiguration {
-  const http = hosts.map((host) =>
+function proxyTable(http: readonly RoutedHost[], tcp: readonly RoutedHost[]): RouteTable {
+  const reentering = http.map((host) =>
     virtualHost(host, domainsOf(host, false), [connectRoute(reentryClusterName(host.port)), ...host.routes]),
   );
-  const tcp = opaque.map((host) => virtualHost(host, domainsOf(host, false), opaqueRoutes(host)));
-  return routeConfiguration(httpProxyRoutes, [...http, ...tcp, elsewhere(index)]);
+  const opaque = tcp.map((host) => virtualHost(host, domainsOf(host, false), opaqueRoutes(host)));
+  return { name: httpProxyRoutes, virtualHosts: [...reentering, ...opaque] };
 }
 
 export function routeConfiguration(

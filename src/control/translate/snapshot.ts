@@ -44,7 +44,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   }
   const pod = knownPod(index, node, problems);
   const { clusters, endpoints } = shared.services('proxy', node.namespace);
-  const routes = shared.routes(callerInMesh(node, pod, 'proxy'));
+  const routes = shared.routes(callerInMesh(node, pod));
   const inbound = pod === undefined ? { listeners: [], clusters: [] } : translateInbound(pod, node, index);
   const outbound = outboundListeners(pod, node, routes, index, problems);
   return {
@@ -69,7 +69,7 @@ function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTrans
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   const { clusters, endpoints } = shared.services('grpc', node.namespace);
-  const client = shared.grpc(callerInMesh(node, pod, 'grpc'));
+  const client = shared.grpc(callerInMesh(node, pod));
   const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
   return {
     clusters,
@@ -91,9 +91,9 @@ function knownPod(index: ResourceIndex, node: ProxyNode, problems: Problem[]): P
   return pod;
 }
 
-function callerInMesh(node: ProxyNode, pod: Pod | undefined, client: Caller['client']): Caller {
+function callerInMesh(node: ProxyNode, pod: Pod | undefined): Caller {
   const labels: Labels = pod?.metadata.labels ?? node.labels;
-  return { gateways: new Set(['mesh']), namespace: node.namespace, labels, client };
+  return { gateways: new Set(['mesh']), namespace: node.namespace, labels, client: node.client };
 }
 
 /** What proxies of one state of the mesh have in common, made when it is first asked for. */
@@ -129,8 +129,8 @@ class SharedTranslation {
   }
 
   /** Callers of one key get the same routes. */
-  #keyOf({ namespace, labels }: Caller): string {
-    return JSON.stringify([namespace, ...this.#callerLabels.map((name) => labels[name] ?? null)]);
+  #keyOf({ client, namespace, labels }: Caller): string {
+    return JSON.stringify([client, namespace, ...this.#callerLabels.map((name) => labels[name] ?? null)]);
   }
 }
 
