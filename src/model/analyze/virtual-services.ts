@@ -3,6 +3,7 @@ import { didYouMean } from '#core/did-you-mean.ts';
 import type { Problem } from '#core/problem.ts';
 import type { Path } from '../decode/decoder.ts';
 import { keyOf } from '../kinds.ts';
+import { portProtocol } from '../port-protocol.ts';
 import type { Destination, HttpRoute, VirtualService } from '../virtual-service.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -13,6 +14,7 @@ export function analyzeVirtualServices(surroundings: Surroundings): readonly Pro
       ...gatewayFindings(virtualService, surroundings),
       ...destinationFindings(virtualService, surroundings),
       ...unreachableFindings(virtualService),
+      ...opaqueFindings(virtualService, surroundings),
     ]),
     ...conflictFindings(surroundings),
   ];
@@ -111,4 +113,17 @@ function unreachableFindings(virtualService: VirtualService): Problem[] {
 
 function isUnconditional({ match }: HttpRoute): boolean {
   return match.length === 0;
+}
+
+/** HTTP routes for a host whose ports are all carried as TCP: nobody looks for requests there. */
+function opaqueFindings(virtualService: VirtualService, surroundings: Surroundings): Problem[] {
+  const { hosts, http } = virtualService.spec;
+  if (http.length === 0) return [];
+  return hosts.flatMap((host, index) => {
+    const full = surroundings.fullName(host, virtualService.metadata.namespace ?? '');
+    const ports = surroundings.services.get(full)?.spec.ports ?? [];
+    if (ports.length === 0 || ports.some((port) => portProtocol(port).carriedAs === 'HTTP')) return [];
+    const message = `"${host}" has no port that is carried as HTTP: only gRPC clients without proxy follow the routes`;
+    return [finding('info', virtualService, ['spec', 'hosts', index], message)];
+  });
 }
