@@ -34,8 +34,37 @@ const kind = (
 const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
 const RESET_DETAILS = 'upstream_reset_before_response_started';
 
+/** What can go wrong between a request and its response. */
+export type ErrorCode =
+  | 'NO_ROUTE'
+  | 'NO_CLUSTER'
+  | 'NO_ENDPOINT'
+  | 'OVERLOADED'
+  | 'CONNECT_FAILED'
+  | 'CONNECT_TIMEOUT'
+  | 'UPSTREAM_RESET'
+  | 'UPSTREAM_PROTOCOL_ERROR'
+  | 'UPSTREAM_TIMEOUT'
+  | 'PER_TRY_TIMEOUT'
+  | 'PER_TRY_IDLE_TIMEOUT'
+  | 'STREAM_IDLE_TIMEOUT'
+  | 'MAX_STREAM_DURATION'
+  | 'REQUEST_TIMEOUT'
+  | 'REQUEST_HEAD_TIMEOUT'
+  | 'REQUEST_TOO_LARGE'
+  | 'BAD_REQUEST'
+  | 'HEAD_TOO_LARGE'
+  | 'TOO_MANY_HEADERS'
+  | 'VERSION_TOO_OLD'
+  | 'CODING_UNSUPPORTED'
+  | 'MISSING_HOST'
+  | 'BAD_PATH'
+  | 'BAD_TARGET'
+  | 'UPGRADE_REFUSED'
+  | 'DNS_FAILED';
+
 /** Texts, flags and details are Envoy 1.40's, so that logs and alerts made for it keep working. */
-export const errorKinds = {
+export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   NO_ROUTE: kind('mesh', 'never', 404, 'NR', 'route_not_found', ''),
   NO_CLUSTER: kind('mesh', 'never', 503, 'NC', 'cluster_not_found', ''),
   NO_ENDPOINT: kind('upstream', 'other-endpoint', 503, 'UH', 'no_healthy_upstream', 'no healthy upstream'),
@@ -107,14 +136,7 @@ export const errorKinds = {
     'request_header_timeout',
     'request header timeout',
   ),
-  REQUEST_TOO_LARGE: kind(
-    'downstream',
-    'never',
-    413,
-    '',
-    'request_payload_too_large',
-    'Payload Too Large',
-  ),
+  REQUEST_TOO_LARGE: kind('downstream', 'never', 413, '', 'request_payload_too_large', 'Payload Too Large'),
   BAD_REQUEST: kind('downstream', 'never', 400, 'DPE', 'http1.codec_error', 'Bad Request'),
   HEAD_TOO_LARGE: kind('downstream', 'never', 431, 'DPE', 'http1.headers_too_large', ''),
   TOO_MANY_HEADERS: kind('downstream', 'never', 431, 'DPE', 'http1.too_many_headers', ''),
@@ -125,14 +147,7 @@ export const errorKinds = {
   BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
   DNS_FAILED: kind('mesh', 'never', 503, 'DF', 'dns_resolution_failure', 'DNS resolution failure'),
-} as const satisfies Record<string, ErrorKind>;
-
-export type ErrorCode = keyof typeof errorKinds;
-
-/** What is known of a code, as its general type. */
-export function kindOf(code: ErrorCode): ErrorKind {
-  return errorKinds[code];
-}
+};
 
 /**
  * A failure with a code from {@link errorKinds}.

@@ -6,6 +6,8 @@ import { RE2JS } from 're2js';
 
 export interface Regex {
   readonly source: string;
+  /** How many groups the pattern has. */
+  readonly groups: number;
   /** Whether the *whole* text matches (RE2 `FullMatch`). */
   matches(text: string): boolean;
   /** Replaces every match; `\1` to `\9` in `substitution` are groups (RE2 `GlobalReplace`). */
@@ -43,6 +45,7 @@ export function compileRegex(source: string): CompiledRegex {
     ok: true,
     regex: {
       source,
+      groups: re2.groupCount(),
       matches,
       replaceAll: (text, substitution) => {
         const parts = partsOf(substitution);

@@ -6,27 +6,27 @@
 
 /** What a head contains, as bits that are or-ed together while it is parsed. */
 export const mark = {
-  connection: 1 << 0,
-  contentLength: 1 << 1,
-  transferEncoding: 1 << 2,
-  host: 1 << 3,
-  upgrade: 1 << 4,
-  expect: 1 << 5,
+  connection: 0x1,
+  contentLength: 0x2,
+  transferEncoding: 0x4,
+  host: 0x8,
+  upgrade: 0x10,
+  expect: 0x20,
   /** `keep-alive`, `proxy-connection`: never forwarded. */
-  hopByHop: 1 << 6,
-  te: 1 << 7,
-  forwardedFor: 1 << 8,
-  forwardedProto: 1 << 9,
-  requestId: 1 << 10,
+  hopByHop: 0x40,
+  te: 0x80,
+  forwardedFor: 0x100,
+  forwardedProto: 0x200,
+  requestId: 0x400,
   /** `x-envoy-*` that a client at the edge must not set. */
-  envoyInternal: 1 << 11,
+  envoyInternal: 0x800,
   /** Any `x-envoy-*`. */
-  envoy: 1 << 12,
-  date: 1 << 13,
-  server: 1 << 14,
-  contentType: 1 << 15,
-  clientCert: 1 << 16,
-  forwardedHost: 1 << 17,
+  envoy: 0x1000,
+  date: 0x2000,
+  server: 0x4000,
+  contentType: 0x8000,
+  clientCert: 0x10000,
+  forwardedHost: 0x20000,
 } as const;
 
 const m = mark;

@@ -5,7 +5,12 @@ import { RequestDecoder, ResponseDecoder } from './decoder.ts';
 import type { Fault } from './fault.ts';
 
 /** Everything a decoder said, as lines; data in a row is joined. */
-function read(pieces: readonly string[], kind: 'request' | 'response' = 'request', method = 'GET', end = false): string[] {
+function read(
+  pieces: readonly string[],
+  kind: 'request' | 'response' = 'request',
+  method = 'GET',
+  end = false,
+): string[] {
   const lines: string[] = [];
   let data = '';
   const flush = (): void => {
@@ -56,20 +61,42 @@ describe('requests', () => {
     ['a small one', get, [getHead, 'end']],
     ['two in a row', get + get, [getHead, 'end', getHead, 'end']],
     ['empty lines before it', `\r\n\r\n${get}`, [getHead, 'end']],
-    ['a length', 'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc', [
-      'head POST / 1.1 ["host","h","content-length","3"] true', 'data abc', 'end']],
-    ['chunks, an extension and trailers',
-      'POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0a\r\n0123456789\r\n0\r\nA: b\r\n\r\n', [
-        'head POST / 1.1 ["transfer-encoding","chunked"] true', 'data abc0123456789', 'trailers ["a","b"]', 'end']],
-    ['blanks around a value', 'GET / HTTP/1.1\r\nA:\t b c \t\r\nB:\r\n\r\n', [
-      'head GET / 1.1 ["a","b c","b",""] true', 'end']],
+    [
+      'a length',
+      'POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc',
+      ['head POST / 1.1 ["host","h","content-length","3"] true', 'data abc', 'end'],
+    ],
+    [
+      'chunks, an extension and trailers',
+      'POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0a\r\n0123456789\r\n0\r\nA: b\r\n\r\n',
+      [
+        'head POST / 1.1 ["transfer-encoding","chunked"] true',
+        'data abc0123456789',
+        'trailers ["a","b"]',
+        'end',
+      ],
+    ],
+    [
+      'blanks around a value',
+      'GET / HTTP/1.1\r\nA:\t b c \t\r\nB:\r\n\r\n',
+      ['head GET / 1.1 ["a","b c","b",""] true', 'end'],
+    ],
     ['HTTP/1.0 closes', 'GET / HTTP/1.0\r\n\r\n', ['head GET / 1.0 [] false', 'end']],
-    ['HTTP/1.0 that asks to stay', 'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', [
-      'head GET / 1.0 ["connection","keep-alive"] true', 'end']],
-    ['close among others', 'GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n', [
-      'head GET / 1.1 ["connection","x, Close"] false', 'end']],
-    ['bytes after CONNECT are the tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nGET', [
-      'head CONNECT a:1 1.1 ["host","a:1"] true', 'data GET']],
+    [
+      'HTTP/1.0 that asks to stay',
+      'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
+      ['head GET / 1.0 ["connection","keep-alive"] true', 'end'],
+    ],
+    [
+      'close among others',
+      'GET / HTTP/1.1\r\nConnection: x, Close\r\n\r\n',
+      ['head GET / 1.1 ["connection","x, Close"] false', 'end'],
+    ],
+    [
+      'bytes after CONNECT are the tunnel',
+      'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nGET',
+      ['head CONNECT a:1 1.1 ["host","a:1"] true', 'data GET'],
+    ],
     ['bare LF', 'GET / HTTP/1.1\nHost: h\r\n\r\n', ['fault 400 http1.codec_error']],
     ['bare LF in the fields', 'GET / HTTP/1.1\r\nHost: h\nA: b\r\n\r\n', ['fault 400 http1.codec_error']],
     ['only bare LFs', 'GET / HTTP/1.1\nHost: h\n\n', ['fault 400 http1.codec_error']],
@@ -78,26 +105,54 @@ describe('requests', () => {
     ['NUL in a value', 'GET / HTTP/1.1\r\nA: b\0\r\n\r\n', ['fault 400 http1.codec_error']],
     ['CR in a value', 'GET / HTTP/1.1\r\nA: b\rc\r\n\r\n', ['fault 400 http1.codec_error']],
     ['no name', 'GET / HTTP/1.1\r\n: b\r\n\r\n', ['fault 400 http1.codec_error']],
-    ['two lengths', 'POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na', [
-      'fault 400 http1.content_length_not_allowed']],
-    ['a list of lengths', 'POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na', [
-      'fault 400 http1.content_length_not_allowed']],
-    ['a length with a sign', 'POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na', [
-      'fault 400 http1.content_length_not_allowed']],
-    ['both framings', 'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', [
-      'fault 400 http1.content_length_and_chunked_not_allowed']],
-    ['another coding', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n', [
-      'fault 501 http1.invalid_transfer_encoding']],
-    ['a bad chunk size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n', [
-      'head POST / 1.1 ["transfer-encoding","chunked"] true', 'fault 400 http1.codec_error']],
-    ['a chunk longer than said', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n', [
-      'head POST / 1.1 ["transfer-encoding","chunked"] true', 'data a', 'fault 400 http1.codec_error']],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na',
+      ['fault 400 http1.content_length_not_allowed'],
+    ],
+    [
+      'a list of lengths',
+      'POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\na',
+      ['fault 400 http1.content_length_not_allowed'],
+    ],
+    [
+      'a length with a sign',
+      'POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\na',
+      ['fault 400 http1.content_length_not_allowed'],
+    ],
+    [
+      'both framings',
+      'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      ['fault 400 http1.content_length_and_chunked_not_allowed'],
+    ],
+    [
+      'another coding',
+      'POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+      ['fault 501 http1.invalid_transfer_encoding'],
+    ],
+    [
+      'a bad chunk size',
+      'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n',
+      ['head POST / 1.1 ["transfer-encoding","chunked"] true', 'fault 400 http1.codec_error'],
+    ],
+    [
+      'a chunk longer than said',
+      'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n',
+      ['head POST / 1.1 ["transfer-encoding","chunked"] true', 'data a', 'fault 400 http1.codec_error'],
+    ],
     ['a version that is none', 'GET / HTTP/2.0\r\n\r\n', ['fault 400 http1.codec_error']],
     ['no version', 'GET /\r\n\r\n', ['fault 400 http1.codec_error']],
     ['two hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', ['fault 400 http1.codec_error']],
-    ['too many fields', `GET / HTTP/1.1\r\n${'a: b\r\n'.repeat(101)}\r\n`, ['fault 431 http1.too_many_headers']],
-    ['too large a head', `GET / HTTP/1.1\r\nA: ${'x'.repeat(61 * 1024)}\r\n\r\n`, [
-      'fault 431 http1.headers_too_large']],
+    [
+      'too many fields',
+      `GET / HTTP/1.1\r\n${'a: b\r\n'.repeat(101)}\r\n`,
+      ['fault 431 http1.too_many_headers'],
+    ],
+    [
+      'too large a head',
+      `GET / HTTP/1.1\r\nA: ${'x'.repeat(61 * 1024)}\r\n\r\n`,
+      ['fault 431 http1.headers_too_large'],
+    ],
   ];
   for (const [why, text, lines] of cases) {
     test(why, () => {
@@ -118,18 +173,38 @@ describe('requests', () => {
 
 describe('responses', () => {
   const cases: [why: string, method: string, text: string, lines: string[]][] = [
-    ['a length', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi', [
-      'head 200 OK 1.1 ["content-length","2"] true', 'data hi', 'end']],
+    [
+      'a length',
+      'GET',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
+      ['head 200 OK 1.1 ["content-length","2"] true', 'data hi', 'end'],
+    ],
     ['until the end', 'GET', 'HTTP/1.1 200 OK\r\n\r\nhi', ['head 200 OK 1.1 [] false', 'data hi', 'end']],
-    ['HEAD has a length and no body', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', [
-      'head 200 OK 1.1 ["content-length","2"] true', 'end']],
-    ['304', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n', [
-      'head 304 Not Modified 1.1 ["content-length","2"] true', 'end']],
-    ['interim, then final', 'GET', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\n\r\n', [
-      'head 100 Continue 1.1 [] true', 'head 204  1.1 [] true', 'end']],
+    [
+      'HEAD has a length and no body',
+      'HEAD',
+      'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n',
+      ['head 200 OK 1.1 ["content-length","2"] true', 'end'],
+    ],
+    [
+      '304',
+      'GET',
+      'HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n',
+      ['head 304 Not Modified 1.1 ["content-length","2"] true', 'end'],
+    ],
+    [
+      'interim, then final',
+      'GET',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\n\r\n',
+      ['head 100 Continue 1.1 [] true', 'head 204  1.1 [] true', 'end'],
+    ],
     ['no reason, no space', 'GET', 'HTTP/1.1 204\r\n\r\n', ['head 204  1.1 [] true', 'end']],
-    ['cut short', 'GET', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi', [
-      'head 200 OK 1.1 ["content-length","3"] true', 'data hi', 'fault 400 http1.codec_error']],
+    [
+      'cut short',
+      'GET',
+      'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi',
+      ['head 200 OK 1.1 ["content-length","3"] true', 'data hi', 'fault 400 http1.codec_error'],
+    ],
     ['not HTTP', 'GET', 'SSH-2.0-x\r\n\r\n', ['fault 400 http1.codec_error']],
     ['a switch nobody asked for', 'GET', 'HTTP/1.1 101 Switching\r\n\r\n', ['fault 400 http1.codec_error']],
   ];

@@ -57,10 +57,10 @@ abstract class Decoder {
 
   protected readonly events: DecoderEvents;
   protected readonly fields: FieldReader;
-  protected body = HEAD;
+  protected body: number = HEAD;
   readonly #maxHeadBytes: number;
   readonly #chunks = new ChunkReader();
-  #state = HEAD;
+  #state: number = HEAD;
   #left = 0;
   #held: Buffer | undefined;
   #heldBytes = 0;
@@ -100,7 +100,8 @@ abstract class Decoder {
   decode(chunk: Buffer, at: number): number {
     let pos = at;
     while (pos < chunk.length) {
-      switch (this.#state) {
+      const state = this.#state;
+      switch (state) {
         case HEAD:
           pos = this.#decodeHead(chunk, pos);
           if (this.#state === HEAD && this.#heldBytes === 0 && this.body === HEAD) return pos;
@@ -148,10 +149,10 @@ abstract class Decoder {
       // Empty lines before a message are skipped (RFC 9112 §2.2).
       while (chunk[start] === CR && chunk[start + 1] === LF) start += 2;
       if (start === chunk.length) return start;
-      let text = chunk.latin1Slice(start, Math.min(chunk.length, start + FIRST_LOOK_BYTES));
+      let text = chunk.toString('latin1', start, Math.min(chunk.length, start + FIRST_LOOK_BYTES));
       let end = text.indexOf('\r\n\r\n');
       if (end === -1 && chunk.length - start > FIRST_LOOK_BYTES) {
-        text = chunk.latin1Slice(start, Math.min(chunk.length, start + this.#maxHeadBytes + 4));
+        text = chunk.toString('latin1', start, Math.min(chunk.length, start + this.#maxHeadBytes + 4));
         end = text.indexOf('\r\n\r\n');
       }
       if (end === -1) return this.#hold(chunk, start);
@@ -170,7 +171,7 @@ abstract class Decoder {
     while (held[skip] === CR && held[skip + 1] === LF) skip += 2;
     const end = held.subarray(0, this.#heldBytes).indexOf('\r\n\r\n', Math.max(skip, before - 3), 'latin1');
     if (end === -1) return chunk.length;
-    const text = held.latin1Slice(skip, end + 4);
+    const text = held.toString('latin1', skip, end + 4);
     this.#release();
     this.#readHead(text, end + 2 - skip);
     return at + (end + 4 - before);
@@ -199,7 +200,10 @@ abstract class Decoder {
       this.#fail(faults.lineEnd);
       return chunk.length;
     }
-    if (total > this.#maxHeadBytes && held.subarray(0, this.#maxHeadBytes).indexOf('\r\n\r\n', 0, 'latin1') === -1) {
+    if (
+      total > this.#maxHeadBytes &&
+      held.subarray(0, this.#maxHeadBytes).indexOf('\r\n\r\n', 0, 'latin1') === -1
+    ) {
       this.#fail(this.#state === TRAILERS ? faults.trailersTooLarge : faults.headTooLarge);
     }
     return chunk.length;
@@ -213,17 +217,26 @@ abstract class Decoder {
   /** @param end where the last line's CR LF ends. */
   #readHead(text: string, end: number): void {
     const fieldsAt = this.readStart(text);
-    if (typeof fieldsAt !== 'number') return this.#fail(fieldsAt);
+    if (typeof fieldsAt !== 'number') {
+      this.#fail(fieldsAt);
+      return;
+    }
     const { fields } = this;
     const fault = fields.read(text, fieldsAt, end);
-    if (fault !== undefined) return this.#fail(fault);
+    if (fault !== undefined) {
+      this.#fail(fault);
+      return;
+    }
     this.headers = fields.fields;
     this.marks = fields.marks;
     this.contentLength = fields.contentLength;
     this.chunked = fields.chunked;
     this.headBytes = end + 2;
     const misframed = this.frame();
-    if (misframed !== undefined) return this.#fail(misframed);
+    if (misframed !== undefined) {
+      this.#fail(misframed);
+      return;
+    }
     this.#begin();
   }
 
@@ -261,7 +274,7 @@ abstract class Decoder {
     const before = this.#heldBytes;
     this.#hold(chunk, at);
     // `#hold` may have found a fault.
-    if ((this.#state as number) === DEAD) return chunk.length;
+    if (this.#state === DEAD) return chunk.length;
     const held = this.#held!;
     if (this.#heldBytes >= 2 && held[0] === CR && held[1] === LF) {
       this.#release();
@@ -271,7 +284,7 @@ abstract class Decoder {
     }
     const end = held.subarray(0, this.#heldBytes).indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
     if (end === -1) return chunk.length;
-    const text = held.latin1Slice(0, end + 2);
+    const text = held.toString('latin1', 0, end + 2);
     this.#release();
     const fault = this.fields.read(text, 0, text.length);
     if (fault !== undefined) {
@@ -279,7 +292,7 @@ abstract class Decoder {
       return chunk.length;
     }
     this.events.onTrailers(this.fields.fields);
-    if ((this.#state as number) === DEAD) return chunk.length;
+    if (this.#state === DEAD) return chunk.length;
     this.#state = HEAD;
     this.events.onEnd();
     return at + (end + 4 - before);

@@ -11,7 +11,29 @@ export interface Fault {
 
 const codecError = (reason: string): Fault => ({ status: 400, details: 'http1.codec_error', reason });
 
-export const faults = {
+export type FaultName =
+  | 'requestLine'
+  | 'statusLine'
+  | 'method'
+  | 'target'
+  | 'version'
+  | 'oldVersion'
+  | 'fieldName'
+  | 'fieldValue'
+  | 'lineEnd'
+  | 'contentLength'
+  | 'twoLengths'
+  | 'transferEncoding'
+  | 'connection'
+  | 'host'
+  | 'chunkSize'
+  | 'chunkEnd'
+  | 'headTooLarge'
+  | 'tooManyFields'
+  | 'trailersTooLarge'
+  | 'truncated';
+
+export const faults: Readonly<Record<FaultName, Fault>> = {
   requestLine: codecError('malformed request line'),
   statusLine: codecError('malformed status line'),
   method: codecError('invalid method'),
@@ -21,7 +43,11 @@ export const faults = {
   fieldName: codecError('invalid character in a field name'),
   fieldValue: codecError('invalid character in a field value'),
   lineEnd: codecError('line not ended by CR LF'),
-  contentLength: { status: 400, details: 'http1.content_length_not_allowed', reason: 'invalid content-length' },
+  contentLength: {
+    status: 400,
+    details: 'http1.content_length_not_allowed',
+    reason: 'invalid content-length',
+  },
   twoLengths: {
     status: 400,
     details: 'http1.content_length_and_chunked_not_allowed',
@@ -44,4 +70,4 @@ export const faults = {
   tooManyFields: { status: 431, details: 'http1.too_many_headers', reason: 'too many header fields' },
   trailersTooLarge: { status: 431, details: 'http1.trailers_too_large', reason: 'trailers too large' },
   truncated: codecError('connection closed within a message'),
-} as const satisfies Record<string, Fault>;
+};

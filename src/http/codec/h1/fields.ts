@@ -1,6 +1,7 @@
 /** The field lines of a head or of trailers (RFC 9112 §5): one pass, strict, no line folding. */
-import { findName, mark, marksAt, nameAt, tokenCode } from '../../header-name.ts';
+
 import type { HeaderList } from '../../header-list.ts';
+import { findName, mark, marksAt, nameAt, tokenCode } from '../../header-name.ts';
 import { type Fault, faults } from './fault.ts';
 
 const TAB = 0x09;

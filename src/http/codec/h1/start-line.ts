@@ -9,7 +9,17 @@ const LF = 0x0a;
 const SLASH = 0x2f;
 
 /** Methods come out as these strings, so that comparing them is comparing pointers. */
-const methods: readonly string[] = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE'];
+const methods: readonly string[] = [
+  'GET',
+  'POST',
+  'PUT',
+  'HEAD',
+  'DELETE',
+  'PATCH',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+];
 
 export class RequestLine {
   method = '';

@@ -1,0 +1,113 @@
+/** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
+import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+
+const counterNames = [
+  'upstream_cx_total',
+  'upstream_cx_http1_total',
+  'upstream_cx_connect_fail',
+  'upstream_cx_connect_timeout',
+  'upstream_cx_connect_attempts_exceeded',
+  'upstream_cx_destroy',
+  'upstream_cx_destroy_local',
+  'upstream_cx_destroy_remote',
+  'upstream_cx_destroy_with_active_rq',
+  'upstream_cx_idle_timeout',
+  'upstream_cx_max_requests',
+  'upstream_cx_none_healthy',
+  'upstream_cx_overflow',
+  'upstream_cx_protocol_error',
+  'upstream_cx_rx_bytes_total',
+  'upstream_cx_tx_bytes_total',
+  'upstream_rq_total',
+  'upstream_rq_completed',
+  'upstream_rq_cancelled',
+  'upstream_rq_pending_total',
+  'upstream_rq_pending_overflow',
+  'upstream_rq_pending_failure_eject',
+  'upstream_rq_timeout',
+  'upstream_rq_per_try_timeout',
+  'upstream_rq_per_try_idle_timeout',
+  'upstream_rq_max_duration_reached',
+  'upstream_rq_rx_reset',
+  'upstream_rq_tx_reset',
+  'upstream_rq_retry',
+  'upstream_rq_retry_success',
+  'upstream_rq_retry_overflow',
+  'upstream_rq_retry_limit_exceeded',
+  'upstream_rq_retry_backoff_exponential',
+  'retry_or_shadow_abandoned',
+  'membership_change',
+  'lb_healthy_panic',
+  'update_attempt',
+  'update_success',
+  'update_failure',
+  'update_empty',
+] as const;
+
+const gaugeNames = [
+  'upstream_cx_active',
+  'upstream_rq_active',
+  'upstream_rq_pending_active',
+  'membership_total',
+  'membership_healthy',
+  'membership_degraded',
+  'membership_excluded',
+  'max_host_weight',
+] as const;
+
+const histogramNames = ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'] as const;
+
+export type ClusterStats = Readonly<
+  Record<(typeof counterNames)[number], Counter> &
+    Record<(typeof gaugeNames)[number], Gauge> &
+    Record<(typeof histogramNames)[number], Histogram>
+> & {
+  /** Counts a status: `upstream_rq_503` and `upstream_rq_5xx`. */
+  countStatus(status: number): void;
+  /** Counters of the TLS handshakes, made on first use (`ssl.*`). */
+  readonly scope: Scope;
+};
+
+export function createClusterStats(metrics: MetricRegistry, name: string): ClusterStats {
+  const scope = metrics.scope({
+    path: `cluster.${name}`,
+    family: 'cluster',
+    labels: { envoy_cluster_name: name },
+  });
+  return {
+    ...named(counterNames, (metric) => scope.counter(metric)),
+    ...named(gaugeNames, (metric) => scope.gauge(metric)),
+    ...named(histogramNames, (metric) => scope.histogram(metric)),
+    countStatus: statusCounter(scope, 'upstream_rq'),
+    scope,
+  };
+}
+
+function named<Name extends string, Metric>(
+  names: readonly Name[],
+  make: (name: Name) => Metric,
+): Record<Name, Metric> {
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Metric>;
+}
+
+/** A function that counts statuses under `prefix_NNN` and `prefix_Nxx`; counters are made when first needed. */
+export function statusCounter(scope: Scope, prefix: string, each = true): (status: number) => void {
+  const classes: (Counter | undefined)[] = [];
+  const codes: (Counter | undefined)[] = [];
+  return (status) => {
+    const klass = Math.floor(status / 100);
+    let counter = classes[klass];
+    if (counter === undefined) {
+      counter = scope.counter(`${prefix}_${klass}xx`);
+      classes[klass] = counter;
+    }
+    counter.inc();
+    if (!each) return;
+    let code = codes[status];
+    if (code === undefined) {
+      code = scope.counter(`${prefix}_${status}`);
+      codes[status] = code;
+    }
+    code.inc();
+  };
+}

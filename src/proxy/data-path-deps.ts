@@ -1,0 +1,34 @@
+/** What the data path is given from outside: time, chance, figures and the files it writes to. */
+import type { Clock } from '#core/clock.ts';
+import type { Random } from '#core/random.ts';
+import type { Logger } from '#observe/log.ts';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { SecretStore } from './contract.ts';
+import type { CataloguedFilter } from './filter/contract.ts';
+
+/** Where access-log lines go. */
+export interface LineSink {
+  /** @param line a byte string with its line feed. */
+  write(line: string): void;
+}
+
+export interface DataPathDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: MetricRegistry;
+  readonly secrets: SecretStore;
+  readonly log: Logger;
+  /** HTTP filters besides the built-in ones; `filter/catalogue.ts` in a process, others in tests. */
+  readonly filters: readonly CataloguedFilter[];
+  /** Opens, or shares, the file at a path; throws the system's error. */
+  openLog(path: string): LineSink;
+  /** Addresses of a host name; rejects when it has none. `family` 0 is any. */
+  resolve(host: string, family: 0 | 4 | 6): Promise<readonly string[]>;
+  /** The address of this host, put into x-forwarded-for where the peer is on the loopback (Envoy's node address). */
+  readonly localAddress: string;
+  /** `--service-node` and so on, for `x-envoy-downstream-service-*`; empty where unknown. */
+  readonly nodeCluster: string;
+  /** Reads a file named in configuration; throws the system's error. */
+  readFile(path: string): Uint8Array;
+  environment(name: string): string | undefined;
+}

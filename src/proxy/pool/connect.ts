@@ -1,0 +1,115 @@
+/** Opens a connection to an endpoint: TCP, Unix socket, or a listener of this process. */
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
+import { Timer as WheelTimer } from '#core/timer-wheel.ts';
+import type { Endpoint, Target } from '../cluster/endpoint.ts';
+import type { TlsPeer } from '../tls/context.ts';
+
+/** Finds the listeners of this process by name. */
+export interface InternalListeners {
+  /** The near end of a new connection; undefined when there is no such listener. */
+  connect(name: string): Duplex | undefined;
+}
+
+export interface ConnectDeps {
+  readonly wheel: TimerWheel;
+  readonly internal: InternalListeners;
+}
+
+export type ConnectFailure = 'CONNECT_FAILED' | 'CONNECT_TIMEOUT';
+
+/** Told once how it went. */
+export interface ConnectHandler {
+  onConnected(socket: Duplex, peer: TlsPeer): void;
+  /** @param reason for the access log, such as `delayed connect error: Connection refused`. */
+  onConnectFailed(failure: ConnectFailure, reason: string): void;
+}
+
+/** One attempt to connect; ends in exactly one call of its handler, unless given up. */
+export class Connecting {
+  readonly #handler: ConnectHandler;
+  readonly #deps: ConnectDeps;
+  readonly #timer: Timer;
+  #socket: Duplex | undefined;
+  #settled = false;
+
+  constructor(endpoint: Endpoint, timeoutMs: number, handler: ConnectHandler, deps: ConnectDeps) {
+    this.#handler = handler;
+    this.#deps = deps;
+    this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
+    deps.wheel.arm(this.#timer, timeoutMs);
+    const raw = openRaw(endpoint.target, deps.internal);
+    if (raw === undefined) {
+      queueMicrotask(() => this.#fail('CONNECT_FAILED', 'no such internal listener'));
+      return;
+    }
+    this.#socket = raw;
+    const onError = (error: NodeJS.ErrnoException): void => {
+      this.#fail('CONNECT_FAILED', `delayed connect error: ${describe(error)}`);
+    };
+    raw.on('error', onError);
+    if (endpoint.transport.secure) {
+      this.#socket = endpoint.transport.wrap(raw, (outcome, socket) => {
+        if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
+        else this.#succeed(socket, outcome);
+      });
+      return;
+    }
+    const ready = (): void => endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer)) && undefined;
+    if (endpoint.target.kind === 'internal') queueMicrotask(ready);
+    else raw.once('connect', ready);
+  }
+
+  /** Nobody waits for it any more. */
+  giveUp(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#deps.wheel.disarm(this.#timer);
+    this.#socket?.on('error', ignore);
+    this.#socket?.destroy();
+  }
+
+  #succeed(socket: Duplex, peer: TlsPeer): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#deps.wheel.disarm(this.#timer);
+    this.#handler.onConnected(socket, peer);
+  }
+
+  #fail(failure: ConnectFailure, reason: string): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#deps.wheel.disarm(this.#timer);
+    this.#socket?.on('error', ignore);
+    this.#socket?.destroy();
+    this.#handler.onConnectFailed(failure, reason);
+  }
+}
+
+function ignore(): void {}
+
+function openRaw(target: Target, internal: InternalListeners): Duplex | undefined {
+  switch (target.kind) {
+    case 'tcp':
+      return connect({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true });
+    case 'pipe':
+      return connect({ path: target.path, allowHalfOpen: true });
+    case 'internal':
+      return internal.connect(target.listener);
+  }
+}
+
+const texts: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  ENETUNREACH: 'Network is unreachable',
+  EHOSTUNREACH: 'No route to host',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  ENOENT: 'No such file or directory',
+  EACCES: 'Permission denied',
+};
+
+function describe(error: NodeJS.ErrnoException): string {
+  return texts[error.code ?? ''] ?? error.code ?? 'unknown';
+}

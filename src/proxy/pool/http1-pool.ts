@@ -1,0 +1,244 @@
+/**
+ * The connections to one endpoint. A request gets an idle one at once, or waits for one that is
+ * being made, within the limits of the cluster's circuit breaker.
+ */
+import type { Duplex } from 'node:stream';
+import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
+import type { Clock } from '#core/clock.ts';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { ClusterStats } from '../cluster/stats.ts';
+import type { TlsPeer } from '../tls/context.ts';
+import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
+import { UpstreamConnection } from './upstream-connection.ts';
+
+export interface PoolSettings {
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept; 0 for ever. */
+  readonly idleTimeoutMs: number;
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number;
+  readonly limits: DecoderLimits;
+}
+
+/** A request that wants a connection. */
+export interface PoolClient {
+  onPoolReady(connection: UpstreamConnection): void;
+  onPoolFailure(failure: ConnectFailure | 'OVERLOADED', reason: string): void;
+}
+
+export interface PoolDeps extends ConnectDeps {
+  readonly clock: Clock;
+}
+
+export class Http1Pool implements TimerOwner {
+  readonly endpoint: Endpoint;
+  readonly stats: ClusterStats;
+  readonly #settings: PoolSettings;
+  readonly #breaker: CircuitBreaker;
+  readonly #deps: PoolDeps;
+  /** Last in, first out: connections that are not needed fall idle and end. */
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #idleSinceMs: number[] = [];
+  readonly #busy = new Set<UpstreamConnection>();
+  readonly #connecting = new Set<Connecting>();
+  readonly #waiting: PoolClient[] = [];
+  readonly #idleTimer: Timer;
+  #draining = false;
+
+  constructor(endpoint: Endpoint, settings: PoolSettings, breaker: CircuitBreaker, stats: ClusterStats, deps: PoolDeps) {
+    this.endpoint = endpoint;
+    this.stats = stats;
+    this.#settings = settings;
+    this.#breaker = breaker;
+    this.#deps = deps;
+    this.#idleTimer = new Timer(this, 0);
+  }
+
+  /** Calls back at once where an idle connection is there. */
+  request(client: PoolClient): void {
+    const connection = this.#idle.pop();
+    if (connection !== undefined) {
+      this.#idleSinceMs.pop();
+      this.#attach(connection, client);
+      return;
+    }
+    const breaker = this.#breaker;
+    if (!breaker.mayWait()) {
+      this.stats.upstream_rq_pending_overflow.inc();
+      client.onPoolFailure('OVERLOADED', '');
+      return;
+    }
+    breaker.pending++;
+    this.stats.upstream_rq_pending_total.inc();
+    this.stats.upstream_rq_pending_active.add(1);
+    this.#waiting.push(client);
+    this.#connectIfNeeded();
+  }
+
+  /** The client no longer waits. */
+  cancel(client: PoolClient): void {
+    const at = this.#waiting.indexOf(client);
+    if (at === -1) return;
+    this.#waiting.splice(at, 1);
+    this.#leaveQueue();
+    this.stats.upstream_rq_cancelled.inc();
+  }
+
+  /** Idle connections end now, busy ones when they are done. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#idle.splice(0)) connection.close(true);
+    this.#idleSinceMs.length = 0;
+    this.#deps.wheel.disarm(this.#idleTimer);
+  }
+
+  /** Everything ends now. */
+  close(): void {
+    this.drain();
+    for (const connecting of this.#connecting) connecting.giveUp();
+    for (const connection of this.#busy) connection.close(true);
+  }
+
+  countSent(bytes: number): void {
+    this.stats.upstream_cx_tx_bytes_total.inc(bytes);
+  }
+
+  countReceived(bytes: number): void {
+    this.stats.upstream_cx_rx_bytes_total.inc(bytes);
+  }
+
+  /** A connection may carry the next request. */
+  onIdle(connection: UpstreamConnection): void {
+    this.#busy.delete(connection);
+    const { maxRequestsPerConnection } = this.#settings;
+    if (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection) {
+      this.stats.upstream_cx_max_requests.inc();
+      connection.close(true);
+      return;
+    }
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      this.#leaveQueue();
+      this.#attach(connection, next);
+    } else if (this.#draining || this.endpoint.removed) connection.close(true);
+    else this.#rest(connection);
+  }
+
+  onClosed(connection: UpstreamConnection, local: boolean): void {
+    const { stats, endpoint } = this;
+    const idleAt = this.#idle.indexOf(connection);
+    if (idleAt !== -1) {
+      this.#idle.splice(idleAt, 1);
+      this.#idleSinceMs.splice(idleAt, 1);
+    }
+    if (this.#busy.delete(connection)) stats.upstream_cx_destroy_with_active_rq.inc();
+    stats.upstream_cx_destroy.inc();
+    if (local) stats.upstream_cx_destroy_local.inc();
+    else stats.upstream_cx_destroy_remote.inc();
+    stats.upstream_cx_length_ms.record(this.#deps.clock.nowMs() - connection.openedMs);
+    this.#released();
+    endpoint.counts.cxActive--;
+    if (this.#waiting.length > 0) this.#connectIfNeeded();
+  }
+
+  onTimer(): void {
+    const { idleTimeoutMs } = this.#settings;
+    const nowMs = this.#deps.clock.nowMs();
+    while (this.#idle.length > 0 && nowMs - this.#idleSinceMs[0]! >= idleTimeoutMs) {
+      this.#idleSinceMs.shift();
+      this.stats.upstream_cx_idle_timeout.inc();
+      this.#idle.shift()!.close(true);
+    }
+    if (this.#idle.length > 0) {
+      this.#deps.wheel.arm(this.#idleTimer, idleTimeoutMs - (nowMs - this.#idleSinceMs[0]!), nowMs);
+    }
+  }
+
+  #rest(connection: UpstreamConnection): void {
+    const nowMs = this.#deps.clock.nowMs();
+    this.#idle.push(connection);
+    this.#idleSinceMs.push(nowMs);
+    const { idleTimeoutMs } = this.#settings;
+    if (idleTimeoutMs > 0 && !this.#idleTimer.armed) this.#deps.wheel.arm(this.#idleTimer, idleTimeoutMs, nowMs);
+  }
+
+  #attach(connection: UpstreamConnection, client: PoolClient): void {
+    if (!this.#breaker.mayRequest()) {
+      this.stats.upstream_rq_pending_overflow.inc();
+      this.#rest(connection);
+      client.onPoolFailure('OVERLOADED', '');
+      return;
+    }
+    this.#busy.add(connection);
+    client.onPoolReady(connection);
+  }
+
+  #connectIfNeeded(): void {
+    const { stats, endpoint } = this;
+    while (this.#connecting.size < this.#waiting.length) {
+      if (!this.#breaker.mayConnect()) {
+        stats.upstream_cx_overflow.inc();
+        // A pool without any connection gets one in any case, or its requests would wait for ever.
+        if (this.#busy.size + this.#idle.length + this.#connecting.size > 0) return;
+      }
+      this.#breaker.connections++;
+      endpoint.counts.cxTotal++;
+      endpoint.counts.cxActive++;
+      stats.upstream_cx_total.inc();
+      stats.upstream_cx_http1_total.inc();
+      stats.upstream_cx_active.add(1);
+      this.#connect();
+    }
+  }
+
+  #connect(): void {
+    const startMs = this.#deps.clock.nowMs();
+    const handler: ConnectHandler = {
+      onConnected: (socket, peer) => {
+        this.#connecting.delete(connecting);
+        this.#onConnected(socket, peer, startMs);
+      },
+      onConnectFailed: (failure, reason) => {
+        this.#connecting.delete(connecting);
+        this.#onConnectFailed(failure, reason);
+      },
+    };
+    const connecting = new Connecting(this.endpoint, this.#settings.connectTimeoutMs, handler, this.#deps);
+    this.#connecting.add(connecting);
+  }
+
+  #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
+    const nowMs = this.#deps.clock.nowMs();
+    this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
+    const connection = new UpstreamConnection(this, socket, peer, this.#settings.limits, nowMs);
+    this.onIdle(connection);
+  }
+
+  #onConnectFailed(failure: ConnectFailure, reason: string): void {
+    const { stats, endpoint } = this;
+    stats.upstream_cx_connect_fail.inc();
+    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    endpoint.counts.cxConnectFail++;
+    endpoint.counts.cxActive--;
+    this.#released();
+    // Every waiting request without another connection on its way fails with it.
+    while (this.#waiting.length > this.#connecting.size + this.#busy.size) {
+      const client = this.#waiting.shift()!;
+      this.#leaveQueue();
+      stats.upstream_rq_pending_failure_eject.inc();
+      client.onPoolFailure(failure, reason);
+    }
+  }
+
+  #leaveQueue(): void {
+    this.#breaker.pending--;
+    this.stats.upstream_rq_pending_active.add(-1);
+  }
+
+  #released(): void {
+    this.#breaker.connections--;
+    this.stats.upstream_cx_active.add(-1);
+  }
+}

@@ -1,0 +1,370 @@
+/** What a route does with a request: forward it, redirect it or answer it. */
+import { compileRegex, highestGroup, type Regex } from '#core/regex.ts';
+import { joinedHeaderOf } from '#http/header-list.ts';
+import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import {
+  type DirectResponseAction,
+  RouteAction_ClusterNotFoundResponseCode as NotFound,
+  type RedirectAction,
+  RedirectAction_RedirectResponseCode as RedirectCode,
+  type RouteAction,
+} from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { RegexMatchAndSubstitute } from '#xds/gen/envoy/type/matcher/v3/regex_pb.js';
+import { byteString, type Findings } from '../findings.ts';
+import type { HeaderSource } from './header-match.ts';
+import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+
+/** One of the clusters a route may choose. */
+export interface Destination {
+  /** '' when the name stands in a header. */
+  readonly cluster: string;
+  readonly clusterHeader: string;
+  readonly weight: number;
+  readonly request: HeaderMutation | undefined;
+  readonly response: HeaderMutation | undefined;
+  readonly hostRewrite: string;
+}
+
+export interface Forward {
+  readonly kind: 'forward';
+  readonly destinations: readonly Destination[];
+  readonly totalWeight: number;
+  readonly clusterNotFoundStatus: number;
+  readonly rewritePath: ((path: string) => string) | undefined;
+  /** The new authority; undefined keeps the old one. */
+  readonly rewriteHost: ((source: HeaderSource) => string | undefined) | undefined;
+  readonly autoHostRewrite: boolean;
+  readonly appendForwardedHost: boolean;
+  /** 0: none. */
+  readonly timeoutMs: number;
+  /** Undefined: the listener's. 0: none. */
+  readonly idleTimeoutMs: number | undefined;
+  readonly maxDurationMs: number;
+  /** Highest value taken from `grpc-timeout`; 0 any; undefined: the header is not read. */
+  readonly grpcTimeoutMaxMs: number | undefined;
+  readonly retry: RetryRules | undefined;
+  readonly highPriority: boolean;
+  /** Whether CONNECT ends here and its bytes go on as a plain connection. */
+  readonly terminatesConnect: boolean;
+  /** Upgrade types switched on or off for this route, lower case. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+}
+
+export interface Redirect {
+  readonly kind: 'redirect';
+  readonly status: number;
+  location(source: HeaderSource, secure: boolean): string;
+}
+
+export interface DirectResponse {
+  readonly kind: 'direct';
+  readonly status: number;
+  /** A byte string. */
+  readonly body: string;
+}
+
+export interface NoForwarding {
+  readonly kind: 'none';
+}
+
+/** Envoy's default. */
+const ROUTE_TIMEOUT_MS = 15_000;
+const DEFAULT_BODY_BYTES = 4096;
+
+/** The part of a path that a prefix matcher took, replaced. */
+export type PathRewrite = (path: string) => string;
+
+export function compileForward(
+  action: RouteAction,
+  matchedPrefix: string | undefined,
+  path: string,
+  findings: Findings,
+): Forward {
+  const destinations = compileDestinations(action, path, findings);
+  action.hashPolicy.forEach((_, i) => {
+    findings.warn(`${path}.hash_policy[${i}]`, 'has no effect: no supported load balancer uses it');
+  });
+  findings.refuse(`${path}.priority`, action.priority !== 0);
+  const upgrades = new Map<string, boolean>();
+  let terminatesConnect = false;
+  action.upgradeConfigs.forEach((upgrade, i) => {
+    const type = upgrade.upgradeType.toLowerCase();
+    const at = `${path}.upgrade_configs[${i}]`;
+    if (type !== 'connect') findings.error(`${at}.upgrade_type`, `"${upgrade.upgradeType}" is not supported`);
+    upgrades.set(type, upgrade.enabled ?? true);
+    if (upgrade.connectConfig !== undefined) {
+      terminatesConnect = true;
+      findings.refuse(`${at}.connect_config.allow_post`, upgrade.connectConfig.allowPost);
+    }
+  });
+  const duration = action.maxStreamDuration;
+  findings.refuse(
+    `${path}.max_stream_duration.grpc_timeout_header_offset`,
+    duration?.grpcTimeoutHeaderOffset !== undefined,
+  );
+  const status = {
+    [NotFound.SERVICE_UNAVAILABLE]: 503,
+    [NotFound.NOT_FOUND]: 404,
+    [NotFound.INTERNAL_SERVER_ERROR]: 500,
+  };
+  return {
+    kind: 'forward',
+    destinations,
+    totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
+    clusterNotFoundStatus: status[action.clusterNotFoundResponseCode] ?? 503,
+    rewritePath: compilePathRewrite(action.prefixRewrite, action.regexRewrite, matchedPrefix, path, findings),
+    rewriteHost: compileHostRewrite(action, path, findings),
+    autoHostRewrite:
+      action.hostRewriteSpecifier.case === 'autoHostRewrite' && action.hostRewriteSpecifier.value.value,
+    appendForwardedHost: action.appendXForwardedHost,
+    timeoutMs: findings.durationMs(`${path}.timeout`, action.timeout) ?? ROUTE_TIMEOUT_MS,
+    idleTimeoutMs: findings.durationMs(`${path}.idle_timeout`, action.idleTimeout),
+    maxDurationMs:
+      findings.durationMs(`${path}.max_stream_duration.max_stream_duration`, duration?.maxStreamDuration) ??
+      0,
+    grpcTimeoutMaxMs: findings.durationMs(
+      `${path}.max_stream_duration.grpc_timeout_header_max`,
+      duration?.grpcTimeoutHeaderMax,
+    ),
+    retry:
+      action.retryPolicy === undefined
+        ? undefined
+        : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
+    highPriority: false,
+    terminatesConnect,
+    upgrades,
+  };
+}
+
+function compileDestinations(action: RouteAction, path: string, findings: Findings): Destination[] {
+  const { clusterSpecifier: specifier } = action;
+  if (action.metadataMatch !== undefined) {
+    findings.warn(`${path}.metadata_match`, 'has no effect: clusters have no subsets of endpoints');
+  }
+  const plain = { weight: 1, request: undefined, response: undefined, hostRewrite: '' };
+  switch (specifier.case) {
+    case 'cluster':
+      return [{ ...plain, cluster: specifier.value, clusterHeader: '' }];
+    case 'clusterHeader':
+      return [{ ...plain, cluster: '', clusterHeader: specifier.value.toLowerCase() }];
+    case 'weightedClusters': {
+      const at = `${path}.weighted_clusters`;
+      findings.refuse(`${at}.header_name`, specifier.value.randomValueSpecifier.case === 'headerName');
+      const destinations = specifier.value.clusters.map((entry, i): Destination => {
+        const here = `${at}.clusters[${i}]`;
+        if (entry.name === '' && entry.clusterHeader === '') findings.error(`${here}.name`, 'is missing');
+        if (Object.keys(entry.typedPerFilterConfig).length > 0) {
+          findings.error(`${here}.typed_per_filter_config`, 'is not supported');
+        }
+        const mutation = (kind: 'request' | 'response'): HeaderMutation | undefined =>
+          kind === 'request'
+            ? compileMutation(
+                entry.requestHeadersToAdd,
+                entry.requestHeadersToRemove,
+                `${here}.`,
+                kind,
+                findings,
+              )
+            : compileMutation(
+                entry.responseHeadersToAdd,
+                entry.responseHeadersToRemove,
+                `${here}.`,
+                kind,
+                findings,
+              );
+        return {
+          cluster: entry.name,
+          clusterHeader: entry.clusterHeader.toLowerCase(),
+          weight: entry.weight ?? 0,
+          request: mutation('request'),
+          response: mutation('response'),
+          hostRewrite:
+            entry.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? entry.hostRewriteSpecifier.value : '',
+        };
+      });
+      if (destinations.every(({ weight }) => weight === 0)) {
+        findings.error(`${at}.clusters`, 'the sum of the weights must be at least 1');
+      }
+      return destinations;
+    }
+    default:
+      findings.error(path, 'names no cluster');
+      return [];
+  }
+}
+
+/** Undefined where the path stays. */
+export function compilePathRewrite(
+  prefixRewrite: string,
+  regexRewrite: RegexMatchAndSubstitute | undefined,
+  matchedPrefix: string | undefined,
+  path: string,
+  findings: Findings,
+): PathRewrite | undefined {
+  if (regexRewrite !== undefined) {
+    if (prefixRewrite !== '') findings.error(path, 'has both prefix_rewrite and regex_rewrite');
+    const regex = compileSubstitution(regexRewrite, `${path}.regex_rewrite`, findings);
+    if (regex === undefined) return undefined;
+    const substitution = byteString(regexRewrite.substitution);
+    return (full) => {
+      const question = full.indexOf('?');
+      if (question === -1) return regex.replaceAll(full, substitution);
+      return regex.replaceAll(full.slice(0, question), substitution) + full.slice(question);
+    };
+  }
+  if (prefixRewrite === '') return undefined;
+  if (matchedPrefix === undefined) {
+    // A regular expression matches the whole path, which is replaced but for the query.
+    return (full) => {
+      const question = full.indexOf('?');
+      return question === -1 ? prefixRewrite : prefixRewrite + full.slice(question);
+    };
+  }
+  const { length } = matchedPrefix;
+  const rewrite = byteString(prefixRewrite);
+  return (full) => rewrite + full.slice(length);
+}
+
+function compileSubstitution(
+  rewrite: RegexMatchAndSubstitute,
+  path: string,
+  findings: Findings,
+): Regex | undefined {
+  const compiled = compileRegex(rewrite.pattern?.regex ?? '');
+  if (!compiled.ok) {
+    findings.error(`${path}.pattern.regex`, compiled.reason);
+    return undefined;
+  }
+  if (highestGroup(rewrite.substitution) > compiled.regex.groups) {
+    findings.error(`${path}.substitution`, 'names a group the pattern does not have');
+  }
+  return compiled.regex;
+}
+
+function compileHostRewrite(
+  action: RouteAction,
+  path: string,
+  findings: Findings,
+): ((source: HeaderSource) => string | undefined) | undefined {
+  const { hostRewriteSpecifier: specifier } = action;
+  switch (specifier.case) {
+    case 'hostRewriteLiteral': {
+      const literal = byteString(specifier.value);
+      return () => literal;
+    }
+    case 'hostRewriteHeader': {
+      const name = specifier.value.toLowerCase();
+      return (source) => joinedHeaderOf(source.requestHeaders, name) || undefined;
+    }
+    case 'hostRewritePathRegex': {
+      const regex = compileSubstitution(specifier.value, `${path}.host_rewrite_path_regex`, findings);
+      const substitution = byteString(specifier.value.substitution);
+      if (regex === undefined) return undefined;
+      return (source) => regex.replaceAll(source.path.split('?', 1)[0]!, substitution);
+    }
+    default:
+      return undefined;
+  }
+}
+
+const redirectStatus: Readonly<Record<number, number>> = {
+  [RedirectCode.MOVED_PERMANENTLY]: 301,
+  [RedirectCode.FOUND]: 302,
+  [RedirectCode.SEE_OTHER]: 303,
+  [RedirectCode.TEMPORARY_REDIRECT]: 307,
+  [RedirectCode.PERMANENT_REDIRECT]: 308,
+};
+
+export function compileRedirect(
+  action: RedirectAction,
+  matchedPrefix: string | undefined,
+  path: string,
+  findings: Findings,
+): Redirect {
+  const { schemeRewriteSpecifier: scheme, pathRewriteSpecifier: to } = action;
+  let newPath: PathRewrite | undefined;
+  if (to.case === 'prefixRewrite')
+    newPath = compilePathRewrite(to.value, undefined, matchedPrefix, path, findings);
+  else if (to.case === 'regexRewrite') newPath = compilePathRewrite('', to.value, undefined, path, findings);
+  else if (to.case === 'pathRewrite') findings.error(`${path}.path_rewrite`, 'is not supported');
+  const pathRedirect = to.case === 'pathRedirect' ? byteString(to.value) : undefined;
+  return {
+    kind: 'redirect',
+    status: redirectStatus[action.responseCode] ?? 301,
+    location(source, secure) {
+      const old = secure ? 'https' : 'http';
+      const next =
+        scheme.case === 'httpsRedirect' && scheme.value
+          ? 'https'
+          : scheme.case === 'schemeRedirect' && scheme.value !== ''
+            ? scheme.value
+            : old;
+      const host = redirectHost(action, source.authority, old, next);
+      let target = source.path;
+      const question = target.indexOf('?');
+      const query = question === -1 ? '' : target.slice(question);
+      if (pathRedirect !== undefined && pathRedirect !== '') {
+        target = pathRedirect.includes('?') || query === '' ? pathRedirect : pathRedirect + query;
+      } else if (newPath !== undefined) target = newPath(target);
+      if (action.stripQuery && (pathRedirect === undefined || !pathRedirect.includes('?')))
+        target = target.split('?', 1)[0]!;
+      return `${next}://${host}${target}`;
+    },
+  };
+}
+
+function redirectHost(
+  action: RedirectAction,
+  authority: string,
+  oldScheme: string,
+  newScheme: string,
+): string {
+  const colon = authority.lastIndexOf(':');
+  const hasPort = colon !== -1 && authority.indexOf(']', colon) === -1;
+  let host = action.hostRedirect === '' ? authority : byteString(action.hostRedirect);
+  if (action.portRedirect !== 0) {
+    const at = host.lastIndexOf(':');
+    if (at !== -1 && host.indexOf(']', at) === -1) host = host.slice(0, at);
+    return `${host}:${action.portRedirect}`;
+  }
+  if (action.hostRedirect !== '' || !hasPort || oldScheme === newScheme) return host;
+  // The default port of the old scheme means nothing in the new one.
+  const port = authority.slice(colon + 1);
+  return port === (oldScheme === 'http' ? '80' : '443') ? authority.slice(0, colon) : host;
+}
+
+export function compileDirectResponse(
+  action: DirectResponseAction,
+  maxBodyBytes: number | undefined,
+  path: string,
+  findings: Findings,
+): DirectResponse {
+  const { status } = action;
+  if (status < 200 || status > 599) findings.error(`${path}.status`, 'must be from 200 to 599');
+  const body = inlineText(action.body, `${path}.body`, findings);
+  if (body.length > (maxBodyBytes ?? DEFAULT_BODY_BYTES)) {
+    findings.error(
+      `${path}.body`,
+      `is ${body.length} bytes long, more than ${maxBodyBytes ?? DEFAULT_BODY_BYTES}`,
+    );
+  }
+  return { kind: 'direct', status, body };
+}
+
+function inlineText(source: DataSource | undefined, path: string, findings: Findings): string {
+  switch (source?.specifier.case) {
+    case undefined:
+      return '';
+    case 'inlineString':
+      return byteString(source.specifier.value);
+    case 'inlineBytes': {
+      let bytes = '';
+      for (const byte of source.specifier.value) bytes += String.fromCharCode(byte);
+      return bytes;
+    }
+    default:
+      findings.error(path, 'must be given inline');
+      return '';
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * A RouteConfiguration, compiled when it arrives: hosts to a table, matchers to functions. Pure: the
+ * same table answers a request in the proxy and a question in the simulator.
+ */
+
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Parsed } from '#core/problem.ts';
+import { compileRegex } from '#core/regex.ts';
+import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import {
+  type Route,
+  type RouteMatch,
+  VirtualHost_TlsRequirementType as Tls,
+  type VirtualHost,
+} from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import {
+  FractionalPercent_DenominatorType as Denominator,
+  type FractionalPercent,
+} from '#xds/gen/envoy/type/v3/percent_pb.js';
+import { Findings } from '../findings.ts';
+import {
+  compileDirectResponse,
+  compileForward,
+  compileRedirect,
+  type DirectResponse,
+  type Forward,
+  type NoForwarding,
+  type Redirect,
+} from './action.ts';
+import {
+  compileCookieMatch,
+  compileHeaderMatch,
+  compileQueryMatch,
+  type HeaderMatch,
+  type HeaderSource,
+} from './header-match.ts';
+import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { HostTable } from './host-table.ts';
+import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+
+/** What is known of a request when its route is looked for. */
+export interface RouteRequest extends HeaderSource {
+  readonly isGrpc: boolean;
+  /** Whether the client showed a certificate, and whether it was verified. */
+  readonly peerPresented: boolean;
+  readonly peerValidated: boolean;
+  /** Draws for fractions; uniform in [0, 1). */
+  ratio(): number;
+}
+
+export type RouteAct = Forward | Redirect | DirectResponse | NoForwarding;
+
+export interface CompiledHost {
+  readonly name: string;
+  readonly requireTls: 'none' | 'external' | 'all';
+  readonly retry: RetryRules | undefined;
+  readonly includeRequestAttemptCount: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly routes: readonly CompiledRoute[];
+}
+
+export interface CompiledRoute {
+  readonly name: string;
+  readonly host: CompiledHost;
+  readonly action: RouteAct;
+  readonly statPrefix: string;
+  readonly metadata: Metadata | undefined;
+  /** Own retry policy, or that of the virtual host. */
+  readonly retry: RetryRules | undefined;
+  /** Levels of header changes in the order they are made; those of a weighted cluster come before or after. */
+  readonly request: readonly HeaderMutation[];
+  readonly response: readonly HeaderMutation[];
+  /** Per-filter configuration, most specific first. */
+  readonly filterConfig: Readonly<Record<string, Any>>;
+  matches(request: RouteRequest, path: string): boolean;
+}
+
+export interface RouteTable {
+  readonly name: string;
+  /** Whether levels of header changes run from the least to the most specific. */
+  readonly mostSpecificWins: boolean;
+  readonly internalOnlyHeaders: readonly string[];
+  readonly clusters: readonly string[];
+  findHost(authority: string): CompiledHost | undefined;
+  find(request: RouteRequest): CompiledRoute | undefined;
+}
+
+export function compileRoutes(config: RouteConfiguration): Parsed<RouteTable> {
+  const findings = new Findings();
+  const hosts = new HostTable<CompiledHost>();
+  const clusters = new Set<string>();
+  config.virtualHosts.forEach((host, h) => {
+    const path = `virtual_hosts[${h}]`;
+    const compiled = compileHost(config, host, path, findings);
+    if (host.domains.length === 0) findings.error(`${path}.domains`, 'is missing');
+    host.domains.forEach((domain, d) => {
+      const wrong = hosts.add(domain, compiled);
+      if (wrong !== undefined) findings.error(`${path}.domains[${d}]`, wrong);
+    });
+    for (const { action } of compiled.routes) {
+      if (action.kind !== 'forward') continue;
+      for (const { cluster } of action.destinations) if (cluster !== '') clusters.add(cluster);
+    }
+  });
+  const ignorePort = config.ignorePortInHostMatching;
+  const ignoreParameters = config.ignorePathParametersInPathMatching;
+  const table: RouteTable = {
+    name: config.name,
+    mostSpecificWins: config.mostSpecificHeaderMutationsWins,
+    internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
+    clusters: [...clusters],
+    findHost: (authority) => hosts.find(ignorePort ? withoutPort(authority) : authority),
+    find(request) {
+      const host = table.findHost(request.authority);
+      if (host === undefined) return undefined;
+      const path = matchedPath(request.path, ignoreParameters);
+      const { routes } = host;
+      for (let i = 0; i < routes.length; i++) if (routes[i]!.matches(request, path)) return routes[i];
+      return undefined;
+    },
+  };
+  return findings.result(table);
+}
+
+/** The path without query and fragment, which is what path matchers see. */
+function matchedPath(path: string, ignoreParameters: boolean): string {
+  let end = path.indexOf('?');
+  const hash = path.indexOf('#');
+  if (hash !== -1 && (end === -1 || hash < end)) end = hash;
+  const plain = end === -1 ? path : path.slice(0, end);
+  if (!ignoreParameters) return plain;
+  const semicolon = plain.indexOf(';');
+  return semicolon === -1 ? plain : plain.slice(0, semicolon);
+}
+
+export function withoutPort(authority: string): string {
+  const colon = authority.lastIndexOf(':');
+  return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
+}
+
+function compileHost(
+  config: RouteConfiguration,
+  host: VirtualHost,
+  path: string,
+  findings: Findings,
+): CompiledHost {
+  if (host.name === '') findings.error(`${path}.name`, 'is missing');
+  findings.refuse(`${path}.include_is_timeout_retry_header`, host.includeIsTimeoutRetryHeader);
+  const routes: CompiledRoute[] = [];
+  const compiled: CompiledHost = {
+    name: host.name,
+    requireTls:
+      host.requireTls === Tls.ALL ? 'all' : host.requireTls === Tls.EXTERNAL_ONLY ? 'external' : 'none',
+    retry: host.retryPolicy && compileRetryPolicy(host.retryPolicy, `${path}.retry_policy`, findings),
+    includeRequestAttemptCount: host.includeRequestAttemptCount,
+    includeAttemptCountInResponse: host.includeAttemptCountInResponse,
+    routes,
+  };
+  const outer = {
+    request: [
+      compileMutation(host.requestHeadersToAdd, host.requestHeadersToRemove, `${path}.`, 'request', findings),
+      compileMutation(config.requestHeadersToAdd, config.requestHeadersToRemove, '', 'request', findings),
+    ],
+    response: [
+      compileMutation(
+        host.responseHeadersToAdd,
+        host.responseHeadersToRemove,
+        `${path}.`,
+        'response',
+        findings,
+      ),
+      compileMutation(config.responseHeadersToAdd, config.responseHeadersToRemove, '', 'response', findings),
+    ],
+  };
+  const outerConfig = { ...config.typedPerFilterConfig, ...host.typedPerFilterConfig };
+  host.routes.forEach((route, r) => {
+    const at = `${path}.routes[${r}]`;
+    const levels = (kind: 'request' | 'response', own: HeaderMutation | undefined): HeaderMutation[] => {
+      const list = [own, ...outer[kind]].filter((level) => level !== undefined);
+      return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
+    };
+    const { matches, prefix } = compileMatch(route.match, `${at}.match`, findings);
+    const action = compileAction(route, prefix, config.maxDirectResponseBodySizeBytes, at, findings);
+    routes.push({
+      name: route.name,
+      host: compiled,
+      action,
+      statPrefix: route.statPrefix,
+      metadata: route.metadata,
+      retry: action.kind === 'forward' ? (action.retry ?? compiled.retry) : undefined,
+      request: levels(
+        'request',
+        compileMutation(
+          route.requestHeadersToAdd,
+          route.requestHeadersToRemove,
+          `${at}.`,
+          'request',
+          findings,
+        ),
+      ),
+      response: levels(
+        'response',
+        compileMutation(
+          route.responseHeadersToAdd,
+          route.responseHeadersToRemove,
+          `${at}.`,
+          'response',
+          findings,
+        ),
+      ),
+      filterConfig: { ...outerConfig, ...route.typedPerFilterConfig },
+      matches,
+    });
+  });
+  return compiled;
+}
+
+function compileAction(
+  route: Route,
+  prefix: string | undefined,
+  maxBodyBytes: number | undefined,
+  path: string,
+  findings: Findings,
+): RouteAct {
+  const { action } = route;
+  switch (action.case) {
+    case 'route':
+      return compileForward(action.value, prefix, `${path}.route`, findings);
+    case 'redirect':
+      return compileRedirect(action.value, prefix, `${path}.redirect`, findings);
+    case 'directResponse':
+      return compileDirectResponse(action.value, maxBodyBytes, `${path}.direct_response`, findings);
+    case 'nonForwardingAction':
+      return { kind: 'none' };
+    default:
+      findings.error(path, 'has no action');
+      return { kind: 'none' };
+  }
+}
+
+interface CompiledMatch {
+  /** What prefix_rewrite replaces; undefined where the whole path is. */
+  readonly prefix: string | undefined;
+  matches(request: RouteRequest, path: string): boolean;
+}
+
+function compileMatch(match: RouteMatch | undefined, path: string, findings: Findings): CompiledMatch {
+  if (match === undefined) {
+    findings.error(path, 'is missing');
+    return { prefix: undefined, matches: () => false };
+  }
+  const { prefix, test } = compilePath(match, path, findings);
+  const rest: ((request: RouteRequest) => boolean)[] = [
+    ...match.headers.map(
+      (matcher, i): HeaderMatch => compileHeaderMatch(matcher, `${path}.headers[${i}]`, findings),
+    ),
+    ...match.queryParameters.map((matcher, i) =>
+      compileQueryMatch(matcher, `${path}.query_parameters[${i}]`, findings),
+    ),
+    ...match.cookies.map((matcher, i) => compileCookieMatch(matcher, `${path}.cookies[${i}]`, findings)),
+  ];
+  if (match.grpc !== undefined) rest.push((request) => request.isGrpc);
+  const { tlsContext } = match;
+  if (tlsContext?.presented !== undefined)
+    rest.push((request) => request.peerPresented === tlsContext.presented);
+  if (tlsContext?.validated !== undefined)
+    rest.push((request) => request.peerValidated === tlsContext.validated);
+  if (match.runtimeFraction?.defaultValue !== undefined) {
+    const ratio = ratioOf(match.runtimeFraction.defaultValue);
+    rest.push((request) => request.ratio() < ratio);
+  }
+  if (rest.length === 0) return { prefix, matches: test };
+  return {
+    prefix,
+    matches(request, plain) {
+      if (!test(request, plain)) return false;
+      for (let i = 0; i < rest.length; i++) if (!rest[i]!(request)) return false;
+      return true;
+    },
+  };
+}
+
+/** 0 to 1. */
+export function ratioOf({ numerator, denominator }: FractionalPercent): number {
+  const parts =
+    denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
+  return numerator / parts;
+}
+
+interface PathMatch {
+  readonly prefix: string | undefined;
+  readonly test: (request: RouteRequest, path: string) => boolean;
+}
+
+function compilePath(match: RouteMatch, path: string, findings: Findings): PathMatch {
+  const { pathSpecifier: specifier } = match;
+  const caseMatters = match.caseSensitive ?? true;
+  const of = (plain: string): string => (caseMatters ? plain : plain.toLowerCase());
+  const notConnect = (test: (plain: string) => boolean) => (request: RouteRequest, plain: string) =>
+    request.method !== 'CONNECT' && test(caseMatters ? plain : plain.toLowerCase());
+  switch (specifier.case) {
+    case 'prefix': {
+      const wanted = of(specifier.value);
+      if (wanted === '' || wanted === '/')
+        return { prefix: specifier.value, test: (request) => request.method !== 'CONNECT' };
+      return { prefix: specifier.value, test: notConnect((plain) => plain.startsWith(wanted)) };
+    }
+    case 'path': {
+      const wanted = of(specifier.value);
+      return { prefix: specifier.value, test: notConnect((plain) => plain === wanted) };
+    }
+    case 'pathSeparatedPrefix': {
+      const wanted = of(specifier.value);
+      if (!wanted.startsWith('/') || wanted.endsWith('/')) {
+        findings.error(`${path}.path_separated_prefix`, 'must start with "/" and not end with it');
+      }
+      return {
+        prefix: specifier.value,
+        test: notConnect(
+          (plain) =>
+            plain.startsWith(wanted) && (plain.length === wanted.length || plain[wanted.length] === '/'),
+        ),
+      };
+    }
+    case 'safeRegex': {
+      const compiled = compileRegex(specifier.value.regex);
+      if (!compiled.ok) {
+        findings.error(`${path}.safe_regex.regex`, compiled.reason);
+        return { prefix: undefined, test: () => false };
+      }
+      return {
+        prefix: undefined,
+        test: (request, plain) => request.method !== 'CONNECT' && compiled.regex.matches(plain),
+      };
+    }
+    case 'connectMatcher':
+      return { prefix: undefined, test: (request) => request.method === 'CONNECT' };
+    default:
+      findings.error(path, 'has no path specifier');
+      return { prefix: undefined, test: () => false };
+  }
+}
