@@ -27,6 +27,11 @@ export interface DecodedDocument {
   readonly holds: boolean;
 }
 
+/** Whether the kind is one that is read, or known not to be supported. */
+export function isKnownKind(kind: string): boolean {
+  return Object.hasOwn(kinds, kind) || unsupportedKindNames.includes(kind);
+}
+
 /** A document, or an item of a `List`. */
 interface Part {
   readonly value: unknown;

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { hasErrors } from '#core/problem.ts';
 import type { SourceText } from '#model/load.ts';
 import type { CliCommand, CliContext } from '../catalogue.ts';
-import { CliError, EXIT_DATA } from '../exit.ts';
+import { CliError, EXIT_DATA, EXIT_USAGE } from '../exit.ts';
 import { addOutputOption, type OutputFormat, printData } from '../render/output.ts';
 import { problemCount, problemLines } from '../render/problem.ts';
 
@@ -44,6 +44,12 @@ async function validate(
   { terminal, exit }: CliContext,
 ): Promise<void> {
   const { loadDocuments } = await import('#model/load.ts');
+  const { isKnownKind } = await import('#model/document.ts');
+  const unknown = allowUnsupported.find((kind) => !isKnownKind(kind));
+  if (unknown !== undefined) {
+    const advice = 'It takes names of kinds, such as AuthorizationPolicy.';
+    throw new CliError(`There is no kind ${JSON.stringify(unknown)}`, { advice, exitCode: EXIT_USAGE });
+  }
   const texts = files.flatMap(readTexts);
   const { problems, resources } = loadDocuments(texts, { allowUnsupported });
   const valid = !hasErrors(problems);
