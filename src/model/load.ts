@@ -25,7 +25,7 @@ export interface Rejected {
 export interface Loaded {
   /** Without errors; unique by {@link keyOf}; in order of the files and documents. */
   readonly resources: readonly Resource[];
-  /** Errors, warnings and hints in order of the files, those of the analysis last. */
+  /** In order of the files; those of the analysis last, if every document is good. */
   readonly problems: readonly Problem[];
   /** Unsupported parts that were let pass and would have been errors. */
   readonly allowed: readonly Problem[];
@@ -90,9 +90,11 @@ class Loading {
 
   result(): Loaded {
     const resources = [...this.#resources.values()];
+    // What a broken document would have brought is missing, and would be complained about.
+    const isWhole = this.#rejected.length === 0 && this.brokenFiles.length === 0;
     return {
       resources,
-      problems: [...this.problems, ...analyze(resources)],
+      problems: isWhole ? [...this.problems, ...analyze(resources)] : this.problems,
       allowed: this.#allowed,
       rejected: this.#rejected,
       brokenFiles: this.brokenFiles,
