@@ -2,9 +2,11 @@
  * What `heddle proxy`, `heddle sidecar` and `heddle gateway` share: a data path, what configures it,
  * the admin interface and the way it all stops.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
+import { systemClock } from '#core/clock.ts';
 import { formatProblem, type Problem } from '#core/problem.ts';
+import { systemRandom } from '#core/random.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Logger } from '#observe/log.ts';
 import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
@@ -16,17 +18,19 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
-import { type DataReader, secretMessage } from '#proxy/apply/secret-material.ts';
+import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import { filters } from '#proxy/filter/catalogue.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Transport } from '#xds/transport.ts';
+import { dataReader, localAddress, resolveHost } from './operating-system.ts';
 
 export interface ProxyProcessOptions {
   readonly loaded: LoadedBootstrap;
@@ -68,12 +72,6 @@ export interface ProxyProcess {
 export type StartedProxy =
   | { readonly ok: true; readonly process: ProxyProcess; readonly problems: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
-
-/** Files and variables as the bootstrap names them. */
-export const dataReader: DataReader = {
-  readFile: (path) => readFileSync(path),
-  environment: (name) => process.env[name],
-};
 
 /** Envoy's answers of `/server_info`. */
 const VERSION = `heddle/${HEDDLE_VERSION}`;
@@ -117,11 +115,17 @@ class RunningProxy implements ProxyProcess {
     this.#options = options;
     this.#logFiles = createLogFiles(options.logFlushIntervalMs);
     this.dataPath = createDataPath({
+      clock: systemClock,
+      random: systemRandom(),
       metrics: this.metrics,
       secrets,
       log,
-      logFiles: this.#logFiles,
-      reader: dataReader,
+      filters,
+      openLog: (path) => this.#logFiles.open(path),
+      resolve: resolveHost,
+      localAddress: localAddress(),
+      nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
+      ...dataReader,
     });
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#configuration = new Configuration({

@@ -1,5 +1,7 @@
 /** Every HTTP filter this build knows, but for the router, which ends every chain. */
 import type { CataloguedFilter } from './contract.ts';
 import { dynamicForwardProxy } from './dynamic-forward-proxy/filter.ts';
+import { istioStats } from './istio-stats/filter.ts';
+import { peerMetadata } from './peer-metadata/filter.ts';
 
-export const filters: readonly CataloguedFilter[] = [dynamicForwardProxy];
+export const filters: readonly CataloguedFilter[] = [dynamicForwardProxy, peerMetadata, istioStats];

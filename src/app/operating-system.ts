@@ -1,0 +1,25 @@
+/** What a proxy asks of the operating system: files, variables, names and its own address. */
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import type { DataReader } from '#proxy/apply/secret-material.ts';
+
+/** Files and variables as the bootstrap names them. */
+export const dataReader: DataReader = {
+  readFile: (path) => readFileSync(path),
+  environment: (name) => process.env[name],
+};
+
+/** Addresses of a host name by the resolver of the system; `family` 0 is any. */
+export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<string[]> {
+  const found = await lookup(host, { all: true, family, order: 'verbatim' });
+  return found.map(({ address }) => address);
+}
+
+/** The first address that others may reach this host by, IPv4 before IPv6, as Envoy finds its own. */
+export function localAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const outward = all.filter(({ internal }) => !internal);
+  const chosen = outward.find(({ family }) => family === 'IPv4') ?? outward[0];
+  return chosen?.address ?? '127.0.0.1';
+}
