@@ -99,7 +99,7 @@ export interface ConfigReport {
   readonly resources: readonly LoadedResource[];
   /** What is wrong with the files as they are now; with an error among them the last good ones are in force. */
   readonly problems: readonly Problem[];
-  /** Kinds that `--allow-unsupported` lets pass although they are not enforced. */
+  /** What `--allow-unsupported` let pass although it is not enforced, such as `AuthorizationPolicy shop/deny-all`. */
   readonly allowedUnsupported: readonly string[];
   /** ISO 8601: since when what is in force is in force. */
   readonly loadedAt: string;

@@ -32,7 +32,6 @@ export async function runControl(options: ControlOptions): Promise<number> {
     const configuration = new MeshConfiguration({
       store,
       trustDomain,
-      allowUnsupported,
       log,
       nowMs: Date.now,
     });

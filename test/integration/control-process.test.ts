@@ -60,12 +60,13 @@ async function start(
   t: TestContext,
   { folder, state }: Place,
   ports = { plaintext: 0, tls: 0, api: 0 },
+  more: readonly string[] = [],
 ): Promise<Running> {
   const child = startHeddle(t, [
     'control',
     folder,
     ...['--state', state, '--xds-port', String(ports.plaintext)],
-    ...['--secure-xds-port', String(ports.tls), '--api-port', String(ports.api)],
+    ...['--secure-xds-port', String(ports.tls), '--api-port', String(ports.api), ...more],
   ]);
   const [, plaintext, tls, api] = await child.says(/control\.started .*plaintext=(\d+) tls=(\d+) api=(\d+)/);
   const bound = { plaintext: Number(plaintext), tls: Number(tls), api: Number(api) };
@@ -162,6 +163,21 @@ describe('heddle control', () => {
     writeFileSync(where.file, route('/one'));
     assert.ok(shows((await nextRoutes(stream)).routes, '/one'));
     assert.equal(await api.ready(), true);
+  });
+
+  test('shows what it lets pass without enforcing it', async (t) => {
+    const where = place(t);
+    const policy =
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: none}\nspec: {}\n';
+    writeFileSync(where.file, `${route('/one')}---\n${policy}`);
+    const strict = await start(t, where);
+    await strict.child.says(/control\.waits/);
+    strict.child.kill('SIGTERM');
+    await strict.child.ended;
+    const lax = await start(t, where, strict.ports, ['--allow-unsupported', 'AuthorizationPolicy']);
+    const { allowedUnsupported } = await apiClient(lax.apiUrl).config();
+    assert.equal(allowedUnsupported.length, 1);
+    assert.match(allowedUnsupported[0] ?? '', /AuthorizationPolicy.*none/);
   });
 
   test('does not change the trust domain while it runs', async (t) => {

@@ -14,7 +14,6 @@ export interface MeshConfigurationSettings {
   readonly store: MeshStore;
   /** Of the CA: identities cannot change while their certificates are in use. */
   readonly trustDomain: string;
-  readonly allowUnsupported: readonly string[];
   readonly log: Logger;
   readonly nowMs: () => number;
 }
@@ -95,10 +94,11 @@ export class MeshConfiguration implements ConfigurationSource {
   }
 
   report(): ConfigReport {
+    const { store } = this.#settings;
     return {
       resources: this.#resources.map(describe),
       problems: this.problems(),
-      allowedUnsupported: this.#settings.allowUnsupported,
+      allowedUnsupported: [...new Set(store.allowed.map(({ resource, message }) => resource ?? message))],
       loadedAt: new Date(this.#loadedAtMs).toISOString(),
     };
   }
