@@ -7,7 +7,7 @@
  * file in `dist/lib/`, with a `require` that is set when the snapshot is started.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ import { binaryPackage, findNode } from './node-binary.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Libraries that are only loaded by the processes that use them, and never in the snapshot. */
-const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata', 'commander'];
+const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
 
 /** File name in `dist/lib/` of a library. */
 const fileOf = (name) => `${name.replace('@', '').replace('/', '-')}.cjs`;
@@ -144,6 +144,7 @@ export async function build() {
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
     // `bin/heddle` compares this with the Node it found.
     writeFileSync(path.join(work, 'snapshot-for'), `${version} ${binaryPackage() ?? ''}\n`);
+    chmodSync(work, 0o755);
     swap(work);
   } finally {
     rmSync(work, { recursive: true, force: true });
