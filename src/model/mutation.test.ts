@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { type Random, seededRandom } from '#core/random.ts';
 import { loadDocuments } from './load.ts';
 
 const examples = globSync(path.join(import.meta.dirname, '../../examples/bookstore/*.yaml')).sort();
@@ -30,39 +31,30 @@ const slips = [
 ];
 const cases = 2000;
 
-/** Numbers that look random and are the same in every run (a linear congruential generator, ANSI C's). */
-function draws(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return state % below;
-  };
-}
-
-function mutate(lines: readonly string[], draw: (below: number) => number): string {
+function mutate(lines: readonly string[], random: Random): string {
   const mutated = [...lines];
-  for (let left = draw(4) + 1; left > 0; left--) {
-    const at = draw(mutated.length);
+  for (let left = random.below(4) + 1; left > 0; left--) {
+    const at = random.below(mutated.length);
     const line = mutated[at] ?? '';
-    const column = draw(line.length + 1);
-    const slip = slips[draw(slips.length)] ?? '';
+    const column = random.below(line.length + 1);
+    const slip = slips[random.below(slips.length)] ?? '';
     const changes = [
       (): unknown => mutated.splice(at, 1),
-      (): unknown => mutated.splice(at, 0, mutated[draw(mutated.length)] ?? ''),
+      (): unknown => mutated.splice(at, 0, mutated[random.below(mutated.length)] ?? ''),
       (): unknown => mutated.splice(at, 1, line.slice(0, column) + slip + line.slice(column)),
       (): unknown => mutated.splice(at, 1, line.slice(0, column) + line.slice(column + 2)),
       (): unknown => mutated.splice(at, 1, line.replace(/: .*/, `: ${slip}`)),
     ];
-    changes[draw(changes.length)]?.();
+    changes[random.below(changes.length)]?.();
   }
   return mutated.join('\n');
 }
 
 test(`${cases} texts with slips`, () => {
-  const draw = draws(42);
+  const random = seededRandom(42);
   let refused = 0;
   for (let i = 0; i < cases; i++) {
-    const text = mutate(texts[draw(texts.length)] ?? [], draw);
+    const text = mutate(texts[random.below(texts.length)] ?? [], random);
     const { problems } = loadDocuments([{ file: 'x.yaml', text }]);
     const errors = problems.filter(({ level }) => level === 'error');
     for (const error of errors)
