@@ -1,4 +1,6 @@
 /** All that configures a proxy, on a given transport, in front of a data path that only takes notes. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { silentLogger } from '#observe/log.ts';
@@ -7,6 +9,7 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery } from '#proxy/apply/discovery.ts';
 import { createReceiver } from '#proxy/apply/receive.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import type { ListSource } from '#proxy/bootstrap/settings.ts';
 import type { SecretStore } from '#proxy/contract.ts';
 import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Transport } from '#xds/transport.ts';
@@ -21,7 +24,10 @@ export interface ConfiguredProxy {
 }
 
 export interface ConfiguredProxyOptions {
-  readonly transport: Transport;
+  /** Absent: there is no management server. */
+  readonly transport?: Transport;
+  readonly listeners?: ListSource;
+  readonly clusters?: ListSource;
   readonly protocol?: 'sotw' | 'delta';
   readonly nodeId?: string;
   readonly initialFetchTimeoutMs?: number;
@@ -32,7 +38,14 @@ export function configuredProxy(
   t: Pick<TestContext, 'after'>,
   options: ConfiguredProxyOptions,
 ): ConfiguredProxy {
-  const { transport, protocol = 'delta', nodeId = 'test', initialFetchTimeoutMs = 60_000 } = options;
+  const {
+    transport,
+    protocol = 'delta',
+    listeners = { kind: 'ads' },
+    clusters = { kind: 'ads' },
+    nodeId = 'test',
+    initialFetchTimeoutMs = 60_000,
+  } = options;
   const dataPath = fakeDataPath();
   const secrets = createSecretStore();
   const metrics = new Metrics();
@@ -48,7 +61,7 @@ export function configuredProxy(
   const receive = createReceiver({
     configuration,
     secrets,
-    reader: { readFile: () => new Uint8Array(), environment: () => undefined },
+    reader: { readFile: (path) => readFileSync(path), environment: () => undefined },
     unknownFields: 'warn',
     unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
     counted: () => {},
@@ -58,9 +71,9 @@ export function configuredProxy(
     configuration,
     receive,
     node: create(NodeSchema, { id: nodeId }),
-    ads: { protocol, cluster: 'xds', initialMetadata: [] },
-    listeners: { kind: 'ads' },
-    clusters: { kind: 'ads' },
+    ads: transport && { protocol, cluster: 'xds', initialMetadata: [] },
+    listeners,
+    clusters,
     ownSecrets: new Set(['sds-grpc']),
     initialFetchTimeoutMs,
     needsConfiguration: true,
@@ -68,7 +81,7 @@ export function configuredProxy(
     log,
     metrics,
     random: () => 0,
-    transportTo: () => transport,
+    transportTo: () => transport ?? assert.fail('nothing is asked of a management server'),
   });
   t.after(() => {
     discovery.close();

@@ -11,7 +11,9 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { resourceTypes } from '#xds/resource-type.ts';
 import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
+import { type FileSecret, fileSecretsOf } from './file-secrets.ts';
 import { ResourceTable } from './resource-table.ts';
 import { timeSlices } from './time-slice.ts';
 
@@ -31,6 +33,8 @@ export interface Interest {
   readonly endpoints: ReadonlySet<string>;
   /** Names of secrets by the cluster that serves them; '' is the ADS stream. */
   readonly secrets: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Paths of files that hold secrets. */
+  readonly files: ReadonlySet<string>;
 }
 
 export interface Versioned<M extends Message> {
@@ -39,8 +43,14 @@ export interface Versioned<M extends Message> {
   readonly origin: 'static' | 'dynamic';
 }
 
+/** What a resource names, and where the secrets among it come from a file. */
+interface Needs extends Dependencies {
+  readonly files: readonly FileSecret[];
+}
+
 interface Waiting {
   readonly prepared: Prepared;
+  readonly needs: Needs;
   /** Set when it has waited long enough. */
   late: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -59,7 +69,7 @@ export class Configuration {
     route: new Map(),
     listener: new Map(),
   };
-  readonly #installed: Record<InstalledKind, Map<string, Dependencies>> = {
+  readonly #installed: Record<InstalledKind, Map<string, Needs>> = {
     cluster: new Map(),
     route: new Map(),
     listener: new Map(),
@@ -142,15 +152,18 @@ export class Configuration {
     const routes = new Set<string>();
     const endpoints = new Set<string>();
     const secrets = new Map<string, Set<string>>();
-    for (const dependencies of this.#allDependencies()) {
-      for (const name of dependencies.routes) routes.add(name);
-      for (const name of dependencies.endpoints) endpoints.add(name);
-      for (const { name, sdsCluster } of dependencies.secrets) {
+    const files = new Set<string>();
+    for (const needs of this.#allNeeds()) {
+      for (const name of needs.routes) routes.add(name);
+      for (const name of needs.endpoints) endpoints.add(name);
+      for (const { path } of needs.files) files.add(path);
+      for (const { name, sdsCluster } of needs.secrets) {
+        if (needs.files.some((file) => file.name === name)) continue;
         const ofCluster = secrets.get(sdsCluster) ?? new Set();
         secrets.set(sdsCluster, ofCluster.add(name));
       }
     }
-    return { routes, endpoints, secrets };
+    return { routes, endpoints, secrets, files };
   }
 
   /** What is accepted and not in force, such as `listener 0.0.0.0_8080`. */
@@ -186,7 +199,9 @@ export class Configuration {
   #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
     const { name } = prepared;
     clearTimeout(this.#waiting[kind].get(name)?.timer);
-    const waiting: Waiting = { prepared, late: false, timer: undefined };
+    const files = kind === 'route' ? [] : fileSecretsOf(resourceTypes[kind].schema, offer.message);
+    const needs: Needs = { ...prepared.dependencies, files };
+    const waiting: Waiting = { prepared, needs, late: false, timer: undefined };
     const { initialFetchTimeoutMs, log } = this.#deps;
     // 0: however long it takes.
     if (initialFetchTimeoutMs > 0) {
@@ -227,7 +242,6 @@ export class Configuration {
   }
 
   async #install(kind: InstalledKind, name: string, waiting: Waiting): Promise<void> {
-    const { dependencies } = waiting.prepared;
     clearTimeout(waiting.timer);
     try {
       await waiting.prepared.install();
@@ -240,8 +254,8 @@ export class Configuration {
       this.#waiting[kind].delete(name);
       this.table.activate(kind, name);
     }
-    this.#installed[kind].set(name, dependencies);
-    if (kind === 'cluster') this.#giveEndpoints(dependencies);
+    this.#installed[kind].set(name, waiting.needs);
+    if (kind === 'cluster') this.#giveEndpoints(waiting.needs);
     this.#settleAgain = true;
     this.#deps.log.info('apply.installed', { kind, name });
   }
@@ -304,10 +318,10 @@ export class Configuration {
     }
   }
 
-  *#allDependencies(): Generator<Dependencies> {
+  *#allNeeds(): Generator<Needs> {
     for (const kind of ['cluster', 'route', 'listener'] as const) {
       yield* this.#installed[kind].values();
-      for (const { prepared } of this.#waiting[kind].values()) yield prepared.dependencies;
+      for (const { needs } of this.#waiting[kind].values()) yield needs;
     }
   }
 

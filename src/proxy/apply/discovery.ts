@@ -50,6 +50,7 @@ class StreamsInStep implements Discovery {
   readonly #transports: Transport[] = [];
   readonly #secretStreams = new Map<string, XdsStream>();
   readonly #files: FileSource[] = [];
+  readonly #secretFiles = new Map<string, FileSource>();
   /** Lists that are asked for and have not come yet. */
   readonly #awaited = new Set<ResourceKind>();
   #ads: XdsStream | undefined;
@@ -94,7 +95,7 @@ class StreamsInStep implements Discovery {
     clearImmediate(this.#inStep);
     this.#ads?.close();
     for (const stream of this.#secretStreams.values()) stream.close();
-    for (const file of this.#files) file.close();
+    for (const file of [...this.#files, ...this.#secretFiles.values()]) file.close();
     for (const transport of this.#transports) transport.close();
   }
 
@@ -161,6 +162,7 @@ class StreamsInStep implements Discovery {
     this.#ads?.want('endpoint', interest.endpoints);
     this.#ads?.want('secret', interest.secrets.get('') ?? []);
     this.#keepSecretsInStep(interest);
+    this.#keepFilesInStep(interest.files);
   }
 
   #keepSecretsInStep({ secrets }: Interest): void {
@@ -178,6 +180,20 @@ class StreamsInStep implements Discovery {
       if (secrets.has(cluster)) continue;
       stream.close();
       this.#secretStreams.delete(cluster);
+    }
+  }
+
+  #keepFilesInStep(paths: ReadonlySet<string>): void {
+    const { configuration, log } = this.#deps;
+    for (const path of paths) {
+      if (this.#secretFiles.has(path)) continue;
+      const source = watchFileSource({ kind: 'secret', path, configuration, log, apply: this.#received });
+      this.#secretFiles.set(path, source);
+    }
+    for (const [path, source] of this.#secretFiles) {
+      if (paths.has(path)) continue;
+      source.close();
+      this.#secretFiles.delete(path);
     }
   }
 }

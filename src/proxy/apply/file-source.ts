@@ -1,5 +1,5 @@
 /**
- * Listeners or clusters from a file that holds a DiscoveryResponse (Envoy's `path_config_source`).
+ * Listeners, clusters or secrets from a file that holds a DiscoveryResponse (Envoy's `path_config_source`).
  * A new version takes effect when the file is moved into place or written; a broken one is reported
  * and the last good one stays.
  */
@@ -14,9 +14,12 @@ import { DiscoveryResponseSchema } from '#xds/gen/envoy/service/discovery/v3/dis
 import { decodeResource } from '#xds/resource-type.ts';
 import type { Configuration } from './configuration.ts';
 import type { Receive } from './receive.ts';
+import { filesOf } from './secret-material.ts';
+
+export type FileKind = 'cluster' | 'listener' | 'secret';
 
 export interface FileSourceOptions {
-  readonly kind: 'cluster' | 'listener';
+  readonly kind: FileKind;
   readonly path: string;
   readonly configuration: Configuration;
   readonly log: Logger;
@@ -31,31 +34,44 @@ export interface FileSource {
 const SETTLE_MS = 20;
 
 export function watchFileSource(options: FileSourceOptions): FileSource {
-  const { path, log } = options;
+  const { path, kind, log } = options;
+  const watchers = new Map<string, FSWatcher>();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
   let last: string | undefined;
+  let closed = false;
 
   const load = (): void => {
     running = running.then(async () => {
       const text = readText(path, log);
-      if (text === undefined || text === last) return;
+      // The files a secret names may have changed though it did not.
+      if (text === undefined || (text === last && kind !== 'secret') || closed) return;
       last = text;
-      await take(text, options);
+      for (const file of await take(text, options)) watchFolderOf(file);
     });
   };
-  const watcher: FSWatcher = watch(dirname(path), (_event, file) => {
-    // A folder that is swapped as a whole (Kubernetes) names another entry than the file's.
-    if (file !== null && file !== basename(path) && !file.startsWith('..')) return;
-    clearTimeout(timer);
-    timer = setTimeout(load, SETTLE_MS);
-  });
-  watcher.unref();
+  const watchFolderOf = (file: string): void => {
+    const folder = dirname(file);
+    if (watchers.has(folder) || closed) return;
+    const watcher = watch(folder, (_event, entry) => {
+      // A folder that is swapped as a whole (Kubernetes) names another entry than the file's.
+      if (kind !== 'secret' && entry !== null && entry !== basename(file) && !entry.startsWith('..')) return;
+      clearTimeout(timer);
+      timer = setTimeout(load, SETTLE_MS);
+    });
+    watchers.set(folder, watcher.unref());
+  };
+  try {
+    watchFolderOf(path);
+  } catch (error) {
+    log.error('apply.file-not-watched', { path, error });
+  }
   load();
   return {
     close(): void {
+      closed = true;
       clearTimeout(timer);
-      watcher.close();
+      for (const watcher of watchers.values()) watcher.close();
     },
   };
 }
@@ -69,20 +85,23 @@ function readText(path: string, log: Logger): string | undefined {
   }
 }
 
+/** Resolves to the files that are named inside. */
 async function take(
   text: string,
   { kind, path, configuration, log, apply }: FileSourceOptions,
-): Promise<void> {
-  const read = readUpdate(text, path, kind, configuration.dynamicNames(kind));
+): Promise<string[]> {
+  const read = readUpdate(text, path, kind, kind === 'secret' ? [] : configuration.dynamicNames(kind));
   const problems = read.ok ? (await apply(read.update)).problems : read.problems;
   if (problems.length > 0) log.warn('apply.file-problems', { path, problems: problems.map(formatProblem) });
+  if (!read.ok || read.update.kind !== 'secret') return [];
+  return read.update.changed.flatMap(({ message }) => filesOf(message));
 }
 
 type Read =
   | { readonly ok: true; readonly update: AnyUpdate }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-function readUpdate(text: string, path: string, kind: 'cluster' | 'listener', held: readonly string[]): Read {
+function readUpdate(text: string, path: string, kind: FileKind, held: readonly string[]): Read {
   const { documents, problems } = parseYaml(text, path);
   const [document] = documents;
   if (document === undefined || problems.some(({ level }) => level === 'error'))
