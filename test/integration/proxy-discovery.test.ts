@@ -1,7 +1,11 @@
 /** The proxy's streams over gRPC to a real control plane: plaintext and mutual TLS, both variants, loss and return. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { serveSecrets } from '#app/sds-server.ts';
+import type { WorkloadCertificate } from '#app/workload-identity.ts';
 import { CONTROL_PLANE_DNS_NAME } from '#identity/control-plane-name.ts';
+import { silentLogger } from '#observe/log.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { configuredProxy } from '../support/configured-proxy.ts';
 import { resources, startTestControlPlane } from '../support/control-plane.ts';
@@ -76,5 +80,33 @@ describe('configuration over gRPC', () => {
     await eventually(() => assert.ok(dataPath.events.includes('install cluster b')), { timeoutMs: 20_000 });
     const fresh = dataPath.events.slice(before.length);
     assert.deepEqual(fresh, ['endpoints b', 'install cluster b', 'endpoints b'], 'only what changed came');
+  });
+
+  test('secrets over a Unix socket, and their rotation', async (t) => {
+    const folder = tempDir(t);
+    const plane = await startTestControlPlane(t, { stateFolder: folder, resources: some });
+    const account = { namespace: 'default', serviceAccount: 'reviews' };
+    const obtain = async (): Promise<WorkloadCertificate> => {
+      const { rootPem, certificateChainPem, privateKeyPem } = await plane.certificate(account);
+      return { rootCaPem: rootPem, certificateChainPem, privateKeyPem, notAfterMs: 0 };
+    };
+    const socket = join(folder, 'sds.sock');
+    const server = await serveSecrets(socket, silentLogger);
+    t.after(() => server.close());
+    const first = await obtain();
+    server.set(first);
+    const { dataPath, secrets } = configuredProxy(t, {
+      transport: createGrpcTransport(() => ({ uri: `ipv4:${plane.plaintextAddress}` })),
+      secretTransport: createGrpcTransport(() => ({ uri: `unix:${socket}` })),
+      nodeId,
+    });
+    const asked = ['default', 'ROOTCA'].map((name) => ({ name, sdsCluster: 'agent' }));
+    dataPath.needs.set('web', { secrets: asked });
+    await eventually(() => assert.ok(dataPath.events.includes('install listener web')));
+    assert.equal(secrets.get('ROOTCA')?.trustedCaPem, first.rootCaPem);
+    assert.equal(secrets.get('default')?.privateKeyPem, first.privateKeyPem);
+    const second = await obtain();
+    server.set(second);
+    await eventually(() => assert.equal(secrets.get('default')?.privateKeyPem, second.privateKeyPem));
   });
 });

@@ -26,6 +26,8 @@ export interface ConfiguredProxy {
 export interface ConfiguredProxyOptions {
   /** Absent: there is no management server. */
   readonly transport?: Transport;
+  /** To every SDS cluster but `sds-grpc`. */
+  readonly secretTransport?: Transport;
   readonly listeners?: ListSource;
   readonly clusters?: ListSource;
   readonly protocol?: 'sotw' | 'delta';
@@ -81,7 +83,9 @@ export function configuredProxy(
     log,
     metrics,
     random: () => 0,
-    transportTo: () => transport ?? assert.fail('nothing is asked of a management server'),
+    transportTo: (cluster) =>
+      (cluster === 'xds' ? transport : options.secretTransport) ??
+      assert.fail('nothing is asked of a management server'),
   });
   t.after(() => {
     discovery.close();
