@@ -3,6 +3,7 @@
  * at half its life. Used by every process that speaks for a workload (sidecar, gateway, agent).
  * The private key is made here, anew for each certificate, and never sent.
  */
+import type { KeyObject } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { certificateFacts, certificatesFromPem, spiffeIdOf } from '#identity/certificate.ts';
 import { verifyChain } from '#identity/peer.ts';
@@ -157,7 +158,7 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
       validitySeconds: ttlSeconds,
       signal: this.#stopping.signal,
     });
-    return this.#accept(chain, privateKeyPem(keys.privateKey));
+    return this.#accept(chain, keys.privateKey);
   }
 
   /** A certificate that is still good; else a token. */
@@ -171,11 +172,12 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
   }
 
   /** Takes what the CA answered only if it is ours and ends in the root that came with it. */
-  #accept(chain: readonly string[], key: string): WorkloadCertificate {
+  #accept(chain: readonly string[], key: KeyObject): WorkloadCertificate {
     const certificates = certificatesFromPem(chain.join('\n'));
     const [leaf] = certificates;
     const root = certificates.at(-1);
     if (leaf === undefined || root === undefined) throw new Error('the control plane sent no certificate');
+    if (!leaf.checkPrivateKey(key)) throw new Error('the control plane sent a certificate for another key');
     const named = spiffeIdOf(leaf)?.uri;
     if (named !== this.#id.uri) {
       throw new RequestRefused(
@@ -184,12 +186,16 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
     }
     const sentRoot = certificates.length > 1 && root.ca && root.checkIssued(root);
     const rootCaPem = sentRoot ? root.toString() : this.#options.rootCaPem;
-    const verdict = verifyChain(leaf, trustBundles(trustBundle(this.#id.trustDomain, rootCaPem)));
+    const verdict = verifyChain(
+      leaf,
+      trustBundles(trustBundle(this.#id.trustDomain, rootCaPem)),
+      this.#nowMs(),
+    );
     if (!verdict.ok) throw new Error(`the control plane sent a certificate of no use: ${verdict.reason}`);
     const sent = sentRoot ? certificates.slice(0, -1) : certificates;
     return {
       certificateChainPem: sent.map(String).join(''),
-      privateKeyPem: key,
+      privateKeyPem: privateKeyPem(key),
       rootCaPem,
       notAfterMs: certificateFacts(leaf).notAfterMs,
     };

@@ -14,6 +14,7 @@ import { trustBundle, trustBundles } from './trust-bundle.ts';
 const notBefore = new Date('2026-01-01T00:00:00Z');
 const notAfter = new Date('2027-01-01T00:00:00Z');
 const validity = { notBefore, notAfter };
+const nowMs = Date.parse('2026-06-01T00:00:00Z');
 const reviews = workloadId('cluster.local', { namespace: 'default', serviceAccount: 'reviews' });
 const partner = workloadId('partner.example', { namespace: 'default', serviceAccount: 'reviews' });
 
@@ -122,7 +123,7 @@ describe('verifyPeer', () => {
 
   test('takes a leaf of its own trust domain', async () => {
     const bundles = trustBundles(trustBundle('cluster.local', issuer.certificatePem));
-    const verdict = verifyChain(await leafOf(issuer, reviews), bundles);
+    const verdict = verifyChain(await leafOf(issuer, reviews), bundles, nowMs);
     assert.deepEqual(verdict, { ok: true, id: reviews });
   });
 
@@ -132,20 +133,31 @@ describe('verifyPeer', () => {
       trustBundle('partner.example', stranger.certificatePem),
     );
     const forged = await leafOf(stranger, reviews);
-    assert.deepEqual(verifyChain(forged, bundles), { ok: false, reason: 'root-of-another-trust-domain' });
-    assert.equal(verifyChain(await leafOf(stranger, partner), bundles).ok, true);
+    assert.deepEqual(verifyChain(forged, bundles, nowMs), {
+      ok: false,
+      reason: 'root-of-another-trust-domain',
+    });
+    assert.equal(verifyChain(await leafOf(stranger, partner), bundles, nowMs).ok, true);
   });
 
   test('refuses a trust domain it has no bundle of', async () => {
     const bundles = trustBundles(trustBundle('cluster.local', issuer.certificatePem));
-    const verdict = verifyChain(await leafOf(stranger, partner), bundles);
+    const verdict = verifyChain(await leafOf(stranger, partner), bundles, nowMs);
     assert.deepEqual(verdict, { ok: false, reason: 'unknown-trust-domain' });
   });
 
   test('refuses a root that stands for itself', () => {
     const bundles = trustBundles(trustBundle('cluster.local', issuer.certificatePem));
-    const verdict = verifyChain(new X509Certificate(issuer.certificatePem), bundles);
+    const verdict = verifyChain(new X509Certificate(issuer.certificatePem), bundles, nowMs);
     assert.deepEqual(verdict, { ok: false, reason: 'not-one-spiffe-id' });
+  });
+
+  test('refuses a certificate that ran out since the handshake', async () => {
+    const bundles = trustBundles(trustBundle('cluster.local', issuer.certificatePem));
+    const leaf = await leafOf(issuer, reviews);
+    assert.equal(verifyChain(leaf, bundles, nowMs).ok, true);
+    const verdict = verifyChain(leaf, bundles, notAfter.getTime());
+    assert.deepEqual(verdict, { ok: false, reason: 'expired' });
   });
 
   test('refuses what OpenSSL did not accept, and a peer without a certificate', async () => {
@@ -155,6 +167,6 @@ describe('verifyPeer', () => {
     assert.deepEqual(verifyPeer(socket, bundles), { ok: false, reason: 'not-authorized' });
     const silent = { authorized: false, getPeerX509Certificate: () => undefined };
     assert.deepEqual(verifyPeer(silent, bundles), { ok: false, reason: 'no-certificate' });
-    assert.equal(verifyPeer({ ...socket, authorized: true }, bundles).ok, true);
+    assert.equal(verifyPeer({ ...socket, authorized: true }, bundles, nowMs).ok, true);
   });
 });

@@ -16,6 +16,7 @@ export type PeerVerdict =
 export type PeerRefusal =
   | 'no-certificate'
   | 'not-authorized'
+  | 'expired'
   | 'not-one-spiffe-id'
   | 'unknown-trust-domain'
   | 'root-of-another-trust-domain';
@@ -27,18 +28,28 @@ export type PeerSocket = Pick<TLSSocket, 'authorized' | 'getPeerX509Certificate'
 const MAX_CHAIN = 8;
 
 /** The identity of the peer of `socket`, and a reason where it has none. */
-export function verifyPeer(socket: PeerSocket, bundles: TrustBundles): PeerVerdict {
+export function verifyPeer(
+  socket: PeerSocket,
+  bundles: TrustBundles,
+  nowMs: number = Date.now(),
+): PeerVerdict {
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return { ok: false, reason: 'no-certificate' };
   if (socket.authorized !== true) return { ok: false, reason: 'not-authorized' };
-  return verifyChain(leaf, bundles);
+  return verifyChain(leaf, bundles, nowMs);
 }
 
 /**
- * The identity of a certificate whose validity and chain OpenSSL has already accepted: exactly one
- * SPIFFE URI, and a chain that ends in a root of that id's trust domain.
+ * The identity of a certificate whose chain OpenSSL has already accepted: exactly one SPIFFE URI, and
+ * a chain that ends in a root of that id's trust domain. Its end is looked at again, for OpenSSL
+ * does not when a session is resumed.
  */
-export function verifyChain(leaf: X509Certificate, bundles: TrustBundles): PeerVerdict {
+export function verifyChain(
+  leaf: X509Certificate,
+  bundles: TrustBundles,
+  nowMs: number = Date.now(),
+): PeerVerdict {
+  if (leaf.validToDate.getTime() <= nowMs) return { ok: false, reason: 'expired' };
   const id = spiffeIdOf(leaf);
   // A CA, and an id without a path, stand for a trust domain and not for a workload (X.509-SVID §5.2).
   if (id === undefined || id.path === '' || leaf.ca) return { ok: false, reason: 'not-one-spiffe-id' };

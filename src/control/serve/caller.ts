@@ -1,7 +1,6 @@
 /** Who calls: the identity of a gRPC call, from its certificate or a join token, and from nothing else. */
 import { X509Certificate } from 'node:crypto';
 import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
-import { certificateFacts } from '#identity/certificate.ts';
 import { verifyChain } from '#identity/peer.ts';
 import { type ServiceAccountRef, type SpiffeId, serviceAccountOf, workloadId } from '#identity/spiffe-id.ts';
 import type { TrustBundle } from '#identity/trust-bundle.ts';
@@ -55,11 +54,10 @@ export function authenticator(bundle: TrustBundle, tokens: JoinTokens, nowMs: ()
   };
 
   function byCertificate(leaf: X509Certificate): Authentication {
-    const verdict = verifyChain(leaf, bundles);
+    const verdict = verifyChain(leaf, bundles, nowMs());
     if (!verdict.ok) return refuse(`the client certificate is of no use here: ${verdict.reason}`);
     const account = serviceAccountOf(verdict.id);
     if (account === undefined) return refuse(`${verdict.id.uri} names no service account`);
-    if (certificateFacts(leaf).notAfterMs <= nowMs()) return refuse('the client certificate has expired');
     return { ok: true, caller: { by: 'certificate', id: verdict.id, account, pod: undefined } };
   }
 }
