@@ -51,7 +51,7 @@ function prepare(options: ProxyOptions, log: Logger, quit: () => void): Prepared
   if (!loaded.ok) throw refused(loaded.problems);
   applyNodeFlags(loaded.value, options);
   const settings = bootstrapSettings(loaded.value.bootstrap);
-  const problems = [...loaded.problems, ...settings.problems];
+  const problems = [...loaded.problems, ...settings.problems.map(loaded.value.place)];
   if (!settings.ok) throw refused(problems);
   const value: ProxyProcessOptions = {
     loaded: loaded.value,

@@ -157,7 +157,11 @@ function processOptions(
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
   };
   return {
-    loaded: { bootstrap: bootstrapOf(type, options), locate: (problem) => problem },
+    loaded: {
+      bootstrap: bootstrapOf(type, options),
+      locate: (problem) => problem,
+      place: (problem) => problem,
+    },
     settings,
     commandLine: create(CommandLineOptionsSchema, {
       concurrency: 1,

@@ -125,10 +125,19 @@ static_resources:
     });
   }
 
+  test('problems are placed in the text that wins', () => {
+    const loaded = good(file('admin: {profile_path: /a}'), overlay('admin:\n  profile_path: /b\n'));
+    const settings = bootstrapSettings(loaded.bootstrap);
+    assert.match(
+      formatProblem(loaded.place(settings.problems[0]!)),
+      /^--config-yaml:2:3: warning: admin\.profile_path/,
+    );
+  });
+
   test('what has no effect is said', () => {
     const { bootstrap } = good(file('layered_runtime: {layers: [{name: s, static_layer: {re2.max: 1}}]}'));
     const settings = bootstrapSettings(bootstrap);
     assert.ok(settings.ok);
-    assert.match(formatProblem(settings.problems[0]!), /static_layer\.re2\.max: has no effect/);
+    assert.match(formatProblem(settings.problems[0]!), /static_layer\["re2\.max"\]: has no effect/);
   });
 });

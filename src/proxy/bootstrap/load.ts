@@ -19,6 +19,8 @@ export interface LoadedBootstrap {
   readonly bootstrap: Bootstrap;
   /** Where `static_resources.KIND[index]` and a path below it stand. */
   locate(problem: Problem, kind: StaticKind, index: number): Problem;
+  /** The same for a problem whose path begins at the bootstrap itself. */
+  place(problem: Problem): Problem;
 }
 
 /** Lists of `static_resources`. */
@@ -51,7 +53,28 @@ export function loadBootstrap(
     mergeFromBinary(BootstrapSchema, bootstrap, toBinary(BootstrapSchema, message));
   const locate = (problem: Problem, kind: StaticKind, index: number): Problem =>
     located(problem, kind, index, parts);
-  return { ok: true, value: { bootstrap, locate }, problems };
+  return { ok: true, value: { bootstrap, locate, place: (problem) => placed(problem, parts) }, problems };
+}
+
+/** In the text that says most of the path; of two, the later one wins as it does in the merge. */
+function placed(problem: Problem, parts: readonly Part[]): Problem {
+  const steps = stepsOf(problem.path ?? '');
+  for (let length = steps.length; length > 0; length--) {
+    const inner = steps.slice(0, length);
+    const holder = parts.findLast(({ document }) => holds(document.value, inner));
+    const at = holder?.document.positionOf(inner);
+    if (at !== undefined) return { ...problem, at };
+  }
+  return problem;
+}
+
+function holds(value: unknown, path: readonly (string | number)[]): boolean {
+  let inner = value;
+  for (const step of path) {
+    if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, step)) return false;
+    inner = (inner as Record<string | number, unknown>)[step];
+  }
+  return true;
 }
 
 function loadPart(

@@ -4,6 +4,7 @@
  */
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
+import { formatPath } from '#xds/document-path.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import {
@@ -207,7 +208,7 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
     if (layerSpecifier.case !== 'staticLayer') return;
     for (const key of Object.keys(layerSpecifier.value)) {
       report(
-        `layered_runtime.layers[${i}].static_layer.${key}`,
+        formatPath(['layered_runtime', 'layers', i, 'static_layer', key]),
         'has no effect: no runtime key is supported',
         'warning',
       );
