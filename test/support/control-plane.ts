@@ -4,7 +4,6 @@ import type { TestContext } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { requestCertificate } from '#app/certificate-client.ts';
 import { type ControlPlane, startControlPlane } from '#app/control-plane.ts';
-import type { ProxyNode } from '#control/translate/node.ts';
 import { createSigningRequest, generateKeyPair, privateKeyPem } from '#identity/signing-request.ts';
 import { type ServiceAccountRef, workloadId } from '#identity/spiffe-id.ts';
 import { silentLogger } from '#observe/log.ts';
@@ -87,7 +86,6 @@ export async function startTestControlPlane(
   options: TestControlPlaneOptions,
 ): Promise<TestControlPlane> {
   let current = options.resources;
-  const nodes = new Set<ProxyNode>();
   const plane = await startControlPlane({
     stateFolder: options.stateFolder,
     trustDomain: 'cluster.local',
@@ -96,8 +94,7 @@ export async function startTestControlPlane(
     name: 'control-test',
     source: {
       ready: () => current !== undefined,
-      snapshot(node, previous) {
-        nodes.add(node);
+      snapshot(_node, previous) {
         return snapshotOf(current ?? [], previous);
       },
       serviceAccountOf: (namespace, pod) => options.accounts?.[`${namespace}/${pod}`],
