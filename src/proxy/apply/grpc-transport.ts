@@ -44,6 +44,9 @@ export interface ChannelTarget {
   readonly tls?: ChannelTls;
 }
 
+/** Beyond, a connection is no longer reported as open before its first message. */
+const CONNECT_TIMEOUT_MS = 20_000;
+
 const UNKNOWN = 2;
 const UNAVAILABLE = 14;
 
@@ -145,7 +148,10 @@ function openStream<In extends DescMessage, Out extends DescMessage>(
         metadataOf(grpc, options),
       );
       call = running;
-      running.on('metadata', () => events.onOpen?.());
+      // Headers may come with the first message only: a connection that stands is open.
+      client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => {
+        if (error === undefined && !ended) events.onOpen?.();
+      });
       running.on('data', (message: MessageShape<Out>) => {
         if (!ended) events.onMessage(message);
       });

@@ -75,6 +75,7 @@ class ReconnectingStream implements XdsStream {
   #working = false;
   #startAfterWork = false;
   #backOffMs = FIRST_BACK_OFF_MS;
+  #openedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -95,6 +96,8 @@ class ReconnectingStream implements XdsStream {
       return;
     }
     const events: StreamEvents<Response> = {
+      // A server that has nothing new for us says nothing.
+      onOpen: () => this.#opened(),
       onMessage: (response) => {
         this.#heard();
         this.#inbox.push(response);
@@ -144,8 +147,13 @@ class ReconnectingStream implements XdsStream {
 
   #heard(): void {
     this.#backOffMs = FIRST_BACK_OFF_MS;
+    this.#opened();
+  }
+
+  #opened(): void {
     if (this.#options.connectedState.value === 1) return;
     this.everConnected = true;
+    this.#openedMs = performance.now();
     this.#options.connectedState.set(1);
     this.#options.log.info('xds.connected', { stream: this.#options.name });
   }
@@ -156,6 +164,7 @@ class ReconnectingStream implements XdsStream {
     this.#client.disconnected();
     this.#options.connectedState.set(0);
     if (this.#closed) return;
+    if (performance.now() - this.#openedMs > MAX_BACK_OFF_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
     // Full jitter, so that a restarted server is not met by all its clients at once.
     const waitMs = Math.ceil(this.#backOffMs * (0.5 + this.#options.random() / 2));
     this.#backOffMs = Math.min(this.#backOffMs * 2, MAX_BACK_OFF_MS);
