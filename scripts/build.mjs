@@ -69,7 +69,10 @@ if (globalThis.heddleSnapshot === undefined) {
   globalThis.heddleUrl = require('node:url').pathToFileURL(__filename).href;
   globalThis.heddleSelf = [__filename];
 }
+(function (require) {
 `;
+
+const footer = '})(heddleRequire);';
 
 const snapshotEntry = (bundle) => `
 const { startupSnapshot } = require('node:v8');
@@ -116,8 +119,9 @@ export async function build() {
         keepNames: false,
         supported: { 'dynamic-import': false },
         plugins: [builtinGetters, lazyRequire],
-        define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false', require: 'heddleRequire' },
+        define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },
         banner: { js: banner },
+        footer: { js: footer },
       }),
       ...lazyLibraries.map((name) =>
         esbuild.build({
