@@ -31,6 +31,7 @@ import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Transport } from '#xds/transport.ts';
 import { dataReader, localAddress, resolveHost } from './operating-system.ts';
+import type { StopSignal } from './stop-signal.ts';
 
 export interface ProxyProcessOptions {
   readonly loaded: LoadedBootstrap;
@@ -48,6 +49,8 @@ export interface ProxyProcessOptions {
   readonly transportTo?: (cluster: string) => Transport;
   /** How long an access-log line may wait in memory; absent: 1 s. */
   readonly logFlushIntervalMs?: number | undefined;
+  /** How long connections may finish when listeners are drained. */
+  readonly drainTimeMs: number;
   readonly log: Logger;
   /** Ends the process in order; called by `POST /quitquitquit`. */
   readonly quit: () => void;
@@ -63,8 +66,8 @@ export interface ProxyProcess {
   state(): ServerState;
   /** Puts a secret of this process in force and shows it, without its key, in `/config_dump`. */
   setSecret(name: string, material: SecretMaterial): void;
-  /** Lets connections finish within `drainTimeMs`, then closes everything. */
-  stop(drainTimeMs: number): Promise<void>;
+  /** Lets connections finish within the drain time, then closes everything. */
+  stop(): Promise<void>;
   /** Closes everything now. */
   close(): Promise<void>;
 }
@@ -85,6 +88,11 @@ export async function startProxyProcess(options: ProxyProcessOptions): Promise<S
     return { ok: false, problems };
   }
   return { ok: true, process: running, problems };
+}
+
+/** Ends it gracefully, or at once where it is asked a second time. */
+export async function stopInOrder(running: ProxyProcess, stopping: StopSignal): Promise<void> {
+  await Promise.race([running.stop(), stopping.askedAgain.then(() => running.close())]);
 }
 
 /** Checks static resources as `startProxyProcess` would, without opening a socket. */
@@ -182,7 +190,8 @@ class RunningProxy implements ProxyProcess {
     this.#options.secrets.set(name, material);
   }
 
-  async stop(drainTimeMs: number): Promise<void> {
+  async stop(): Promise<void> {
+    const { drainTimeMs } = this.#options;
     this.#state = 'DRAINING';
     this.#options.log.info('proxy.draining', { drainTimeMs });
     this.#discovery.close();
@@ -308,7 +317,7 @@ class RunningProxy implements ProxyProcess {
 
   async #drainListeners(graceful: boolean, inboundOnly: boolean): Promise<void> {
     if (!inboundOnly) {
-      await this.dataPath.drain(graceful ? 600_000 : 0);
+      await this.dataPath.drain(graceful ? this.#options.drainTimeMs : 0);
       return;
     }
     const inbound = this.#configuration.table

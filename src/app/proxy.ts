@@ -17,7 +17,13 @@ import {
 import { LocalitySchema, NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { introduce } from './introduce.ts';
 import { openLog } from './process-log.ts';
-import { type ProxyProcessOptions, problemTexts, startProxyProcess, validateProxy } from './proxy-process.ts';
+import {
+  type ProxyProcessOptions,
+  problemTexts,
+  startProxyProcess,
+  stopInOrder,
+  validateProxy,
+} from './proxy-process.ts';
 import { stopSignal } from './stop-signal.ts';
 
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
@@ -34,7 +40,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   }
   if (!started.ok) throw refused(started.problems);
   await stopping.asked;
-  await Promise.race([started.process.stop(options.drainTimeS * 1000), stopping.askedAgain]);
+  await stopInOrder(started.process, stopping);
   return EXIT_OK;
 }
 
@@ -67,6 +73,7 @@ function prepare(options: ProxyOptions, log: Logger, quit: () => void): Prepared
           : 'warn',
     adminAddressPath: options.adminAddressPath,
     logFlushIntervalMs: options.fileFlushIntervalMsec,
+    drainTimeMs: options.drainTimeS * 1000,
     log,
     quit,
   };

@@ -34,6 +34,7 @@ import {
   type ProxyProcessOptions,
   problemTexts,
   startProxyProcess,
+  stopInOrder,
 } from './proxy-process.ts';
 import { type StopSignal, stopSignal } from './stop-signal.ts';
 import {
@@ -70,7 +71,7 @@ export async function runWorkloadProxy(type: NodeType, options: WorkloadProxyOpt
   log.info(`${type}.started`, { name: options.name, admin: process.adminAddress });
   await stopping.asked;
   identity.stop();
-  await Promise.race([process.stop(options.drainTimeS * 1000), stopping.askedAgain]);
+  await stopInOrder(process, stopping);
   for (const server of servers) await server.close();
   return EXIT_OK;
 }
@@ -181,6 +182,7 @@ function processOptions(
           tls: { rootPem: rootCaPem, certificateChainPem, privateKeyPem, serverName: CONTROL_PLANE_DNS_NAME },
         };
       }),
+    drainTimeMs: options.drainTimeS * 1000,
     log,
     quit: () => stopping.stop(),
   };

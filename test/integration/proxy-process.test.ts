@@ -1,0 +1,145 @@
+/** `heddle proxy` as people run it: a request through it, its admin interface, its end. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { startProxyChild } from '../support/proxy-child.ts';
+
+const TYPES = 'type.googleapis.com/envoy';
+
+/** One listener `web` that sends everything to `port`. */
+function bootstrap(port: number, listenPort = 0): string {
+  const at = (number: number): object => ({ socket_address: { address: '127.0.0.1', port_value: number } });
+  return JSON.stringify({
+    admin: { address: at(0) },
+    static_resources: {
+      listeners: [
+        {
+          name: 'web',
+          address: at(listenPort),
+          filter_chains: [
+            {
+              filters: [
+                {
+                  name: 'http',
+                  typed_config: {
+                    '@type': `${TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+                    stat_prefix: 'web',
+                    route_config: {
+                      virtual_hosts: [
+                        {
+                          name: 'all',
+                          domains: ['*'],
+                          routes: [{ match: { prefix: '/' }, route: { cluster: 'app' } }],
+                        },
+                      ],
+                    },
+                    http_filters: [
+                      {
+                        name: 'router',
+                        typed_config: { '@type': `${TYPES}.extensions.filters.http.router.v3.Router` },
+                      },
+                    ],
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+      clusters: [
+        {
+          name: 'app',
+          type: 'STATIC',
+          load_assignment: {
+            cluster_name: 'app',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: at(port) } }] }],
+          },
+        },
+      ],
+    },
+  });
+}
+
+async function application(
+  t: TestContext,
+  answerAfter: () => Promise<void> = async () => {},
+): Promise<number> {
+  const server = createServer((_, response) => {
+    void answerAfter().then(() => response.end('hello'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+describe('heddle proxy', () => {
+  test('carries requests, and says so in its statistics', async (t) => {
+    const proxy = startProxyChild(t, bootstrap(await application(t)));
+    const url = `http://127.0.0.1:${await proxy.port('web')}/`;
+    assert.equal(await (await fetch(url)).text(), 'hello');
+    assert.equal((await proxy.admin('/ready')).status, 200);
+    await eventually(async () => {
+      const stats = await (await proxy.admin('/stats')).text();
+      assert.match(stats, /^cluster\.app\.upstream_rq_200: 1$/m);
+      assert.match(stats, /^http\.web\.downstream_rq_2xx: 1$/m);
+    });
+    assert.match(await (await proxy.admin('/clusters')).text(), /^app::127\.0\.0\.1:\d+::rq_total::1$/m);
+    assert.match(await (await proxy.admin('/config_dump')).text(), /"@type": "[^"]*ListenersConfigDump"/);
+    assert.equal((await proxy.admin('/quitquitquit')).status, 405);
+    assert.equal((await proxy.admin('/quitquitquit', 'POST')).status, 200);
+    assert.equal(await proxy.ended, 0);
+  });
+
+  test('on SIGTERM it finishes what runs, takes nothing new, and ends with 0', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const port = await application(t, () => {
+      asked.resolve();
+      return answer.promise;
+    });
+    const proxy = startProxyChild(t, bootstrap(port), ['--drain-time-s', '20']);
+    const url = `http://127.0.0.1:${await proxy.port('web')}/`;
+    const running = fetch(url);
+    await asked.promise;
+    proxy.child.kill('SIGTERM');
+    await eventually(() => assert.rejects(fetch(url)));
+    assert.equal(await (await proxy.admin('/ready')).text(), 'DRAINING\n');
+    answer.resolve();
+    assert.equal(await (await running).text(), 'hello');
+    assert.equal(await proxy.ended, 0);
+  });
+
+  test('a second signal ends it at once', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    const port = await application(t, () => {
+      asked.resolve();
+      return new Promise(() => {});
+    });
+    const proxy = startProxyChild(t, bootstrap(port), ['--drain-time-s', '600']);
+    const url = `http://127.0.0.1:${await proxy.port('web')}/`;
+    const running = assert.rejects(fetch(url));
+    await asked.promise;
+    proxy.child.kill('SIGTERM');
+    await eventually(() => assert.match(proxy.output(), /proxy\.draining/));
+    proxy.child.kill('SIGTERM');
+    assert.equal(await proxy.ended, 0);
+    await running;
+  });
+
+  test('a port that is taken ends it with what is wrong', async (t) => {
+    const holder = createTcpServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    t.after(() => holder.close());
+    const { port } = holder.address() as AddressInfo;
+    const proxy = startProxyChild(t, bootstrap(1, port));
+    assert.equal(await proxy.ended, 65);
+    assert.match(proxy.output(), /listener web.*EADDRINUSE/s);
+  });
+});
