@@ -78,12 +78,6 @@ const argumentOperators: Readonly<Record<string, (argument: string) => Parsed<Op
   },
 };
 
-/** Names of all operators, for the reference. */
-export const operatorNames: readonly string[] = [
-  ...Object.keys(argumentOperators),
-  ...Object.keys(plainOperators),
-].sort();
-
 export function compileOperator(command: Command): Parsed<Operator> {
   const found = findOperator(command);
   const { maxLength } = command;

@@ -201,6 +201,14 @@ describe('istio-stats', () => {
     );
   });
 
+  test('a peer with an identity and no metadata has at least a namespace', () => {
+    const exchange = testExchange({ ...inMesh, cluster });
+    const samples = counted(IstioStats_Reporter.SERVER, reviews, PeerMetadata_Direction.INBOUND, [exchange]);
+    const labels = samples.find(({ name }) => name === 'istio_requests_total')?.labels;
+    assert.equal(labels?.source_workload_namespace, 'default');
+    assert.equal(labels?.source_workload, 'unknown');
+  });
+
   test('other codes, flags and gRPC statuses are other rows', () => {
     const grpc = {
       requestHeaders: ['content-type', 'application/grpc'],

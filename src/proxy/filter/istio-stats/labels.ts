@@ -81,7 +81,7 @@ export function commonValues(ends: Ends): string[] {
 function workloadValues(workload: Workload | undefined, principal: string): string[] {
   return [
     workload?.name || UNKNOWN,
-    workload?.namespace || UNKNOWN,
+    workload?.namespace || namespaceOf(principal) || UNKNOWN,
     workload?.canonicalName || UNKNOWN,
     workload?.canonicalRevision || UNKNOWN,
     workload?.app || UNKNOWN,
@@ -89,6 +89,11 @@ function workloadValues(workload: Workload | undefined, principal: string): stri
     workload?.cluster || UNKNOWN,
     principal || UNKNOWN,
   ];
+}
+
+/** `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT`: all that a peer without metadata tells. */
+function namespaceOf(principal: string): string | undefined {
+  return /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\//.exec(principal)?.[1];
 }
 
 /** `outbound|9080|v1|reviews.default.svc.cluster.local` names its service; others do not. */
