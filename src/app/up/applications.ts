@@ -93,7 +93,7 @@ export class Applications {
     const { name: pod } = this.#place;
     const name = at === 0 ? pod : `${pod}.${container.name}`;
     return new Supervised(name, async () => this.#spec(container, name), this.#mesh.watchdog, {
-      onStart: () => {},
+      onStart: () => this.#mesh.onChange(this),
       onEnd: (end, restartInMs) => {
         this.#settings.onEnd();
         this.#tellEnd(container, name, end, restartInMs);

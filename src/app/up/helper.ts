@@ -32,7 +32,10 @@ export class Helper {
     this.#graceMs = settings.graceMs;
     this.#pulse = new Pulse({ check: isReady, onChange, fastMs: FAST_MS, slowMs: SLOW_MS });
     this.#supervised = new Supervised(name, prepare, mesh.watchdog, {
-      onStart: () => this.#pulse.start(),
+      onStart: () => {
+        this.#pulse.start();
+        onChange();
+      },
       onEnd: (end, restartInMs) => {
         this.#pulse.lost();
         tellEnd(mesh, name, end, restartInMs);

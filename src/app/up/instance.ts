@@ -157,8 +157,10 @@ export class Instance {
     }
   }
 
+  /** Its process or its readiness: the former is told also where the latter stays what it is. */
   #helperChanged(): void {
     this.#update();
+    this.#mesh.onChange(this);
   }
 
   /** Every port of every container; a workload without ports answers while it runs. */
