@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type MeshInstance, type MeshState, readMeshState } from '#cli/mesh-state.ts';
+import { type MeshInstance, type MeshState, readMeshState, type StartedProcess } from '#cli/mesh-state.ts';
 import { isAlive } from '#host/process-identity.ts';
 import { eventually } from './eventually.ts';
 import { parseSamples, type Sample } from './prometheus-text.ts';
@@ -16,6 +16,8 @@ export interface RunningMesh {
   state(): MeshState;
   /** Instances of a Deployment; fails when there are none. */
   instancesOf(workload: string): readonly MeshInstance[];
+  /** Such as `control`, `catalog-v1-2`, `catalog-v1-2.sidecar`; fails when it does not run just now. */
+  processOf(name: string): StartedProcess;
   /** What the proxy of an instance counts (port 15090). */
   metricsOf(instance: Pick<MeshInstance, 'meshAddress'>): Promise<Sample[]>;
   /** Everything the runner printed so far. */
@@ -65,13 +67,18 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
     assert.notEqual(found.length, 0, `no instance of ${workload}`);
     return found;
   };
+  const processOf = (name: string): StartedProcess => {
+    const found = state().processes.find((process) => process.name === name);
+    assert.ok(found, `no process ${name}`);
+    return found;
+  };
   const metricsOf = async ({ meshAddress }: Pick<MeshInstance, 'meshAddress'>): Promise<Sample[]> => {
     const response = await fetch(`http://${meshAddress}:${metricsPort}/stats/prometheus`);
     assert.equal(response.status, 200);
     return parseSamples(await response.text());
   };
   const [ingressUrl = ''] = state().ingressUrls;
-  return { ingressUrl, stateDirectory, state, instancesOf, metricsOf, output, stop };
+  return { ingressUrl, stateDirectory, state, instancesOf, processOf, metricsOf, output, stop };
 }
 
 function assertReady(child: ChildProcess, { instances, gateways, ingressUrls }: MeshState): void {
