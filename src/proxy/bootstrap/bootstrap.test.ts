@@ -105,6 +105,15 @@ static_resources:
     assert.equal(settings.value.initialFetchTimeoutMs, 15_000);
   });
 
+  test('no end of waiting for one is none for both', () => {
+    const text = ads
+      .replace('cds_config: {', 'cds_config: {initial_fetch_timeout: 0s, ')
+      .replace('lds_config: {', 'lds_config: {initial_fetch_timeout: 5s, ');
+    const settings = bootstrapSettings(good(file(text)).bootstrap);
+    assert.ok(settings.ok);
+    assert.equal(settings.value.initialFetchTimeoutMs, 0);
+  });
+
   const refused: [text: string, message: RegExp][] = [
     [ads.replace('DELTA_GRPC', 'REST'), /ads_config\.api_type: must be GRPC or DELTA_GRPC/],
     [ads.replace('clusters: [{name: xds}]', 'clusters: []'), /no static cluster is named "xds"/],
@@ -112,7 +121,7 @@ static_resources:
     ['dynamic_resources: {lds_config: {ads: {}}}', /ads_config is missing/],
     [
       'stats_config: {stats_tags: [{tag_name: a, fixed_value: b}]}',
-      /stats_config\.stats_tags: is not supported/,
+      /stats_tags\[0\]\.tag_name: only the default tags/,
     ],
     ['admin: {address: {socket_address: {address: a, named_port: http}}}', /named_port: is not supported/],
     ['cluster_manager: {local_cluster_name: me}', /no static cluster is named "me"/],

@@ -189,11 +189,8 @@ function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
 }
 
 function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
-  const { statsConfig, clusterManager, layeredRuntime, admin, applicationLogConfig } = bootstrap;
-  if (statsConfig !== undefined && statsConfig.statsTags.length > 0) {
-    report('stats_config.stats_tags', 'is not supported');
-  }
-  if (statsConfig?.useAllDefaultTags === false) report('stats_config.use_all_default_tags', 'must be true');
+  const { clusterManager, layeredRuntime, admin, applicationLogConfig } = bootstrap;
+  checkStatsTags(bootstrap, report);
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
   }
@@ -222,9 +219,36 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
   });
 }
 
+/** Envoy cuts tags out of names with regular expressions; here they are known where a metric is made. */
+function checkStatsTags({ statsConfig }: Bootstrap, report: Report): void {
+  statsConfig?.statsTags.forEach(({ tagName, tagValue }, i) => {
+    const at = `stats_config.stats_tags[${i}]`;
+    if (!defaultTags.has(tagName)) report(`${at}.tag_name`, 'only the default tags of Envoy are supported');
+    else if (tagValue.case === 'fixedValue')
+      report(`${at}.fixed_value`, 'is not supported for a default tag');
+    else if (tagValue.case === 'regex')
+      report(`${at}.regex`, 'has no effect: the tag is always taken whole', 'warning');
+  });
+  if (statsConfig?.useAllDefaultTags === false) {
+    report('stats_config.use_all_default_tags', 'has no effect: the default tags are always used', 'warning');
+  }
+}
+
+/** Tags that metrics have here (Envoy, `well_known_names.h`). */
+const defaultTags: ReadonlySet<string> = new Set([
+  'envoy.cluster_name',
+  'envoy.http_conn_manager_prefix',
+  'envoy.listener_address',
+  'envoy.response_code',
+  'envoy.response_code_class',
+  'envoy.tcp_prefix',
+]);
+
 function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]): number {
   const given = sources.flatMap((source) => milliseconds(source?.initialFetchTimeout) ?? []);
-  return given.length === 0 ? INITIAL_FETCH_TIMEOUT_MS : Math.max(...given);
+  if (given.length === 0) return INITIAL_FETCH_TIMEOUT_MS;
+  // 0 is without end.
+  return given.includes(0) ? 0 : Math.max(...given);
 }
 
 function milliseconds(duration: Duration | undefined): number | undefined {
