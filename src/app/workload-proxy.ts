@@ -42,6 +42,7 @@ import {
   type WorkloadCertificate,
   type WorkloadIdentity,
 } from './workload-identity.ts';
+import { workloadNode } from './workload-node.ts';
 
 /** Names the control plane gives to the secrets of every workload, and to the cluster that serves them (Istio's). */
 const CERTIFICATE_SECRET = 'default';
@@ -190,12 +191,12 @@ function processOptions(
 
 /** What an Envoy in this place would be given; shown by `/config_dump`. */
 function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
-  const { name, namespace, address } = options;
-  const domain = `${namespace}.svc.cluster.local`;
+  const { name, labels, workload = labels.app ?? name } = options;
+  const { id, cluster, metadata } = workloadNode({ ...options, pod: name, workload });
   const node = create(NodeSchema, {
-    id: `${type}~${address}~${name}.${namespace}~${domain}`,
-    cluster: `${options.labels.app ?? options.workload ?? name}.${namespace}`,
-    metadata: nodeMetadata(options),
+    id: id.replace(/^sidecar/, type),
+    cluster,
+    metadata: { ...metadata, HEDDLE_VERSION, ...options.metadata } as JsonObject,
   });
   introduce(node);
   const ads = create(ConfigSourceSchema, {
@@ -214,22 +215,6 @@ function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
       ldsConfig: ads,
     },
   });
-}
-
-function nodeMetadata(options: WorkloadProxyOptions): JsonObject {
-  const { name, namespace, labels, serviceAccount, clusterId, meshId, workload, metadata } = options;
-  return {
-    INTERCEPTION_MODE: 'NONE',
-    NAME: name,
-    NAMESPACE: namespace,
-    LABELS: { ...labels },
-    SERVICE_ACCOUNT: serviceAccount,
-    CLUSTER_ID: clusterId,
-    MESH_ID: meshId,
-    WORKLOAD_NAME: workload ?? labels.app ?? name,
-    HEDDLE_VERSION,
-    ...(metadata as JsonObject),
-  };
 }
 
 function controlUri(control: string): string {

@@ -12,12 +12,14 @@ test('the bootstrap for Envoy is valid here', () => {
     rootCertificate: '/root.pem',
     sdsSocket: '/sds.sock',
     address: '127.1.1.1',
-    name: 'reviews-v1-0',
+    pod: 'reviews-v1-0',
+    clusterId: 'Kubernetes',
+    meshId: 'cluster.local',
     namespace: 'default',
     serviceAccount: 'reviews',
     workload: 'reviews-v1',
     labels: { app: 'reviews' },
-  } as Parameters<typeof envoyBootstrap>[0];
+  };
   const loaded = loadBootstrap([{ name: 'envoy.json', text: JSON.stringify(envoyBootstrap(place)) }], {
     allowUnknownFields: false,
   });
