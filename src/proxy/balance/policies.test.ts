@@ -13,7 +13,10 @@ test('round robin: each in turn', () => {
   const picker = roundRobin.build([endpoint('a'), endpoint('b'), endpoint('c')], settings);
   const turn = [1, 2, 3].map(() => picker.pick()!.id);
   assert.deepEqual([...turn].sort(), ['a', 'b', 'c']);
-  assert.deepEqual([1, 2, 3].map(() => picker.pick()!.id), turn);
+  assert.deepEqual(
+    [1, 2, 3].map(() => picker.pick()!.id),
+    turn,
+  );
 });
 
 test('round robin with weights: heavy ones are spread, not bunched', () => {

@@ -5,7 +5,10 @@ import { areWeightsEqual, WeightedOrder } from './weighted-order.ts';
 /** One after the other, from a place drawn at random; by weight where weights differ. */
 export const roundRobin: PolicyDefinition = {
   kind: 'round_robin',
-  build<E extends Candidate>(endpoints: readonly E[], { random }: { random: { below(n: number): number } }): Picker<E> {
+  build<E extends Candidate>(
+    endpoints: readonly E[],
+    { random }: { random: { below(n: number): number } },
+  ): Picker<E> {
     const count = endpoints.length;
     if (count === 0 || areWeightsEqual(endpoints)) {
       let next = count === 0 ? 0 : random.below(count);
@@ -31,13 +34,19 @@ export const roundRobin: PolicyDefinition = {
 /** Any endpoint, each as often as its weight says. O(log n). */
 export const random: PolicyDefinition = {
   kind: 'random',
-  build<E extends Candidate>(endpoints: readonly E[], settings: { random: { below(n: number): number; ratio(): number } }): Picker<E> {
+  build<E extends Candidate>(
+    endpoints: readonly E[],
+    settings: { random: { below(n: number): number; ratio(): number } },
+  ): Picker<E> {
     if (endpoints.length === 0 || areWeightsEqual(endpoints)) {
       return { pick: () => endpoints[settings.random.below(endpoints.length)] };
     }
     const ends: number[] = [];
     let total = 0;
-    for (const { traits } of endpoints) ends.push((total += traits.weight));
+    for (const { traits } of endpoints) {
+      total += traits.weight;
+      ends.push(total);
+    }
     return {
       pick() {
         const point = settings.random.ratio() * total;

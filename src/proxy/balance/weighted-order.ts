@@ -64,6 +64,8 @@ function isBefore<E>(a: Entry<E>, b: Entry<E>): boolean {
 }
 
 /** Whether every endpoint weighs the same, so that no order by weight is needed. */
-export function areWeightsEqual(endpoints: readonly { readonly traits: { readonly weight: number } }[]): boolean {
+export function areWeightsEqual(
+  endpoints: readonly { readonly traits: { readonly weight: number } }[],
+): boolean {
   return endpoints.every(({ traits }) => traits.weight === endpoints[0]!.traits.weight);
 }

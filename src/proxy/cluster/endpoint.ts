@@ -72,6 +72,18 @@ export class Endpoint {
     this.transport = transport;
   }
 
+  get metadata(): Metadata | undefined {
+    return this.traits.metadata;
+  }
+
+  get hostname(): string {
+    return this.traits.hostname;
+  }
+
+  get mutualTls(): boolean {
+    return this.transport.mutual;
+  }
+
   status(): EndpointStatus {
     const { weight, healthy, priority, locality } = this.traits;
     const { counts } = this;

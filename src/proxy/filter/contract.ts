@@ -31,12 +31,16 @@ export type Verdict = undefined | 'wait' | LocalReply;
 export interface ClusterFacts {
   readonly name: string;
   readonly metadata: Metadata | undefined;
+  /** Whether its endpoints are the hosts that requests name. */
+  readonly isDynamic: boolean;
 }
 
 export interface EndpointFacts {
   readonly address: string;
   readonly metadata: Metadata | undefined;
   readonly hostname: string;
+  /** Whether connections to it are TLS with a certificate of ours. */
+  readonly mutualTls: boolean;
 }
 
 /**
@@ -70,6 +74,8 @@ export type Direction = 'inbound' | 'outbound' | 'unspecified';
 export interface HttpFilter {
   /** After routing, before anything goes upstream. May change the request's fields. */
   onRequestHead?(exchange: Exchange): Verdict;
+  /** An endpoint was chosen, at each attempt anew; the head has not been sent to it. */
+  onUpstream?(exchange: Exchange): void;
   /** A piece of the body; it is gone after the call. */
   onRequestData?(exchange: Exchange, data: Uint8Array): void;
   onRequestTrailers?(exchange: Exchange, trailers: HeaderList): void;
@@ -129,5 +135,7 @@ export interface CataloguedFilter extends FilterStanding {
   readonly kind: string;
   readonly typeName: string;
   load(config: Any, path: string, deps: FilterDeps): Parsed<HttpFilter>;
-  readonly loadForConnections: ((config: Any, path: string, deps: FilterDeps) => Parsed<ConnectionFilter>) | undefined;
+  readonly loadForConnections:
+    | ((config: Any, path: string, deps: FilterDeps) => Parsed<ConnectionFilter>)
+    | undefined;
 }

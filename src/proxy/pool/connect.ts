@@ -56,7 +56,8 @@ export class Connecting {
       });
       return;
     }
-    const ready = (): void => endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer)) && undefined;
+    const ready = (): void =>
+      endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer)) && undefined;
     if (endpoint.target.kind === 'internal') queueMicrotask(ready);
     else raw.once('connect', ready);
   }

@@ -3,9 +3,9 @@
  * being made, within the limits of the cluster's circuit breaker.
  */
 import type { Duplex } from 'node:stream';
-import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { Clock } from '#core/clock.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
@@ -47,7 +47,13 @@ export class Http1Pool implements TimerOwner {
   readonly #idleTimer: Timer;
   #draining = false;
 
-  constructor(endpoint: Endpoint, settings: PoolSettings, breaker: CircuitBreaker, stats: ClusterStats, deps: PoolDeps) {
+  constructor(
+    endpoint: Endpoint,
+    settings: PoolSettings,
+    breaker: CircuitBreaker,
+    stats: ClusterStats,
+    deps: PoolDeps,
+  ) {
     this.endpoint = endpoint;
     this.stats = stats;
     this.#settings = settings;
@@ -161,7 +167,8 @@ export class Http1Pool implements TimerOwner {
     this.#idle.push(connection);
     this.#idleSinceMs.push(nowMs);
     const { idleTimeoutMs } = this.#settings;
-    if (idleTimeoutMs > 0 && !this.#idleTimer.armed) this.#deps.wheel.arm(this.#idleTimer, idleTimeoutMs, nowMs);
+    if (idleTimeoutMs > 0 && !this.#idleTimer.armed)
+      this.#deps.wheel.arm(this.#idleTimer, idleTimeoutMs, nowMs);
   }
 
   #attach(connection: UpstreamConnection, client: PoolClient): void {

@@ -29,6 +29,9 @@ export interface ResponseHandler {
   onReadDone(): void;
 }
 
+/** Pieces up to this size are copied together into one write. */
+const GATHER_BYTES = 8 * 1024;
+
 export class UpstreamConnection implements DecoderEvents {
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
@@ -44,6 +47,7 @@ export class UpstreamConnection implements DecoderEvents {
   #handler: ResponseHandler | undefined;
   #requestDone = true;
   #paused = false;
+  #gathered = '';
 
   constructor(pool: Http1Pool, socket: Duplex, peer: TlsPeer, limits: DecoderLimits, nowMs: number) {
     this.#pool = pool;
@@ -72,26 +76,38 @@ export class UpstreamConnection implements DecoderEvents {
     this.#decoder.requestMethod = method;
   }
 
-  /** @returns whether more may be written at once. */
-  writeText(text: string): boolean {
-    this.#pool.countSent(text.length);
-    return this.#socket.write(text, 'latin1');
+  /** Gathers a byte string; {@link flush} sends it. */
+  writeText(text: string): void {
+    this.#gathered += text;
   }
 
-  writeBytes(data: Uint8Array): boolean {
-    this.#pool.countSent(data.length);
-    return this.#socket.write(data);
-  }
-
-  /** A head, or framing, and data in one system call. */
-  writeBoth(text: string, data: Uint8Array): boolean {
+  /** Gathers a small piece, sends a large one with what was gathered. */
+  writeData(data: Buffer): void {
+    if (data.length <= GATHER_BYTES) {
+      this.#gathered += data.toString('latin1');
+      if (this.#gathered.length > GATHER_BYTES) this.flush();
+      return;
+    }
     const socket = this.#socket;
+    this.#pool.countSent(this.#gathered.length + data.length);
     socket.cork();
-    socket.write(text, 'latin1');
-    const more = socket.write(data);
+    if (this.#gathered !== '') socket.write(this.#gathered, 'latin1');
+    this.#gathered = '';
+    socket.write(data);
     socket.uncork();
-    this.#pool.countSent(text.length + data.length);
-    return more;
+  }
+
+  flush(): void {
+    if (this.#gathered === '') return;
+    const text = this.#gathered;
+    this.#gathered = '';
+    this.#pool.countSent(text.length);
+    this.#socket.write(text, 'latin1');
+  }
+
+  /** Whether its buffers are full. */
+  get full(): boolean {
+    return this.#socket.writableNeedDrain;
   }
 
   /** The request is complete. */
@@ -133,6 +149,7 @@ export class UpstreamConnection implements DecoderEvents {
 
   /** The sending direction of an opaque connection has ended. */
   endSending(): void {
+    this.flush();
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 

@@ -113,14 +113,22 @@ export function compileValueFormat(text: string, path: string, findings: Finding
 export function mutate(list: HeaderList, levels: readonly HeaderMutation[], record: AccessRecord): void {
   for (const { remove, add } of levels) {
     for (const name of remove) removeHeader(list, name);
-    for (const { name, value, action, keepEmpty } of add) {
-      if (action === Append.ADD_IF_ABSENT && hasHeader(list, name)) continue;
-      if (action === Append.OVERWRITE_IF_EXISTS && !hasHeader(list, name)) continue;
-      const text = value(record);
-      if (text === '' && !keepEmpty) continue;
-      if (action !== Append.APPEND_IF_EXISTS_OR_ADD && action !== Append.ADD_IF_ABSENT)
-        removeHeader(list, name);
-      addHeader(list, name, text);
-    }
+    // What overwrites comes before what is added, as in Envoy.
+    for (const addition of add) if (overwrites(addition)) apply(list, addition, record);
+    for (const addition of add) if (!overwrites(addition)) apply(list, addition, record);
   }
+}
+
+function overwrites({ action }: Addition): boolean {
+  return action === Append.OVERWRITE_IF_EXISTS_OR_ADD || action === Append.OVERWRITE_IF_EXISTS;
+}
+
+function apply(list: HeaderList, addition: Addition, record: AccessRecord): void {
+  const { name, value, action, keepEmpty } = addition;
+  if (action === Append.ADD_IF_ABSENT && hasHeader(list, name)) return;
+  if (action === Append.OVERWRITE_IF_EXISTS && !hasHeader(list, name)) return;
+  const text = value(record);
+  if (text === '' && !keepEmpty) return;
+  if (overwrites(addition)) removeHeader(list, name);
+  addHeader(list, name, text);
 }

@@ -57,6 +57,8 @@ export interface TlsPeer {
   readonly uri: string;
   readonly presented: boolean;
   readonly validated: boolean;
+  /** The URI of our own certificate; '' without one. */
+  readonly ownUri: string;
 }
 
 const SPIFFE = 'spiffe://';
@@ -68,7 +70,9 @@ const SPIFFE = 'spiffe://';
 export function judgePeer(socket: TLSSocket, material: TlsMaterial, required: boolean): TlsPeer | string {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) {
-    return required ? 'peer did not return a certificate' : { uri: '', presented: false, validated: false };
+    return required
+      ? 'peer did not return a certificate'
+      : { uri: '', presented: false, validated: false, ownUri: ownUri(socket) };
   }
   const validated = material.verifies && socket.authorized === true;
   if (material.verifies && !validated && !material.acceptUntrusted) {
@@ -81,10 +85,9 @@ export function judgePeer(socket: TLSSocket, material: TlsMaterial, required: bo
   if (material.sanMatch !== undefined && !material.sanMatch(names)) {
     return 'verify SAN list: no name of the certificate matches';
   }
-  return { uri: validated ? (names.uri[0] ?? '') : '', presented: true, validated };
+  return { uri: validated ? (names.uri[0] ?? '') : '', presented: true, validated, ownUri: ownUri(socket) };
 }
 
-/** The URI in our own certificate, for `%DOWNSTREAM_LOCAL_URI_SAN%`. */
-export function ownUri(socket: TLSSocket): string {
+function ownUri(socket: TLSSocket): string {
   return parseSubjectAltNames(socket.getX509Certificate()?.subjectAltName).uri[0] ?? '';
 }

@@ -1,13 +1,13 @@
 /** Certificates, keys and roots of a TLS context, from where the configuration says they are. */
 import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import type {
   CertificateValidationContext,
   TlsCertificate,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { CertificateValidationContext_TrustChainVerification as Trust } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
-import type { CommonTlsContext, } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import type { CommonTlsContext } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import { compileSanMatch, type SanMatch } from './san.ts';
@@ -46,9 +46,11 @@ export function readTlsMaterial(
   secrets: NamedSecret[],
 ): TlsMaterial {
   const certificates = context?.tlsCertificates ?? [];
-  if (certificates.length > 1) findings.error(`${path}.tls_certificates`, 'more than one certificate is not supported');
+  if (certificates.length > 1)
+    findings.error(`${path}.tls_certificates`, 'more than one certificate is not supported');
   const sds = context?.tlsCertificateSdsSecretConfigs ?? [];
-  if (sds.length > 1) findings.error(`${path}.tls_certificate_sds_secret_configs`, 'more than one is not supported');
+  if (sds.length > 1)
+    findings.error(`${path}.tls_certificate_sds_secret_configs`, 'more than one is not supported');
   findings.refuse(
     `${path}.tls_certificate_provider_instance`,
     context?.tlsCertificateProviderInstance !== undefined,
@@ -57,13 +59,15 @@ export function readTlsMaterial(
     `${path}.tls_certificate_certificate_provider_instance`,
     context?.tlsCertificateCertificateProviderInstance !== undefined,
   );
-  const certificate = certificates[0] && readCertificate(certificates[0], `${path}.tls_certificates[0]`, deps, findings);
+  const certificate =
+    certificates[0] && readCertificate(certificates[0], `${path}.tls_certificates[0]`, deps, findings);
   const validation = readValidation(context, path, deps, findings, secrets);
   const params = context?.tlsParams;
   findings.refuse(`${path}.tls_params.signature_algorithms`, (params?.signatureAlgorithms.length ?? 0) > 0);
   const version = (value: number | undefined, otherwise: TlsVersion, name: string): TlsVersion => {
     if (value === undefined || value === 0) return otherwise;
-    if (value === 1 || value === 2) findings.error(`${path}.tls_params.${name}`, 'TLS before 1.2 is not supported');
+    if (value === 1 || value === 2)
+      findings.error(`${path}.tls_params.${name}`, 'TLS before 1.2 is not supported');
     return value === 4 ? 'TLSv1.3' : 'TLSv1.2';
   };
   return {
@@ -74,12 +78,16 @@ export function readTlsMaterial(
     alpn: context?.alpnProtocols ?? [],
     minVersion: version(params?.tlsMinimumProtocolVersion, 'TLSv1.2', 'tls_minimum_protocol_version'),
     maxVersion: version(params?.tlsMaximumProtocolVersion, 'TLSv1.3', 'tls_maximum_protocol_version'),
-    ciphers: params?.cipherSuites.map((suite) => suite.replace(/^\[|\]$/g, '').replaceAll('|', ':')).join(':') ?? '',
+    ciphers:
+      params?.cipherSuites.map((suite) => suite.replace(/^\[|\]$/g, '').replaceAll('|', ':')).join(':') ?? '',
     curves: params?.ecdhCurves.join(':') ?? '',
   };
 }
 
-type Validation = Pick<TlsMaterial, 'validationSecret' | 'trustedCaPem' | 'verifies' | 'acceptUntrusted' | 'sanMatch'>;
+type Validation = Pick<
+  TlsMaterial,
+  'validationSecret' | 'trustedCaPem' | 'verifies' | 'acceptUntrusted' | 'sanMatch'
+>;
 
 function readValidation(
   context: CommonTlsContext | undefined,
@@ -88,7 +96,13 @@ function readValidation(
   findings: Findings,
   secrets: NamedSecret[],
 ): Validation {
-  const none = { validationSecret: '', trustedCaPem: '', verifies: false, acceptUntrusted: false, sanMatch: undefined };
+  const none = {
+    validationSecret: '',
+    trustedCaPem: '',
+    verifies: false,
+    acceptUntrusted: false,
+    sanMatch: undefined,
+  };
   const { validationContextType: type } = context ?? {};
   switch (type?.case) {
     case 'validationContext':
@@ -98,9 +112,17 @@ function readValidation(
     case 'combinedValidationContext': {
       const { defaultValidationContext: own, validationContextSdsSecretConfig: sds } = type.value;
       const at = `${path}.combined_validation_context`;
-      const read = own === undefined ? {} : readValidationContext(own, `${at}.default_validation_context`, deps, findings);
+      const read =
+        own === undefined
+          ? {}
+          : readValidationContext(own, `${at}.default_validation_context`, deps, findings);
       if (sds === undefined) findings.error(`${at}.validation_context_sds_secret_config`, 'is missing');
-      return { ...none, ...read, verifies: true, validationSecret: sds === undefined ? '' : noteSecret(sds, secrets) };
+      return {
+        ...none,
+        ...read,
+        verifies: true,
+        validationSecret: sds === undefined ? '' : noteSecret(sds, secrets),
+      };
     }
     default:
       return none;
@@ -120,7 +142,10 @@ function readValidationContext(
     `${path}.ca_certificate_provider_instance`,
     context.caCertificateProviderInstance !== undefined,
   );
-  const trustedCaPem = context.trustedCa === undefined ? '' : readSource(context.trustedCa, `${path}.trusted_ca`, deps, findings);
+  const trustedCaPem =
+    context.trustedCa === undefined
+      ? ''
+      : readSource(context.trustedCa, `${path}.trusted_ca`, deps, findings);
   return {
     trustedCaPem,
     verifies: trustedCaPem !== '',
@@ -143,7 +168,12 @@ function readCertificate(
   };
 }
 
-function readSource(source: DataSource | undefined, path: string, deps: DataPathDeps, findings: Findings): string {
+function readSource(
+  source: DataSource | undefined,
+  path: string,
+  deps: DataPathDeps,
+  findings: Findings,
+): string {
   const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   try {
     switch (source?.specifier.case) {
@@ -157,7 +187,8 @@ function readSource(source: DataSource | undefined, path: string, deps: DataPath
         return decode(deps.readFile(source.specifier.value));
       case 'environmentVariable': {
         const value = deps.environment(source.specifier.value);
-        if (value === undefined) findings.error(path, `environment variable ${source.specifier.value} is not set`);
+        if (value === undefined)
+          findings.error(path, `environment variable ${source.specifier.value} is not set`);
         return value ?? '';
       }
     }

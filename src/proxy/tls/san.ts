@@ -57,7 +57,9 @@ export function compileSanMatch(
  */
 export function parseSubjectAltNames(text: string | undefined): SubjectAltNames {
   const names = { uri: [] as string[], dns: [] as string[], ip: [] as string[], email: [] as string[] };
-  for (const [, label, quoted, plain] of (text ?? '').matchAll(/([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g)) {
+  for (const [, label, quoted, plain] of (text ?? '').matchAll(
+    /([A-Za-z ]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/g,
+  )) {
     const value = quoted === undefined ? plain! : unquote(quoted);
     if (label === 'URI') names.uri.push(value);
     else if (label === 'DNS') names.dns.push(value);

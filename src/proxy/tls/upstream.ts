@@ -1,7 +1,8 @@
 /** The transport of connections to endpoints: plain, or TLS as an `UpstreamTlsContext` says. */
+
+import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { InternalUpstreamTransportSchema } from '#xds/gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
@@ -9,13 +10,15 @@ import { RawBufferSchema } from '#xds/gen/envoy/extensions/transport_sockets/raw
 import { UpstreamTlsContextSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
-import { judgePeer, secureContextOf, textsOf, type TlsPeer } from './context.ts';
+import { judgePeer, secureContextOf, type TlsPeer, textsOf } from './context.ts';
 import { type NamedSecret, readTlsMaterial, type TlsMaterial } from './material.ts';
 
 export interface UpstreamTransport {
   /** Equal for equal transports. */
   readonly key: string;
   readonly secure: boolean;
+  /** Whether it shows a certificate of ours and verifies the other's. */
+  readonly mutual: boolean;
   /**
    * Wraps a connection that is being made. `done` is called once with the peer, or with the reason
    * there is none (the raw connection is destroyed then).
@@ -23,11 +26,12 @@ export interface UpstreamTransport {
   wrap(raw: Duplex, done: (outcome: TlsPeer | string, socket: Duplex) => void): Duplex;
 }
 
-const noPeer: TlsPeer = { uri: '', presented: false, validated: false };
+const noPeer: TlsPeer = { uri: '', presented: false, validated: false, ownUri: '' };
 
 export const plainTransport: UpstreamTransport = {
   key: '',
   secure: false,
+  mutual: false,
   wrap(raw, done) {
     done(noPeer, raw);
     return raw;
@@ -51,7 +55,13 @@ export function readUpstreamTransport(
       findings.refuse(`${at}.auto_host_sni`, context.autoHostSni);
       findings.refuse(`${at}.auto_sni_san_validation`, context.autoSniSanValidation);
       findings.refuse(`${at}.allow_renegotiation`, context.allowRenegotiation);
-      const material = readTlsMaterial(context.commonTlsContext, `${at}.common_tls_context`, deps, findings, secrets);
+      const material = readTlsMaterial(
+        context.commonTlsContext,
+        `${at}.common_tls_context`,
+        deps,
+        findings,
+        secrets,
+      );
       const key = createHash('sha256').update(toBinary(UpstreamTlsContextSchema, context)).digest('base64');
       return new TlsTransport(key, material, context.sni, deps);
     }
@@ -71,6 +81,7 @@ export function readUpstreamTransport(
 class TlsTransport implements UpstreamTransport {
   readonly key: string;
   readonly secure = true;
+  readonly mutual: boolean;
   readonly #material: TlsMaterial;
   readonly #serverName: string;
   readonly #deps: DataPathDeps;
@@ -79,6 +90,8 @@ class TlsTransport implements UpstreamTransport {
     this.key = key;
     this.#material = material;
     this.#serverName = serverName;
+    this.mutual =
+      material.verifies && (material.certificateSecret !== '' || material.certificateChainPem !== '');
     this.#deps = deps;
   }
 

@@ -21,9 +21,7 @@ export const dynamicForwardProxy: CataloguedFilter = defineFilter({
     findings.refuse(`${path}.allow_dynamic_host_from_filter_state`, config.allowDynamicHostFromFilterState);
     return findings.result<HttpFilter>({
       onRequestHead(exchange): Verdict {
-        const { action } = exchange.route ?? {};
-        if (action?.kind !== 'forward' || exchange.cluster === undefined) return undefined;
-        if (exchange.cluster.name === '') return undefined;
+        if (exchange.cluster?.isDynamic !== true) return undefined;
         deps.resolve(withoutPort(exchange.authority)).then(
           () => exchange.resume(),
           () => {

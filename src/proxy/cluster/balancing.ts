@@ -1,0 +1,106 @@
+/** Which balancing policy a cluster asks for: `lb_policy`, or the first supported of `load_balancing_policy`. */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import {
+  type Cluster,
+  Cluster_LbPolicy as Lb,
+  type LoadBalancingPolicy,
+} from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ClusterProvidedSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.js';
+import { LeastRequestSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
+import { RandomSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
+import { RoundRobinSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
+import { WrrLocalitySchema } from '#xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.js';
+import type { PolicyDefinition } from '../balance/contract.ts';
+import { leastRequest, random, roundRobin } from '../balance/policies.ts';
+import { type Findings, typeNameOf } from '../findings.ts';
+
+export interface Balancing {
+  readonly policy: PolicyDefinition;
+  readonly choiceCount: number;
+  readonly activeRequestBias: number;
+}
+
+/** Envoy's defaults for least request. */
+const CHOICE_COUNT = 2;
+const ACTIVE_REQUEST_BIAS = 1;
+
+const plain = (policy: PolicyDefinition): Balancing => ({
+  policy,
+  choiceCount: CHOICE_COUNT,
+  activeRequestBias: ACTIVE_REQUEST_BIAS,
+});
+
+export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
+  if (cluster.loadBalancingPolicy !== undefined) {
+    return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
+  }
+  const { lbConfig } = cluster;
+  switch (cluster.lbPolicy) {
+    case Lb.ROUND_ROBIN:
+      findings.refuse(
+        'round_robin_lb_config.slow_start_config',
+        lbConfig.case === 'roundRobinLbConfig' && lbConfig.value.slowStartConfig !== undefined,
+      );
+      return plain(roundRobin);
+    case Lb.LEAST_REQUEST: {
+      if (lbConfig.case !== 'leastRequestLbConfig') return plain(leastRequest);
+      findings.refuse(
+        'least_request_lb_config.slow_start_config',
+        lbConfig.value.slowStartConfig !== undefined,
+      );
+      return {
+        policy: leastRequest,
+        choiceCount: lbConfig.value.choiceCount ?? CHOICE_COUNT,
+        activeRequestBias: lbConfig.value.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
+      };
+    }
+    case Lb.RANDOM:
+      return plain(random);
+    case Lb.CLUSTER_PROVIDED:
+      return plain(roundRobin);
+    default:
+      findings.error('lb_policy', `${Lb[cluster.lbPolicy] ?? cluster.lbPolicy} is not supported`);
+      return plain(roundRobin);
+  }
+}
+
+function readPolicyList(list: LoadBalancingPolicy, path: string, findings: Findings): Balancing {
+  for (const [i, policy] of list.policies.entries()) {
+    const any = policy.typedExtensionConfig?.typedConfig;
+    const found = readPolicy(any, `${path}.policies[${i}].typed_extension_config.typed_config`, findings);
+    if (found !== undefined) return found;
+  }
+  findings.error(`${path}.policies`, 'holds no supported policy');
+  return plain(roundRobin);
+}
+
+function readPolicy(any: Any | undefined, path: string, findings: Findings): Balancing | undefined {
+  switch (typeNameOf(any)) {
+    case RoundRobinSchema.typeName: {
+      const config = findings.unpack(path, any, RoundRobinSchema);
+      findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
+      return plain(roundRobin);
+    }
+    case LeastRequestSchema.typeName: {
+      const config = findings.unpack(path, any, LeastRequestSchema);
+      findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
+      return {
+        policy: leastRequest,
+        choiceCount: config?.choiceCount ?? CHOICE_COUNT,
+        activeRequestBias: config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
+      };
+    }
+    case RandomSchema.typeName:
+      return plain(random);
+    case ClusterProvidedSchema.typeName:
+      return plain(roundRobin);
+    case WrrLocalitySchema.typeName: {
+      // Weights of localities are multiplied into those of endpoints in any case.
+      const config = findings.unpack(path, any, WrrLocalitySchema);
+      const inner = config?.endpointPickingPolicy;
+      return inner && readPolicyList(inner, `${path}.endpoint_picking_policy`, findings);
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,175 @@
+/** A cluster in force: its endpoints, how one is chosen, its pools, limits and figures. */
+import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { ClusterStatus } from '../contract.ts';
+import type { DataPathDeps } from '../data-path-deps.ts';
+import type { DnsCache } from '../dns/cache.ts';
+import { jsonEquals } from '../json-equal.ts';
+import type { InternalListeners } from '../pool/connect.ts';
+import { Http1Pool } from '../pool/http1-pool.ts';
+import type { UpstreamTransport } from '../tls/upstream.ts';
+import type { AssignedEndpoint } from './assignment.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { DynamicHosts } from './dynamic-hosts.ts';
+import { Endpoint } from './endpoint.ts';
+import { HostSet } from './host-set.ts';
+import type { ClusterSettings } from './settings.ts';
+import { type ClusterStats, createClusterStats } from './stats.ts';
+
+export interface ClusterDeps extends DataPathDeps {
+  readonly wheel: TimerWheel;
+  readonly internal: InternalListeners;
+  readonly dns: DnsCache;
+}
+
+const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+
+export class ClusterRuntime {
+  readonly settings: ClusterSettings;
+  readonly name: string;
+  readonly metadata: Metadata | undefined;
+  readonly stats: ClusterStats;
+  readonly breaker: CircuitBreaker;
+  /** Only for clusters whose endpoints are the hosts requests name. */
+  readonly dynamic: DynamicHosts | undefined;
+  readonly #deps: ClusterDeps;
+  readonly #hosts: HostSet;
+  readonly #byKey = new Map<string, Endpoint>();
+  #closed = false;
+
+  constructor(settings: ClusterSettings, deps: ClusterDeps) {
+    this.settings = settings;
+    this.name = settings.name;
+    this.metadata = settings.metadata;
+    this.#deps = deps;
+    this.stats = createClusterStats(deps.metrics, settings.name);
+    this.breaker = new CircuitBreaker(settings.circuit);
+    this.dynamic =
+      settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
+    const { choiceCount, activeRequestBias } = settings;
+    this.#hosts = new HostSet(
+      settings.policy,
+      { random: deps.random, choiceCount, activeRequestBias },
+      settings.panicThreshold,
+      () => this.stats.lb_healthy_panic.inc(),
+    );
+  }
+
+  /** Takes the place of the endpoints there were; those that stay keep their connections. */
+  setEndpoints(assigned: readonly AssignedEndpoint[]): void {
+    const kept = new Set<string>();
+    let changed = false;
+    for (const { address, target, traits } of assigned) {
+      const transport = this.#transportFor(traits.metadata);
+      const key = `${address}|${transport.key}|${traits.hostname}`;
+      if (kept.has(key)) continue;
+      kept.add(key);
+      const known = this.#byKey.get(key);
+      if (known !== undefined) {
+        Object.assign(known.traits, traits);
+        known.transport = transport;
+        continue;
+      }
+      this.#byKey.set(key, new Endpoint(target, address, { ...traits }, transport));
+      changed = true;
+    }
+    for (const [key, endpoint] of this.#byKey) {
+      if (kept.has(key)) continue;
+      this.#byKey.delete(key);
+      endpoint.removed = true;
+      endpoint.pool?.drain();
+      changed = true;
+    }
+    const endpoints = [...this.#byKey.values()];
+    spreadLocalityWeights(endpoints);
+    this.#hosts.set(endpoints);
+    if (changed) this.stats.membership_change.inc();
+    this.stats.membership_total.set(endpoints.length);
+    this.stats.membership_healthy.set(endpoints.filter(({ traits }) => traits.healthy).length);
+    this.stats.update_success.inc();
+  }
+
+  /** Whether endpoints are made for the hosts that requests name. */
+  get isDynamic(): boolean {
+    return this.dynamic !== undefined;
+  }
+
+  /** Undefined where there is none to be had. */
+  pick(): Endpoint | undefined {
+    const endpoint = this.#hosts.pick();
+    if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
+    return endpoint;
+  }
+
+  poolOf(endpoint: Endpoint): Http1Pool {
+    let { pool } = endpoint;
+    if (pool === undefined) {
+      pool = new Http1Pool(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
+      endpoint.pool = pool;
+    }
+    return pool;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#hosts.endpoints;
+  }
+
+  /** What runs goes on; nothing new begins. */
+  drain(): void {
+    this.#closed = true;
+    for (const endpoint of this.#all()) {
+      endpoint.removed = true;
+      endpoint.pool?.drain();
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  close(): void {
+    this.drain();
+    for (const { pool, tunnels } of this.#all()) {
+      pool?.close();
+      for (const tunnel of tunnels) tunnel.close();
+    }
+  }
+
+  #all(): Endpoint[] {
+    return [...this.#byKey.values(), ...(this.dynamic?.endpoints ?? [])];
+  }
+
+  status(): ClusterStatus {
+    return {
+      name: this.name,
+      addedViaApi: true,
+      endpoints: this.#all().map((endpoint) => endpoint.status()),
+    };
+  }
+
+  /** The first match whose criteria the endpoint's metadata meets; else the cluster's own transport. */
+  #transportFor(metadata: Metadata | undefined): UpstreamTransport {
+    const { transport, transportMatches } = this.settings;
+    if (transportMatches.length === 0) return transport;
+    const values = (metadata?.filterMetadata[TRANSPORT_MATCH] ?? {}) as Record<string, unknown>;
+    const match = transportMatches.find(({ criteria }) =>
+      Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
+    );
+    return match?.transport ?? transport;
+  }
+}
+
+/** Locality weights become part of the endpoints' own, so that one flat choice follows both. */
+function spreadLocalityWeights(endpoints: readonly Endpoint[]): void {
+  const totals = new Map<string, number>();
+  const keyOf = ({ traits: { priority, locality } }: Endpoint): string =>
+    `${priority}/${locality.region}/${locality.zone}/${locality.subZone}`;
+  if (!endpoints.some(({ traits }) => traits.localityWeight > 0)) return;
+  for (const endpoint of endpoints) {
+    totals.set(keyOf(endpoint), (totals.get(keyOf(endpoint)) ?? 0) + endpoint.traits.weight);
+  }
+  for (const endpoint of endpoints) {
+    const { traits } = endpoint;
+    traits.weight = (traits.weight * Math.max(1, traits.localityWeight)) / totals.get(keyOf(endpoint))!;
+  }
+}

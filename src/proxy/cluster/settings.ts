@@ -1,0 +1,201 @@
+/** A `Cluster` message, read once: what it says, and what in it cannot be had. */
+import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
+import {
+  type Cluster,
+  Cluster_DiscoveryType as Discovery,
+  Cluster_DnsLookupFamily as Family,
+} from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { HttpProtocolOptions as CommonOptions } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
+import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { PolicyDefinition } from '../balance/contract.ts';
+import type { DataPathDeps } from '../data-path-deps.ts';
+import type { Findings } from '../findings.ts';
+import type { PoolSettings } from '../pool/http1-pool.ts';
+import type { NamedSecret } from '../tls/material.ts';
+import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
+import { readBalancing } from './balancing.ts';
+import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
+
+export interface TransportMatch {
+  readonly name: string;
+  /** All of these must stand in the endpoint's `envoy.transport_socket_match` metadata. */
+  readonly criteria: Readonly<Record<string, unknown>>;
+  readonly transport: UpstreamTransport;
+}
+
+export interface ClusterSettings {
+  readonly name: string;
+  readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy';
+  /** Name of the load assignment in EDS. */
+  readonly serviceName: string;
+  readonly loadAssignment: ClusterLoadAssignment | undefined;
+  readonly metadata: Metadata | undefined;
+  readonly pool: PoolSettings;
+  readonly circuit: CircuitLimits;
+  readonly policy: PolicyDefinition;
+  readonly choiceCount: number;
+  readonly activeRequestBias: number;
+  /** 0 to 1: below this ratio of healthy endpoints all of them are used. */
+  readonly panicThreshold: number;
+  readonly transport: UpstreamTransport;
+  readonly transportMatches: readonly TransportMatch[];
+  readonly dnsFamily: 0 | 4 | 6;
+  readonly dnsRefreshMs: number;
+  readonly bufferLimitBytes: number;
+  readonly secrets: readonly NamedSecret[];
+}
+
+/** Envoy's defaults. */
+const CONNECT_TIMEOUT_MS = 5000;
+const IDLE_TIMEOUT_MS = 60 * 60 * 1000;
+const DNS_REFRESH_MS = 5000;
+const BUFFER_LIMIT_BYTES = 1024 * 1024;
+
+export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
+  const secrets: NamedSecret[] = [];
+  if (cluster.name === '') findings.error('name', 'is missing');
+  refuseUnsupported(cluster, findings);
+  const kind = readKind(cluster, findings);
+  const balancing = readBalancing(cluster, findings);
+  return {
+    name: cluster.name,
+    kind,
+    serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
+    loadAssignment: cluster.loadAssignment,
+    metadata: cluster.metadata,
+    pool: readPool(cluster, findings),
+    circuit: readCircuit(cluster, findings),
+    ...balancing,
+    panicThreshold: (cluster.commonLbConfig?.healthyPanicThreshold?.value ?? 50) / 100,
+    transport: readUpstreamTransport(cluster.transportSocket, 'transport_socket', deps, findings, secrets),
+    transportMatches: cluster.transportSocketMatches.map((match, i) => ({
+      name: match.name,
+      criteria: (match.match ?? {}) as Record<string, unknown>,
+      transport: readUpstreamTransport(
+        match.transportSocket,
+        `transport_socket_matches[${i}].transport_socket`,
+        deps,
+        findings,
+        secrets,
+      ),
+    })),
+    dnsFamily: readFamily(cluster.dnsLookupFamily, findings),
+    dnsRefreshMs: findings.durationMs('dns_refresh_rate', cluster.dnsRefreshRate) ?? DNS_REFRESH_MS,
+    bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+    secrets,
+  };
+}
+
+function refuseUnsupported(cluster: Cluster, findings: Findings): void {
+  findings.refuse('alt_stat_name', cluster.altStatName !== '');
+  findings.refuse('upstream_bind_config', cluster.upstreamBindConfig !== undefined);
+  findings.refuse('connection_pool_per_downstream_connection', cluster.connectionPoolPerDownstreamConnection);
+  findings.refuse(
+    'common_lb_config.close_connections_on_host_set_change',
+    cluster.commonLbConfig?.closeConnectionsOnHostSetChange === true,
+  );
+  findings.refuse('http2_protocol_options', cluster.http2ProtocolOptions !== undefined);
+  if (cluster.respectDnsTtl)
+    findings.warn('respect_dns_ttl', 'has no effect: addresses are looked up at dns_refresh_rate');
+}
+
+function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind'] {
+  const { clusterDiscoveryType: type } = cluster;
+  if (type.case === 'clusterType') {
+    const config = findings.unpack('cluster_type.typed_config', type.value.typedConfig, ClusterConfigSchema);
+    findings.refuse(
+      'cluster_type.typed_config.allow_coalesced_connections',
+      config?.allowCoalescedConnections === true,
+    );
+    return 'dynamic-forward-proxy';
+  }
+  switch (type.case === undefined ? Discovery.STATIC : type.value) {
+    case Discovery.EDS:
+      if (cluster.edsClusterConfig?.edsConfig === undefined)
+        findings.error('eds_cluster_config.eds_config', 'is missing');
+      return 'eds';
+    case Discovery.STRICT_DNS:
+      return 'strict-dns';
+    case Discovery.LOGICAL_DNS:
+      return 'logical-dns';
+    case Discovery.ORIGINAL_DST:
+      findings.error('type', 'ORIGINAL_DST is not supported');
+      return 'static';
+    default:
+      return 'static';
+  }
+}
+
+function readFamily(family: Family, findings: Findings): 0 | 4 | 6 {
+  if (family === Family.V4_ONLY || family === Family.V4_PREFERRED) return 4;
+  if (family === Family.V6_ONLY) return 6;
+  if (family === Family.ALL) findings.error('dns_lookup_family', 'ALL is not supported');
+  return 0;
+}
+
+function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {
+  let limits = defaultCircuitLimits;
+  findings.refuse(
+    'circuit_breakers.per_host_thresholds',
+    (cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0,
+  );
+  cluster.circuitBreakers?.thresholds.forEach((threshold, i) => {
+    const path = `circuit_breakers.thresholds[${i}]`;
+    findings.refuse(`${path}.retry_budget`, threshold.retryBudget !== undefined);
+    findings.refuse(`${path}.max_connection_pools`, threshold.maxConnectionPools !== undefined);
+    // Routes of high priority are refused, so nothing would use these.
+    if (threshold.priority !== 0) findings.warn(path, 'has no effect: no route has a high priority');
+    else {
+      limits = {
+        maxConnections: threshold.maxConnections ?? defaultCircuitLimits.maxConnections,
+        maxPending: threshold.maxPendingRequests ?? defaultCircuitLimits.maxPending,
+        maxRequests: threshold.maxRequests ?? defaultCircuitLimits.maxRequests,
+        maxRetries: threshold.maxRetries ?? defaultCircuitLimits.maxRetries,
+      };
+    }
+  });
+  return limits;
+}
+
+function readPool(cluster: Cluster, findings: Findings): PoolSettings {
+  let common: CommonOptions | undefined = cluster.commonHttpProtocolOptions;
+  let at = 'common_http_protocol_options';
+  for (const [key, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
+    const path = `typed_extension_protocol_options[${key}]`;
+    if (key !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') {
+      findings.error(path, 'is not supported');
+      continue;
+    }
+    const options = findings.unpack(path, any, HttpProtocolOptionsSchema);
+    common = options?.commonHttpProtocolOptions ?? common;
+    at = `${path}.common_http_protocol_options`;
+    const { upstreamProtocolOptions: protocol } = options ?? {};
+    if (
+      protocol?.case === 'explicitHttpConfig' &&
+      protocol.value.protocolConfig.case === 'http2ProtocolOptions'
+    ) {
+      findings.error(`${path}.explicit_http_config.http2_protocol_options`, 'HTTP/2 is not supported');
+    }
+    const upstream = options?.upstreamHttpProtocolOptions;
+    findings.refuse(`${path}.upstream_http_protocol_options.auto_sni`, upstream?.autoSni === true);
+    findings.refuse(
+      `${path}.upstream_http_protocol_options.auto_san_validation`,
+      upstream?.autoSanValidation === true,
+    );
+  }
+  findings.refuse(`${at}.max_connection_duration`, common?.maxConnectionDuration !== undefined);
+  findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
+  const limits: DecoderLimits = {
+    maxHeadBytes: (common?.maxResponseHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
+    maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+  };
+  return {
+    connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
+    idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
+    limits,
+  };
+}

@@ -1,0 +1,470 @@
+/**
+ * The router: sends a request to an endpoint of its cluster, again where that fails and policy
+ * allows, and hands the response back. One attempt is under way at a time.
+ */
+import type { ErrorCode } from '#core/error.ts';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { ResponseDecoder } from '#http/codec/h1/decoder.ts';
+import { type HeaderList, headerOf, setHeader } from '#http/header-list.ts';
+import { mark } from '#http/header-name.ts';
+import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { ConnectFailure } from '../pool/connect.ts';
+import type { PoolClient } from '../pool/http1-pool.ts';
+import type { ResetReason, ResponseHandler, UpstreamConnection } from '../pool/upstream-connection.ts';
+import { replyTo } from '../reply.ts';
+import { mutate } from '../route/header-mutation.ts';
+import type { Chosen } from './destination.ts';
+import type { HttpExchange } from './exchange.ts';
+import { dropHopByHop } from './request-head.ts';
+import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
+import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts } from './rewrite.ts';
+import type { HcmRuntime } from './runtime.ts';
+
+const ROUTE = 0;
+const TRY = 1;
+const TRY_IDLE = 2;
+const BACK_OFF = 3;
+
+export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
+  readonly #exchange: HttpExchange;
+  readonly #chosen: Chosen;
+  readonly #cluster: ClusterRuntime;
+  readonly #runtime: HcmRuntime;
+  readonly #hasBody: boolean;
+  #timeouts: Timeouts = { routeMs: 0, perTryMs: 0 };
+  #retry: RetryState | undefined;
+  #connection: UpstreamConnection | undefined;
+  #endpoint: Endpoint | undefined;
+  #waiting = false;
+  #counted = false;
+  #headSent = false;
+  /** Of this attempt, and of the request as a whole. */
+  #attemptStartMs = 0;
+  #requestDone = false;
+  #endSent = false;
+  /** What was read of the body and may have to be sent again, or could not be sent yet. */
+  #body: Buffer[] | undefined;
+  #bodyBytes = 0;
+  #trailers: HeaderList | undefined;
+  #responding = false;
+  #ended = false;
+  #tried: Set<Endpoint> | undefined;
+  #routeTimer: Timer | undefined;
+  #tryTimer: Timer | undefined;
+  #tryIdleTimer: Timer | undefined;
+  #backOffTimer: Timer | undefined;
+
+  constructor(exchange: HttpExchange, chosen: Chosen, runtime: HcmRuntime, hasBody: boolean) {
+    this.#exchange = exchange;
+    this.#chosen = chosen;
+    this.#cluster = chosen.cluster;
+    this.#runtime = runtime;
+    this.#hasBody = hasBody;
+  }
+
+  /** @param marks of the request's head as it came. */
+  start(marks: number): void {
+    const exchange = this.#exchange;
+    this.#runtime.stats.rq_total.inc();
+    const hasEnvoyHeaders = (marks & mark.envoyInternal) !== 0;
+    this.#timeouts = readTimeouts(
+      exchange,
+      this.#chosen.action,
+      hasEnvoyHeaders,
+      this.#runtime.settings.router,
+    );
+    this.#retry = createRetryState(exchange.route!.retry, exchange, hasEnvoyHeaders);
+    rewriteRequest(exchange, this.#chosen, this.#timeouts, hasEnvoyHeaders, this.#runtime.settings.router);
+    this.#attempt();
+  }
+
+  // --- the request
+
+  sendData(data: Buffer): void {
+    if (this.#ended) return;
+    const connection = this.#connection;
+    if (connection !== undefined) {
+      this.#writeData(connection, data);
+      if (connection.full) this.#exchange.connection.pause();
+      if (this.#retry === undefined) return;
+    }
+    this.#body ??= [];
+    this.#body.push(data);
+    this.#bodyBytes += data.length;
+    if (this.#bodyBytes <= this.#cluster.settings.bufferLimitBytes) return;
+    if (connection === undefined) this.#exchange.connection.pause();
+    if (this.#retry === undefined) return;
+    // Too much to keep: the request can no longer be sent again.
+    this.#cluster.stats.retry_or_shadow_abandoned.inc();
+    this.#retry.release(this.#cluster.breaker);
+    this.#retry = undefined;
+    if (connection !== undefined) this.#body = undefined;
+  }
+
+  sendTrailers(trailers: HeaderList): void {
+    this.#trailers = trailers;
+  }
+
+  endRequest(): void {
+    this.#requestDone = true;
+    const { routeMs } = this.#timeouts;
+    if (routeMs > 0 && !this.#ended) {
+      this.#routeTimer = new Timer(this, ROUTE);
+      this.#runtime.wheel.arm(this.#routeTimer, routeMs, this.#exchange.requestEndMs);
+    }
+    if (this.#connection !== undefined) this.#writeEnd(this.#connection);
+  }
+
+  flush(): void {
+    this.#connection?.flush();
+  }
+
+  onDownstreamDrain(): void {
+    this.#connection?.resume();
+  }
+
+  /** The client is gone, or was answered. */
+  cancel(): void {
+    if (this.#ended) return;
+    if (this.#connection !== undefined) this.#cluster.stats.upstream_rq_tx_reset.inc();
+    this.#abandonAttempt();
+    this.#end();
+  }
+
+  // --- attempts
+
+  #attempt(): void {
+    const cluster = this.#cluster;
+    const exchange = this.#exchange;
+    exchange.upstreamAttempts++;
+    const endpoint = this.#pick();
+    if (endpoint === undefined) {
+      this.#fail('NO_ENDPOINT', '');
+      return;
+    }
+    this.#endpoint = endpoint;
+    const { action } = this.#chosen;
+    if (action.autoHostRewrite && endpoint.hostname !== '' && endpoint.hostname !== exchange.authority) {
+      setOriginalHost(exchange, action);
+      exchange.authority = endpoint.hostname;
+    }
+    exchange.endpoint = endpoint;
+    exchange.upstreamHost = endpoint.address;
+    exchange.upstreamLocalAddress = '';
+    this.#attemptStartMs = exchange.upstreamAttempts === 1 ? exchange.startMs : this.#runtime.clock.nowMs();
+    this.#headSent = false;
+    this.#endSent = false;
+    this.#armTry();
+    this.#waiting = true;
+    cluster.poolOf(endpoint).request(this);
+  }
+
+  #pick(): Endpoint | undefined {
+    const cluster = this.#cluster;
+    const { rules } = this.#retry ?? {};
+    let endpoint = this.#dynamicEndpoint() ?? cluster.pick();
+    if (rules?.avoidPreviousHosts !== true || endpoint === undefined) return endpoint;
+    this.#tried ??= new Set();
+    for (let i = 1; i < rules.hostAttempts && this.#tried.has(endpoint!); i++) endpoint = cluster.pick();
+    this.#tried.add(endpoint!);
+    return endpoint;
+  }
+
+  #dynamicEndpoint(): Endpoint | undefined {
+    const { dynamic } = this.#cluster;
+    return dynamic?.endpointFor(this.#exchange.authority, this.#exchange.scheme === 'https');
+  }
+
+  onPoolReady(connection: UpstreamConnection): void {
+    this.#waiting = false;
+    const exchange = this.#exchange;
+    const { breaker, stats } = this.#cluster;
+    this.#connection = connection;
+    breaker.requests++;
+    stats.upstream_rq_active.add(1);
+    stats.upstream_rq_total.inc();
+    const { counts } = connection.endpoint;
+    counts.rqActive++;
+    counts.rqTotal++;
+    this.#counted = true;
+    exchange.upstreamLocalAddress = connection.localAddress;
+    exchange.upstreamPeerUri = connection.peer.uri;
+    exchange.upstreamLocalUri = connection.peer.ownUri;
+    connection.begin(this, exchange.method);
+    const hooks = this.#runtime.hooks.upstream;
+    for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
+    this.#writeHead(connection);
+    const body = this.#body;
+    if (body !== undefined) {
+      for (const data of body) this.#writeData(connection, data);
+      if (this.#retry === undefined) this.#body = undefined;
+    }
+    if (this.#requestDone) this.#writeEnd(connection);
+    if (exchange.requestDone || body !== undefined) connection.flush();
+    if (!connection.full) exchange.connection.resume();
+  }
+
+  onPoolFailure(failure: ConnectFailure | 'OVERLOADED', reason: string): void {
+    this.#waiting = false;
+    this.#exchange.upstreamTransportFailureReason = reason.replaceAll(' ', '_');
+    const kind: AttemptFailure = failure === 'OVERLOADED' ? 'overflow' : 'connect';
+    if (failure !== 'OVERLOADED' && this.#endpoint !== undefined) this.#endpoint.counts.rqError++;
+    this.#afterFailure(kind, failure, reason);
+  }
+
+  #writeHead(connection: UpstreamConnection): void {
+    const exchange = this.#exchange;
+    const headers = exchange.requestHeaders;
+    let text = `${exchange.method} ${exchange.path} HTTP/1.1\r\nhost: ${exchange.authority}\r\n`;
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    if (this.#hasBody && headerOf(headers, 'content-length') === undefined)
+      text += 'transfer-encoding: chunked\r\n';
+    connection.writeText(`${text}\r\n`);
+    this.#headSent = true;
+  }
+
+  #writeData(connection: UpstreamConnection, data: Buffer): void {
+    if (headerOf(this.#exchange.requestHeaders, 'content-length') !== undefined) {
+      connection.writeData(data);
+      return;
+    }
+    connection.writeText(`${data.length.toString(16)}\r\n`);
+    connection.writeData(data);
+    connection.writeText('\r\n');
+  }
+
+  #writeEnd(connection: UpstreamConnection): void {
+    if (this.#endSent) return;
+    this.#endSent = true;
+    const { requestHeaders } = this.#exchange;
+    if (this.#hasBody && headerOf(requestHeaders, 'content-length') === undefined) {
+      let text = '0\r\n';
+      const trailers = this.#trailers;
+      if (trailers !== undefined) {
+        for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
+      }
+      connection.writeText(`${text}\r\n`);
+    }
+    connection.requestEnded();
+  }
+
+  // --- the response
+
+  onResponseHead(decoder: ResponseDecoder): void {
+    const { status, headers } = decoder;
+    const exchange = this.#exchange;
+    if (status < 200) {
+      if (status === 100 && this.#runtime.settings.proxy100Continue && !exchange.responseStarted) {
+        exchange.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
+      }
+      return;
+    }
+    const nowMs = this.#runtime.clock.nowMs();
+    const retry = this.#retry;
+    const { stats, breaker } = this.#cluster;
+    dropHopByHop(headers, decoder.marks, decoder.connection);
+    if (retry !== undefined) {
+      const verdict = retry.onResponse(status, headers, breaker, stats);
+      if (verdict === 'again') {
+        stats.countStatus(status);
+        this.#countEndpoint(status);
+        this.#scheduleRetry();
+        return;
+      }
+      this.#noteVerdict(verdict);
+      this.#retry = undefined;
+      this.#body = undefined;
+    }
+    this.#disarmTry();
+    this.#responding = true;
+    exchange.firstUpstreamByteMs = nowMs;
+    exchange.responseCodeDetails = 'via_upstream';
+    stats.countStatus(status);
+    this.#countEndpoint(status);
+    const { router } = this.#runtime.settings;
+    const route = exchange.route!;
+    if (!router.suppressEnvoyHeaders) {
+      const sinceMs =
+        exchange.requestEndMs === -1
+          ? this.#attemptStartMs
+          : Math.max(this.#attemptStartMs, exchange.requestEndMs);
+      const elapsed = String(Math.max(0, Math.floor(nowMs - sinceMs)));
+      if ((decoder.marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
+      else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
+    }
+    if (route.host.includeAttemptCountInResponse) {
+      setHeader(headers, 'x-envoy-attempt-count', String(exchange.upstreamAttempts));
+    }
+    const { destination } = this.#chosen;
+    if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
+    if (route.response.length > 0) mutate(headers, route.response, exchange);
+    exchange.respondHead(status, headers, decoder.contentLength, decoder.contentLength === 0);
+  }
+
+  onResponseData(data: Buffer): void {
+    if (!this.#responding) return;
+    const exchange = this.#exchange;
+    exchange.respondData(data);
+    if (exchange.connection.full) this.#connection?.pause();
+  }
+
+  onResponseTrailers(trailers: HeaderList): void {
+    if (this.#responding) this.#exchange.respondTrailers(trailers);
+  }
+
+  onReadDone(): void {
+    if (this.#responding) this.#exchange.connection.flush();
+  }
+
+  onResponseEnd(): void {
+    const exchange = this.#exchange;
+    this.#connection = undefined;
+    this.#leave();
+    if (!this.#responding) return;
+    const { stats } = this.#cluster;
+    stats.upstream_rq_completed.inc();
+    stats.upstream_rq_time.record(this.#runtime.clock.nowMs() - this.#attemptStartMs);
+    this.#end();
+    exchange.respondEnd();
+    exchange.connection.flush();
+  }
+
+  onUpstreamDrain(): void {
+    this.#exchange.connection.resume();
+  }
+
+  onUpstreamReset(reason: ResetReason): void {
+    this.#connection = undefined;
+    this.#leave();
+    this.#cluster.stats.upstream_rq_rx_reset.inc();
+    this.#endpoint!.counts.rqError++;
+    if (this.#responding) {
+      const exchange = this.#exchange;
+      const [flag, cause] =
+        reason === 'UPSTREAM_RESET' ? ['UC', 'connection_termination'] : ['UPE', 'protocol_error'];
+      this.#end();
+      exchange.abort(flag!, `upstream_reset_after_response_started{${cause}}`);
+      return;
+    }
+    // Between a response that is not used and the next attempt.
+    if (this.#backOffTimer?.armed === true) return;
+    this.#afterFailure(this.#headSent ? 'reset' : 'reset-before-request', reason, '');
+  }
+
+  // --- what goes wrong
+
+  #afterFailure(failure: AttemptFailure, code: ErrorCode, reason: string): void {
+    const { breaker, stats } = this.#cluster;
+    const verdict = this.#retry?.onFailure(failure, breaker, stats) ?? 'no';
+    if (verdict === 'again') {
+      this.#scheduleRetry();
+      return;
+    }
+    this.#noteVerdict(verdict);
+    this.#fail(code, reason);
+  }
+
+  #noteVerdict(verdict: RetryVerdict): void {
+    if (verdict === 'limit-exceeded') this.#exchange.addFlag('URX');
+  }
+
+  #scheduleRetry(): void {
+    this.#abandonAttempt();
+    this.#backOffTimer ??= new Timer(this, BACK_OFF);
+    this.#runtime.wheel.arm(this.#backOffTimer, this.#retry!.nextDelayMs(this.#runtime.random));
+  }
+
+  /** Lets go of the connection, or of the place in the queue. */
+  #abandonAttempt(): void {
+    this.#disarmTry();
+    if (this.#waiting) this.#endpoint?.pool?.cancel(this);
+    this.#waiting = false;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.reset();
+    this.#leave();
+  }
+
+  #fail(code: ErrorCode, reason: string): void {
+    const exchange = this.#exchange;
+    const status = replyTo(code, reason);
+    // Replies made here in place of the upstream's count as answers of the cluster.
+    this.#cluster.stats.countStatus(status.status);
+    this.#end();
+    exchange.reply(status);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#disarmTry();
+    const { wheel } = this.#runtime;
+    if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
+    if (this.#backOffTimer !== undefined) wheel.disarm(this.#backOffTimer);
+    this.#retry?.release(this.#cluster.breaker);
+    this.#retry = undefined;
+    this.#body = undefined;
+  }
+
+  #leave(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#cluster.breaker.requests--;
+    this.#cluster.stats.upstream_rq_active.add(-1);
+    this.#endpoint!.counts.rqActive--;
+  }
+
+  #countEndpoint(status: number): void {
+    const { counts } = this.#endpoint!;
+    if (status >= 500) counts.rqError++;
+    else counts.rqSuccess++;
+  }
+
+  // --- time-outs
+
+  #armTry(): void {
+    const { wheel } = this.#runtime;
+    const { perTryMs } = this.#timeouts;
+    if (perTryMs > 0) {
+      this.#tryTimer ??= new Timer(this, TRY);
+      wheel.arm(this.#tryTimer, perTryMs);
+    }
+    const idleMs = this.#retry?.rules.perTryIdleTimeoutMs ?? 0;
+    if (idleMs > 0) {
+      this.#tryIdleTimer ??= new Timer(this, TRY_IDLE);
+      wheel.arm(this.#tryIdleTimer, idleMs);
+    }
+  }
+
+  #disarmTry(): void {
+    const { wheel } = this.#runtime;
+    if (this.#tryTimer !== undefined) wheel.disarm(this.#tryTimer);
+    if (this.#tryIdleTimer !== undefined) wheel.disarm(this.#tryIdleTimer);
+  }
+
+  onTimer(kind: number): void {
+    const { stats } = this.#cluster;
+    if (kind === BACK_OFF) {
+      this.#attempt();
+      return;
+    }
+    if (this.#endpoint !== undefined) this.#endpoint.counts.rqTimeout++;
+    if (kind === ROUTE) {
+      stats.upstream_rq_timeout.inc();
+      const responding = this.#responding;
+      const exchange = this.#exchange;
+      this.#abandonAttempt();
+      if (!responding) {
+        this.#fail('UPSTREAM_TIMEOUT', '');
+        return;
+      }
+      this.#end();
+      exchange.abort('UT', 'response_timeout');
+      return;
+    }
+    if (kind === TRY) stats.upstream_rq_per_try_timeout.inc();
+    else stats.upstream_rq_per_try_idle_timeout.inc();
+    this.#abandonAttempt();
+    this.#afterFailure('per-try-timeout', kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT', '');
+  }
+}

@@ -1,0 +1,119 @@
+/** What the router does to the head of a request before it goes upstream. */
+import { hasHeader, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
+import type { Forward } from '../route/action.ts';
+import { mutate } from '../route/header-mutation.ts';
+import type { Chosen } from './destination.ts';
+import type { HttpExchange } from './exchange.ts';
+import type { RouterSettings } from './settings.ts';
+
+export interface Timeouts {
+  /** 0: none. */
+  readonly routeMs: number;
+  readonly perTryMs: number;
+}
+
+/** Of the route, unless the caller asks for others and is believed. */
+export function readTimeouts(
+  exchange: HttpExchange,
+  action: Forward,
+  hasEnvoyHeaders: boolean,
+  router: RouterSettings,
+): Timeouts {
+  let routeMs = action.timeoutMs;
+  let perTryMs = exchange.route!.retry?.perTryTimeoutMs ?? 0;
+  const headers = exchange.requestHeaders;
+  if (exchange.isGrpc && action.grpcTimeoutMaxMs !== undefined) {
+    const asked = parseGrpcTimeout(headerOf(headers, 'grpc-timeout'));
+    if (asked !== undefined) {
+      routeMs = action.grpcTimeoutMaxMs === 0 ? asked : Math.min(asked, action.grpcTimeoutMaxMs);
+    }
+  }
+  if (hasEnvoyHeaders) {
+    const expected = router.respectExpectedTimeout
+      ? numberOf(headers, 'x-envoy-expected-rq-timeout-ms')
+      : undefined;
+    routeMs = expected ?? numberOf(headers, 'x-envoy-upstream-rq-timeout-ms') ?? routeMs;
+    perTryMs = numberOf(headers, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? perTryMs;
+  }
+  if (routeMs > 0 && perTryMs >= routeMs) perTryMs = 0;
+  return { routeMs, perTryMs };
+}
+
+const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** Milliseconds of a `grpc-timeout` such as `100m`. */
+function parseGrpcTimeout(value: string | undefined): number | undefined {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? '');
+  return match === null ? undefined : Number(match[1]) * units[match[2]!]!;
+}
+
+function numberOf(headers: readonly string[], name: string): number | undefined {
+  const value = headerOf(headers, name);
+  return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+}
+
+/** Headers by which a caller steers the router; they do not go further. */
+const consumed = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-max-retries',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-decorator-operation',
+];
+
+export function rewriteRequest(
+  exchange: HttpExchange,
+  { action, destination }: Chosen,
+  { routeMs, perTryMs }: Timeouts,
+  hasEnvoyHeaders: boolean,
+  router: RouterSettings,
+): void {
+  const headers = exchange.requestHeaders;
+  const route = exchange.route!;
+  if (hasEnvoyHeaders) for (const name of consumed) removeHeader(headers, name);
+  if (!router.suppressEnvoyHeaders) {
+    const expected = perTryMs > 0 ? (routeMs > 0 ? Math.min(perTryMs, routeMs) : perTryMs) : routeMs;
+    if (expected > 0) {
+      const text = String(Math.floor(expected));
+      if (hasEnvoyHeaders) setHeader(headers, 'x-envoy-expected-rq-timeout-ms', text);
+      else headers.push('x-envoy-expected-rq-timeout-ms', text);
+    }
+  }
+  if (route.host.includeRequestAttemptCount) setHeader(headers, 'x-envoy-attempt-count', '1');
+  const { request } = route;
+  if (destination.request !== undefined) mutate(headers, [destination.request], exchange);
+  if (request.length > 0) mutate(headers, request, exchange);
+  rewriteHost(exchange, action, destination.hostRewrite);
+  const { rewritePath } = action;
+  if (rewritePath === undefined) return;
+  if (!router.suppressEnvoyHeaders) setHeader(headers, 'x-envoy-original-path', exchange.path);
+  exchange.originalPath = exchange.path;
+  exchange.path = rewritePath(exchange.path);
+}
+
+function rewriteHost(exchange: HttpExchange, action: Forward, ofDestination: string): void {
+  const host = ofDestination !== '' ? ofDestination : action.rewriteHost?.(exchange);
+  if (host === undefined || host === '') return;
+  setOriginalHost(exchange, action);
+  exchange.authority = host;
+}
+
+/** Tells the host the client asked for. */
+export function setOriginalHost(exchange: HttpExchange, action: Forward): void {
+  const headers = exchange.requestHeaders;
+  if (!hasHeader(headers, 'x-envoy-original-host')) headers.push('x-envoy-original-host', exchange.authority);
+  if (action.appendForwardedHost) {
+    const before = headerOf(headers, 'x-forwarded-host');
+    setHeader(
+      headers,
+      'x-forwarded-host',
+      before === undefined ? exchange.authority : `${before},${exchange.authority}`,
+    );
+  }
+}

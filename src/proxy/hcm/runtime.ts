@@ -1,0 +1,90 @@
+/** What all connections of one connection manager share while it is in force. */
+import type { Clock } from '#core/clock.ts';
+import type { Random } from '#core/random.ts';
+import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { HttpFilter } from '../filter/contract.ts';
+import type { ConnectDeps } from '../pool/connect.ts';
+import type { RouteTable } from '../route/table.ts';
+import type { TlsPeer } from '../tls/context.ts';
+import type { WriteLog } from './access-log-settings.ts';
+import type { ClientCertificate } from './client-cert.ts';
+import type { HcmSettings } from './settings.ts';
+import type { HttpStats } from './stats.ts';
+
+/** Filters by the hooks they have, so that one without a hook costs nothing there. */
+export interface FilterHooks {
+  readonly requestHead: readonly HttpFilter[];
+  readonly upstream: readonly HttpFilter[];
+  readonly requestData: readonly HttpFilter[];
+  readonly requestTrailers: readonly HttpFilter[];
+  /** These in reverse order. */
+  readonly responseHead: readonly HttpFilter[];
+  readonly responseData: readonly HttpFilter[];
+  readonly responseTrailers: readonly HttpFilter[];
+  readonly end: readonly HttpFilter[];
+}
+
+export function hooksOf(filters: readonly HttpFilter[]): FilterHooks {
+  const reversed = [...filters].reverse();
+  return {
+    requestHead: filters.filter((filter) => filter.onRequestHead !== undefined),
+    upstream: filters.filter((filter) => filter.onUpstream !== undefined),
+    requestData: filters.filter((filter) => filter.onRequestData !== undefined),
+    requestTrailers: filters.filter((filter) => filter.onRequestTrailers !== undefined),
+    responseHead: reversed.filter((filter) => filter.onResponseHead !== undefined),
+    responseData: reversed.filter((filter) => filter.onResponseData !== undefined),
+    responseTrailers: reversed.filter((filter) => filter.onResponseTrailers !== undefined),
+    end: filters.filter((filter) => filter.onEnd !== undefined),
+  };
+}
+
+export interface HcmRuntime {
+  readonly settings: HcmSettings;
+  readonly hooks: FilterHooks;
+  readonly stats: HttpStats;
+  readonly writeLog: WriteLog;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly connecting: ConnectDeps;
+  /** Put into x-forwarded-for for peers on the loopback. */
+  readonly localAddress: string;
+  /** Undefined before RDS has brought them. */
+  routes(): RouteTable | undefined;
+  cluster(name: string): ClusterRuntime | undefined;
+  /** Value of `date`, made once a second. */
+  date(): string;
+  /** Whether responses ask for the connection to be closed. */
+  draining: boolean;
+}
+
+/** Facts about a downstream connection that hold for all its requests. */
+export interface DownstreamFacts {
+  readonly connectionId: number;
+  /** `127.0.0.1:50000`; '' for an internal connection. */
+  readonly remoteAddress: string;
+  readonly remoteIp: string;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly secure: boolean;
+  readonly serverName: string;
+  readonly tlsVersion: string;
+  readonly peer: TlsPeer;
+  readonly ownUri: string;
+  readonly certificate: ClientCertificate | undefined;
+}
+
+/** An HTTP date, renewed when the second changes. */
+export function createDate(clock: Clock): () => string {
+  let second = -1;
+  let text = '';
+  return () => {
+    const now = Math.floor(clock.wallMs() / 1000);
+    if (now !== second) {
+      second = now;
+      text = new Date(now * 1000).toUTCString();
+    }
+    return text;
+  };
+}

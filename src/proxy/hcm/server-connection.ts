@@ -1,0 +1,327 @@
+/**
+ * A downstream HTTP/1.1 connection: requests one after the other, answered in order. Bytes in are
+ * decoded into the exchange at hand, bytes out are gathered and written once a read.
+ */
+import type { Duplex } from 'node:stream';
+import { errorKinds } from '#core/error.ts';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { type DecoderEvents, RequestDecoder } from '#http/codec/h1/decoder.ts';
+import type { Fault } from '#http/codec/h1/fault.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import { phraseOf } from '#http/status.ts';
+import { HttpExchange } from './exchange.ts';
+import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
+
+/** Pieces up to this size are copied together into one write. */
+const GATHER_BYTES = 8 * 1024;
+
+const IDLE = 0;
+const HEAD = 1;
+const LINGER = 2;
+const LIFETIME = 3;
+
+export class ServerConnection implements DecoderEvents, TimerOwner {
+  readonly runtime: HcmRuntime;
+  readonly facts: DownstreamFacts;
+  readonly #socket: Duplex;
+  readonly #decoder: RequestDecoder;
+  readonly #openedMs: number;
+  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  readonly #headTimer: Timer = new Timer(this, HEAD);
+  readonly #lingerTimer: Timer = new Timer(this, LINGER);
+  readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
+  readonly #onClose: (connection: ServerConnection) => void;
+  #exchange: HttpExchange | undefined;
+  /** Bytes of later requests, held until the one at hand is answered. */
+  #later: Buffer | undefined;
+  #requests = 0;
+  #gathered = '';
+  #closing = false;
+  #closed = false;
+  #paused = false;
+  #decoding = false;
+  #ended = false;
+  draining = false;
+
+  constructor(
+    socket: Duplex,
+    facts: DownstreamFacts,
+    runtime: HcmRuntime,
+    onClose: (connection: ServerConnection) => void,
+  ) {
+    this.runtime = runtime;
+    this.facts = facts;
+    this.#socket = socket;
+    this.#onClose = onClose;
+    this.#decoder = new RequestDecoder(this, runtime.settings.limits);
+    const { stats, settings, clock, wheel } = runtime;
+    this.#openedMs = clock.nowMs();
+    stats.downstream_cx_total.inc();
+    stats.downstream_cx_http1_total.inc();
+    stats.downstream_cx_active.add(1);
+    stats.downstream_cx_http1_active.add(1);
+    if (facts.secure) {
+      stats.downstream_cx_ssl_total.inc();
+      stats.downstream_cx_ssl_active.add(1);
+    }
+    if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+    if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
+    socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
+    socket.on('drain', () => this.#exchange?.onDownstreamDrain());
+    socket.on('end', () => this.#onEndOfBytes());
+    socket.on('error', () => this.destroy());
+    socket.on('close', () => this.destroy());
+  }
+
+  get idle(): boolean {
+    return this.#exchange === undefined && !this.#decoder.inMessage;
+  }
+
+  // --- bytes in
+
+  #onBytes(chunk: Buffer): void {
+    this.runtime.stats.downstream_cx_rx_bytes_total.inc(chunk.length);
+    if (this.#closing || this.#closed) return;
+    if (this.#exchange?.requestDone === true) {
+      this.#later = this.#later === undefined ? chunk : Buffer.concat([this.#later, chunk]);
+      this.pause();
+      return;
+    }
+    this.#decode(chunk);
+  }
+
+  #decode(chunk: Buffer): void {
+    this.#decoding = true;
+    const decoder = this.#decoder;
+    let at = 0;
+    while (at < chunk.length && !this.#closing && !this.#closed) {
+      at = decoder.decode(chunk, at);
+      const exchange = this.#exchange;
+      if (exchange === undefined || !exchange.requestDone) continue;
+      // The request is complete and not yet answered: what follows waits.
+      exchange.flushUpstream();
+      if (this.#exchange === exchange && at < chunk.length) {
+        this.#later = chunk.subarray(at);
+        this.pause();
+        break;
+      }
+    }
+    this.#decoding = false;
+    if (this.#exchange !== undefined) this.#exchange.flushUpstream();
+    else if (decoder.inHead) this.#armHeadTimer();
+    this.flush();
+  }
+
+  #armHeadTimer(): void {
+    const { settings, wheel } = this.runtime;
+    if (settings.requestHeadersTimeoutMs > 0 && !this.#headTimer.armed) {
+      wheel.arm(this.#headTimer, settings.requestHeadersTimeoutMs);
+    }
+  }
+
+  #onEndOfBytes(): void {
+    this.#ended = true;
+    if (this.#exchange !== undefined && !this.#exchange.requestDone) {
+      this.#decoder.finish();
+      if (this.#exchange?.isTunnel === true) return;
+    }
+    const exchange = this.#exchange;
+    if (exchange === undefined) this.#close();
+    // A client that sent its whole request may close its direction and still read (RFC 9112 §9.6).
+  }
+
+  // --- what the decoder says
+
+  onHead(): void {
+    const { runtime } = this;
+    this.#requests++;
+    if (this.#headTimer.armed) runtime.wheel.disarm(this.#headTimer);
+    const exchange = new HttpExchange(this, this.#decoder, runtime);
+    this.#exchange = exchange;
+    exchange.start();
+  }
+
+  onData(data: Buffer): void {
+    this.#exchange?.onRequestData(data);
+  }
+
+  onTrailers(trailers: HeaderList): void {
+    this.#exchange?.onRequestTrailers(trailers);
+  }
+
+  onEnd(): void {
+    this.#exchange?.onRequestEnd();
+  }
+
+  onFault(fault: Fault): void {
+    const { stats } = this.runtime;
+    stats.downstream_cx_protocol_error.inc();
+    if (this.#closed) return;
+    const exchange = this.#exchange ?? new HttpExchange(this, undefined, this.runtime);
+    const began = this.#exchange !== undefined;
+    this.#exchange = exchange;
+    if (began && (exchange.responseStarted || fault.reason === 'connection closed within a message')) {
+      this.destroy();
+      return;
+    }
+    exchange.refuse({
+      status: fault.status,
+      body: phraseOf(fault.status),
+      flag: errorKinds.BAD_REQUEST.flag,
+      details: fault.details,
+    });
+  }
+
+  // --- bytes out, called by the exchange
+
+  writeText(text: string): void {
+    this.#gathered += text;
+  }
+
+  writeData(data: Buffer): void {
+    if (data.length <= GATHER_BYTES) {
+      this.#gathered += data.toString('latin1');
+      if (this.#gathered.length > GATHER_BYTES) this.flush();
+      return;
+    }
+    const socket = this.#socket;
+    this.runtime.stats.downstream_cx_tx_bytes_total.inc(this.#gathered.length + data.length);
+    socket.cork();
+    if (this.#gathered !== '') socket.write(this.#gathered, 'latin1');
+    this.#gathered = '';
+    socket.write(data);
+    socket.uncork();
+  }
+
+  flush(): void {
+    if (this.#gathered === '' || this.#closed) return;
+    const text = this.#gathered;
+    this.#gathered = '';
+    this.runtime.stats.downstream_cx_tx_bytes_total.inc(text.length);
+    this.#socket.write(text, 'latin1');
+  }
+
+  /** Whether its buffers are full. */
+  get full(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#later !== undefined) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Ends the sending direction of a tunnel. */
+  endSending(): void {
+    this.flush();
+    if (!this.#socket.writableEnded) this.#socket.end();
+  }
+
+  /** The client asked for, or needs, the connection to be closed after this response. */
+  get mustClose(): boolean {
+    const { maxRequestsPerConnection } = this.runtime.settings;
+    return (
+      this.draining ||
+      this.runtime.draining ||
+      this.#ended ||
+      !this.#decoder.keepAlive ||
+      (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection)
+    );
+  }
+
+  /** The exchange at hand has been answered and finished. */
+  onExchangeEnd(close: boolean): void {
+    this.#exchange = undefined;
+    if (this.#closed) return;
+    if (close) {
+      this.#close();
+      return;
+    }
+    const { settings, wheel } = this.runtime;
+    if (settings.idleTimeoutMs > 0) wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+    const later = this.#later;
+    if (later === undefined) {
+      if (!this.#decoding) this.flush();
+      this.resume();
+      return;
+    }
+    this.#later = undefined;
+    if (this.#decoding) {
+      this.#later = later;
+      return;
+    }
+    this.#decode(later);
+    this.resume();
+  }
+
+  /** Sends what is left, then waits a moment for the client to close (Envoy, `delayed_close_timeout`). */
+  #close(): void {
+    if (this.#closing || this.#closed) return;
+    this.#closing = true;
+    this.flush();
+    this.#decoder.stop();
+    this.#socket.end();
+    const { settings, wheel } = this.runtime;
+    if (settings.delayedCloseMs === 0) this.destroy();
+    else {
+      wheel.arm(this.#lingerTimer, settings.delayedCloseMs);
+      this.#later = undefined;
+      this.resume();
+    }
+  }
+
+  /** Ends an idle connection; a busy one ends with its response. */
+  drain(): void {
+    this.draining = true;
+    if (this.idle) this.#close();
+  }
+
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { wheel, stats, clock } = this.runtime;
+    for (const timer of [this.#idleTimer, this.#headTimer, this.#lingerTimer, this.#lifeTimer])
+      wheel.disarm(timer);
+    this.#decoder.stop();
+    const exchange = this.#exchange;
+    if (exchange !== undefined) {
+      stats.downstream_cx_destroy_active_rq.inc();
+      exchange.onDownstreamGone();
+    }
+    this.#exchange = undefined;
+    this.#socket.destroy();
+    stats.downstream_cx_destroy.inc();
+    stats.downstream_cx_active.add(-1);
+    stats.downstream_cx_http1_active.add(-1);
+    if (this.facts.secure) stats.downstream_cx_ssl_active.add(-1);
+    stats.downstream_cx_length_ms.record(clock.nowMs() - this.#openedMs);
+    this.#onClose(this);
+  }
+
+  onTimer(kind: number): void {
+    const { stats, settings, wheel } = this.runtime;
+    if (kind === IDLE) {
+      if (this.#exchange !== undefined) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+      else {
+        stats.downstream_cx_idle_timeout.inc();
+        this.#close();
+      }
+    } else if (kind === HEAD) {
+      stats.downstream_rq_header_timeout.inc();
+      const { httpStatus: status, ...rest } = errorKinds.REQUEST_HEAD_TIMEOUT;
+      this.#exchange = new HttpExchange(this, undefined, this.runtime);
+      this.#exchange.refuse({ status, body: rest.body, flag: rest.flag, details: rest.details });
+    } else if (kind === LIFETIME) this.drain();
+    else {
+      stats.downstream_cx_delayed_close_timeout.inc();
+      this.destroy();
+    }
+  }
+}

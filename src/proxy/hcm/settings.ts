@@ -1,0 +1,303 @@
+/** An `HttpConnectionManager` message, read once. */
+import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
+import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
+import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
+import {
+  HttpConnectionManager_CodecType as Codec,
+  HttpConnectionManager_ForwardClientCertDetails as Forward,
+  type HttpConnectionManager,
+  HttpConnectionManager_ServerHeaderTransformation as Server,
+  HttpConnectionManager_PathWithEscapedSlashesAction as Slashes,
+} from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { DataPathDeps } from '../data-path-deps.ts';
+import type { CataloguedFilter, Direction, HttpFilter } from '../filter/contract.ts';
+import { byteString, type Findings, typeNameOf } from '../findings.ts';
+import { compileRoutes, type RouteTable } from '../route/table.ts';
+import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
+import type { ClientCertRules } from './client-cert.ts';
+import type { PathRules } from './path-normal.ts';
+
+export interface RouterSettings {
+  readonly suppressEnvoyHeaders: boolean;
+  readonly respectExpectedTimeout: boolean;
+}
+
+export interface HcmSettings {
+  readonly statPrefix: string;
+  /** Name of the RouteConfiguration to be had by RDS; '' where it is `inlineRoutes`. */
+  readonly routeName: string;
+  readonly inlineRoutes: RouteTable | undefined;
+  readonly filters: readonly HttpFilter[];
+  readonly router: RouterSettings;
+  readonly logs: readonly LogTarget[];
+  readonly limits: DecoderLimits;
+  readonly serverName: string;
+  readonly serverHeader: 'overwrite' | 'if-absent' | 'pass-through';
+  readonly via: string;
+  readonly useRemoteAddress: boolean;
+  readonly trustedHops: number;
+  readonly skipForwardedFor: boolean;
+  readonly appendForwardedPort: boolean;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly requestIdInResponse: boolean;
+  readonly clientCert: ClientCertRules;
+  readonly proxy100Continue: boolean;
+  readonly connectEnabled: boolean;
+  /** Undefined where paths stay as they are. */
+  readonly pathRules: PathRules | undefined;
+  readonly stripPort: 'none' | 'matching' | 'any';
+  readonly stripTrailingDot: boolean;
+  readonly acceptHttp10: boolean;
+  readonly defaultHostForHttp10: string;
+  readonly enableTrailers: boolean;
+  readonly underscores: 'allow' | 'reject' | 'drop';
+  /** 0 disables each of these. */
+  readonly streamIdleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly delayedCloseMs: number;
+  readonly maxStreamDurationMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly direction: Direction;
+}
+
+/** Envoy's defaults. */
+const STREAM_IDLE_MS = 5 * 60 * 1000;
+const IDLE_MS = 60 * 60 * 1000;
+const DELAYED_CLOSE_MS = 1000;
+
+export interface HcmContext {
+  readonly deps: DataPathDeps;
+  readonly direction: Direction;
+  readonly path: string;
+}
+
+export function readHcm(hcm: HttpConnectionManager, context: HcmContext, findings: Findings): HcmSettings {
+  const { path: at, direction } = context;
+  refuseUnsupported(hcm, at, findings);
+  const common = hcm.commonHttpProtocolOptions;
+  const h1 = hcm.httpProtocolOptions;
+  const ms = (name: string, duration: Parameters<Findings['durationMs']>[1], otherwise: number): number =>
+    findings.durationMs(`${at}.${name}`, duration) ?? otherwise;
+  const { filters, router } = readFilters(hcm, context, findings);
+  const { inlineRoutes, routeName } = readRoutes(hcm, at, findings);
+  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings);
+  return {
+    statPrefix: hcm.statPrefix,
+    routeName,
+    inlineRoutes,
+    filters,
+    router,
+    logs,
+    limits: {
+      maxHeadBytes: (hcm.maxRequestHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
+      maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+    },
+    serverName: byteString(hcm.serverName === '' ? 'envoy' : hcm.serverName),
+    serverHeader:
+      hcm.serverHeaderTransformation === Server.PASS_THROUGH
+        ? 'pass-through'
+        : hcm.serverHeaderTransformation === Server.APPEND_IF_ABSENT
+          ? 'if-absent'
+          : 'overwrite',
+    via: byteString(hcm.via),
+    useRemoteAddress: hcm.useRemoteAddress ?? false,
+    trustedHops: hcm.xffNumTrustedHops,
+    skipForwardedFor: hcm.skipXffAppend,
+    appendForwardedPort: hcm.appendXForwardedPort,
+    generateRequestId: hcm.generateRequestId ?? true,
+    preserveExternalRequestId: hcm.preserveExternalRequestId,
+    requestIdInResponse: hcm.alwaysSetRequestIdInResponse,
+    clientCert: readClientCert(hcm, at, findings),
+    proxy100Continue: hcm.proxy100Continue,
+    connectEnabled: readUpgrades(hcm, at, findings),
+    pathRules: readPathRules(hcm),
+    stripPort:
+      hcm.stripPortMode.case === 'stripAnyHostPort' && hcm.stripPortMode.value
+        ? 'any'
+        : hcm.stripMatchingHostPort
+          ? 'matching'
+          : 'none',
+    stripTrailingDot: hcm.stripTrailingHostDot,
+    acceptHttp10: h1?.acceptHttp10 ?? false,
+    defaultHostForHttp10: h1?.defaultHostForHttp10 ?? '',
+    enableTrailers: h1?.enableTrailers ?? false,
+    underscores:
+      common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
+        ? 'reject'
+        : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
+          ? 'drop'
+          : 'allow',
+    streamIdleTimeoutMs: ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS),
+    requestTimeoutMs: ms('request_timeout', hcm.requestTimeout, 0),
+    requestHeadersTimeoutMs: ms('request_headers_timeout', hcm.requestHeadersTimeout, 0),
+    idleTimeoutMs: ms('common_http_protocol_options.idle_timeout', common?.idleTimeout, IDLE_MS),
+    delayedCloseMs: ms('delayed_close_timeout', hcm.delayedCloseTimeout, DELAYED_CLOSE_MS),
+    maxStreamDurationMs: ms('common_http_protocol_options.max_stream_duration', common?.maxStreamDuration, 0),
+    maxConnectionDurationMs: ms(
+      'common_http_protocol_options.max_connection_duration',
+      common?.maxConnectionDuration,
+      0,
+    ),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
+    direction,
+  };
+}
+
+function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Findings): void {
+  const { codecType } = hcm;
+  findings.refuse(`${at}.codec_type`, codecType === Codec.HTTP2 || codecType === Codec.HTTP3);
+  findings.refuse(`${at}.scheme_header_transformation`, hcm.schemeHeaderTransformation !== undefined);
+  findings.refuse(`${at}.internal_address_config`, (hcm.internalAddressConfig?.cidrRanges.length ?? 0) > 0);
+  findings.refuse(
+    `${at}.http_protocol_options.header_key_format`,
+    hcm.httpProtocolOptions?.headerKeyFormat !== undefined,
+  );
+  findings.refuse(
+    `${at}.http_protocol_options.send_fully_qualified_url`,
+    hcm.httpProtocolOptions?.sendFullyQualifiedUrl === true,
+  );
+  findings.refuse(
+    `${at}.http_protocol_options.allow_absolute_url`,
+    hcm.httpProtocolOptions?.allowAbsoluteUrl === false,
+  );
+  findings.refuse(
+    `${at}.set_current_client_cert_details.issuer`,
+    hcm.setCurrentClientCertDetails?.issuer === true,
+  );
+  findings.refuse(
+    `${at}.set_current_client_cert_details.format`,
+    (hcm.setCurrentClientCertDetails?.format ?? 0) !== 0,
+  );
+  if (hcm.http2ProtocolOptions !== undefined) {
+    findings.warn(`${at}.http2_protocol_options`, 'has no effect: HTTP/2 is not offered');
+  }
+}
+
+function readFilters(
+  hcm: HttpConnectionManager,
+  { deps, direction, path: at }: HcmContext,
+  findings: Findings,
+): { filters: HttpFilter[]; router: RouterSettings } {
+  const filters: HttpFilter[] = [];
+  let router: RouterSettings = { suppressEnvoyHeaders: false, respectExpectedTimeout: false };
+  let hasRouter = false;
+  hcm.httpFilters.forEach((filter, i) => {
+    const path = `${at}.http_filters[${i}]`;
+    findings.refuse(`${path}.disabled`, filter.disabled);
+    const any = filter.configType.value;
+    const typeName = typeNameOf(any);
+    const last = i === hcm.httpFilters.length - 1;
+    if (typeName === RouterSchema.typeName) {
+      const config = findings.unpack(`${path}.typed_config`, any, RouterSchema);
+      if (!last) findings.error(path, 'the router must be the last filter');
+      hasRouter = true;
+      findings.refuse(`${path}.typed_config.upstream_log`, (config?.upstreamLog.length ?? 0) > 0);
+      router = {
+        suppressEnvoyHeaders: config?.suppressEnvoyHeaders ?? false,
+        respectExpectedTimeout: config?.respectExpectedRqTimeout ?? false,
+      };
+      return;
+    }
+    const known = deps.filters.find((entry: CataloguedFilter) => entry.typeName === typeName);
+    if (known === undefined || any === undefined) {
+      if (filter.isOptional)
+        findings.warn(path, `filter ${any?.typeUrl ?? filter.name} is not known and optional: left out`);
+      else findings.error(path, `filter ${any?.typeUrl ?? filter.name} is not supported`);
+      return;
+    }
+    const { metrics, clock, random, log } = deps;
+    const loaded = known.load(any, `${path}.typed_config`, {
+      metrics,
+      clock,
+      random,
+      log,
+      direction,
+      statPrefix: hcm.statPrefix,
+      slot: filters.length,
+      resolve: (host) => deps.resolve(host, 0),
+    });
+    findings.problems.push(...loaded.problems);
+    if (loaded.ok) filters.push(loaded.value);
+  });
+  if (!hasRouter) findings.error(`${at}.http_filters`, 'the last filter must be envoy.filters.http.router');
+  return { filters, router };
+}
+
+function readRoutes(
+  hcm: HttpConnectionManager,
+  at: string,
+  findings: Findings,
+): { inlineRoutes: RouteTable | undefined; routeName: string } {
+  const { routeSpecifier } = hcm;
+  if (routeSpecifier.case === 'rds') {
+    if (routeSpecifier.value.routeConfigName === '')
+      findings.error(`${at}.rds.route_config_name`, 'is missing');
+    return { inlineRoutes: undefined, routeName: routeSpecifier.value.routeConfigName };
+  }
+  if (routeSpecifier.case === undefined) {
+    findings.error(at, 'has neither rds nor route_config');
+    return { inlineRoutes: undefined, routeName: '' };
+  }
+  const compiled = compileRoutes(routeSpecifier.value);
+  findings.problems.push(
+    ...compiled.problems.map((problem) => ({ ...problem, path: `${at}.route_config.${problem.path ?? ''}` })),
+  );
+  return { inlineRoutes: compiled.ok ? compiled.value : undefined, routeName: '' };
+}
+
+function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findings): ClientCertRules {
+  const forward = {
+    [Forward.SANITIZE]: 'sanitize',
+    [Forward.FORWARD_ONLY]: 'forward-only',
+    [Forward.APPEND_FORWARD]: 'append-forward',
+    [Forward.SANITIZE_SET]: 'sanitize-set',
+    [Forward.ALWAYS_FORWARD_ONLY]: 'always-forward-only',
+  } as const;
+  const details = hcm.setCurrentClientCertDetails;
+  const rules: ClientCertRules = {
+    forward: forward[hcm.forwardClientCertDetails] ?? 'sanitize',
+    subject: details?.subject ?? false,
+    cert: details?.cert ?? false,
+    chain: details?.chain ?? false,
+    dns: details?.dns ?? false,
+    uri: details?.uri ?? false,
+  };
+  if (rules.chain) findings.error(`${at}.set_current_client_cert_details.chain`, 'is not supported');
+  return rules;
+}
+
+function readUpgrades(hcm: HttpConnectionManager, at: string, findings: Findings): boolean {
+  let connect = false;
+  hcm.upgradeConfigs.forEach((upgrade, i) => {
+    const path = `${at}.upgrade_configs[${i}]`;
+    findings.refuse(`${path}.filters`, upgrade.filters.length > 0);
+    if (upgrade.upgradeType.toLowerCase() === 'connect') connect = upgrade.enabled ?? true;
+    else if (upgrade.upgradeType.toLowerCase() === 'websocket') {
+      findings.warn(
+        `${path}.upgrade_type`,
+        'websocket is not supported: such requests are answered with 403',
+      );
+    } else findings.error(`${path}.upgrade_type`, `"${upgrade.upgradeType}" is not supported`);
+  });
+  return connect;
+}
+
+function readPathRules(hcm: HttpConnectionManager): PathRules | undefined {
+  const slashes = {
+    [Slashes.IMPLEMENTATION_SPECIFIC_DEFAULT]: 'keep',
+    [Slashes.KEEP_UNCHANGED]: 'keep',
+    [Slashes.REJECT_REQUEST]: 'reject',
+    [Slashes.UNESCAPE_AND_REDIRECT]: 'redirect',
+    [Slashes.UNESCAPE_AND_FORWARD]: 'forward',
+  } as const;
+  const rules: PathRules = {
+    normalize: hcm.normalizePath ?? false,
+    mergeSlashes: hcm.mergeSlashes,
+    escapedSlashes: slashes[hcm.pathWithEscapedSlashesAction] ?? 'keep',
+  };
+  return rules.normalize || rules.mergeSlashes || rules.escapedSlashes !== 'keep' ? rules : undefined;
+}

@@ -1,0 +1,66 @@
+/** The statistics of a connection manager, by Envoy's names (`http.<stat_prefix>.*`). */
+import type { Counter, Gauge, Histogram, MetricRegistry } from '#observe/metrics-contract.ts';
+import { statusCounter } from '../cluster/stats.ts';
+
+const counterNames = [
+  'downstream_cx_total',
+  'downstream_cx_http1_total',
+  'downstream_cx_ssl_total',
+  'downstream_cx_destroy',
+  'downstream_cx_destroy_active_rq',
+  'downstream_cx_protocol_error',
+  'downstream_cx_idle_timeout',
+  'downstream_cx_drain_close',
+  'downstream_cx_rx_bytes_total',
+  'downstream_cx_tx_bytes_total',
+  'downstream_cx_delayed_close_timeout',
+  'downstream_rq_total',
+  'downstream_rq_http1_total',
+  'downstream_rq_completed',
+  'downstream_rq_rx_reset',
+  'downstream_rq_non_relative_path',
+  'downstream_rq_idle_timeout',
+  'downstream_rq_timeout',
+  'downstream_rq_header_timeout',
+  'downstream_rq_max_duration_reached',
+  'downstream_rq_response_before_rq_complete',
+  'no_route',
+  'no_cluster',
+  'rq_direct_response',
+  'rq_redirect',
+  'rq_total',
+  'rq_reset_after_downstream_response_started',
+] as const;
+
+const gaugeNames = [
+  'downstream_cx_active',
+  'downstream_cx_http1_active',
+  'downstream_cx_ssl_active',
+  'downstream_rq_active',
+] as const;
+
+export type HttpStats = Readonly<
+  Record<(typeof counterNames)[number], Counter> & Record<(typeof gaugeNames)[number], Gauge>
+> & {
+  readonly downstream_rq_time: Histogram;
+  readonly downstream_cx_length_ms: Histogram;
+  /** `downstream_rq_2xx` and so on. */
+  countStatus(status: number): void;
+};
+
+export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpStats {
+  const scope = metrics.scope({
+    path: `http.${prefix}`,
+    family: 'http',
+    labels: { envoy_http_conn_manager_prefix: prefix },
+  });
+  const counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)]));
+  const gauges = Object.fromEntries(gaugeNames.map((name) => [name, scope.gauge(name)]));
+  return {
+    ...(counters as Record<(typeof counterNames)[number], Counter>),
+    ...(gauges as Record<(typeof gaugeNames)[number], Gauge>),
+    downstream_rq_time: scope.histogram('downstream_rq_time'),
+    downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
+    countStatus: statusCounter(scope, 'downstream_rq', false),
+  };
+}
