@@ -60,10 +60,10 @@ describe('the same bootstrap run by Heddle and by Envoy', () => {
       const known = differences.find(({ cases: names }) => names.includes(row.name));
       if (known === undefined) assert.deepEqual(ours, theirs);
       else {
-        assert.deepEqual(known.envoy(theirs), theirs, 'Envoy does what the list says of it');
-        assert.deepEqual(known.heddle(theirs), ours, `differs as the list says: ${known.why}`);
+        assert.notDeepEqual(ours, theirs, 'a difference that is none any more leaves the list');
+        assert.deepEqual(ours, known.heddle(theirs), `differs as the list says: ${known.why}`);
       }
-      if (row.logMayDiffer === undefined) await sameLog(heddle, envoy, id);
+      if (known === undefined && row.logMayDiffer === undefined) await sameLog(heddle, envoy, id);
     });
   }
 });
