@@ -21,7 +21,8 @@ const gateway = (server: string): string =>
   `apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: x}\nspec:\n  selector: {a: b}\n  servers:\n  - ${server}\n`;
 
 const route = 'route: [{destination: {host: x}}]';
-const lessStrict = 'is not supported yet, and without it the mesh would be less strict than written';
+const lessStrict = (kind: string): string =>
+  `is not supported yet, and without it the mesh would be less strict than written (to run without it: --allow-unsupported ${kind})`;
 const noEffect = 'is not supported yet and has no effect';
 
 describe('problems of one document', () => {
@@ -89,13 +90,13 @@ describe('problems of one document', () => {
     [
       'exportTo',
       virtualService(route, '  exportTo: ["."]\n'),
-      [`error 6:3 spec.exportTo this field ${lessStrict}`],
+      [`error 6:3 spec.exportTo this field ${lessStrict('VirtualService')}`],
     ],
     ['exportTo everybody is the default', virtualService(route, '  exportTo: ["*"]\n'), []],
     [
       'TLS of a mode that is missing',
       destinationRule('{tls: {mode: SIMPLE}}'),
-      [`error 6:25 spec.trafficPolicy.tls.mode the mode SIMPLE ${lessStrict}`],
+      [`error 6:25 spec.trafficPolicy.tls.mode the mode SIMPLE ${lessStrict('DestinationRule')}`],
     ],
     [
       'load balancer',
@@ -108,8 +109,8 @@ describe('problems of one document', () => {
       'gateway with TLS',
       gateway('{port: {number: 443, name: a, protocol: HTTPS}, hosts: ["*"], tls: {mode: SIMPLE}}'),
       [
-        `error 7:35 spec.servers[0].port.protocol the protocol HTTPS ${lessStrict}`,
-        `error 7:67 spec.servers[0].tls this field ${lessStrict}`,
+        `error 7:35 spec.servers[0].port.protocol the protocol HTTPS ${lessStrict('Gateway')}`,
+        `error 7:67 spec.servers[0].tls this field ${lessStrict('Gateway')}`,
       ],
     ],
     [
@@ -122,7 +123,9 @@ describe('problems of one document', () => {
     [
       'kind without support that closes',
       'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\nspec: {}',
-      [`error 2:1 kind the kind AuthorizationPolicy of security.istio.io/v1 ${lessStrict}`],
+      [
+        `error 2:1 kind the kind AuthorizationPolicy of security.istio.io/v1 ${lessStrict('AuthorizationPolicy')}`,
+      ],
     ],
     [
       'kind without support',
@@ -152,7 +155,7 @@ describe('problems of one document', () => {
     [
       'sidecar that closes',
       'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: x}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}',
-      [`error 2:1 kind the kind Sidecar of networking.istio.io/v1 ${lessStrict}`],
+      [`error 2:1 kind the kind Sidecar of networking.istio.io/v1 ${lessStrict('Sidecar')}`],
     ],
   ];
   for (const [why, text, problems] of cases) {

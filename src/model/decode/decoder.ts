@@ -67,6 +67,7 @@ export class Report {
         'error',
         path,
         `${what} is not supported yet, and without it the mesh would be less strict than written`,
+        `to run without it: --allow-unsupported ${this.#options.resource.split(' ')[0]}`,
       );
     }
   }
