@@ -100,7 +100,9 @@ function unknownLabels({ labels }: Sample): string[] {
     .filter(([name, value]) => {
       // Istio's source side never says this one: only who accepts a connection knows how it was secured.
       if (name === 'connection_security_policy' && labels.reporter === 'source') return false;
-      return value === 'unknown' || value === '';
+      // Only gRPC has one.
+      if (name === 'grpc_response_status') return false;
+      return value === 'unknown' || (value === '' && name !== 'grpc_response_status');
     })
     .map(([name]) => name);
 }
