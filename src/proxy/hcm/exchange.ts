@@ -135,6 +135,10 @@ export class HttpExchange implements Exchange, TimerOwner {
       this.#minor = decoder.minor;
       this.#hasBody = decoder.chunked || decoder.contentLength > 0 || decoder.method === 'CONNECT';
       if (decoder.minor === 0) this.protocol = 'HTTP/1.0';
+      if (!this.#hasBody) {
+        this.requestDone = true;
+        this.requestEndMs = this.startMs;
+      }
     }
     const { stats } = runtime;
     stats.downstream_rq_total.inc();
@@ -328,8 +332,10 @@ export class HttpExchange implements Exchange, TimerOwner {
   }
 
   onRequestEnd(): void {
-    this.requestDone = true;
-    this.requestEndMs = this.runtime.clock.nowMs();
+    if (!this.requestDone) {
+      this.requestDone = true;
+      this.requestEndMs = this.runtime.clock.nowMs();
+    }
     if (this.#requestTimer !== undefined) this.runtime.wheel.disarm(this.#requestTimer);
     if (this.#tunnel !== undefined) this.#tunnel.endSending();
     else if (this.#responseDone) this.#finish();

@@ -299,7 +299,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const { destination } = this.#chosen;
     if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
     if (route.response.length > 0) mutate(headers, route.response, exchange);
-    exchange.respondHead(status, headers, decoder.contentLength, decoder.contentLength === 0);
+    exchange.respondHead(status, headers, decoder.contentLength, false);
   }
 
   onResponseData(data: Buffer): void {

@@ -39,15 +39,15 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   method: codecError('invalid method'),
   target: codecError('invalid request target'),
   version: codecError('invalid version'),
-  oldVersion: { status: 426, details: 'low_version', reason: 'HTTP/1.0 is not accepted' },
+  oldVersion: { status: 426, details: 'low_version', reason: 'not a version of HTTP/1' },
   fieldName: codecError('invalid character in a field name'),
-  fieldValue: codecError('invalid character in a field value'),
-  lineEnd: codecError('line not ended by CR LF'),
-  contentLength: {
+  fieldValue: {
     status: 400,
-    details: 'http1.content_length_not_allowed',
-    reason: 'invalid content-length',
+    details: 'http1.invalid_characters',
+    reason: 'invalid character in a field value',
   },
+  lineEnd: codecError('line not ended by CR LF'),
+  contentLength: codecError('invalid content-length'),
   twoLengths: {
     status: 400,
     details: 'http1.content_length_and_chunked_not_allowed',

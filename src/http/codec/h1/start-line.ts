@@ -48,7 +48,9 @@ export class RequestLine {
   }
 
   #readVersion(text: string, at: number): Fault | undefined {
-    if (!text.startsWith('HTTP/1.', at)) return faults.version;
+    if (!text.startsWith('HTTP/1.', at)) {
+      return /^HTTP\/\d\.\d\r/.test(text.slice(at, at + 9)) ? faults.oldVersion : faults.version;
+    }
     const minor = text.charCodeAt(at + 7) - 0x30;
     if (minor !== 0 && minor !== 1) return faults.version;
     if (text.charCodeAt(at + 8) !== CR || text.charCodeAt(at + 9) !== LF) {
