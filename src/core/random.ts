@@ -44,12 +44,26 @@ class BatchedRandom implements Random {
     }
     this.#at = at + ID_BYTES;
     return (
-      hex[b[at]!]! + hex[b[at + 1]!]! + hex[b[at + 2]!]! + hex[b[at + 3]!]! + '-' +
-      hex[b[at + 4]!]! + hex[b[at + 5]!]! + '-' +
-      hex[(b[at + 6]! & 0x0f) | 0x40]! + hex[b[at + 7]!]! + '-' +
-      hex[(b[at + 8]! & 0x3f) | 0x80]! + hex[b[at + 9]!]! + '-' +
-      hex[b[at + 10]!]! + hex[b[at + 11]!]! + hex[b[at + 12]!]! +
-      hex[b[at + 13]!]! + hex[b[at + 14]!]! + hex[b[at + 15]!]!
+      hex[b[at]!]! +
+      hex[b[at + 1]!]! +
+      hex[b[at + 2]!]! +
+      hex[b[at + 3]!]! +
+      '-' +
+      hex[b[at + 4]!]! +
+      hex[b[at + 5]!]! +
+      '-' +
+      hex[(b[at + 6]! & 0x0f) | 0x40]! +
+      hex[b[at + 7]!]! +
+      '-' +
+      hex[(b[at + 8]! & 0x3f) | 0x80]! +
+      hex[b[at + 9]!]! +
+      '-' +
+      hex[b[at + 10]!]! +
+      hex[b[at + 11]!]! +
+      hex[b[at + 12]!]! +
+      hex[b[at + 13]!]! +
+      hex[b[at + 14]!]! +
+      hex[b[at + 15]!]!
     );
   }
 }

@@ -181,7 +181,8 @@ export class TimerWheel {
       while (timer !== undefined) {
         const { next } = timer;
         // A timer due at this very tick must not wait a whole turn.
-        if (Math.ceil((timer.dueMs - this.#startMs) / TICK_MS) <= this.#tick) this.#push(timer, this.#tick & SLOT_MASK);
+        if (Math.ceil((timer.dueMs - this.#startMs) / TICK_MS) <= this.#tick)
+          this.#push(timer, this.#tick & SLOT_MASK);
         else this.#place(timer);
         timer = next;
       }
