@@ -109,6 +109,7 @@ describe('heddle proxy', () => {
     const running = fetch(url);
     await asked.promise;
     proxy.child.kill('SIGTERM');
+    await eventually(() => assert.match(proxy.output(), /proxy\.draining/));
     await eventually(() => assert.rejects(fetch(url)));
     assert.equal(await (await proxy.admin('/ready')).text(), 'DRAINING\n');
     answer.resolve();

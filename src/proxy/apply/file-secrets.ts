@@ -16,15 +16,24 @@ export interface FileSecret {
 
 /** In order of the message, inside every Any too. */
 export function fileSecretsOf(schema: DescMessage, message: Message): readonly FileSecret[] {
-  const found: FileSecret[] = [];
+  return secretConfigsOf(schema, message).flatMap(({ name, sdsConfig }) => {
+    const source = sdsConfig?.configSourceSpecifier;
+    if (source?.case === 'pathConfigSource') return [{ name, path: source.value.path }];
+    return source?.case === 'path' ? [{ name, path: source.value }] : [];
+  });
+}
+
+/** Every secret that is named somewhere in `message` and not written out there. */
+export function secretConfigsOf(schema: DescMessage, message: Message): readonly SdsSecretConfig[] {
+  const found: SdsSecretConfig[] = [];
   walk(reflect(schema, message), found);
   return found;
 }
 
-function walk(message: ReflectMessage, found: FileSecret[]): void {
+function walk(message: ReflectMessage, found: SdsSecretConfig[]): void {
   const { typeName } = message.desc;
   if (typeName === SdsSecretConfigSchema.typeName) {
-    note(message.message as SdsSecretConfig, found);
+    found.push(message.message as SdsSecretConfig);
     return;
   }
   if (typeName === AnySchema.typeName) {
@@ -41,10 +50,4 @@ function walk(message: ReflectMessage, found: FileSecret[]): void {
       for (const [, item] of message.get(field)) walk(item as ReflectMessage, found);
     else if (field.fieldKind === 'message') walk(message.get(field), found);
   }
-}
-
-function note({ name, sdsConfig }: SdsSecretConfig, found: FileSecret[]): void {
-  const source = sdsConfig?.configSourceSpecifier;
-  if (source?.case === 'pathConfigSource') found.push({ name, path: source.value.path });
-  else if (source?.case === 'path') found.push({ name, path: source.value });
 }
