@@ -7,12 +7,13 @@
  * file in `dist/lib/`, with a `require` that is set when the snapshot is started.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { binaryPackage, findNode } from './node-binary.mjs';
+import { swapFolder } from './swap-folder.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -149,22 +150,10 @@ export async function build() {
     // `bin/heddle` compares this with the Node it found.
     writeFileSync(path.join(work, 'snapshot-for'), `${version} ${binaryPackage() ?? ''}\n`);
     chmodSync(work, 0o755);
-    swap(work);
+    swapFolder(work, path.join(root, 'dist'));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-}
-
-function swap(work) {
-  const dist = path.join(root, 'dist');
-  const old = `${work}.old`;
-  try {
-    renameSync(dist, old);
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-  }
-  renameSync(work, dist);
-  rmSync(old, { recursive: true, force: true });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -1,39 +1,57 @@
 // Generates src/xds/gen from proto/ with protobuf-es. Runs on any Node from 20 on.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { swapFolder } from './swap-folder.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'src', 'xds', 'gen');
 
-/** Fills `src/xds/gen`; what was there is replaced. Throws with buf's own words when a file does not compile. */
+/** Fills `src/xds/gen` where it is older than what it is made from. Throws with buf's own words. */
 export function generate() {
+  if (isCurrent()) return;
   const bin = join(root, 'node_modules', '.bin');
-  const { status, stderr, error } = spawnSync(join(bin, 'buf'), ['generate'], {
-    cwd: root,
-    encoding: 'utf8',
-    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`buf generate failed:\n${stderr}`);
-  writeFileList();
+  // Swapped in whole: what runs from source never sees half of it.
+  const work = mkdtempSync(join(root, 'dist.build-gen-'));
+  try {
+    const { status, stderr, error } = spawnSync(join(bin, 'buf'), ['generate', '--output', work], {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
+    });
+    if (error !== undefined) throw error;
+    if (status !== 0) throw new Error(`buf generate failed:\n${stderr}`);
+    const made = join(work, 'src', 'xds', 'gen');
+    writeFileList(made);
+    swapFolder(made, out);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function isCurrent() {
+  const modifiedMs = (name) => statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const protos = readdirSync(join(root, 'proto'), { recursive: true }).map((name) => join('proto', name));
+  const sources = ['buf.yaml', 'buf.gen.yaml', 'package-lock.json', 'scripts/generate.mjs', ...protos];
+  const madeMs = modifiedMs(join('src', 'xds', 'gen', 'files.js'));
+  return sources.every((name) => modifiedMs(name) < madeMs);
 }
 
 /** `files.js` names every generated file, so that the registry needs no list kept by hand. */
-function writeFileList() {
-  const modules = readdirSync(out, { recursive: true })
+function writeFileList(folder) {
+  const modules = readdirSync(folder, { recursive: true })
     .map((name) => name.split(sep).join('/'))
     .filter((name) => name.endsWith('_pb.js'))
     .sort();
   const names = modules.map((name) => `file_${name.replace('_pb.js', '').replaceAll('/', '_')}`);
   const imports = modules.map((name, i) => `import { ${names[i]} } from "./${name}";`);
   writeFileSync(
-    join(out, 'files.js'),
+    join(folder, 'files.js'),
     `${imports.join('\n')}\n\nexport const files = [\n  ${names.join(',\n  ')},\n];\n`,
   );
   writeFileSync(
-    join(out, 'files.d.ts'),
+    join(folder, 'files.d.ts'),
     `import type { DescFile } from "@bufbuild/protobuf";\n\n/** Every file of proto/. */\nexport declare const files: readonly DescFile[];\n`,
   );
 }
