@@ -56,7 +56,7 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
   };
   const stop = (): Promise<void> => stopMesh(child, stateDirectory);
   try {
-    await eventually(() => assertReady(child, state()), { timeoutMs: startDeadlineMs });
+    await eventually(() => assertUp(child, output(), state()), { timeoutMs: startDeadlineMs });
   } catch (cause) {
     await stop();
     throw new Error(`the mesh does not start; it said:\n${output()}`, { cause });
@@ -81,10 +81,15 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
   return { ingressUrl, stateDirectory, state, instancesOf, processOf, metricsOf, output, stop };
 }
 
-function assertReady(child: ChildProcess, { instances, gateways, ingressUrls }: MeshState): void {
+function assertUp(
+  child: ChildProcess,
+  output: string,
+  { instances, gateways, ingressUrls }: MeshState,
+): void {
   assert.equal(child.exitCode, null, 'heddle up has ended');
   const waiting = [...instances, ...gateways].filter(({ ready }) => !ready).map(({ name }) => name);
   assert.ok(instances.length > 0 && ingressUrls.length > 0 && waiting.length === 0, `not ready: ${waiting}`);
+  assert.match(output, /mesh \S+ is up/);
 }
 
 async function stopMesh(child: ChildProcess, stateDirectory: string): Promise<void> {

@@ -69,7 +69,10 @@ export class MeshSession {
         watch = await watchFiles({ paths: options.paths, endings: yamlEndings }, (files) =>
           this.#edited(files),
         );
-        if (await this.#until(() => runner.settled)) this.#showMesh(performance.now() - startedAt);
+        const settled = await this.#until(() => runner.settled);
+        // Whoever tries the line that is shown must find the last instance among the endpoints.
+        if (settled) await runner.control.endpointsHeard();
+        if (settled && !this.#stopping) this.#showMesh(performance.now() - startedAt);
       }
       await this.#stopAsked;
     } finally {
