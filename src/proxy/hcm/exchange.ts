@@ -224,15 +224,6 @@ export class HttpExchange implements Exchange, TimerOwner {
     }
     const { action } = route;
     if (action.kind === 'forward') {
-      if (
-        upgrades ||
-        (this.method === 'CONNECT' &&
-          action.upgrades.get('connect') !== true &&
-          !runtime.settings.connectEnabled)
-      ) {
-        this.refuse(replyTo('UPGRADE_REFUSED'));
-        return;
-      }
       const chosen = chooseDestination(this, action, runtime);
       if ('status' in chosen) {
         if (chosen.flag === 'NC') runtime.stats.no_cluster.inc();
@@ -242,6 +233,15 @@ export class HttpExchange implements Exchange, TimerOwner {
       this.#chosen = chosen;
       this.cluster = chosen.cluster;
       this.upstreamCluster = chosen.cluster.name;
+      if (
+        upgrades ||
+        (this.method === 'CONNECT' &&
+          action.upgrades.get('connect') !== true &&
+          !runtime.settings.connectEnabled)
+      ) {
+        this.refuse(replyTo('UPGRADE_REFUSED'));
+        return;
+      }
       if (action.idleTimeoutMs !== undefined) this.#armIdle(action.idleTimeoutMs);
       this.#armDuration(action.maxDurationMs || runtime.settings.maxStreamDurationMs);
     }
@@ -399,7 +399,9 @@ export class HttpExchange implements Exchange, TimerOwner {
       if (body !== '') headers.push('grpc-message', grpcMessage(body));
     } else if (body !== '')
       headers.unshift('content-length', String(body.length), 'content-type', 'text/plain');
-    if (fromRoute && this.route !== undefined) mutate(headers, this.route.response, this);
+    const ofDestination = this.#chosen?.destination.response;
+    if (ofDestination !== undefined) mutate(headers, [ofDestination], this);
+    if (this.route !== undefined) mutate(headers, this.route.response, this);
     this.#forwarding = undefined;
     const code = grpc ? 200 : status;
     this.respondHead(code, headers, text.length, text === '');

@@ -284,11 +284,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#countEndpoint(status);
     const { router } = this.#runtime.settings;
     const route = exchange.route!;
-    if (!router.suppressEnvoyHeaders) {
-      const sinceMs =
-        exchange.requestEndMs === -1
-          ? this.#attemptStartMs
-          : Math.max(this.#attemptStartMs, exchange.requestEndMs);
+    // Without the whole request there is no moment to count from.
+    if (!router.suppressEnvoyHeaders && exchange.requestEndMs !== -1) {
+      const sinceMs = Math.max(this.#attemptStartMs, exchange.requestEndMs);
       const elapsed = String(Math.max(0, Math.floor(nowMs - sinceMs)));
       if ((decoder.marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
       else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
@@ -467,4 +465,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#abandonAttempt();
     this.#afterFailure('per-try-timeout', kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT', '');
   }
+}
+
+/** Methods whose requests without a body do not say so (RFC 9110 §8.6). */
+function usuallyBodyless(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'DELETE' || method === 'TRACE';
 }

@@ -37,7 +37,8 @@ export function dropHopByHop(headers: HeaderList, marks: number, connection: str
       case 'host':
         continue;
       case 'te':
-        if (headers[i + 1]!.toLowerCase() !== 'trailers') continue;
+        if (!/(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(headers[i + 1]!)) continue;
+        headers[i + 1] = 'trailers';
     }
     if (nominated !== undefined && name !== 'te' && nominated.has(name)) continue;
     if (to !== i) {
