@@ -1,7 +1,7 @@
 /**
  * The labels of Istio's standard metrics, and how a request gets its values for them
- * (Istio, "Istio Standard Metrics"). Differs from Istio in one: on the side of the client
- * `connection_security_policy` tells what the connection was, where Istio says `unknown`.
+ * (Istio, "Istio Standard Metrics"). Differs from Istio where that says `unknown` of what is known: the
+ * client's `connection_security_policy`, and app and version of a workload without these labels.
  */
 import type { Workload } from '#xds/gen/heddle/workload/v1/workload_pb.js';
 
@@ -84,8 +84,8 @@ function workloadValues(workload: Workload | undefined, principal: string): stri
     workload?.namespace || namespaceOf(principal) || UNKNOWN,
     workload?.canonicalName || UNKNOWN,
     workload?.canonicalRevision || UNKNOWN,
-    workload?.app || UNKNOWN,
-    workload?.version || UNKNOWN,
+    workload?.app || workload?.canonicalName || UNKNOWN,
+    workload?.version || workload?.canonicalRevision || UNKNOWN,
     workload?.cluster || UNKNOWN,
     principal || UNKNOWN,
   ];
