@@ -592,8 +592,9 @@ export class HttpExchange implements Exchange, TimerOwner {
       this.abort(errorKinds[code].flag, errorKinds[code].details);
       return;
     }
-    this.#closeAfter = true;
-    this.reply(replyTo(code));
+    const reply = replyTo(code);
+    // Whoever waits for a response did not time out: the upstream did.
+    this.reply(code === 'STREAM_IDLE_TIMEOUT' && this.requestDone ? { ...reply, status: 504 } : reply);
   }
 }
 

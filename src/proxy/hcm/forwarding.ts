@@ -218,8 +218,10 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const headers = exchange.requestHeaders;
     let text = `${exchange.method} ${exchange.path} HTTP/1.1\r\nhost: ${exchange.authority}\r\n`;
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
-    if (this.#hasBody && headerOf(headers, 'content-length') === undefined)
-      text += 'transfer-encoding: chunked\r\n';
+    if (headerOf(headers, 'content-length') === undefined) {
+      if (this.#hasBody) text += 'transfer-encoding: chunked\r\n';
+      else if (!usuallyBodyless(exchange.method)) text += 'content-length: 0\r\n';
+    }
     connection.writeText(`${text}\r\n`);
     this.#headSent = true;
   }
