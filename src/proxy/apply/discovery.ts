@@ -105,6 +105,8 @@ class StreamsInStep implements Discovery {
     if (this.#awaited.size === 0) clearTimeout(this.#holdTimer);
     if (first && update.kind === 'cluster') this.#deps.configuration.holdListeners(false);
     if (first) this.#deps.onProgress();
+    // A stream may have waited for the certificate it connects with.
+    if (update.kind === 'secret') this.#ads?.hurry();
     return outcome;
   };
 

@@ -47,13 +47,15 @@ export interface StreamOptions {
 /** Envoy's defaults for management servers. */
 const FIRST_BACK_OFF_MS = 500;
 const MAX_BACK_OFF_MS = 30_000;
+/** An agent is on this host: it is back within seconds, and asking it costs nobody else anything. */
+const MAX_SDS_BACK_OFF_MS = 2000;
 
 export interface XdsStream {
   start(): void;
   /** Makes the names asked for of one kind exactly these; `*` asks for all. */
   want(kind: ResourceKind, names: Iterable<string>): void;
-  /** Whether the server was ever heard on this stream. */
-  readonly everConnected: boolean;
+  /** What it lacked may be there now: where it waits to connect again, it does so at once. */
+  hurry(): void;
   close(): void;
 }
 
@@ -65,7 +67,6 @@ export function createXdsStream(options: StreamOptions): XdsStream {
 }
 
 class ReconnectingStream implements XdsStream {
-  everConnected = false;
   readonly #options: StreamOptions;
   readonly #client: ClientStream<Request, Response>;
   readonly #wanted = new Map<ResourceKind, Set<string>>();
@@ -121,6 +122,18 @@ class ReconnectingStream implements XdsStream {
     if (gone.length > 0) this.#send(this.#client.unsubscribe(kind, gone));
   }
 
+  hurry(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#backOffMs = FIRST_BACK_OFF_MS;
+    this.#again();
+  }
+
+  #again(): void {
+    this.#timer = undefined;
+    this.start();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -152,7 +165,6 @@ class ReconnectingStream implements XdsStream {
 
   #opened(): void {
     if (this.#options.connectedState.value === 1) return;
-    this.everConnected = true;
     this.#openedMs = performance.now();
     this.#options.connectedState.set(1);
     this.#options.log.info('xds.connected', { stream: this.#options.name });
@@ -167,9 +179,10 @@ class ReconnectingStream implements XdsStream {
     if (performance.now() - this.#openedMs > MAX_BACK_OFF_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
     // Full jitter, so that a restarted server is not met by all its clients at once.
     const waitMs = Math.ceil(this.#backOffMs * (0.5 + this.#options.random() / 2));
-    this.#backOffMs = Math.min(this.#backOffMs * 2, MAX_BACK_OFF_MS);
+    const maxMs = this.#options.service === 'sds' ? MAX_SDS_BACK_OFF_MS : MAX_BACK_OFF_MS;
+    this.#backOffMs = Math.min(this.#backOffMs * 2, maxMs);
     this.#options.log.warn('xds.disconnected', { stream: this.#options.name, code, detail, retryMs: waitMs });
-    this.#timer = setTimeout(() => this.start(), waitMs);
+    this.#timer = setTimeout(() => this.#again(), waitMs);
   }
 
   /** Applies what has come, in order; one at a time. */
