@@ -94,7 +94,6 @@ describe('what both refuse', () => {
     ['a route to no cluster', front.replace('cluster: service1', 'cluster: nowhere'), /nowhere/],
     ['an unknown field', front.replace('stat_prefix:', 'stat_prefixed:'), /:\d+:\d+: error: .*stat_prefixed/],
     ['no stat_prefix', front.replace('stat_prefix: ingress_http', ''), /stat_prefix/],
-    ['no router', front.replace(/http_filters:[\s\S]*?clusters:/, 'http_filters: []\n  clusters:'), /router/],
     ['a port that is none', front.replace('port_value: 0', 'port_value: 70000'), /port_value/],
     [
       'two virtual hosts with one domain',
