@@ -11,6 +11,7 @@ export interface AssignedEndpoint {
   readonly traits: EndpointTraits;
 }
 
+const MAX_PORT = 65535;
 const UNHEALTHY: readonly HealthStatus[] = [
   HealthStatus.UNHEALTHY,
   HealthStatus.TIMEOUT,
@@ -69,6 +70,12 @@ export function readTarget(
       if (portSpecifier.case !== 'portValue') {
         findings.error(`${path}.socket_address.port_value`, 'is missing');
         return undefined;
+      }
+      if (portSpecifier.value > MAX_PORT) {
+        findings.error(
+          `${path}.socket_address.port_value`,
+          `${portSpecifier.value} is no port (0 to ${MAX_PORT})`,
+        );
       }
       return {
         target: { kind: 'tcp', host, port: portSpecifier.value },

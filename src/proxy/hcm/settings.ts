@@ -77,6 +77,7 @@ export interface HcmContext {
 
 export function readHcm(hcm: HttpConnectionManager, context: HcmContext, findings: Findings): HcmSettings {
   const { path: at, direction } = context;
+  if (hcm.statPrefix === '') findings.error(`${at}.stat_prefix`, 'is missing');
   refuseUnsupported(hcm, at, findings);
   const common = hcm.commonHttpProtocolOptions;
   const h1 = hcm.httpProtocolOptions;

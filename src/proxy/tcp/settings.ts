@@ -27,6 +27,7 @@ export function readTcpProxy(
   direction: Direction,
   findings: Findings,
 ): TcpSettings {
+  if (proxy.statPrefix === '') findings.error(`${path}.stat_prefix`, 'is missing');
   findings.refuse(`${path}.tunneling_config`, proxy.tunnelingConfig !== undefined);
   findings.refuse(`${path}.backoff_options`, proxy.backoffOptions !== undefined);
   if (proxy.metadataMatch !== undefined) {
