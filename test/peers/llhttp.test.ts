@@ -67,12 +67,10 @@ function readCases(kind: 'request' | 'response', file: string): Case[] {
     cases.push({
       name: `${file}: ${title}`,
       kind,
-      bytes: Buffer.from(unescape(input!), 'latin1'),
+      bytes: Buffer.from(bytesOf(input!), 'latin1'),
       refused: /error code=(?!2[1-4]\b)/.test(log!),
       body: [...log!.matchAll(/span\[body\]=(?:"((?:[^"\\]|\\.)*)"|(cr|lf))/g)]
-        .map(([, text, end]) =>
-          end === undefined ? unescape(text!.replace(/\\(["\\])/g, '$1')) : end === 'cr' ? '\r' : '\n',
-        )
+        .map(([, text, end]) => (end === undefined ? bytesOf(text!) : end === 'cr' ? '\r' : '\n'))
         .join(''),
     });
   }
@@ -80,7 +78,7 @@ function readCases(kind: 'request' | 'response', file: string): Case[] {
 }
 
 /** llhttp's notation: lines end with CR LF, a backslash joins two lines, escapes as in C. */
-function unescape(text: string): string {
+function bytesOf(text: string): string {
   return text
     .replace(/\\(\r\n|\r|\n)/g, '')
     .replace(/\r\n|\r|\n/g, '\r\n')
