@@ -47,6 +47,8 @@ export class UpstreamConnection implements DecoderEvents {
   #handler: ResponseHandler | undefined;
   #requestDone = true;
   #paused = false;
+  /** The response is complete, and the connection not yet back in its pool. */
+  #answered = false;
   #gathered = '';
 
   constructor(pool: Http1Pool, socket: Duplex, peer: TlsPeer, limits: DecoderLimits, nowMs: number) {
@@ -165,6 +167,15 @@ export class UpstreamConnection implements DecoderEvents {
         return;
       }
       at = decoder.decode(chunk, at);
+      if (!this.#answered) continue;
+      this.#answered = false;
+      if (at === chunk.length) this.#pool.onIdle(this);
+      else {
+        // Bytes after the response answer nothing; the next request must not get them.
+        this.#pool.stats.upstream_cx_protocol_error.inc();
+        this.close(true);
+      }
+      return;
     }
     this.#handler?.onReadDone();
   }
@@ -206,7 +217,7 @@ export class UpstreamConnection implements DecoderEvents {
     else if (this.#paused) this.resume();
     handler?.onReadDone();
     handler?.onResponseEnd();
-    if (reusable && !this.closed) this.#pool.onIdle(this);
+    this.#answered = reusable && !this.closed;
   }
 
   onFault(_fault: Fault): void {

@@ -106,7 +106,7 @@ function readValidation(
   const { validationContextType: type } = context ?? {};
   switch (type?.case) {
     case 'validationContext':
-      return { ...none, ...readValidationContext(type.value, `${path}.validation_context`, deps, findings) };
+      return { ...none, ...readValidationContext(type.value, `${path}.validation_context`, deps, findings, false) };
     case 'validationContextSdsSecretConfig':
       return { ...none, verifies: true, validationSecret: noteSecret(type.value, secrets) };
     case 'combinedValidationContext': {
@@ -115,7 +115,7 @@ function readValidation(
       const read =
         own === undefined
           ? {}
-          : readValidationContext(own, `${at}.default_validation_context`, deps, findings);
+          : readValidationContext(own, `${at}.default_validation_context`, deps, findings, true);
       if (sds === undefined) findings.error(`${at}.validation_context_sds_secret_config`, 'is missing');
       return {
         ...none,
@@ -134,6 +134,7 @@ function readValidationContext(
   path: string,
   deps: DataPathDeps,
   findings: Findings,
+  combined: boolean,
 ): Partial<Validation> {
   findings.refuse(`${path}.verify_certificate_spki`, context.verifyCertificateSpki.length > 0);
   findings.refuse(`${path}.verify_certificate_hash`, context.verifyCertificateHash.length > 0);
@@ -146,11 +147,15 @@ function readValidationContext(
     context.trustedCa === undefined
       ? ''
       : readSource(context.trustedCa, `${path}.trusted_ca`, deps, findings);
+  const sanMatch = compileSanMatch(context, path, findings);
+  if (sanMatch !== undefined && trustedCaPem === '' && !combined) {
+    findings.error(`${path}.trusted_ca`, 'is missing: names in certificates that nobody vouches for mean nothing');
+  }
   return {
     trustedCaPem,
     verifies: trustedCaPem !== '',
     acceptUntrusted: context.trustChainVerification === Trust.ACCEPT_UNTRUSTED,
-    sanMatch: compileSanMatch(context, path, findings),
+    sanMatch,
   };
 }
 
