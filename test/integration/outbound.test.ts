@@ -45,13 +45,25 @@ describe('calls of an application', () => {
   });
 
   test('a host that the mesh does not know', async () => {
-    const outside = http.createServer((_request, response) => response.end('from outside'));
+    const seen = new Set<string>();
+    const outside = http.createServer(({ headers }, response) => {
+      for (const name of Object.keys(headers)) seen.add(name);
+      response.end('from outside');
+    });
     outside.listen(0, '127.0.0.1');
     await once(outside, 'listening');
     const { port } = outside.address() as AddressInfo;
     try {
-      const url = encodeURIComponent(`http://localhost:${port}/`);
-      assert.equal(await call(`/outside?url=${url}`), '200 from outside');
+      for (const host of [`localhost:${port}`, `127.0.0.1:${port}`]) {
+        const url = encodeURIComponent(`http://${host}/`);
+        assert.equal(await call(`/outside?url=${url}`), '200 from outside', host);
+        assert.equal(await call(`/connect?host=${host}`), '200 from outside', `CONNECT ${host}`);
+      }
+      // Who the caller is in the mesh is nobody's business outside.
+      assert.deepEqual(
+        [...seen].filter((name) => name.startsWith('x-envoy-')),
+        [],
+      );
     } finally {
       outside.closeAllConnections();
       outside.close();
