@@ -1,5 +1,6 @@
 /** Ports nobody listens on. Whoever asks must still be ready to find it taken: there is no reservation. */
-import { type AddressInfo, createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
 
 /** Whether `port` can be bound on `address` now. Port 0 is always free. */
 export async function isPortFree(address: string, port: number): Promise<boolean> {
@@ -10,16 +11,15 @@ export async function isPortFree(address: string, port: number): Promise<boolean
   });
 }
 
-/** A port the system chooses. */
+/** Below those that systems give to outgoing connections, the next of which could take it before it is bound. */
+const lowPorts = { first: 10_000, end: 32_000 } as const;
+
+/** Any port; a different one each time, for others choose at the same moment. */
 export async function anyFreePort(address: string): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address, port: 0, exclusive: true }, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
+  const from = randomInt(lowPorts.first, lowPorts.end);
+  const port = await nextFreePort(address, from);
+  if (port === undefined) throw new Error(`no free port on ${address} from ${from} on`);
+  return port;
 }
 
 /** The first free port from `from` on, or undefined when the next `tries` are all taken. */
