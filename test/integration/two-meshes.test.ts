@@ -25,7 +25,7 @@ async function start(t: TestContext, greeting: string): Promise<RunningMesh> {
   return mesh;
 }
 
-async function greetingOf({ ingressUrl }: RunningMesh): Promise<string> {
+async function greetingOf({ ingressUrl }: Pick<RunningMesh, 'ingressUrl'>): Promise<string> {
   const response = await fetch(ingressUrl, { headers: { connection: 'close' } });
   return ((await response.json()) as { greeting: string }).greeting;
 }
@@ -105,6 +105,22 @@ describe('two meshes at once', { skip: process.platform === 'linux' ? false : 'r
       );
     });
     assert.deepEqual(listening(network.replace('0.0/16', '')), []);
+  });
+
+  test('one that finds its ingress port taken has the next one, and says so', async (t) => {
+    const first = await start(t, 'hello');
+    const { port } = new URL(first.ingressUrl);
+    const { folder } = smallMesh(tempDir(t), { replicas: 1, greeting: 'ahoy' });
+    const second = startHeddle(t, [folder], { flags: ['--ingress-port', port] });
+    const { ingressUrls } = await second.up();
+    const [ingressUrl = ''] = ingressUrls;
+    assert.ok(Number(new URL(ingressUrl).port) > Number(port));
+    assert.match(
+      second.stderr(),
+      new RegExp(`port ${port} is taken: Gateway port 80 is on ${new URL(ingressUrl).host} instead`),
+    );
+    assert.match(second.stdout(), new RegExp(`Ingress: ${ingressUrl}\\n`));
+    assert.equal(await greetingOf({ ingressUrl }), 'ahoy');
   });
 
   test('a second one of the same name says that the first one runs, and leaves it alone', async (t) => {
