@@ -11,10 +11,6 @@ import {
   type HttpFilterSchema,
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import {
-  IstioStats_Reporter,
-  IstioStatsSchema,
-} from '#xds/gen/heddle/filters/http/istio_stats/v1/istio_stats_pb.js';
-import {
   PeerMetadata_Direction,
   PeerMetadataSchema,
 } from '#xds/gen/heddle/filters/http/peer_metadata/v1/peer_metadata_pb.js';
@@ -22,10 +18,8 @@ import { dnsCache } from './local-cluster.ts';
 import { duration, fromAds, type Init, pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import type { RouteConfigurationInit } from './route-table.ts';
+import { istioStats, istioStatsName, type Side } from './telemetry.ts';
 import type { Workload } from './workload.ts';
-
-/** Where in the mesh a listener stands. */
-export type Side = 'inbound' | 'outbound' | 'gateway';
 
 export interface ManagerOptions {
   readonly side: Side;
@@ -96,12 +90,6 @@ function httpFilters({ side, client, self }: ManagerOptions): HttpFilterInit[] {
   return [...own, ...(side === 'outbound' ? [forwardFilter] : []), routerFilter];
 }
 
-const reporters: Readonly<Record<Side, IstioStats_Reporter>> = {
-  inbound: IstioStats_Reporter.SERVER,
-  outbound: IstioStats_Reporter.CLIENT,
-  gateway: IstioStats_Reporter.GATEWAY,
-};
-
 /** Filters that only Heddle knows; optional, so that nothing else would refuse them. */
 function heddleFilters(side: Side, self: Workload): HttpFilterInit[] {
   const direction = side === 'inbound' ? PeerMetadata_Direction.INBOUND : PeerMetadata_Direction.OUTBOUND;
@@ -115,12 +103,9 @@ function heddleFilters(side: Side, self: Workload): HttpFilterInit[] {
       },
     },
     {
-      name: 'heddle.filters.http.istio_stats',
+      name: istioStatsName,
       isOptional: true,
-      configType: {
-        case: 'typedConfig',
-        value: pack(IstioStatsSchema, { reporter: reporters[side], self: { ...self } }),
-      },
+      configType: { case: 'typedConfig', value: istioStats(side, self) },
     },
   ];
 }

@@ -11,7 +11,7 @@ import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
 import { applicationAddress } from './annotation.ts';
 import { targetPortOf } from './endpoint.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import { boundListener, type FilterChainInit, tcpProxy, tlsInspector } from './listener.ts';
+import { boundListener, type FilterChainInit, tlsInspector } from './listener.ts';
 import { inboundCluster } from './local-cluster.ts';
 import { duration } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
@@ -21,6 +21,7 @@ import { peerHeaderGuard } from './peer-headers.ts';
 import { inboundRetry } from './retry.ts';
 import { plainAction } from './route-action.ts';
 import { matchEverything } from './route-match.ts';
+import { tcpFilters } from './telemetry.ts';
 import { downstreamMutualTls, meshProtocols } from './tls-context.ts';
 import { meshPorts } from './virtual-host.ts';
 import { workloadOf } from './workload.ts';
@@ -94,13 +95,13 @@ const inspectionTimeoutMs = 5000;
 function inboundListener(inbound: InboundPort, pod: Pod, node: ProxyNode, index: ResourceIndex): Listener {
   const { namespace = '', labels } = pod.metadata;
   const mode = serverTlsMode(index, namespace, labels, inbound.port);
-  const filter = inboundFilter(inbound, pod, node, index);
+  const filters = inboundFilters(inbound, pod, node, index);
   const encrypted: FilterChainInit = {
     name: 'mutual-tls',
-    filters: [filter],
+    filters: [...filters],
     transportSocket: downstreamMutualTls(index.settings.trustDomain),
   };
-  const plain: FilterChainInit = { name: 'plain-text', filters: [filter] };
+  const plain: FilterChainInit = { name: 'plain-text', filters: [...filters] };
   const listen = (rest: Parameters<typeof boundListener>[3]): Listener =>
     boundListener('inbound', node.address, inbound.port, rest);
   if (mode === 'STRICT') return listen({ filterChains: [encrypted] });
@@ -110,7 +111,7 @@ function inboundListener(inbound: InboundPort, pod: Pod, node: ProxyNode, index:
     filterChains: [
       { ...encrypted, filterChainMatch: byMesh },
       { ...plain, filterChainMatch: { transportProtocol: 'raw_buffer' } },
-      ...foreignTls(inbound),
+      ...foreignTls(inbound, filters),
     ],
     listenerFilters: [tlsInspector],
     listenerFiltersTimeout: duration(inspectionTimeoutMs),
@@ -119,23 +120,23 @@ function inboundListener(inbound: InboundPort, pod: Pod, node: ProxyNode, index:
 }
 
 /** TLS that is not the mesh's belongs to the application, where it has a port of its own for it. */
-function foreignTls({ port, carriedAs }: InboundPort): FilterChainInit[] {
+function foreignTls({ carriedAs }: InboundPort, filters: readonly Filter[]): FilterChainInit[] {
   if (carriedAs === 'HTTP') return [];
-  const filters = [tcpProxy(inboundClusterName(port))];
-  return [{ name: 'foreign-tls', filters, filterChainMatch: { transportProtocol: 'tls' } }];
+  return [{ name: 'foreign-tls', filters: [...filters], filterChainMatch: { transportProtocol: 'tls' } }];
 }
 
-function inboundFilter(
+function inboundFilters(
   { port, carriedAs }: InboundPort,
   pod: Pod,
   node: ProxyNode,
   index: ResourceIndex,
-): Filter {
+): readonly Filter[] {
   const cluster = inboundClusterName(port);
-  if (carriedAs === 'TCP') return tcpProxy(cluster);
+  const self = workloadOf(pod, index, node.clusterId);
+  if (carriedAs === 'TCP') return tcpFilters(cluster, 'inbound', node.client, self);
   const value = { ...plainAction(cluster).value, retryPolicy: inboundRetry };
   const route = { name: 'default', match: matchEverything, action: { case: 'route' as const, value } };
-  return connectionManager({
+  const manager = connectionManager({
     side: 'inbound',
     statPrefix: `inbound_0.0.0.0_${port}`,
     routes: {
@@ -145,6 +146,7 @@ function inboundFilter(
       ...peerHeaderGuard(node.client),
     },
     client: node.client,
-    self: workloadOf(pod, index, node.clusterId),
+    self,
   });
+  return [manager];
 }

@@ -9,11 +9,12 @@ import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { serviceListeners } from './annotation.ts';
 import { connectionManager, type ManagerOptions } from './http-connection-manager.ts';
-import { boundListener, internalListener, tcpProxy } from './listener.ts';
+import { boundListener, internalListener } from './listener.ts';
 import { emptyCluster, forwardingCluster, reentryCluster } from './local-cluster.ts';
 import { outboundClusterName, reentryListenerName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { httpProxyRoutes } from './route-table.ts';
+import { tcpFilters } from './telemetry.ts';
 import { describeWorkload, workloadOf } from './workload.ts';
 
 /** Istio's `meshConfig.proxyHttpPort`, where traffic is not captured. */
@@ -67,6 +68,7 @@ export function outboundListeners(
 
 /** The listeners to which `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` point. */
 function tcpListeners(pod: Pod, node: ProxyNode, index: ResourceIndex, problems: Problem[]): Listener[] {
+  const self = workloadOf(pod, index, node.clusterId);
   return serviceListeners(pod, problems).flatMap(({ host, servicePort, localPort }) => {
     const ports = index.services.get(host)?.spec.ports ?? [];
     if (!ports.some(({ port }) => port === servicePort)) {
@@ -74,7 +76,8 @@ function tcpListeners(pod: Pod, node: ProxyNode, index: ResourceIndex, problems:
       problems.push({ level: 'warning', message, resource: keyOf(pod) });
       return [];
     }
-    const filters = [tcpProxy(outboundClusterName(servicePort, '', host))];
+    const cluster = outboundClusterName(servicePort, '', host);
+    const filters = [...tcpFilters(cluster, 'outbound', node.client, self)];
     return [boundListener('outbound', node.address, localPort, { filterChains: [{ filters }] })];
   });
 }
