@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { MeshInstance } from '#cli/mesh-state.ts';
+import { anyFreePort } from '#host/free-port.ts';
 import { isAlive } from '#host/process-identity.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RunningHeddle, startHeddle } from '../support/heddle.ts';
@@ -205,22 +206,45 @@ describe('heddle up', { concurrency: 2 }, () => {
   }
 
   const elsewhere = [
-    { why: 'on another address', listen: "listen(0, '127.0.0.1')", found: '127\\.0\\.0\\.1:\\d+' },
-    { why: 'on every address', listen: 'listen(9080)', found: '(\\[::\\]|0\\.0\\.0\\.0):9080' },
-  ];
-  for (const { why, listen, found } of elsewhere) {
+    {
+      why: 'on another address',
+      sidecar: 'none',
+      listen: "listen(0, '127.0.0.1')",
+      says: 'it listens on 127\\.0\\.0\\.1:\\d+, not on 127\\.\\d+\\.1\\.1:PORT',
+    },
+    {
+      why: 'on every address',
+      sidecar: 'none',
+      listen: 'listen(process.env.PORT)',
+      says: 'it listens on (\\[::\\]|0\\.0\\.0\\.0):PORT, not on 127\\.\\d+\\.1\\.1:PORT',
+    },
+    {
+      why: 'on every address beside its sidecar',
+      sidecar: 'heddle',
+      listen: 'listen(process.env.PORT)',
+      says: 'it asked for a port that its sidecar holds, probably on every address \\(0\\.0\\.0\\.0:PORT\\)',
+    },
+  ] as const;
+  for (const { why, sidecar, listen, says } of elsewhere) {
     test(`an application that listens ${why} is told where to, with the line`, async (t) => {
-      const { folder } = smallMesh(tempDir(t), { sidecar: 'none', replicas: 1 });
+      const { folder, manifest } = smallMesh(tempDir(t), { sidecar, replicas: 1 });
+      // On every address a port is everybody's, also of another mesh.
+      const port = String(await anyFreePort('0.0.0.0'));
+      const yaml = readFileSync(manifest, 'utf8');
+      writeFileSync(manifest, yaml.replace('containerPort: 9080', `containerPort: ${port}`));
       writeFileSync(
         join(folder, 'echo.mjs'),
         `import http from 'node:http';\nhttp.createServer().${listen};\n`,
       );
       const heddle = startHeddle(t, [folder], { flags: alone });
-      await eventually(() => {
-        const said = heddle.stderr();
-        assert.match(said, new RegExp(`echo-v1-1: it listens on ${found}, not on 127\\.\\d+\\.1\\.1:9080`));
-        assert.match(said, /must listen on the address in HOST[\s\S]*echo\.mjs:2: http\.createServer/);
-      });
+      await eventually(
+        () => {
+          const said = heddle.stderr();
+          assert.match(said, new RegExp(`echo-v1-1: ${says.replaceAll('PORT', port)}`));
+          assert.match(said, /must listen on the address in HOST[\s\S]*echo\.mjs:2: http\.createServer/);
+        },
+        { timeoutMs: 20_000 },
+      );
     });
   }
 });
