@@ -1,6 +1,6 @@
 /**
- * The one error type that crosses module borders, and the catalogue of its codes.
- * `docs/reference/errors.md` lists the same codes; a test keeps the two equal.
+ * The catalogue of what can fail between a request and its response. On the path of requests these
+ * are values, not exceptions; `proxy/reply.ts` turns them into replies.
  */
 
 /** Who is at fault. Metrics blame this side; only `upstream` faults may be retried. */
@@ -148,32 +148,3 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
   DNS_FAILED: kind('mesh', 'never', 503, 'DF', 'dns_resolution_failure', 'DNS resolution failure'),
 };
-
-/**
- * A failure with a code from {@link errorKinds}.
- *
- * `detail` is for operators: it names the thing that failed (cluster, endpoint, limit)
- * and never holds header values or bodies. Pass the lower error as `cause`; do not
- * paste its message into `detail`.
- */
-export class MeshError extends Error {
-  override readonly name = 'MeshError';
-  readonly code: ErrorCode;
-
-  constructor(code: ErrorCode, detail: string, options?: { readonly cause?: unknown }) {
-    super(`${code}: ${detail}`, options);
-    this.code = code;
-  }
-
-  get kind(): ErrorKind {
-    return errorKinds[this.code];
-  }
-}
-
-/** The first error with `code` in the chain of causes of `error`, or undefined. */
-export function findCause(error: unknown, code: ErrorCode): MeshError | undefined {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (e instanceof MeshError && e.code === code) return e;
-  }
-  return undefined;
-}

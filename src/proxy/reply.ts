@@ -1,5 +1,6 @@
 /** The only place that turns a failure into a reply, with Envoy's texts, flags and details. */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
+import type { HeaderList } from '#http/header-list.ts';
 import type { LocalReply } from './filter/contract.ts';
 
 /** @param reason why, for the details of resets, such as `delayed connect error: Connection refused`. */
@@ -16,6 +17,18 @@ export function replyTo(code: ErrorCode, reason = ''): LocalReply {
   };
 }
 
+/** The fields of a reply before those every response has. A gRPC request is answered in trailers-only form. */
+export function headersOfReply({ status, body, headers = [] }: LocalReply, grpc: boolean): HeaderList {
+  if (grpc) {
+    const own = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatusOf(status)), ...headers];
+    if (body !== '') own.push('grpc-message', grpcMessage(body));
+    return own;
+  }
+  return body === ''
+    ? [...headers]
+    : ['content-length', String(body.length), 'content-type', 'text/plain', ...headers];
+}
+
 const grpcStatuses: Readonly<Record<number, number>> = {
   400: 13,
   401: 16,
@@ -29,12 +42,12 @@ const grpcStatuses: Readonly<Record<number, number>> = {
 const GRPC_UNKNOWN = 2;
 
 /** The gRPC status that stands for an HTTP status (gRPC, "HTTP to gRPC Status Code Mapping"). */
-export function grpcStatusOf(httpStatus: number): number {
+function grpcStatusOf(httpStatus: number): number {
   return grpcStatuses[httpStatus] ?? GRPC_UNKNOWN;
 }
 
 /** Text as it stands in `grpc-message` (gRPC over HTTP/2, "Percent-Encoded"). */
-export function grpcMessage(text: string): string {
+function grpcMessage(text: string): string {
   let out = '';
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -32,7 +32,7 @@ export interface ClusterFacts {
   readonly name: string;
   readonly metadata: Metadata | undefined;
   /** Whether its endpoints are the hosts that requests name. */
-  readonly isDynamic: boolean;
+  readonly isDynamic?: boolean;
 }
 
 export interface EndpointFacts {

@@ -5,74 +5,29 @@
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { RequestDecoder } from '#http/codec/h1/decoder.ts';
-import { type HeaderList, hasHeader, headerOf, setHeader } from '#http/header-list.ts';
+import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
-import { statusLine } from '#http/status.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Direction, Exchange, LocalReply } from '../filter/contract.ts';
-import { grpcMessage, grpcStatusOf, replyTo } from '../reply.ts';
+import { headersOfReply, replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import { Forwarding } from './forwarding.ts';
+import { TrafficRecord } from './record.ts';
 import { dropHopByHop, mutateRequestHead, normalizeAuthority } from './request-head.ts';
+import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { readTarget } from './target.ts';
 import { Tunnel } from './tunnel.ts';
 
-/** How the body of the response is framed. */
-const NONE = 0;
-const LENGTH = 1;
-const CHUNKED = 2;
-const CLOSE = 3;
-
 const STREAM_IDLE = 0;
 const REQUEST = 1;
 const DURATION = 2;
 
-const CHUNK_END = '\r\n';
-const LAST_CHUNK = '0\r\n\r\n';
-const noHeaders: readonly string[] = [];
-
-export class HttpExchange implements Exchange, TimerOwner {
-  // --- the access record
-  startTimeMs: number;
-  startMs: number;
-  requestEndMs = -1;
-  firstUpstreamByteMs = -1;
-  endMs = -1;
-  protocol = 'HTTP/1.1';
-  method = '';
-  path = '';
-  originalPath = '';
-  authority = '';
-  requestHeaders: HeaderList;
-  responseHeaders: HeaderList = noHeaders as HeaderList;
-  responseTrailers: HeaderList = noHeaders as HeaderList;
-  responseCode = 0;
-  responseCodeDetails = '';
-  responseFlags = '';
-  bytesReceived = 0;
-  bytesSent = 0;
-  routeName = '';
-  upstreamHost = '';
-  upstreamCluster = '';
-  upstreamLocalAddress = '';
-  upstreamTransportFailureReason = '';
-  upstreamAttempts = 0;
-  downstreamLocalAddress: string;
-  downstreamRemoteAddress: string;
-  requestedServerName: string;
-  connectionTerminationDetails = '';
-  downstreamPeerUri: string;
-  downstreamLocalUri: string;
-  upstreamPeerUri = '';
-  upstreamLocalUri = '';
-  downstreamTlsVersion: string;
-  connectionId: number;
-
+export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner {
   // --- the exchange
   scheme: string;
   isGrpc = false;
@@ -96,7 +51,6 @@ export class HttpExchange implements Exchange, TimerOwner {
   #filterAt = 0;
   #waiting = false;
   #held: Buffer[] | undefined;
-  #framing = NONE;
   #closeAfter = false;
   #responseDone = false;
   #ended = false;
@@ -107,17 +61,10 @@ export class HttpExchange implements Exchange, TimerOwner {
   /** @param decoder holds the head; undefined for bytes that were none. */
   constructor(connection: ServerConnection, decoder: RequestDecoder | undefined, runtime: HcmRuntime) {
     const { facts } = connection;
+    super(facts, runtime.clock);
+    this.protocol = 'HTTP/1.1';
     this.connection = connection;
     this.runtime = runtime;
-    this.startTimeMs = runtime.clock.wallMs();
-    this.startMs = runtime.clock.nowMs();
-    this.downstreamLocalAddress = facts.localAddress;
-    this.downstreamRemoteAddress = facts.remoteAddress;
-    this.requestedServerName = facts.serverName;
-    this.downstreamPeerUri = facts.peer.uri;
-    this.downstreamLocalUri = facts.ownUri;
-    this.downstreamTlsVersion = facts.tlsVersion;
-    this.connectionId = facts.connectionId;
     this.scheme = facts.secure ? 'https' : 'http';
     if (decoder === undefined) {
       this.requestHeaders = [];
@@ -390,18 +337,14 @@ export class HttpExchange implements Exchange, TimerOwner {
     const { status, body, flag, details } = reply;
     if (flag !== '') this.addFlag(flag);
     this.responseCodeDetails = details;
-    const headers: HeaderList = reply.headers === undefined ? [] : [...reply.headers];
     const grpc = this.isGrpc && !fromRoute;
-    let text = body;
-    if (grpc) {
-      text = '';
-      headers.unshift('content-type', 'application/grpc', 'grpc-status', String(grpcStatusOf(status)));
-      if (body !== '') headers.push('grpc-message', grpcMessage(body));
-    } else if (body !== '')
-      headers.unshift('content-length', String(body.length), 'content-type', 'text/plain');
+    const headers = headersOfReply(reply, grpc);
+    const text = grpc ? '' : body;
     const ofDestination = this.#chosen?.destination.response;
     if (ofDestination !== undefined) mutate(headers, [ofDestination], this);
     if (this.route !== undefined) mutate(headers, this.route.response, this);
+    // What is under way upstream is of no use any more.
+    this.#forwarding?.cancel();
     this.#forwarding = undefined;
     const code = grpc ? 200 : status;
     this.respondHead(code, headers, text.length, text === '');
@@ -425,77 +368,43 @@ export class HttpExchange implements Exchange, TimerOwner {
     this.responseHeaders = headers;
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
-    this.#setOwnHeaders(headers);
+    setOwnHeaders(headers, this.requestHeaders, runtime);
     if (!this.requestDone && !this.isTunnel) {
       this.#closeAfter = true;
       runtime.stats.downstream_rq_response_before_rq_complete.inc();
     }
     const close = this.#closeAfter || connection.mustClose;
-    this.#closeAfter = close;
-    let text = statusLine(status);
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
-    if (close) text += 'connection: close\r\n';
-    else if (this.#minor === 0) text += 'connection: keep-alive\r\n';
-    if (this.isTunnel && status === 200) this.#framing = CLOSE;
-    else if (this.method === 'HEAD' || status === 204 || status === 304) this.#framing = NONE;
-    else if (empty) {
-      this.#framing = NONE;
-      if (contentLength === 0) text += 'content-length: 0\r\n';
-    } else if (contentLength >= 0) this.#framing = LENGTH;
-    else if (this.#minor === 1) {
-      this.#framing = CHUNKED;
-      text += 'transfer-encoding: chunked\r\n';
-    } else {
-      this.#framing = CLOSE;
-      this.#closeAfter = true;
-    }
-    connection.writeText(`${text}\r\n`);
-  }
-
-  #setOwnHeaders(headers: HeaderList): void {
-    const { runtime } = this;
-    const { settings } = runtime;
-    if (!hasHeader(headers, 'date')) headers.push('date', runtime.date());
-    if (settings.serverHeader === 'overwrite') setHeader(headers, 'server', settings.serverName);
-    else if (settings.serverHeader === 'if-absent' && !hasHeader(headers, 'server')) {
-      headers.push('server', settings.serverName);
-    }
-    if (settings.via !== '') headers.push('via', settings.via);
-    if (settings.requestIdInResponse) {
-      const id = headerOf(this.requestHeaders, 'x-request-id');
-      if (id !== undefined) setHeader(headers, 'x-request-id', id);
-    }
+    this.#closeAfter = connection.response.head({
+      status,
+      headers,
+      requestMethod: this.method,
+      minor: this.#minor,
+      contentLength,
+      empty,
+      opaque: this.isTunnel && status === 200,
+      close,
+    });
   }
 
   respondData(data: Buffer): void {
-    if (data.length === 0 || this.#framing === NONE) return;
+    const { response } = this.connection;
+    if (data.length === 0 || !response.hasBody) return;
     if (this.#idleTimer !== undefined) this.#touch();
     const hooks = this.runtime.hooks.responseData;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseData!(this, data);
     this.bytesSent += data.length;
-    const { connection } = this;
-    if (this.#framing !== CHUNKED) {
-      connection.writeData(data);
-      return;
-    }
-    connection.writeText(`${data.length.toString(16)}\r\n`);
-    connection.writeData(data);
-    connection.writeText(CHUNK_END);
+    response.data(data);
   }
 
   respondTrailers(trailers: HeaderList): void {
     const { runtime } = this;
     for (const filter of runtime.hooks.responseTrailers) filter.onResponseTrailers!(this, trailers);
     this.responseTrailers = trailers;
-    if (!runtime.settings.enableTrailers || this.#framing !== CHUNKED) return;
-    let text = '0\r\n';
-    for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
-    this.connection.writeText(`${text}\r\n`);
-    this.#framing = LENGTH;
+    if (runtime.settings.enableTrailers) this.connection.response.trailers(trailers);
   }
 
   respondEnd(): void {
-    if (this.#framing === CHUNKED) this.connection.writeText(LAST_CHUNK);
+    this.connection.response.end();
     this.#responseDone = true;
     this.#forwarding = undefined;
     if (this.requestDone || this.#closeAfter) this.#finish();
@@ -524,10 +433,6 @@ export class HttpExchange implements Exchange, TimerOwner {
     if (details !== '') this.responseCodeDetails = details;
     this.#record();
     this.connection.onExchangeEnd(true);
-  }
-
-  addFlag(flag: string): void {
-    this.responseFlags = this.responseFlags === '' ? flag : `${this.responseFlags},${flag}`;
   }
 
   #finish(): void {

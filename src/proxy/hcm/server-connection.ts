@@ -10,6 +10,7 @@ import type { Fault } from '#http/codec/h1/fault.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf } from '#http/status.ts';
 import { HttpExchange } from './exchange.ts';
+import { ResponseWriter } from './response-writer.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 
 /** Pieces up to this size are copied together into one write. */
@@ -23,6 +24,7 @@ const LIFETIME = 3;
 export class ServerConnection implements DecoderEvents, TimerOwner {
   readonly runtime: HcmRuntime;
   readonly facts: DownstreamFacts;
+  readonly response: ResponseWriter = new ResponseWriter(this);
   readonly #socket: Duplex;
   readonly #decoder: RequestDecoder;
   readonly #openedMs: number;

@@ -9,6 +9,7 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ConnectionFacts, Direction } from '../filter/contract.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
+import { TrafficRecord } from '../hcm/record.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
 import { type Relay, startRelay } from './relay.ts';
@@ -38,41 +39,7 @@ export interface TcpStats {
 const IDLE = 0;
 const LIFETIME = 1;
 
-export class TcpConnection implements TimerOwner, ConnectionFacts {
-  startTimeMs: number;
-  startMs: number;
-  requestEndMs = -1;
-  firstUpstreamByteMs = -1;
-  endMs = -1;
-  readonly protocol = '';
-  readonly method = '';
-  readonly path = '';
-  readonly originalPath = '';
-  readonly authority = '';
-  readonly requestHeaders: string[] = [];
-  readonly responseHeaders: string[] = [];
-  readonly responseTrailers: string[] = [];
-  readonly responseCode = 0;
-  responseCodeDetails = '';
-  responseFlags = '';
-  bytesReceived = 0;
-  bytesSent = 0;
-  readonly routeName = '';
-  upstreamHost = '';
-  upstreamCluster = '';
-  upstreamLocalAddress = '';
-  upstreamTransportFailureReason = '';
-  upstreamAttempts = 0;
-  readonly downstreamLocalAddress: string;
-  readonly downstreamRemoteAddress: string;
-  readonly requestedServerName: string;
-  connectionTerminationDetails = '';
-  readonly downstreamPeerUri: string;
-  readonly downstreamLocalUri: string;
-  upstreamPeerUri = '';
-  upstreamLocalUri = '';
-  readonly downstreamTlsVersion: string;
-  readonly connectionId: number;
+export class TcpConnection extends TrafficRecord implements TimerOwner, ConnectionFacts {
   cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
 
@@ -92,18 +59,10 @@ export class TcpConnection implements TimerOwner, ConnectionFacts {
     runtime: TcpRuntime,
     onClose: (connection: TcpConnection) => void,
   ) {
+    super(facts, runtime.clock);
     this.#socket = socket;
     this.#runtime = runtime;
     this.#onClose = onClose;
-    this.startTimeMs = runtime.clock.wallMs();
-    this.startMs = runtime.clock.nowMs();
-    this.downstreamLocalAddress = facts.localAddress;
-    this.downstreamRemoteAddress = facts.remoteAddress;
-    this.requestedServerName = facts.serverName;
-    this.downstreamPeerUri = facts.peer.uri;
-    this.downstreamLocalUri = facts.ownUri;
-    this.downstreamTlsVersion = facts.tlsVersion;
-    this.connectionId = facts.connectionId;
     runtime.stats.downstream_cx_total.inc();
     socket.on('data', (data: Buffer) => this.#onData(data));
     // Nothing is read before there is somewhere to send it.

@@ -3,7 +3,6 @@
  * handed on without a copy. Any split of the bytes gives the same events but for the pieces of data.
  */
 import type { HeaderList } from '../../header-list.ts';
-import { mark } from '../../header-name.ts';
 import { ChunkReader } from './chunked.ts';
 import { type Fault, faults } from './fault.ts';
 import { FieldReader } from './fields.ts';
@@ -392,10 +391,3 @@ export class ResponseDecoder extends Decoder {
     return this.fields.connection;
   }
 }
-
-/** Whether a head carries a mark. */
-export function isMarked(marks: number, bits: number): boolean {
-  return (marks & bits) !== 0;
-}
-
-export { mark };

@@ -6,7 +6,6 @@ import { valueChar } from './fields.ts';
 const SPACE = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
-const SLASH = 0x2f;
 
 /** Methods come out as these strings, so that comparing them is comparing pointers. */
 const methods: readonly string[] = [
@@ -98,9 +97,4 @@ export class StatusLine {
     this.end = pos + 2;
     return undefined;
   }
-}
-
-/** Whether a target is in absolute form or authority form rather than origin form. */
-export function isOriginForm(target: string): boolean {
-  return target.charCodeAt(0) === SLASH || target === '*';
 }

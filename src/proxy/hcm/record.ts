@@ -1,0 +1,61 @@
+/** The access record of a connection or a request, filled where the traffic is. */
+
+import type { Clock } from '#core/clock.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import type { AccessRecord } from '#observe/access-record.ts';
+import type { DownstreamFacts } from './runtime.ts';
+
+const noHeaders: HeaderList = [];
+
+export abstract class TrafficRecord implements AccessRecord {
+  startTimeMs: number;
+  startMs: number;
+  requestEndMs = -1;
+  firstUpstreamByteMs = -1;
+  endMs = -1;
+  protocol = '';
+  method = '';
+  path = '';
+  originalPath = '';
+  authority = '';
+  requestHeaders: HeaderList = noHeaders;
+  responseHeaders: HeaderList = noHeaders;
+  responseTrailers: HeaderList = noHeaders;
+  responseCode = 0;
+  responseCodeDetails = '';
+  responseFlags = '';
+  bytesReceived = 0;
+  bytesSent = 0;
+  routeName = '';
+  upstreamHost = '';
+  upstreamCluster = '';
+  upstreamLocalAddress = '';
+  upstreamTransportFailureReason = '';
+  upstreamAttempts = 0;
+  downstreamLocalAddress: string;
+  downstreamRemoteAddress: string;
+  requestedServerName: string;
+  connectionTerminationDetails = '';
+  downstreamPeerUri: string;
+  downstreamLocalUri: string;
+  upstreamPeerUri = '';
+  upstreamLocalUri = '';
+  downstreamTlsVersion: string;
+  connectionId: number;
+
+  constructor(facts: DownstreamFacts, clock: Clock) {
+    this.startTimeMs = clock.wallMs();
+    this.startMs = clock.nowMs();
+    this.downstreamLocalAddress = facts.localAddress;
+    this.downstreamRemoteAddress = facts.remoteAddress;
+    this.requestedServerName = facts.serverName;
+    this.downstreamPeerUri = facts.peer.uri;
+    this.downstreamLocalUri = facts.ownUri;
+    this.downstreamTlsVersion = facts.tlsVersion;
+    this.connectionId = facts.connectionId;
+  }
+
+  addFlag(flag: string): void {
+    this.responseFlags = this.responseFlags === '' ? flag : `${this.responseFlags},${flag}`;
+  }
+}
