@@ -2,7 +2,7 @@
  * One request and its response: from the decoded head through filters and route to the upstream,
  * and back. It is the access record as well, filled on the way.
  */
-import { type ErrorCode, errorKinds } from '#core/error.ts';
+import { errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { RequestDecoder } from '#http/codec/h1/decoder.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
@@ -16,7 +16,7 @@ import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import { Forwarding } from './forwarding.ts';
 import { TrafficRecord } from './record.ts';
-import { dropHopByHop, mutateRequestHead, normalizeAuthority } from './request-head.ts';
+import { dropHopByHop, isGrpcType, mutateRequestHead, normalizeAuthority } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import type { ServerConnection } from './server-connection.ts';
@@ -26,6 +26,13 @@ import { Tunnel } from './tunnel.ts';
 const STREAM_IDLE = 0;
 const REQUEST = 1;
 const DURATION = 2;
+
+/** By the kinds of timers above. */
+const timeouts = [
+  ['STREAM_IDLE_TIMEOUT', 'downstream_rq_idle_timeout'],
+  ['REQUEST_TIMEOUT', 'downstream_rq_timeout'],
+  ['MAX_STREAM_DURATION', 'downstream_rq_max_duration_reached'],
+] as const;
 
 export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner {
   // --- the exchange
@@ -246,16 +253,15 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
         return;
       case 'direct':
         runtime.stats.rq_direct_response.inc();
-        this.#replyFromRoute(action.status, action.body, undefined);
+        this.#replyFromRoute(action.status, action.body, []);
         return;
       default:
         this.reply({ status: 500, body: '', flag: '', details: 'non_forwarding_action' });
     }
   }
 
-  #replyFromRoute(status: number, body: string, headers: HeaderList | undefined): void {
-    const reply: LocalReply = { status, body, flag: '', details: 'direct_response' };
-    this.#replyWith(headers === undefined ? reply : { ...reply, headers }, true);
+  #replyFromRoute(status: number, body: string, headers: HeaderList): void {
+    this.#replyWith({ status, body, flag: '', details: 'direct_response', headers }, true);
   }
 
   onRequestData(data: Buffer): void {
@@ -302,9 +308,7 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   onDownstreamGone(): void {
     if (this.#ended) return;
     this.addFlag('DC');
-    if (this.responseCodeDetails === '' || !this.#responseDone) {
-      this.responseCodeDetails = 'downstream_remote_disconnect';
-    }
+    if (!this.#responseDone) this.responseCodeDetails = 'downstream_remote_disconnect';
     this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#forwarding?.cancel();
     this.#tunnel?.cancel();
@@ -322,10 +326,10 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
 
   /** A reply of our own to something broken, or that needs no filters. */
   refuse(reply: LocalReply): void {
+    const { flag, status } = reply;
+    const isBroken = flag === 'DPE' || flag === 'DT' || status === 400 || status === 403;
     // What comes after a broken message cannot be told apart.
-    if (reply.flag === 'DPE' || reply.flag === 'DT' || reply.status === 400 || reply.status === 403)
-      this.#closeAfter = true;
-    if (this.method === 'CONNECT') this.#closeAfter = true;
+    if (isBroken || this.method === 'CONNECT') this.#closeAfter = true;
     this.#replyWith(reply, false);
   }
 
@@ -427,10 +431,9 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   }
 
   /** Both directions of a tunnel have ended, or one has failed. */
-  endTunnel(details: string): void {
+  endTunnel(): void {
     if (this.#ended) return;
     this.#tunnel = undefined;
-    if (details !== '') this.responseCodeDetails = details;
     this.#record();
     this.connection.onExchangeEnd(true);
   }
@@ -484,13 +487,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   }
 
   onTimer(kind: number): void {
-    const { stats } = this.runtime;
-    let code: ErrorCode = 'STREAM_IDLE_TIMEOUT';
-    if (kind === REQUEST) code = 'REQUEST_TIMEOUT';
-    else if (kind === DURATION) code = 'MAX_STREAM_DURATION';
-    if (code === 'STREAM_IDLE_TIMEOUT') stats.downstream_rq_idle_timeout.inc();
-    else if (code === 'REQUEST_TIMEOUT') stats.downstream_rq_timeout.inc();
-    else stats.downstream_rq_max_duration_reached.inc();
+    const [code, stat] = timeouts[kind]!;
+    this.runtime.stats[stat].inc();
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
     if (this.isTunnel) {
@@ -501,8 +499,4 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     // Whoever waits for a response did not time out: the upstream did.
     this.reply(code === 'STREAM_IDLE_TIMEOUT' && this.requestDone ? { ...reply, status: 504 } : reply);
   }
-}
-
-function isGrpcType(type: string): boolean {
-  return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
 }

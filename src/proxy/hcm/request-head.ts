@@ -150,3 +150,8 @@ export function normalizeAuthority(authority: string, facts: DownstreamFacts, ru
   if (stripPort === 'any' || (stripPort === 'matching' && port === `:${facts.localPort}`)) port = '';
   return host + port;
 }
+
+/** Whether a `content-type` is gRPC's. */
+export function isGrpcType(type: string): boolean {
+  return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
+}

@@ -95,6 +95,6 @@ export class Tunnel {
     if (this.#ended) return;
     this.#ended = true;
     this.#relay?.close();
-    this.#exchange.endTunnel('');
+    this.#exchange.endTunnel();
   }
 }

@@ -106,7 +106,10 @@ function readValidation(
   const { validationContextType: type } = context ?? {};
   switch (type?.case) {
     case 'validationContext':
-      return { ...none, ...readValidationContext(type.value, `${path}.validation_context`, deps, findings, false) };
+      return {
+        ...none,
+        ...readValidationContext(type.value, `${path}.validation_context`, deps, findings, false),
+      };
     case 'validationContextSdsSecretConfig':
       return { ...none, verifies: true, validationSecret: noteSecret(type.value, secrets) };
     case 'combinedValidationContext': {
@@ -149,7 +152,10 @@ function readValidationContext(
       : readSource(context.trustedCa, `${path}.trusted_ca`, deps, findings);
   const sanMatch = compileSanMatch(context, path, findings);
   if (sanMatch !== undefined && trustedCaPem === '' && !combined) {
-    findings.error(`${path}.trusted_ca`, 'is missing: names in certificates that nobody vouches for mean nothing');
+    findings.error(
+      `${path}.trusted_ca`,
+      'is missing: names in certificates that nobody vouches for mean nothing',
+    );
   }
   return {
     trustedCaPem,
