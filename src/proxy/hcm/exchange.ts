@@ -16,7 +16,13 @@ import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import { Forwarding } from './forwarding.ts';
 import { TrafficRecord } from './record.ts';
-import { dropHopByHop, isGrpcType, mutateRequestHead, normalizeAuthority } from './request-head.ts';
+import {
+  dropHopByHop,
+  expectsContinue,
+  isGrpcType,
+  mutateRequestHead,
+  normalizeAuthority,
+} from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import type { ServerConnection } from './server-connection.ts';
@@ -133,7 +139,7 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     }
     this.authority = normalizeAuthority(this.authority, this.connection.facts, runtime);
     const marks = this.#marks;
-    const wantsContinue = (marks & mark.expect) !== 0 && this.#expectsContinue();
+    const wantsContinue = expectsContinue(this.requestHeaders, marks);
     const upgrades = (marks & mark.upgrade) !== 0 && /\bupgrade\b/i.test(this.#connectionHeader);
     dropHopByHop(this.requestHeaders, marks, this.#connectionHeader);
     mutateRequestHead(this, marks, this.connection.facts, runtime);
@@ -144,10 +150,6 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
       this.connection.flush();
     } else if (wantsContinue) this.requestHeaders.push('expect', '100-continue');
     this.#findRoute(upgrades);
-  }
-
-  #expectsContinue(): boolean {
-    return headerOf(this.requestHeaders, 'expect')?.toLowerCase() === '100-continue';
   }
 
   #findRoute(upgrades: boolean): void {

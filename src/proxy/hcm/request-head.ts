@@ -155,3 +155,8 @@ export function normalizeAuthority(authority: string, facts: DownstreamFacts, ru
 export function isGrpcType(type: string): boolean {
   return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
 }
+
+/** Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1). */
+export function expectsContinue(headers: readonly string[], marks: number): boolean {
+  return (marks & mark.expect) !== 0 && headerOf(headers, 'expect')?.toLowerCase() === '100-continue';
+}
