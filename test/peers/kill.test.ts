@@ -9,6 +9,7 @@ import type { StartedProcess } from '#cli/mesh-state.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
 import { requirePeer } from '../support/peer.ts';
+import { sumOf } from '../support/prometheus-text.ts';
 import { tally } from '../support/tally.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -98,11 +99,26 @@ async function underLoad(
     { stdio: 'ignore' },
   );
   const ended = once(load, 'exit');
+  const passed = async (count: number): Promise<void> => {
+    const before = await gatewayRequests(mesh);
+    await eventually(async () => assert.ok((await gatewayRequests(mesh)) >= before + count), {
+      timeoutMs: 20_000,
+    });
+  };
   try {
+    await passed(connections * 2);
     await body();
+    // What was killed is back: it has its share of these.
+    await passed(requestsPerSecond);
   } finally {
     load.kill('SIGINT');
     await ended;
   }
   return (JSON.parse(readFileSync(report, 'utf8')) as { RetCodes: Record<string, number> }).RetCodes;
+}
+
+/** Requests that came in from outside so far. */
+async function gatewayRequests(mesh: RunningMesh): Promise<number> {
+  const samples = await Promise.all(mesh.state().gateways.map(mesh.metricsOf));
+  return sumOf(samples.flat(), 'istio_requests_total', { reporter: 'source' });
 }

@@ -21,10 +21,10 @@ describe('STRICT mutual TLS', () => {
     `${mesh.instancesOf(workload)[0]?.meshAddress}:${port}`;
 
   /** What a request over `s_client` brings: everything the other side sent, and what OpenSSL said. */
-  const ask = (openssl: string, address: string, args: readonly string[]): string => {
+  const ask = (openssl: string, address: string, alpn: string, args: readonly string[] = []): string => {
     const { stdout, stderr } = spawnSync(
       openssl,
-      ['s_client', '-connect', address, '-alpn', 'istio,http/1.1', '-ign_eof', ...args],
+      ['s_client', '-connect', address, '-alpn', alpn, '-ign_eof', ...args],
       {
         input: 'GET /reviews HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n',
         encoding: 'utf8',
@@ -34,14 +34,14 @@ describe('STRICT mutual TLS', () => {
     return stdout + stderr;
   };
 
-  for (const [workload, port] of [
-    ['reviews-v1', 9080],
-    ['recommendations-v1', 7070],
+  for (const [workload, port, alpn] of [
+    ['reviews-v1', 9080, 'istio,http/1.1'],
+    ['recommendations-v1', 7070, 'h2'],
   ] as const) {
     test(`${workload} shows its SPIFFE identity, and refuses who has no certificate`, (t) => {
       const openssl = requirePeer(t, 'openssl');
       if (openssl === undefined) return;
-      const said = ask(openssl, addressOf(workload, port), ['-showcerts']);
+      const said = ask(openssl, addressOf(workload, port), alpn, ['-showcerts']);
       const [pem = ''] = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(said) ?? [];
       const service = workload.replace(/-v1$/, '');
       assert.equal(
@@ -56,7 +56,12 @@ describe('STRICT mutual TLS', () => {
       const openssl = requirePeer(t, 'openssl');
       if (openssl === undefined) return;
       const files = forge(t, openssl, 'spiffe://cluster.local/ns/default/sa/storefront');
-      const said = ask(openssl, addressOf(workload, port), ['-cert', files.certificate, '-key', files.key]);
+      const said = ask(openssl, addressOf(workload, port), alpn, [
+        '-cert',
+        files.certificate,
+        '-key',
+        files.key,
+      ]);
       assert.match(said, /alert|unexpected eof|errno=104/i);
       assert.doesNotMatch(said, /HTTP\/1\.1 200/);
     });
