@@ -47,6 +47,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   route: CompiledRoute | undefined = undefined;
   cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
+  readonly peerPresented: boolean;
+  readonly peerValidated: boolean;
   readonly slots: unknown[] = [];
   requestDone = false;
   responseStarted = false;
@@ -78,6 +80,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     this.protocol = 'HTTP/1.1';
     this.connection = connection;
     this.runtime = runtime;
+    this.peerPresented = facts.peer.presented;
+    this.peerValidated = facts.peer.validated;
     this.scheme = facts.secure ? 'https' : 'http';
     if (decoder === undefined) {
       this.requestHeaders = [];
@@ -108,14 +112,6 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
 
   get direction(): Direction {
     return this.runtime.settings.direction;
-  }
-
-  get peerPresented(): boolean {
-    return this.connection.facts.peer.presented;
-  }
-
-  get peerValidated(): boolean {
-    return this.connection.facts.peer.validated;
   }
 
   ratio(): number {
