@@ -422,10 +422,9 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     this.#forwarding = undefined;
     this.#tunnel = undefined;
     this.runtime.stats.rq_reset_after_downstream_response_started.inc();
-    const { connection } = this;
-    connection.flush();
+    this.connection.flush();
     this.#record();
-    connection.onExchangeEnd(true);
+    this.connection.onExchangeEnd(true);
   }
 
   /** Both directions of a tunnel have ended, or one has failed. */
