@@ -114,7 +114,7 @@ const columns = [
   ['own MB', 8],
   ['start ms', 9],
   ['busy', 6],
-  ['heddle: CPU ×', 22],
+  ['heddle: CPU ×', 20],
 ] as const;
 
 export function table(result: Result): string {
@@ -145,8 +145,7 @@ function cellsOf(name: ContenderName, summary: Summary, ratio: Ratio | undefined
     none ? '-' : summary.uniqueMb.toFixed(1),
     none ? '-' : String(summary.startMs),
     `${Math.round(summary.coreBusy * 100)}%`,
-    `${none || ratio === undefined ? '' : `${middle.toFixed(2)} (${q1.toFixed(2)}–${q3.toFixed(2)})`}${
-      summary.objection === undefined ? '' : `  does not count: ${summary.objection}`
-    }`,
+    none || ratio === undefined ? '' : `${middle.toFixed(2)} (${q1.toFixed(2)}–${q3.toFixed(2)})`,
+    summary.objection === undefined ? '' : `  does not count: ${summary.objection}`,
   ];
 }

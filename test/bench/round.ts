@@ -21,6 +21,8 @@ export interface Round {
 
 /** A core less busy than this was not saturated: the row's rate then says more of the load than of the proxy. */
 export const saturatedRatio = 0.95;
+/** A proxy with less of its core shared it with something that is no part of the benchmark. */
+const ownRatio = 0.85;
 
 export async function runRound(row: Row, contender: Contender, bed: Bed, seconds: number): Promise<Round> {
   const core = coreTicks(bed.proxyCore);
@@ -53,5 +55,7 @@ export function objection(
   if (errors > 0) return `${errors} errors`;
   if (row.load.ratePerSecond !== undefined || contender === 'direct') return undefined;
   const least = Math.min(...rounds.map(({ coreBusy }) => coreBusy));
-  return least < saturatedRatio ? `core only ${(least * 100).toFixed(1)} % busy` : undefined;
+  if (least < saturatedRatio) return `core only ${(least * 100).toFixed(1)} % busy`;
+  const share = Math.min(...rounds.map(({ proxyShare }) => proxyShare));
+  return share < ownRatio ? `had only ${Math.round(share * 100)} % of its core` : undefined;
 }

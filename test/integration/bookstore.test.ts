@@ -104,7 +104,7 @@ function unknownLabels({ labels }: Sample): string[] {
       if (name === 'source_version' && labels.source_workload === 'istio-ingressgateway') return false;
       // Only gRPC has one.
       if (name === 'grpc_response_status') return false;
-      return value === 'unknown' || (value === '' && name !== 'grpc_response_status');
+      return value === 'unknown' || value === '';
     })
     .map(([name]) => name);
 }
