@@ -15,7 +15,7 @@ import { targetPortOf } from './endpoint.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
-import { duration, filterMetadata, fromAds, type Init } from './message.ts';
+import { configPath, duration, filterMetadata, fromAds, type Init } from './message.ts';
 import { acceptsMutualTls } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { policyFor } from './policy-merge.ts';
@@ -118,11 +118,17 @@ function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): Cluster
   };
 }
 
-/** Names the service, for metrics. */
-function serviceMetadata({ service, subset }: OutboundTarget): Record<string, JsonObject> {
+/** Names the service, for metrics, and the DestinationRule, for people. */
+function serviceMetadata({ service, subset, rule }: OutboundTarget): Record<string, JsonObject> {
   const { name, namespace = '' } = service.metadata;
   const services = [{ host: serviceHost(service), name, namespace }];
-  return { istio: { services, ...(subset !== undefined && { subset: subset.name }) } };
+  return {
+    istio: {
+      services,
+      ...(subset !== undefined && { subset: subset.name }),
+      ...(rule !== undefined && { config: configPath('destination-rule', rule.metadata) }),
+    },
+  };
 }
 
 /** Where the DestinationRule says nothing, each endpoint says by its metadata whether it takes mutual TLS. */

@@ -3,6 +3,7 @@ import type { HttpMatch } from '#model/http-match.ts';
 import { type Labels, selects } from '#model/metadata.ts';
 import type { HttpRoute, VirtualService } from '#model/virtual-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { configPath, filterMetadata } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import { type RouteContext, type RouteInit, translateAction } from './route-action.ts';
 import { matchEverything, translateMatch } from './route-match.ts';
@@ -26,9 +27,15 @@ export function translateHttpRoutes(
   const context: RouteContext = { index, namespace, port, client: caller.client };
   const concerns = (match: HttpMatch | undefined): boolean =>
     concernsCaller(match, virtualService, port, caller);
+  // gRPC clients have no use for it.
+  const metadata =
+    caller.client === 'grpc'
+      ? undefined
+      : filterMetadata({ istio: { config: configPath('virtual-service', virtualService.metadata) } });
   return virtualService.spec.http.flatMap((route) => {
-    const action = translateAction(route, context);
-    if (action === undefined) return [];
+    const translated = translateAction(route, context);
+    if (translated === undefined) return [];
+    const action = metadata === undefined ? translated : { ...translated, metadata };
     if (route.match.length === 0) {
       return concerns(undefined) ? [{ ...named(route.name), match: matchEverything, ...action }] : [];
     }

@@ -74,3 +74,16 @@ export const fromAgent: ConfigSource = create(ConfigSourceSchema, {
 export function filterMetadata(entries: Readonly<Record<string, JsonObject>>): Metadata {
   return create(MetadataSchema, { filterMetadata: entries });
 }
+
+interface OwnName {
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
+/** Where a route or cluster comes from, as Istio names it in `filter_metadata.istio.config`. */
+export function configPath(
+  kind: 'virtual-service' | 'destination-rule',
+  { name, namespace = '' }: OwnName,
+): string {
+  return `/apis/networking.istio.io/v1/namespaces/${namespace}/${kind}/${name}`;
+}

@@ -71,8 +71,6 @@ export interface CompiledRoute {
   /** Levels of header changes in the order they are made; those of a weighted cluster come before or after. */
   readonly request: readonly HeaderMutation[];
   readonly response: readonly HeaderMutation[];
-  /** Per-filter configuration, most specific first. */
-  readonly filterConfig: Readonly<Record<string, Any>>;
   matches(request: RouteRequest, path: string): boolean;
 }
 
@@ -90,6 +88,7 @@ export function compileRoutes(config: RouteConfiguration): Parsed<RouteTable> {
   const findings = new Findings();
   const hosts = new HostTable<CompiledHost>();
   const clusters = new Set<string>();
+  refuseFilterConfig(config.typedPerFilterConfig, '', findings);
   config.virtualHosts.forEach((host, h) => {
     const path = `virtual_hosts[${h}]`;
     const compiled = compileHost(config, host, path, findings);
@@ -173,13 +172,14 @@ function compileHost(
       compileMutation(config.responseHeadersToAdd, config.responseHeadersToRemove, '', 'response', findings),
     ],
   };
-  const outerConfig = { ...config.typedPerFilterConfig, ...host.typedPerFilterConfig };
+  refuseFilterConfig(host.typedPerFilterConfig, `${path}.`, findings);
   host.routes.forEach((route, r) => {
     const at = `${path}.routes[${r}]`;
     const levels = (kind: 'request' | 'response', own: HeaderMutation | undefined): HeaderMutation[] => {
       const list = [own, ...outer[kind]].filter((level) => level !== undefined);
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
+    refuseFilterConfig(route.typedPerFilterConfig, `${at}.`, findings);
     const { matches, prefix } = compileMatch(route.match, `${at}.match`, findings);
     const action = compileAction(route, prefix, config.maxDirectResponseBodySizeBytes, at, findings);
     if (
@@ -219,11 +219,17 @@ function compileHost(
           findings,
         ),
       ),
-      filterConfig: { ...outerConfig, ...route.typedPerFilterConfig },
       matches,
     });
   });
   return compiled;
+}
+
+/** None of the filters is configured by route. */
+function refuseFilterConfig(config: Readonly<Record<string, Any>>, path: string, findings: Findings): void {
+  for (const filter of Object.keys(config)) {
+    findings.error(`${path}typed_per_filter_config["${filter}"]`, 'is not supported');
+  }
 }
 
 function compileAction(
