@@ -55,12 +55,20 @@ const lazyRequire = {
   },
 };
 
-/** The parts of a process that hold no state of the operating system, made ready inside the snapshot. */
+/**
+ * What every sidecar runs is loaded inside the snapshot; what only a control plane or the runner needs is
+ * loaded from the bundle's text when its command runs.
+ */
 const entry = `
   import { main } from './src/app/main.ts';
   const start = (args) => main(args).then((code) => { if (code !== undefined) process.exitCode = code; });
-  if (globalThis.heddleSnapshot !== undefined) globalThis.heddleSnapshot(start);
-  else start(process.argv.slice(2));
+  if (globalThis.heddleSnapshot === undefined) start(process.argv.slice(2));
+  else {
+    globalThis.heddleSnapshot(start);
+    import('./src/app/proxy.ts');
+    import('./src/app/sidecar.ts');
+    import('./src/app/gateway.ts');
+  }
 `;
 
 /** Runs before the bundle in both forms: gives it a \`require\` for \`dist/lib\` and its own place. */
