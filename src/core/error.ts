@@ -51,7 +51,6 @@ export type ErrorCode =
   | 'MAX_STREAM_DURATION'
   | 'REQUEST_TIMEOUT'
   | 'REQUEST_HEAD_TIMEOUT'
-  | 'REQUEST_TOO_LARGE'
   | 'BAD_REQUEST'
   | 'HEAD_TOO_LARGE'
   | 'TOO_MANY_HEADERS'
@@ -136,7 +135,6 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'request_header_timeout',
     'request header timeout',
   ),
-  REQUEST_TOO_LARGE: kind('downstream', 'never', 413, '', 'request_payload_too_large', 'Payload Too Large'),
   BAD_REQUEST: kind('downstream', 'never', 400, 'DPE', 'http1.codec_error', 'Bad Request'),
   HEAD_TOO_LARGE: kind('downstream', 'never', 431, 'DPE', 'http1.headers_too_large', ''),
   TOO_MANY_HEADERS: kind('downstream', 'never', 431, 'DPE', 'http1.too_many_headers', ''),
