@@ -36,7 +36,7 @@ for (const [at, code] of codes.entries()) {
     assert.equal(grpc?.split(' ')[0], fields[fields.indexOf('grpc-status') + 1]);
     assert.equal(side, sides[errorKinds[code].side]);
     for (const part of ['Meaning', 'Likely cause', 'What to do']) {
-      assert.match(section, new RegExp(`^- \\*\\*${part}\\*\\*: \\S[^*]+\\.$`, 'm'));
+      assert.match(section, new RegExp(`^- \\*\\*${part}\\*\\*: \\S(?:.|\\n  )+\\.$`, 'm'));
     }
   });
 }
