@@ -98,10 +98,6 @@ async function reviewsCounts(mesh: RunningMesh): Promise<{ source: number; desti
 function unknownLabels({ labels }: Sample): string[] {
   return Object.entries(labels)
     .filter(([name, value]) => {
-      // Istio's source side never says this one: only who accepts a connection knows how it was secured.
-      if (name === 'connection_security_policy' && labels.reporter === 'source') return false;
-      // The gateway's own Pod has no version, as Istio's has none.
-      if (name === 'source_version' && labels.source_workload === 'istio-ingressgateway') return false;
       // Only gRPC has one.
       if (name === 'grpc_response_status') return false;
       return value === 'unknown' || value === '';

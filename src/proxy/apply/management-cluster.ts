@@ -33,7 +33,11 @@ export function secretsOf(cluster: Cluster): Dependencies['secrets'] {
 }
 
 /** Whether requests to `cluster` would be HTTP/2, as gRPC servers want it. */
-export function speaksHttp2({ typedExtensionProtocolOptions: options }: Cluster): boolean {
+export function speaksHttp2({
+  typedExtensionProtocolOptions: options,
+  http2ProtocolOptions,
+}: Cluster): boolean {
+  if (http2ProtocolOptions !== undefined) return true;
   const any = Object.values(options).find(({ typeUrl }) =>
     typeUrl.endsWith(`/${HttpProtocolOptionsSchema.typeName}`),
   );

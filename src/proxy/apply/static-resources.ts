@@ -44,7 +44,9 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
   const servers = managementClusters(loaded.bootstrap);
   clusters.forEach((message, i) => {
     if (!isNew('clusters', i, message.name)) return;
-    if (servers.has(message.name) && speaksHttp2(message)) {
+    // What is named only by configuration still to come is not known yet: with any to come, it may be a server too.
+    const mayServe = servers.has(message.name) || loaded.bootstrap.dynamicResources !== undefined;
+    if (mayServe && speaksHttp2(message)) {
       // Streams to it are gRPC's affair: requests cannot be routed to it.
       known.delete(message.name);
       configuration.table.warm('cluster', message.name, '', message, 'static');
