@@ -1,6 +1,7 @@
 /** Files are followed as people and editors change them. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { appendFileSync, mkdirSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { followMesh } from '#control/source/mesh-source.ts';
@@ -63,8 +64,11 @@ describe('a followed folder', () => {
   test('a file that is empty for a moment takes nothing away', async (t) => {
     const { folder, store, states } = await follow(t);
     const file = path.join(folder, 'a.yaml');
+    const seen = watch(folder);
+    t.after(() => seen.close());
     writeFileSync(file, '');
-    setTimeout(() => appendFileSync(file, service('b')), 70);
+    await once(seen, 'change');
+    appendFileSync(file, service('b'));
     await eventually(() => assert.equal(names(store), 'b'));
     assert.deepEqual(states, ['a', 'b']);
   });
