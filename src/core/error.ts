@@ -60,7 +60,10 @@ export type ErrorCode =
   | 'BAD_PATH'
   | 'BAD_TARGET'
   | 'UPGRADE_REFUSED'
-  | 'DNS_FAILED';
+  | 'DNS_FAILED'
+  | 'INTERNAL_ERROR'
+  | 'UPSTREAM_REMOTE_RESET'
+  | 'UPSTREAM_REFUSED_STREAM';
 
 /** Texts, flags and details are Envoy 1.40's, so that logs and alerts made for it keep working. */
 export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
@@ -144,5 +147,22 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   BAD_PATH: kind('downstream', 'never', 400, '', 'path_normalization_failed', ''),
   BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
+  INTERNAL_ERROR: kind('mesh', 'never', 500, '', 'internal_error', ''),
+  UPSTREAM_REMOTE_RESET: kind(
+    'upstream',
+    'if-policy-says',
+    503,
+    'UR',
+    `${RESET_DETAILS}{remote_reset}`,
+    `${RESET}remote reset`,
+  ),
+  UPSTREAM_REFUSED_STREAM: kind(
+    'upstream',
+    'other-endpoint',
+    503,
+    'UR',
+    `${RESET_DETAILS}{remote_refused_stream_reset}`,
+    `${RESET}remote refused stream reset`,
+  ),
   DNS_FAILED: kind('mesh', 'never', 503, 'DF', 'dns_resolution_failure', 'DNS resolution failure'),
 };

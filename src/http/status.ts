@@ -1,6 +1,9 @@
 /** Reason phrases as Envoy writes them; codes it does not know are `Unknown`. */
 const phrases: Readonly<Record<number, string>> = {
   100: 'Continue',
+  101: 'Switching Protocols',
+  102: 'Processing',
+  103: 'Early Hints',
   200: 'OK',
   201: 'Created',
   202: 'Accepted',

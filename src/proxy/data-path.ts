@@ -5,6 +5,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Parsed, Problem } from '#core/problem.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import type { Counter } from '#observe/metrics-contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
@@ -51,9 +52,13 @@ class ProxyDataPath implements DataPath {
   readonly #listeners = new Map<string, ActiveListener>();
   readonly #draining = new Set<ActiveListener>();
   readonly #sockets = new SocketTable();
+  readonly #exceptions: Counter;
   #connectionId = 0;
 
   constructor(deps: DataPathDeps) {
+    this.#exceptions = deps.metrics
+      .scope({ path: 'server', family: 'server', labels: {} })
+      .counter('request_exceptions');
     const dns = new DnsCache((host) => deps.resolve(host, 0), deps.clock);
     this.#deps = {
       ...deps,
@@ -65,6 +70,7 @@ class ProxyDataPath implements DataPath {
       routes: (name) => this.#routes.get(name),
       cluster: (name) => this.#clusters.get(name)?.runtime,
       nextConnectionId: () => ++this.#connectionId,
+      onException: (error) => this.#onException(error),
     };
   }
 
@@ -225,6 +231,12 @@ class ProxyDataPath implements DataPath {
 
   clusters(): readonly ClusterStatus[] {
     return [...this.#clusters.values()].map(({ runtime }) => runtime.status());
+  }
+
+  #onException(error: unknown): void {
+    this.#exceptions.inc();
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#deps.log.error('proxy.exception', { stack });
   }
 
   #connectInternal(name: string): Duplex | undefined {

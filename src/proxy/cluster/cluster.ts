@@ -6,7 +6,9 @@ import type { DataPathDeps } from '../data-path-deps.ts';
 import type { DnsCache } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
+import type { ConnectionPool } from '../pool/contract.ts';
 import { Http1Pool } from '../pool/http1-pool.ts';
+import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import type { AssignedEndpoint } from './assignment.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
@@ -20,6 +22,8 @@ export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
   readonly dns: DnsCache;
+  /** A mistake of ours while something of one request was done: it is logged and counted. */
+  onException(error: unknown): void;
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
@@ -101,13 +105,19 @@ export class ClusterRuntime {
     return endpoint;
   }
 
-  poolOf(endpoint: Endpoint): Http1Pool {
+  /** @param downstreamMajor version of HTTP the client speaks; some clusters follow it. */
+  poolOf(endpoint: Endpoint, _downstreamMajor: 1 | 2): ConnectionPool {
     let { pool } = endpoint;
     if (pool === undefined) {
       pool = new Http1Pool(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
       endpoint.pool = pool;
     }
     return pool;
+  }
+
+  /** A plain connection for one request (CONNECT). */
+  tcpPoolOf(endpoint: Endpoint): ConnectionPool {
+    return new TcpUpstream(endpoint, this, this.#deps);
   }
 
   get endpoints(): readonly Endpoint[] {

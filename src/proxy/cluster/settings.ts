@@ -6,10 +6,16 @@ import {
   Cluster_DnsLookupFamily as Family,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type { HttpProtocolOptions as CommonOptions } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
+import type {
+  HttpProtocolOptions as CommonOptions,
+  Http1ProtocolOptions,
+} from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
-import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import {
+  type HttpProtocolOptions,
+  HttpProtocolOptionsSchema,
+} from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { PolicyDefinition } from '../balance/contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
@@ -160,9 +166,18 @@ function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {
   return limits;
 }
 
+type ProtocolChoice = HttpProtocolOptions['upstreamProtocolOptions'] | undefined;
+
+function http1OptionsOf(protocol: ProtocolChoice): Http1ProtocolOptions | undefined {
+  if (protocol?.case !== 'explicitHttpConfig') return protocol?.value?.httpProtocolOptions;
+  const { protocolConfig } = protocol.value;
+  return protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined;
+}
+
 function readPool(cluster: Cluster, findings: Findings): PoolSettings {
   let common: CommonOptions | undefined = cluster.commonHttpProtocolOptions;
   let at = 'common_http_protocol_options';
+  let sendsTrailers = false;
   for (const [key, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
     const path = `typed_extension_protocol_options[${key}]`;
     if (key !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') {
@@ -173,6 +188,7 @@ function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     common = options?.commonHttpProtocolOptions ?? common;
     at = `${path}.common_http_protocol_options`;
     const { upstreamProtocolOptions: protocol } = options ?? {};
+    sendsTrailers = http1OptionsOf(protocol)?.enableTrailers ?? false;
     if (
       protocol?.case === 'explicitHttpConfig' &&
       protocol.value.protocolConfig.case === 'http2ProtocolOptions'
@@ -197,5 +213,6 @@ function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     limits,
+    sendsTrailers,
   };
 }

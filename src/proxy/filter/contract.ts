@@ -76,13 +76,15 @@ export interface HttpFilter {
   onRequestHead?(exchange: Exchange): Verdict;
   /** An endpoint was chosen, at each attempt anew; the head has not been sent to it. */
   onUpstream?(exchange: Exchange): void;
-  /** A piece of the body; it is gone after the call. */
-  onRequestData?(exchange: Exchange, data: Uint8Array): void;
+  /** A piece of the body; it is gone after the call. @returns what goes on in its place; nothing: the piece itself. */
+  onRequestData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   onRequestTrailers?(exchange: Exchange, trailers: HeaderList): void;
   /** The head of the response, local replies too, in reverse order of the request's hooks. */
   onResponseHead?(exchange: Exchange): void;
-  onResponseData?(exchange: Exchange, data: Uint8Array): void;
-  onResponseTrailers?(exchange: Exchange, trailers: HeaderList): void;
+  /** As {@link HttpFilter.onRequestData}. */
+  onResponseData?(exchange: Exchange, data: Buffer): Buffer | undefined;
+  /** May change the list. @returns data that goes out before the trailers, or in their place where it empties the list. */
+  onResponseTrailers?(exchange: Exchange, trailers: HeaderList): Buffer | undefined;
   /** The record is complete. Comes once for each exchange whose head was seen. */
   onEnd?(exchange: Exchange): void;
 }

@@ -2,9 +2,7 @@
  * One request and its response: from the decoded head through filters and route to the upstream,
  * and back. It is the access record as well, filled on the way.
  */
-import { errorKinds } from '#core/error.ts';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import type { RequestDecoder } from '#http/codec/h1/decoder.ts';
+import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
@@ -14,8 +12,8 @@ import { headersOfReply, replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
+import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
 import { Forwarding } from './forwarding.ts';
-import { TrafficRecord } from './record.ts';
 import {
   dropHopByHop,
   expectsContinue,
@@ -25,22 +23,12 @@ import {
 } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
-import type { ServerConnection } from './server-connection.ts';
 import { readTarget } from './target.ts';
-import { Tunnel } from './tunnel.ts';
+import { TimedRecord } from './timed-record.ts';
 
-const STREAM_IDLE = 0;
-const REQUEST = 1;
-const DURATION = 2;
+const noTrailers: HeaderList = [];
 
-/** By the kinds of timers above. */
-const timeouts = [
-  ['STREAM_IDLE_TIMEOUT', 'downstream_rq_idle_timeout'],
-  ['REQUEST_TIMEOUT', 'downstream_rq_timeout'],
-  ['MAX_STREAM_DURATION', 'downstream_rq_max_duration_reached'],
-] as const;
-
-export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner {
+export class HttpExchange extends TimedRecord implements Exchange {
   // --- the exchange
   scheme: string;
   isGrpc = false;
@@ -52,53 +40,52 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   readonly slots: unknown[] = [];
   requestDone = false;
   responseStarted = false;
-  isTunnel = false;
+  /** Protocol the client asks for as it wrote it, '' for none. */
+  upgrade = '';
+  /** Protocol the upstream changed to with 101. */
+  upgradedTo = '';
 
-  readonly connection: ServerConnection;
-  readonly runtime: HcmRuntime;
+  readonly stream: DownstreamStream;
   readonly #marks: number;
   readonly #connectionHeader: string;
   readonly #minor: number;
   readonly #hasBody: boolean;
   #chosen: Chosen | undefined;
   #forwarding: Forwarding | undefined;
-  #tunnel: Tunnel | undefined;
   #filterAt = 0;
   #waiting = false;
   #held: Buffer[] | undefined;
   #closeAfter = false;
+  #opaque = false;
   #responseDone = false;
   #ended = false;
-  #idleTimer: Timer | undefined;
-  #requestTimer: Timer | undefined;
-  #durationTimer: Timer | undefined;
 
-  /** @param decoder holds the head; undefined for bytes that were none. */
-  constructor(connection: ServerConnection, decoder: RequestDecoder | undefined, runtime: HcmRuntime) {
-    const { facts } = connection;
-    super(facts, runtime.clock);
-    this.protocol = 'HTTP/1.1';
-    this.connection = connection;
-    this.runtime = runtime;
+  /** @param head undefined for bytes that were none. */
+  constructor(stream: DownstreamStream, head: RequestHead | undefined, runtime: HcmRuntime) {
+    const { facts, major } = stream;
+    super(facts, runtime);
+    this.protocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
+    this.stream = stream;
     this.peerPresented = facts.peer.presented;
     this.peerValidated = facts.peer.validated;
     this.scheme = facts.secure ? 'https' : 'http';
-    if (decoder === undefined) {
+    if (head === undefined) {
       this.requestHeaders = [];
       this.#marks = 0;
       this.#connectionHeader = '';
       this.#minor = 1;
       this.#hasBody = false;
     } else {
-      this.method = decoder.method;
-      this.path = decoder.target;
-      this.authority = decoder.host;
-      this.requestHeaders = decoder.headers;
-      this.#marks = decoder.marks;
-      this.#connectionHeader = decoder.connection;
-      this.#minor = decoder.minor;
-      this.#hasBody = decoder.chunked || decoder.contentLength > 0 || decoder.method === 'CONNECT';
-      if (decoder.minor === 0) this.protocol = 'HTTP/1.0';
+      this.method = head.method;
+      this.path = head.target;
+      this.authority = head.host;
+      this.requestHeaders = head.headers;
+      this.#marks = head.marks;
+      this.#connectionHeader = head.connection;
+      this.#minor = head.minor;
+      this.#hasBody = head.hasBody;
+      this.upgrade = head.upgrade;
+      if (head.minor === 0) this.protocol = 'HTTP/1.0';
       if (!this.#hasBody) {
         this.requestDone = true;
         this.requestEndMs = this.startMs;
@@ -106,7 +93,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     }
     const { stats } = runtime;
     stats.downstream_rq_total.inc();
-    stats.downstream_rq_http1_total.inc();
+    if (major === 2) stats.downstream_rq_http2_total.inc();
+    else stats.downstream_rq_http1_total.inc();
     stats.downstream_rq_active.add(1);
   }
 
@@ -123,32 +111,27 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   start(): void {
     const { runtime } = this;
     const { settings } = runtime;
-    if (settings.streamIdleTimeoutMs > 0) this.#armIdle(settings.streamIdleTimeoutMs);
-    if (settings.requestTimeoutMs > 0) {
-      this.#requestTimer = new Timer(this, REQUEST);
-      runtime.wheel.arm(this.#requestTimer, settings.requestTimeoutMs, this.startMs);
-    }
+    if (settings.streamIdleTimeoutMs > 0) this.armIdle(settings.streamIdleTimeoutMs);
+    if (settings.requestTimeoutMs > 0) this.armRequest(settings.requestTimeoutMs);
     const refusal = readTarget(this, this.#marks, this.#minor, settings);
     if (refusal !== undefined) {
       this.refuse(refusal);
       return;
     }
-    this.authority = normalizeAuthority(this.authority, this.connection.facts, runtime);
+    this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
     const marks = this.#marks;
     const wantsContinue = expectsContinue(this.requestHeaders, marks);
-    const upgrades = (marks & mark.upgrade) !== 0 && /\bupgrade\b/i.test(this.#connectionHeader);
     dropHopByHop(this.requestHeaders, marks, this.#connectionHeader);
-    mutateRequestHead(this, marks, this.connection.facts, runtime);
+    mutateRequestHead(this, marks, this.stream.facts, runtime);
     if ((marks & mark.contentType) !== 0)
       this.isGrpc = isGrpcType(headerOf(this.requestHeaders, 'content-type')!);
     if (wantsContinue && !settings.proxy100Continue) {
-      this.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
-      this.connection.flush();
+      this.stream.interim(100, []);
     } else if (wantsContinue) this.requestHeaders.push('expect', '100-continue');
-    this.#findRoute(upgrades);
+    this.#findRoute();
   }
 
-  #findRoute(upgrades: boolean): void {
+  #findRoute(): void {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
@@ -185,17 +168,16 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
       this.#chosen = chosen;
       this.cluster = chosen.cluster;
       this.upstreamCluster = chosen.cluster.name;
+      const upgrade = this.method === 'CONNECT' ? 'connect' : this.upgrade.toLowerCase();
       if (
-        upgrades ||
-        (this.method === 'CONNECT' &&
-          action.upgrades.get('connect') !== true &&
-          !runtime.settings.connectEnabled)
+        upgrade !== '' &&
+        !(action.upgrades.get(upgrade) ?? runtime.settings.upgrades.get(upgrade) ?? false)
       ) {
         this.refuse(replyTo('UPGRADE_REFUSED'));
         return;
       }
-      if (action.idleTimeoutMs !== undefined) this.#armIdle(action.idleTimeoutMs);
-      this.#armDuration(action.maxDurationMs || runtime.settings.maxStreamDurationMs);
+      if (action.idleTimeoutMs !== undefined) this.armIdle(action.idleTimeoutMs);
+      this.armDuration(action.maxDurationMs || runtime.settings.maxStreamDurationMs);
     }
     this.#runFilters();
   }
@@ -225,8 +207,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     if (held !== undefined) for (const data of held) this.#forwarding?.sendData(data);
     if (this.requestDone) this.#forwarding?.endRequest();
     this.#forwarding?.flush();
-    if (!this.#ended) this.connection.resume();
-    this.connection.flush();
+    if (!this.#ended) this.stream.resume();
+    this.stream.flush();
   }
 
   #act(): void {
@@ -234,12 +216,6 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     const { action } = route!;
     switch (action.kind) {
       case 'forward': {
-        if (this.method === 'CONNECT') {
-          this.isTunnel = true;
-          this.#tunnel = new Tunnel(this, this.#chosen!.cluster, runtime);
-          this.#tunnel.start();
-          return;
-        }
         const forwarding = new Forwarding(this, this.#chosen!, runtime, this.#hasBody);
         this.#forwarding = forwarding;
         forwarding.start(this.#marks);
@@ -265,21 +241,23 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
   onRequestData(data: Buffer): void {
     this.bytesReceived += data.length;
     if (this.#responseDone) return;
-    if (this.#idleTimer !== undefined) this.#touch();
+    this.touch();
+    let piece = data;
     const filters = this.runtime.hooks.requestData;
-    for (let i = 0; i < filters.length; i++) filters[i]!.onRequestData!(this, data);
-    if (this.#tunnel !== undefined) this.#tunnel.sendData(data);
-    else if (this.#forwarding !== undefined) this.#forwarding.sendData(data);
+    for (let i = 0; i < filters.length; i++) piece = filters[i]!.onRequestData!(this, piece) ?? piece;
+    if (piece.length === 0) return;
+    if (this.#forwarding !== undefined) this.#forwarding.sendData(piece);
     else if (this.#waiting) {
       this.#held ??= [];
-      this.#held.push(data);
-      this.connection.pause();
+      this.#held.push(piece);
+      this.stream.pause();
     }
   }
 
   onRequestTrailers(trailers: HeaderList): void {
     for (const filter of this.runtime.hooks.requestTrailers) filter.onRequestTrailers!(this, trailers);
-    if (this.runtime.settings.enableTrailers) this.#forwarding?.sendTrailers(trailers);
+    if (this.stream.major === 2 || this.runtime.settings.enableTrailers)
+      this.#forwarding?.sendTrailers(trailers);
   }
 
   onRequestEnd(): void {
@@ -287,9 +265,8 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
       this.requestDone = true;
       this.requestEndMs = this.runtime.clock.nowMs();
     }
-    if (this.#requestTimer !== undefined) this.runtime.wheel.disarm(this.#requestTimer);
-    if (this.#tunnel !== undefined) this.#tunnel.endSending();
-    else if (this.#responseDone) this.#finish();
+    this.disarmRequest();
+    if (this.#responseDone) this.#finish();
     else this.#forwarding?.endRequest();
   }
 
@@ -299,7 +276,6 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
 
   onDownstreamDrain(): void {
     this.#forwarding?.onDownstreamDrain();
-    this.#tunnel?.onDownstreamDrain();
   }
 
   /** The client is gone: nothing can be answered. */
@@ -309,9 +285,7 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     if (!this.#responseDone) this.responseCodeDetails = 'downstream_remote_disconnect';
     this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#forwarding?.cancel();
-    this.#tunnel?.cancel();
     this.#forwarding = undefined;
-    this.#tunnel = undefined;
     this.#record();
   }
 
@@ -349,65 +323,76 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
     const code = grpc ? 200 : status;
-    this.respondHead(code, headers, text.length, text === '');
+    this.respondHead(code, headers, text === '' ? -1 : text.length, text === '');
     if (text !== '' && this.method !== 'HEAD') {
       this.bytesSent += text.length;
-      this.connection.writeText(text);
+      this.stream.text(text);
     }
     this.respondEnd();
-    this.connection.flush();
+    this.stream.flush();
   }
 
   /**
    * Sends the head of the response.
-   * @param contentLength -1: not known.
-   * @param empty whether no body follows and the list says nothing about that.
+   * @param contentLength as it stands in the list; -1 where it does not.
+   * @param endStream whether nothing follows.
    */
-  respondHead(status: number, headers: HeaderList, contentLength: number, empty: boolean): void {
-    const { runtime, connection } = this;
+  respondHead(status: number, headers: HeaderList, contentLength: number, endStream: boolean): void {
+    const { runtime, stream } = this;
     this.responseStarted = true;
     this.responseCode = status;
     this.responseHeaders = headers;
+    const opaque = status === 101 || (this.method === 'CONNECT' && status < 300);
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
     setOwnHeaders(headers, this.requestHeaders, runtime);
-    if (!this.requestDone && !this.isTunnel) {
+    if (opaque) this.#opaque = true;
+    else if (!this.requestDone) {
       this.#closeAfter = true;
       runtime.stats.downstream_rq_response_before_rq_complete.inc();
     }
-    const close = this.#closeAfter || connection.mustClose;
-    this.#closeAfter = connection.response.head({
+    this.#closeAfter = stream.head({
       status,
       headers,
       requestMethod: this.method,
       minor: this.#minor,
       contentLength,
-      empty,
-      opaque: this.isTunnel && status === 200,
-      close,
+      endStream,
+      opaque,
+      upgrade: this.upgradedTo,
+      close: this.#closeAfter,
     });
   }
 
   respondData(data: Buffer): void {
-    const { response } = this.connection;
-    if (data.length === 0 || !response.hasBody) return;
-    if (this.#idleTimer !== undefined) this.#touch();
+    const { stream } = this;
+    if (data.length === 0 || !stream.hasBody) return;
+    this.touch();
+    let piece = data;
     const hooks = this.runtime.hooks.responseData;
-    for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseData!(this, data);
-    this.bytesSent += data.length;
-    response.data(data);
+    for (let i = 0; i < hooks.length; i++) piece = hooks[i]!.onResponseData!(this, piece) ?? piece;
+    this.bytesSent += piece.length;
+    if (piece.length > 0) stream.data(piece);
   }
 
   respondTrailers(trailers: HeaderList): void {
-    const { runtime } = this;
-    for (const filter of runtime.hooks.responseTrailers) filter.onResponseTrailers!(this, trailers);
+    const { runtime, stream } = this;
     this.responseTrailers = trailers;
-    if (runtime.settings.enableTrailers) this.connection.response.trailers(trailers);
+    for (const filter of runtime.hooks.responseTrailers) {
+      const last = filter.onResponseTrailers!(this, trailers);
+      if (last === undefined || !stream.hasBody) continue;
+      this.bytesSent += last.length;
+      stream.data(last);
+    }
   }
 
   respondEnd(): void {
-    this.connection.response.end();
+    const { stream } = this;
+    stream.end(
+      stream.major === 2 || this.runtime.settings.enableTrailers ? this.responseTrailers : noTrailers,
+    );
     this.#responseDone = true;
+    if (this.#opaque && !this.requestDone) return;
     this.#forwarding = undefined;
     if (this.requestDone || this.#closeAfter) this.#finish();
   }
@@ -418,36 +403,30 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     if (flag !== '') this.addFlag(flag);
     this.responseCodeDetails = details;
     this.#forwarding?.cancel();
-    this.#tunnel?.cancel();
     this.#forwarding = undefined;
-    this.#tunnel = undefined;
     this.runtime.stats.rq_reset_after_downstream_response_started.inc();
-    this.connection.flush();
     this.#record();
-    this.connection.onExchangeEnd(true);
+    this.stream.abort();
   }
 
-  /** Both directions of a tunnel have ended, or one has failed. */
-  endTunnel(): void {
+  /** A mistake of ours: this request ends, and nothing else. */
+  fail(): void {
     if (this.#ended) return;
-    this.#tunnel = undefined;
-    this.#record();
-    this.connection.onExchangeEnd(true);
+    if (this.responseStarted) this.abort('', 'internal_error');
+    else this.refuse(replyTo('INTERNAL_ERROR'));
   }
 
   #finish(): void {
     if (this.#ended) return;
     this.#record();
-    this.connection.onExchangeEnd(this.#closeAfter);
+    this.stream.finished(this.#closeAfter);
   }
 
   #record(): void {
     const { runtime } = this;
     this.#ended = true;
     this.#waiting = false;
-    if (this.#idleTimer !== undefined) runtime.wheel.disarm(this.#idleTimer);
-    if (this.#requestTimer !== undefined) runtime.wheel.disarm(this.#requestTimer);
-    if (this.#durationTimer !== undefined) runtime.wheel.disarm(this.#durationTimer);
+    this.disarmAll();
     this.endMs = runtime.clock.nowMs();
     const { stats, hooks } = runtime;
     stats.downstream_rq_active.add(-1);
@@ -458,37 +437,10 @@ export class HttpExchange extends TrafficRecord implements Exchange, TimerOwner 
     runtime.writeLog(this);
   }
 
-  // --- time-outs
-
-  #armIdle(timeoutMs: number): void {
-    if (timeoutMs === 0) {
-      if (this.#idleTimer !== undefined) this.runtime.wheel.disarm(this.#idleTimer);
-      this.#idleTimer = undefined;
-      return;
-    }
-    this.#idleTimer ??= new Timer(this, STREAM_IDLE);
-    this.#idleTimeoutMs = timeoutMs;
-    this.runtime.wheel.arm(this.#idleTimer, timeoutMs, this.startMs);
-  }
-
-  #idleTimeoutMs = 0;
-
-  #touch(): void {
-    this.runtime.wheel.postpone(this.#idleTimer!, this.#idleTimeoutMs);
-  }
-
-  #armDuration(durationMs: number): void {
-    if (durationMs === 0) return;
-    this.#durationTimer = new Timer(this, DURATION);
-    this.runtime.wheel.arm(this.#durationTimer, durationMs);
-  }
-
-  onTimer(kind: number): void {
-    const [code, stat] = timeouts[kind]!;
-    this.runtime.stats[stat].inc();
+  protected override onTimeout(code: ErrorCode): void {
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
-    if (this.isTunnel) {
+    if (this.#opaque) {
       this.abort(errorKinds[code].flag, errorKinds[code].details);
       return;
     }

@@ -2,16 +2,21 @@
  * The router: sends a request to an endpoint of its cluster, again where that fails and policy
  * allows, and hands the response back. One attempt is under way at a time.
  */
-import type { ErrorCode } from '#core/error.ts';
+import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import type { ResponseDecoder } from '#http/codec/h1/decoder.ts';
 import { type HeaderList, headerOf, setHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import type { ConnectFailure } from '../pool/connect.ts';
-import type { PoolClient } from '../pool/http1-pool.ts';
-import type { ResetReason, ResponseHandler, UpstreamConnection } from '../pool/upstream-connection.ts';
+import type {
+  ConnectionPool,
+  IncomingResponse,
+  PoolClient,
+  PoolFailure,
+  ResetReason,
+  ResponseHandler,
+  UpstreamStream,
+} from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
@@ -26,6 +31,8 @@ const TRY = 1;
 const TRY_IDLE = 2;
 const BACK_OFF = 3;
 
+const noTrailers: HeaderList = [];
+
 export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   readonly #exchange: HttpExchange;
   readonly #chosen: Chosen;
@@ -34,7 +41,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   readonly #hasBody: boolean;
   #timeouts: Timeouts = { routeMs: 0, perTryMs: 0 };
   #retry: RetryState | undefined;
-  #connection: UpstreamConnection | undefined;
+  #stream: UpstreamStream | undefined;
+  #pool: ConnectionPool | undefined;
   #endpoint: Endpoint | undefined;
   #waiting = false;
   #counted = false;
@@ -46,7 +54,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   /** What was read of the body and may have to be sent again, or could not be sent yet. */
   #body: Buffer[] | undefined;
   #bodyBytes = 0;
-  #trailers: HeaderList | undefined;
+  #trailers: HeaderList = noTrailers;
   #responding = false;
   #ended = false;
   #tried: Set<Endpoint> | undefined;
@@ -83,23 +91,23 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
 
   sendData(data: Buffer): void {
     if (this.#ended) return;
-    const connection = this.#connection;
-    if (connection !== undefined) {
-      this.#writeData(connection, data);
-      if (connection.full) this.#exchange.connection.pause();
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      stream.sendData(data);
+      if (stream.full) this.#exchange.stream.pause();
       if (this.#retry === undefined) return;
     }
     this.#body ??= [];
     this.#body.push(data);
     this.#bodyBytes += data.length;
     if (this.#bodyBytes <= this.#cluster.settings.bufferLimitBytes) return;
-    if (connection === undefined) this.#exchange.connection.pause();
+    if (stream === undefined) this.#exchange.stream.pause();
     if (this.#retry === undefined) return;
     // Too much to keep: the request can no longer be sent again.
     this.#cluster.stats.retry_or_shadow_abandoned.inc();
     this.#retry.release(this.#cluster.breaker);
     this.#retry = undefined;
-    if (connection !== undefined) this.#body = undefined;
+    if (stream !== undefined) this.#body = undefined;
   }
 
   sendTrailers(trailers: HeaderList): void {
@@ -113,21 +121,21 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       this.#routeTimer = new Timer(this, ROUTE);
       this.#runtime.wheel.arm(this.#routeTimer, routeMs, this.#exchange.requestEndMs);
     }
-    if (this.#connection !== undefined) this.#writeEnd(this.#connection);
+    if (this.#stream !== undefined) this.#writeEnd(this.#stream);
   }
 
   flush(): void {
-    this.#connection?.flush();
+    this.#stream?.flush();
   }
 
   onDownstreamDrain(): void {
-    this.#connection?.resume();
+    this.#stream?.resume();
   }
 
   /** The client is gone, or was answered. */
   cancel(): void {
     if (this.#ended) return;
-    if (this.#connection !== undefined) this.#cluster.stats.upstream_rq_tx_reset.inc();
+    if (this.#stream !== undefined) this.#cluster.stats.upstream_rq_tx_reset.inc();
     this.#abandonAttempt();
     this.#end();
   }
@@ -157,7 +165,11 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#endSent = false;
     this.#armTry();
     this.#waiting = true;
-    cluster.poolOf(endpoint).request(this);
+    this.#pool =
+      action.terminatesConnect && exchange.method === 'CONNECT'
+        ? cluster.tcpPoolOf(endpoint)
+        : cluster.poolOf(endpoint, exchange.stream.major);
+    this.#pool.request(this);
   }
 
   #pick(): Endpoint | undefined {
@@ -176,36 +188,38 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     return dynamic?.endpointFor(this.#exchange.authority, this.#exchange.scheme === 'https');
   }
 
-  onPoolReady(connection: UpstreamConnection): void {
+  onPoolReady(stream: UpstreamStream): void {
     this.#waiting = false;
     const exchange = this.#exchange;
     const { breaker, stats } = this.#cluster;
-    this.#connection = connection;
+    this.#stream = stream;
     breaker.requests++;
     stats.upstream_rq_active.add(1);
     stats.upstream_rq_total.inc();
-    const { counts } = connection.endpoint;
+    const { counts } = stream.endpoint;
     counts.rqActive++;
     counts.rqTotal++;
     this.#counted = true;
-    exchange.upstreamLocalAddress = connection.localAddress;
-    exchange.upstreamPeerUri = connection.peer.uri;
-    exchange.upstreamLocalUri = connection.peer.ownUri;
-    connection.begin(this, exchange.method);
+    exchange.upstreamLocalAddress = stream.localAddress;
+    exchange.upstreamPeerUri = stream.peer.uri;
+    exchange.upstreamLocalUri = stream.peer.ownUri;
+    stream.begin(this);
     const hooks = this.#runtime.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
-    this.#writeHead(connection);
     const body = this.#body;
+    this.#headSent = true;
+    this.#endSent = !this.#hasBody;
+    stream.sendHead(exchange, this.#endSent);
     if (body !== undefined) {
-      for (const data of body) this.#writeData(connection, data);
+      for (const data of body) stream.sendData(data);
       if (this.#retry === undefined) this.#body = undefined;
     }
-    if (this.#requestDone) this.#writeEnd(connection);
-    if (exchange.requestDone || body !== undefined) connection.flush();
-    if (!connection.full) exchange.connection.resume();
+    if (this.#requestDone) this.#writeEnd(stream);
+    if (exchange.requestDone || body !== undefined) stream.flush();
+    if (!stream.full) exchange.stream.resume();
   }
 
-  onPoolFailure(failure: ConnectFailure | 'OVERLOADED', reason: string): void {
+  onPoolFailure(failure: PoolFailure, reason: string): void {
     this.#waiting = false;
     this.#exchange.upstreamTransportFailureReason = reason.replaceAll(' ', '_');
     const kind: AttemptFailure = failure === 'OVERLOADED' ? 'overflow' : 'connect';
@@ -213,59 +227,28 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#afterFailure(kind, failure, reason);
   }
 
-  #writeHead(connection: UpstreamConnection): void {
-    const exchange = this.#exchange;
-    const headers = exchange.requestHeaders;
-    let text = `${exchange.method} ${exchange.path} HTTP/1.1\r\nhost: ${exchange.authority}\r\n`;
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
-    if (headerOf(headers, 'content-length') === undefined) {
-      if (this.#hasBody) text += 'transfer-encoding: chunked\r\n';
-      else if (!usuallyBodyless(exchange.method)) text += 'content-length: 0\r\n';
-    }
-    connection.writeText(`${text}\r\n`);
-    this.#headSent = true;
-  }
-
-  #writeData(connection: UpstreamConnection, data: Buffer): void {
-    if (headerOf(this.#exchange.requestHeaders, 'content-length') !== undefined) {
-      connection.writeData(data);
-      return;
-    }
-    connection.writeText(`${data.length.toString(16)}\r\n`);
-    connection.writeData(data);
-    connection.writeText('\r\n');
-  }
-
-  #writeEnd(connection: UpstreamConnection): void {
+  #writeEnd(stream: UpstreamStream): void {
     if (this.#endSent) return;
     this.#endSent = true;
-    const { requestHeaders } = this.#exchange;
-    if (this.#hasBody && headerOf(requestHeaders, 'content-length') === undefined) {
-      let text = '0\r\n';
-      const trailers = this.#trailers;
-      if (trailers !== undefined) {
-        for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
-      }
-      connection.writeText(`${text}\r\n`);
-    }
-    connection.requestEnded();
+    stream.sendEnd(this.#trailers);
   }
 
   // --- the response
 
-  onResponseHead(decoder: ResponseDecoder): void {
-    const { status, headers } = decoder;
+  onResponseHead(head: IncomingResponse): void {
+    const { status, headers, marks } = head;
     const exchange = this.#exchange;
-    if (status < 200) {
+    if (status < 200 && status !== 101) {
       if (status === 100 && this.#runtime.settings.proxy100Continue && !exchange.responseStarted) {
-        exchange.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
+        exchange.stream.interim(100, []);
       }
       return;
     }
+    if (status === 101) exchange.upgradedTo = headerOf(headers, 'upgrade') ?? exchange.upgrade;
     const nowMs = this.#runtime.clock.nowMs();
     const retry = this.#retry;
     const { stats, breaker } = this.#cluster;
-    dropHopByHop(headers, decoder.marks, decoder.connection);
+    dropHopByHop(headers, marks, head.connection);
     if (retry !== undefined) {
       const verdict = retry.onResponse(status, headers, breaker, stats);
       if (verdict === 'again') {
@@ -290,7 +273,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     if (!router.suppressEnvoyHeaders && exchange.requestEndMs !== -1) {
       const sinceMs = Math.max(this.#attemptStartMs, exchange.requestEndMs);
       const elapsed = String(Math.max(0, Math.floor(nowMs - sinceMs)));
-      if ((decoder.marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
+      if ((marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
       else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
     }
     if (route.host.includeAttemptCountInResponse) {
@@ -299,14 +282,14 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const { destination } = this.#chosen;
     if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
     if (route.response.length > 0) mutate(headers, route.response, exchange);
-    exchange.respondHead(status, headers, decoder.contentLength, false);
+    exchange.respondHead(status, headers, head.contentLength, head.endStream);
   }
 
   onResponseData(data: Buffer): void {
     if (!this.#responding) return;
     const exchange = this.#exchange;
     exchange.respondData(data);
-    if (exchange.connection.full) this.#connection?.pause();
+    if (exchange.stream.full) this.#stream?.pause();
   }
 
   onResponseTrailers(trailers: HeaderList): void {
@@ -314,12 +297,12 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   }
 
   onReadDone(): void {
-    if (this.#responding) this.#exchange.connection.flush();
+    if (this.#responding) this.#exchange.stream.flush();
   }
 
   onResponseEnd(): void {
     const exchange = this.#exchange;
-    this.#connection = undefined;
+    this.#stream = undefined;
     this.#leave();
     if (!this.#responding) return;
     const { stats } = this.#cluster;
@@ -327,29 +310,30 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     stats.upstream_rq_time.record(this.#runtime.clock.nowMs() - this.#attemptStartMs);
     this.#end();
     exchange.respondEnd();
-    exchange.connection.flush();
+    exchange.stream.flush();
   }
 
   onUpstreamDrain(): void {
-    this.#exchange.connection.resume();
+    this.#exchange.stream.resume();
   }
 
   onUpstreamReset(reason: ResetReason): void {
-    this.#connection = undefined;
+    this.#stream = undefined;
     this.#leave();
     this.#cluster.stats.upstream_rq_rx_reset.inc();
     this.#endpoint!.counts.rqError++;
     if (this.#responding) {
       const exchange = this.#exchange;
-      const [flag, cause] =
-        reason === 'UPSTREAM_RESET' ? ['UC', 'connection_termination'] : ['UPE', 'protocol_error'];
+      const { flag, details } = errorKinds[reason];
       this.#end();
-      exchange.abort(flag!, `upstream_reset_after_response_started{${cause}}`);
+      exchange.abort(flag, details.replace('before', 'after'));
       return;
     }
     // Between a response that is not used and the next attempt.
     if (this.#backOffTimer?.armed === true) return;
-    this.#afterFailure(this.#headSent ? 'reset' : 'reset-before-request', reason, '');
+    const failure =
+      reason === 'UPSTREAM_REFUSED_STREAM' ? 'refused' : this.#headSent ? 'reset' : 'reset-before-request';
+    this.#afterFailure(failure, reason, '');
   }
 
   // --- what goes wrong
@@ -378,11 +362,11 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   /** Lets go of the connection, or of the place in the queue. */
   #abandonAttempt(): void {
     this.#disarmTry();
-    if (this.#waiting) this.#endpoint?.pool?.cancel(this);
+    if (this.#waiting) this.#pool?.cancel(this);
     this.#waiting = false;
-    const connection = this.#connection;
-    this.#connection = undefined;
-    connection?.reset();
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.reset();
     this.#leave();
   }
 
@@ -467,9 +451,4 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#abandonAttempt();
     this.#afterFailure('per-try-timeout', kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT', '');
   }
-}
-
-/** Methods whose requests without a body do not say so (RFC 9110 §8.6). */
-function usuallyBodyless(method: string): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'DELETE' || method === 'TRACE';
 }

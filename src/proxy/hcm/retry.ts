@@ -7,7 +7,13 @@ import type { HeaderSource } from '../route/header-match.ts';
 import { noRetries, parseConditions, type RetryRules, retryOn } from '../route/retry-policy.ts';
 
 /** How an attempt failed before a response came. */
-export type AttemptFailure = 'connect' | 'reset' | 'reset-before-request' | 'per-try-timeout' | 'overflow';
+export type AttemptFailure =
+  | 'connect'
+  | 'reset'
+  | 'reset-before-request'
+  | 'refused'
+  | 'per-try-timeout'
+  | 'overflow';
 
 export type RetryVerdict = 'no' | 'again' | 'limit-exceeded' | 'overflow';
 
@@ -41,6 +47,7 @@ export class RetryState {
     if (failure !== 'overflow') {
       wanted = (on & (retryOn['5xx'] | retryOn['gateway-error'] | retryOn.reset)) !== 0;
       if (failure === 'connect') wanted ||= (on & retryOn['connect-failure']) !== 0;
+      if (failure === 'refused') wanted ||= (on & retryOn['refused-stream']) !== 0;
       if (failure === 'reset-before-request') wanted ||= (on & retryOn['reset-before-request']) !== 0;
     }
     return this.#verdict(wanted, breaker, stats);

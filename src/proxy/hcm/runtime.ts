@@ -53,6 +53,8 @@ export interface HcmRuntime {
   /** Undefined before RDS has brought them. */
   routes(): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;
+  /** A mistake of ours while something of one request was done: it is logged and counted. */
+  onException(error: unknown): void;
   /** Value of `date`, made once a second. */
   date(): string;
   /** Whether responses ask for the connection to be closed. */

@@ -43,7 +43,8 @@ export interface HcmSettings {
   readonly requestIdInResponse: boolean;
   readonly clientCert: ClientCertRules;
   readonly proxy100Continue: boolean;
-  readonly connectEnabled: boolean;
+  /** Upgrade types allowed or not, lower case (`websocket`, `connect`). */
+  readonly upgrades: ReadonlyMap<string, boolean>;
   /** Undefined where paths stay as they are. */
   readonly pathRules: PathRules | undefined;
   readonly stripPort: 'none' | 'matching' | 'any';
@@ -114,7 +115,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     requestIdInResponse: hcm.alwaysSetRequestIdInResponse,
     clientCert: readClientCert(hcm, at, findings),
     proxy100Continue: hcm.proxy100Continue,
-    connectEnabled: readUpgrades(hcm, at, findings),
+    upgrades: readUpgrades(hcm, at, findings),
     pathRules: readPathRules(hcm),
     stripPort:
       hcm.stripPortMode.case === 'stripAnyHostPort' && hcm.stripPortMode.value
@@ -271,20 +272,16 @@ function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findin
   return rules;
 }
 
-function readUpgrades(hcm: HttpConnectionManager, at: string, findings: Findings): boolean {
-  let connect = false;
+function readUpgrades(hcm: HttpConnectionManager, at: string, findings: Findings): Map<string, boolean> {
+  const upgrades = new Map<string, boolean>();
   hcm.upgradeConfigs.forEach((upgrade, i) => {
     const path = `${at}.upgrade_configs[${i}]`;
     findings.refuse(`${path}.filters`, upgrade.filters.length > 0);
-    if (upgrade.upgradeType.toLowerCase() === 'connect') connect = upgrade.enabled ?? true;
-    else if (upgrade.upgradeType.toLowerCase() === 'websocket') {
-      findings.warn(
-        `${path}.upgrade_type`,
-        'websocket is not supported: such requests are answered with 403',
-      );
-    } else findings.error(`${path}.upgrade_type`, `"${upgrade.upgradeType}" is not supported`);
+    const type = upgrade.upgradeType.toLowerCase();
+    if (upgrades.has(type)) findings.error(`${path}.upgrade_type`, `"${upgrade.upgradeType}" is there twice`);
+    upgrades.set(type, upgrade.enabled ?? true);
   });
-  return connect;
+  return upgrades;
 }
 
 function readPathRules(hcm: HttpConnectionManager): PathRules | undefined {

@@ -5,6 +5,8 @@ import { statusCounter } from '../cluster/stats.ts';
 const counterNames = [
   'downstream_cx_total',
   'downstream_cx_http1_total',
+  'downstream_cx_http2_total',
+  'downstream_cx_upgrades_total',
   'downstream_cx_ssl_total',
   'downstream_cx_destroy',
   'downstream_cx_destroy_active_rq',
@@ -16,6 +18,7 @@ const counterNames = [
   'downstream_cx_delayed_close_timeout',
   'downstream_rq_total',
   'downstream_rq_http1_total',
+  'downstream_rq_http2_total',
   'downstream_rq_completed',
   'downstream_rq_rx_reset',
   'downstream_rq_non_relative_path',

@@ -6,8 +6,8 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { Counter, Gauge, Histogram, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
+import { ServerConnection } from '../hcm/http1/server-connection.ts';
 import { createDate, type DownstreamFacts, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
-import { ServerConnection } from '../hcm/server-connection.ts';
 import { createHttpStats } from '../hcm/stats.ts';
 import type { RouteTable } from '../route/table.ts';
 import { TcpConnection, type TcpRuntime } from '../tcp/connection.ts';
@@ -169,6 +169,7 @@ export class ListenerRuntime {
       localAddress: deps.localAddress,
       routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
       cluster: (name) => deps.cluster(name),
+      onException: (error) => deps.onException(error),
       date: createDate(deps.clock),
       draining: false,
     };

@@ -11,7 +11,8 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
-import { UpstreamConnection } from './upstream-connection.ts';
+import type { ConnectionPool, PoolClient } from './contract.ts';
+import { Http1Connection } from './http1-connection.ts';
 
 export interface PoolSettings {
   readonly connectTimeoutMs: number;
@@ -20,28 +21,26 @@ export interface PoolSettings {
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   readonly limits: DecoderLimits;
-}
-
-/** A request that wants a connection. */
-export interface PoolClient {
-  onPoolReady(connection: UpstreamConnection): void;
-  onPoolFailure(failure: ConnectFailure | 'OVERLOADED', reason: string): void;
+  /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
+  readonly sendsTrailers: boolean;
 }
 
 export interface PoolDeps extends ConnectDeps {
   readonly clock: Clock;
+  /** A mistake of ours while something of one request was done. */
+  onException(error: unknown): void;
 }
 
-export class Http1Pool implements TimerOwner {
+export class Http1Pool implements ConnectionPool, TimerOwner {
   readonly endpoint: Endpoint;
   readonly stats: ClusterStats;
   readonly #settings: PoolSettings;
   readonly #breaker: CircuitBreaker;
   readonly #deps: PoolDeps;
   /** Last in, first out: connections that are not needed fall idle and end. */
-  readonly #idle: UpstreamConnection[] = [];
+  readonly #idle: Http1Connection[] = [];
   readonly #idleSinceMs: number[] = [];
-  readonly #busy = new Set<UpstreamConnection>();
+  readonly #busy = new Set<Http1Connection>();
   readonly #connecting = new Set<Connecting>();
   readonly #waiting: PoolClient[] = [];
   readonly #idleTimer: Timer;
@@ -60,6 +59,14 @@ export class Http1Pool implements TimerOwner {
     this.#breaker = breaker;
     this.#deps = deps;
     this.#idleTimer = new Timer(this, 0);
+  }
+
+  get sendsTrailers(): boolean {
+    return this.#settings.sendsTrailers;
+  }
+
+  onException(error: unknown): void {
+    this.#deps.onException(error);
   }
 
   /** Calls back at once where an idle connection is there. */
@@ -116,7 +123,7 @@ export class Http1Pool implements TimerOwner {
   }
 
   /** A connection may carry the next request. */
-  onIdle(connection: UpstreamConnection): void {
+  onIdle(connection: Http1Connection): void {
     this.#busy.delete(connection);
     const { maxRequestsPerConnection } = this.#settings;
     if (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection) {
@@ -132,7 +139,7 @@ export class Http1Pool implements TimerOwner {
     else this.#rest(connection);
   }
 
-  onClosed(connection: UpstreamConnection, local: boolean): void {
+  onClosed(connection: Http1Connection, local: boolean): void {
     const { stats, endpoint } = this;
     const idleAt = this.#idle.indexOf(connection);
     if (idleAt !== -1) {
@@ -162,7 +169,7 @@ export class Http1Pool implements TimerOwner {
     }
   }
 
-  #rest(connection: UpstreamConnection): void {
+  #rest(connection: Http1Connection): void {
     const nowMs = this.#deps.clock.nowMs();
     this.#idle.push(connection);
     this.#idleSinceMs.push(nowMs);
@@ -171,7 +178,7 @@ export class Http1Pool implements TimerOwner {
       this.#deps.wheel.arm(this.#idleTimer, idleTimeoutMs, nowMs);
   }
 
-  #attach(connection: UpstreamConnection, client: PoolClient): void {
+  #attach(connection: Http1Connection, client: PoolClient): void {
     if (!this.#breaker.mayRequest()) {
       this.stats.upstream_rq_pending_overflow.inc();
       this.#rest(connection);
@@ -219,7 +226,7 @@ export class Http1Pool implements TimerOwner {
   #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
     const nowMs = this.#deps.clock.nowMs();
     this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
-    const connection = new UpstreamConnection(this, socket, peer, this.#settings.limits, nowMs);
+    const connection = new Http1Connection(this, socket, peer, this.#settings.limits, nowMs);
     this.onIdle(connection);
   }
 

@@ -91,9 +91,10 @@ export function compileForward(
   action.upgradeConfigs.forEach((upgrade, i) => {
     const type = upgrade.upgradeType.toLowerCase();
     const at = `${path}.upgrade_configs[${i}]`;
-    if (type !== 'connect') findings.error(`${at}.upgrade_type`, `"${upgrade.upgradeType}" is not supported`);
     upgrades.set(type, upgrade.enabled ?? true);
-    if (upgrade.connectConfig !== undefined) {
+    if (upgrade.connectConfig !== undefined && type !== 'connect') {
+      findings.error(`${at}.connect_config`, 'is only for upgrade_type CONNECT');
+    } else if (upgrade.connectConfig !== undefined) {
       terminatesConnect = true;
       findings.refuse(`${at}.connect_config.allow_post`, upgrade.connectConfig.allowPost);
     }

@@ -85,11 +85,6 @@ abstract class Decoder {
     return this.#state === HEAD && this.#heldBytes > 0;
   }
 
-  /** From now on bytes are no messages but data (CONNECT): no end but that of the connection. */
-  becomeOpaque(): void {
-    this.#state = OPAQUE;
-  }
-
   /** Reads no more, whatever comes. */
   stop(): void {
     this.#state = DEAD;
@@ -324,11 +319,26 @@ export class RequestDecoder extends Decoder {
       // Bytes after the head of a CONNECT belong to the tunnel (RFC 9112 §3.2.3).
       if (fields.chunked || fields.contentLength > 0) return faults.contentLength;
       this.body = OPAQUE;
-    } else if (fields.chunked) {
+    } else if (fields.upgrade !== '' && this.upgrade !== '') this.body = OPAQUE;
+    else if (fields.chunked) {
       if (this.minor === 0) return faults.transferEncoding;
       this.body = CHUNKED;
     } else this.body = fields.contentLength > 0 ? LENGTH : HEAD;
     return undefined;
+  }
+
+  /** HTTP/1 targets carry their scheme themselves. */
+  readonly scheme = '';
+
+  /** Whether data, or the end of a tunnel, follows the head read last. */
+  get hasBody(): boolean {
+    return this.body !== HEAD;
+  }
+
+  /** The protocol asked for, '' for none; h2c is never changed to (RFC 9113 §3.1). */
+  get upgrade(): string {
+    const { upgrade } = this.fields;
+    return this.minor === 1 && upgrade.toLowerCase() !== 'h2c' ? upgrade : '';
   }
 
   /** Value of `host`, '' for none. */
@@ -347,6 +357,8 @@ export class ResponseDecoder extends Decoder {
   reason = '';
   /** Method of the request this answers; set it before the answer is read. */
   requestMethod = 'GET';
+  /** Whether that request asked for another protocol. */
+  upgradeAsked = false;
   readonly #line = new StatusLine();
 
   constructor(events: DecoderEvents, limits: DecoderLimits = defaultLimits) {
@@ -368,13 +380,20 @@ export class ResponseDecoder extends Decoder {
     const { fields, status } = this;
     this.keepAlive = this.minor === 1 ? !fields.close : fields.keepAlive && !fields.close;
     if (status < 200) {
-      // No protocol was asked for, so none can be switched to.
-      if (status === 101) return faults.statusLine;
+      if (status === 101) {
+        // A protocol that was not asked for cannot be switched to.
+        if (!this.upgradeAsked) return faults.statusLine;
+        this.body = OPAQUE;
+        this.keepAlive = false;
+        return undefined;
+      }
       this.body = -1;
       return undefined;
     }
-    if (this.requestMethod === 'CONNECT' && status < 300) this.body = OPAQUE;
-    else if (this.requestMethod === 'HEAD' || status === 204 || status === 304) this.body = HEAD;
+    if (this.requestMethod === 'CONNECT' && status < 300) {
+      this.body = OPAQUE;
+      this.keepAlive = false;
+    } else if (this.requestMethod === 'HEAD' || status === 204 || status === 304) this.body = HEAD;
     else if (fields.chunked) {
       if (this.minor === 0) return faults.transferEncoding;
       this.body = CHUNKED;
@@ -389,5 +408,10 @@ export class ResponseDecoder extends Decoder {
 
   get connection(): string {
     return this.fields.connection;
+  }
+
+  /** Whether neither data nor trailers follow the head read last. */
+  get endStream(): boolean {
+    return this.body === HEAD;
   }
 }

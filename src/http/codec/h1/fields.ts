@@ -28,6 +28,8 @@ export class FieldReader {
   host = '';
   /** Values of `connection`, joined; '' for none. */
   connection = '';
+  /** Value of `upgrade` where `connection` lists it; '' for none. */
+  upgrade = '';
 
   readonly #maxFields: number;
 
@@ -46,6 +48,7 @@ export class FieldReader {
     this.keepAlive = false;
     this.host = '';
     this.connection = '';
+    this.upgrade = '';
     const maxStrings = this.#maxFields * 2;
     let pos = at;
     while (pos < end) {
@@ -84,7 +87,9 @@ export class FieldReader {
       }
     }
     if (this.chunked && this.contentLength !== -1) return faults.twoLengths;
-    if (this.connection !== '') this.#readConnection();
+    let upgrades = false;
+    if (this.connection !== '') upgrades = this.#readConnection();
+    if (!upgrades) this.upgrade = '';
     return undefined;
   }
 
@@ -106,25 +111,35 @@ export class FieldReader {
       this.host = value;
       return undefined;
     }
+    if ((marks & mark.upgrade) !== 0) {
+      this.upgrade = this.upgrade === '' ? value : `${this.upgrade},${value}`;
+      return undefined;
+    }
     this.connection = this.connection === '' ? value : `${this.connection},${value}`;
     return undefined;
   }
 
-  #readConnection(): void {
+  /** @returns whether `upgrade` is listed. */
+  #readConnection(): boolean {
     const value = this.connection.toLowerCase();
     if (value === 'keep-alive') this.keepAlive = true;
     else if (value === 'close') this.close = true;
+    else if (value === 'upgrade') return true;
     else {
+      let upgrades = false;
       for (const token of value.split(',')) {
         const trimmed = token.trim();
         if (trimmed === 'close') this.close = true;
         else if (trimmed === 'keep-alive') this.keepAlive = true;
+        else if (trimmed === 'upgrade') upgrades = true;
       }
+      return upgrades;
     }
+    return false;
   }
 }
 
-const FRAMING = mark.contentLength | mark.transferEncoding | mark.host | mark.connection;
+const FRAMING = mark.contentLength | mark.transferEncoding | mark.host | mark.connection | mark.upgrade;
 
 function isBlank(char: number): boolean {
   return char === SPACE || char === TAB;

@@ -8,10 +8,11 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { type DecoderEvents, RequestDecoder } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import type { HeaderList } from '#http/header-list.ts';
-import { phraseOf } from '#http/status.ts';
-import { HttpExchange } from './exchange.ts';
+import { phraseOf, statusLine } from '#http/status.ts';
+import type { DownstreamStream, ResponseHead } from '../downstream-stream.ts';
+import { HttpExchange } from '../exchange.ts';
+import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { ResponseWriter } from './response-writer.ts';
-import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 
 /** Pieces up to this size are copied together into one write. */
 const GATHER_BYTES = 8 * 1024;
@@ -21,10 +22,11 @@ const HEAD = 1;
 const LINGER = 2;
 const LIFETIME = 3;
 
-export class ServerConnection implements DecoderEvents, TimerOwner {
+export class ServerConnection implements DownstreamStream, DecoderEvents, TimerOwner {
+  readonly major = 1;
   readonly runtime: HcmRuntime;
   readonly facts: DownstreamFacts;
-  readonly response: ResponseWriter = new ResponseWriter(this);
+  readonly #writer: ResponseWriter = new ResponseWriter(this);
   readonly #socket: Duplex;
   readonly #decoder: RequestDecoder;
   readonly #openedMs: number;
@@ -97,7 +99,12 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     const decoder = this.#decoder;
     let at = 0;
     while (at < chunk.length && !this.#closing && !this.#closed) {
-      at = decoder.decode(chunk, at);
+      try {
+        at = decoder.decode(chunk, at);
+      } catch (error) {
+        this.#fail(error);
+        break;
+      }
       const exchange = this.#exchange;
       if (exchange === undefined || !exchange.requestDone) continue;
       // The request is complete and not yet answered: what follows waits.
@@ -114,6 +121,14 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     this.flush();
   }
 
+  /** A mistake of ours in one request: it ends, and with it the connection, whose state nobody knows. */
+  #fail(error: unknown): void {
+    this.runtime.onException(error);
+    const exchange = this.#exchange;
+    if (exchange === undefined) this.destroy();
+    else exchange.fail();
+  }
+
   #armHeadTimer(): void {
     const { settings, wheel } = this.runtime;
     if (settings.requestHeadersTimeoutMs > 0 && !this.#headTimer.armed) {
@@ -125,10 +140,8 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     this.#ended = true;
     if (this.#exchange !== undefined && !this.#exchange.requestDone) {
       this.#decoder.finish();
-      if (this.#exchange?.isTunnel === true) return;
     }
-    const exchange = this.#exchange;
-    if (exchange === undefined) this.#close();
+    if (this.#exchange === undefined) this.#close();
     // A client that sent its whole request may close its direction and still read (RFC 9112 §9.6).
   }
 
@@ -174,7 +187,39 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     });
   }
 
-  // --- bytes out, called by the exchange
+  // --- the response, called by the exchange
+
+  interim(status: number, headers: HeaderList): void {
+    let text = statusLine(status);
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    this.writeText(`${text}\r\n`);
+    this.flush();
+  }
+
+  head(head: ResponseHead): boolean {
+    return this.#writer.head(head.close || !this.mustClose ? head : { ...head, close: true });
+  }
+
+  get hasBody(): boolean {
+    return this.#writer.hasBody;
+  }
+
+  data(data: Buffer): void {
+    this.#writer.data(data);
+  }
+
+  text(text: string): void {
+    if (this.#writer.hasBody) this.writeText(text);
+  }
+
+  end(trailers: HeaderList): void {
+    this.#writer.end(trailers);
+    if (!this.#writer.opaque) return;
+    this.flush();
+    if (!this.#socket.writableEnded) this.#socket.end();
+  }
+
+  // --- bytes out
 
   writeText(text: string): void {
     this.#gathered += text;
@@ -220,12 +265,6 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     this.#socket.resume();
   }
 
-  /** Ends the sending direction of a tunnel. */
-  endSending(): void {
-    this.flush();
-    if (!this.#socket.writableEnded) this.#socket.end();
-  }
-
   /** The client asked for, or needs, the connection to be closed after this response. */
   get mustClose(): boolean {
     const { maxRequestsPerConnection } = this.runtime.settings;
@@ -239,7 +278,7 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
   }
 
   /** The exchange at hand has been answered and finished. */
-  onExchangeEnd(close: boolean): void {
+  finished(close: boolean): void {
     this.#exchange = undefined;
     if (this.#closed) return;
     if (close) {
@@ -261,6 +300,11 @@ export class ServerConnection implements DecoderEvents, TimerOwner {
     }
     this.#decode(later);
     this.resume();
+  }
+
+  abort(): void {
+    this.flush();
+    this.finished(true);
   }
 
   /** Sends what is left, then waits a moment for the client to close (Envoy, `delayed_close_timeout`). */

@@ -1,6 +1,7 @@
 /** Responses as HTTP/1.1 on a downstream connection: one after the other, each framed as the client can read it. */
 import type { HeaderList } from '#http/header-list.ts';
 import { statusLine } from '#http/status.ts';
+import type { ResponseHead } from '../downstream-stream.ts';
 
 /** Where bytes go; the connection. */
 export interface ResponseOutput {
@@ -8,24 +9,10 @@ export interface ResponseOutput {
   writeData(data: Buffer): void;
 }
 
-export interface ResponseHead {
-  readonly status: number;
-  readonly headers: HeaderList;
-  readonly requestMethod: string;
-  /** Minor version of the request. */
-  readonly minor: number;
-  /** -1: not known. */
-  readonly contentLength: number;
-  /** Whether no body follows and the list says nothing about that. */
-  readonly empty: boolean;
-  /** Whether bytes without framing follow (CONNECT). */
-  readonly opaque: boolean;
-  readonly close: boolean;
-}
-
 const NONE = 0;
 const PLAIN = 1;
 const CHUNKED = 2;
+const OPAQUE = 3;
 
 const CHUNK_END = '\r\n';
 const LAST_CHUNK = '0\r\n\r\n';
@@ -39,33 +26,37 @@ export class ResponseWriter {
   }
 
   /** @returns whether the connection has to be closed after this response. */
-  head({
-    status,
-    headers,
-    requestMethod,
-    minor,
-    contentLength,
-    empty,
-    opaque,
-    close,
-  }: ResponseHead): boolean {
+  head(head: ResponseHead): boolean {
+    const { status, headers, minor, close } = head;
     let text = statusLine(status);
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    if (head.opaque) {
+      this.#framing = OPAQUE;
+      if (status === 101) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`;
+      this.#output.writeText(`${text}\r\n`);
+      return true;
+    }
     if (close) text += 'connection: close\r\n';
     else if (minor === 0) text += 'connection: keep-alive\r\n';
     let mustClose = close;
     this.#framing = PLAIN;
-    if (opaque) this.#framing = PLAIN;
-    else if (requestMethod === 'HEAD' || status === 204 || status === 304) this.#framing = NONE;
-    else if (empty) {
+    if (head.requestMethod === 'HEAD' || status === 204 || status === 304) this.#framing = NONE;
+    else if (head.endStream) {
       this.#framing = NONE;
-      if (contentLength === 0) text += 'content-length: 0\r\n';
-    } else if (contentLength === -1 && minor === 1) {
-      this.#framing = CHUNKED;
-      text += 'transfer-encoding: chunked\r\n';
-    } else if (contentLength === -1) mustClose = true;
+      if (head.contentLength === -1) text += 'content-length: 0\r\n';
+    } else if (head.contentLength === -1) {
+      if (minor === 1) {
+        this.#framing = CHUNKED;
+        text += 'transfer-encoding: chunked\r\n';
+      } else mustClose = true;
+    }
     this.#output.writeText(`${text}\r\n`);
     return mustClose;
+  }
+
+  /** Whether bytes without framing follow the head. */
+  get opaque(): boolean {
+    return this.#framing === OPAQUE;
   }
 
   /** Whether data is part of this response. */
@@ -84,16 +75,15 @@ export class ResponseWriter {
     output.writeText(CHUNK_END);
   }
 
-  /** The end of a chunked body, with trailers; nothing where the framing has no place for them. */
-  trailers(trailers: HeaderList): void {
+  /** The end, with trailers; nothing of them where the framing has no place for them. */
+  end(trailers: HeaderList): void {
     if (this.#framing !== CHUNKED) return;
+    if (trailers.length === 0) {
+      this.#output.writeText(LAST_CHUNK);
+      return;
+    }
     let text = '0\r\n';
     for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
     this.#output.writeText(`${text}\r\n`);
-    this.#framing = PLAIN;
-  }
-
-  end(): void {
-    if (this.#framing === CHUNKED) this.#output.writeText(LAST_CHUNK);
   }
 }

@@ -6,33 +6,23 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type DecoderEvents, type DecoderLimits, ResponseDecoder } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
-import type { HeaderList } from '#http/header-list.ts';
+import { type HeaderList, headerOf } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import type { OutgoingRequest, ResponseHandler, UpstreamStream } from './contract.ts';
 import type { Http1Pool } from './http1-pool.ts';
-
-export type ResetReason = 'UPSTREAM_RESET' | 'UPSTREAM_PROTOCOL_ERROR';
-
-/** Who sent the request that is on the connection. */
-export interface ResponseHandler {
-  /** Interim responses (1xx) too. */
-  onResponseHead(decoder: ResponseDecoder): void;
-  onResponseData(data: Buffer): void;
-  onResponseTrailers(trailers: HeaderList): void;
-  /** The connection may carry another request after this call. */
-  onResponseEnd(): void;
-  /** Nothing comes any more; the connection is gone. */
-  onUpstreamReset(reason: ResetReason): void;
-  /** What was written has gone out. */
-  onUpstreamDrain(): void;
-  /** Bytes of one read are through: what was gathered should be written. */
-  onReadDone(): void;
-}
 
 /** Pieces up to this size are copied together into one write. */
 const GATHER_BYTES = 8 * 1024;
 
-export class UpstreamConnection implements DecoderEvents {
+/** How the body of the request on hand is framed. */
+const NONE = 0;
+const PLAIN = 1;
+const CHUNKED = 2;
+const OPAQUE = 3;
+
+export class Http1Connection implements UpstreamStream, DecoderEvents {
+  readonly major = 1;
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
@@ -50,6 +40,7 @@ export class UpstreamConnection implements DecoderEvents {
   /** The response is complete, and the connection not yet back in its pool. */
   #answered = false;
   #gathered = '';
+  #framing: number = NONE;
 
   constructor(pool: Http1Pool, socket: Duplex, peer: TlsPeer, limits: DecoderLimits, nowMs: number) {
     this.#pool = pool;
@@ -71,20 +62,67 @@ export class UpstreamConnection implements DecoderEvents {
     return this.requests > 1;
   }
 
-  begin(handler: ResponseHandler, method: string): void {
+  begin(handler: ResponseHandler): void {
     this.#handler = handler;
     this.#requestDone = false;
     this.requests++;
-    this.#decoder.requestMethod = method;
+  }
+
+  sendHead(request: OutgoingRequest, endStream: boolean): void {
+    const { method, authority, requestHeaders: headers, upgrade } = request;
+    const decoder = this.#decoder;
+    decoder.requestMethod = method;
+    decoder.upgradeAsked = upgrade !== '';
+    const target = method === 'CONNECT' ? authority : request.path;
+    let text = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    if (upgrade !== '' || method === 'CONNECT') {
+      this.#framing = OPAQUE;
+      if (upgrade !== '') text += `connection: Upgrade\r\nupgrade: ${upgrade}\r\n`;
+    } else if (headerOf(headers, 'content-length') !== undefined) this.#framing = endStream ? NONE : PLAIN;
+    else if (endStream) {
+      this.#framing = NONE;
+      if (!usuallyBodyless(method)) text += 'content-length: 0\r\n';
+    } else {
+      this.#framing = CHUNKED;
+      text += 'transfer-encoding: chunked\r\n';
+    }
+    this.#writeText(`${text}\r\n`);
+    if (endStream) this.#requestDone = true;
+  }
+
+  sendData(data: Buffer): void {
+    if (this.#framing !== CHUNKED) {
+      this.#writeData(data);
+      return;
+    }
+    this.#writeText(`${data.length.toString(16)}\r\n`);
+    this.#writeData(data);
+    this.#writeText('\r\n');
+  }
+
+  sendEnd(trailers: HeaderList): void {
+    this.#requestDone = true;
+    if (this.#framing === OPAQUE) {
+      this.flush();
+      if (!this.#socket.writableEnded) this.#socket.end();
+      return;
+    }
+    if (this.#framing !== CHUNKED) return;
+    let text = '0\r\n';
+    if (this.#pool.sendsTrailers) {
+      for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
+    }
+    this.#writeText(`${text}\r\n`);
   }
 
   /** Gathers a byte string; {@link flush} sends it. */
-  writeText(text: string): void {
+  #writeText(text: string): void {
     this.#gathered += text;
   }
 
   /** Gathers a small piece, sends a large one with what was gathered. */
-  writeData(data: Buffer): void {
+  #writeData(data: Buffer): void {
     if (data.length <= GATHER_BYTES) {
       this.#gathered += data.toString('latin1');
       if (this.#gathered.length > GATHER_BYTES) this.flush();
@@ -110,11 +148,6 @@ export class UpstreamConnection implements DecoderEvents {
   /** Whether its buffers are full. */
   get full(): boolean {
     return this.#socket.writableNeedDrain;
-  }
-
-  /** The request is complete. */
-  requestEnded(): void {
-    this.#requestDone = true;
   }
 
   pause(): void {
@@ -144,17 +177,6 @@ export class UpstreamConnection implements DecoderEvents {
     this.#pool.onClosed(this, local);
   }
 
-  /** From now on bytes, not messages (CONNECT); the connection never carries another request. */
-  becomeOpaque(): void {
-    this.#decoder.becomeOpaque();
-  }
-
-  /** The sending direction of an opaque connection has ended. */
-  endSending(): void {
-    this.flush();
-    if (!this.#socket.writableEnded) this.#socket.end();
-  }
-
   #onBytes(chunk: Buffer): void {
     this.#pool.countReceived(chunk.length);
     const decoder = this.#decoder;
@@ -166,7 +188,13 @@ export class UpstreamConnection implements DecoderEvents {
         this.close(true);
         return;
       }
-      at = decoder.decode(chunk, at);
+      try {
+        at = decoder.decode(chunk, at);
+      } catch (error) {
+        this.#pool.onException(error);
+        this.#onGone(true);
+        return;
+      }
       if (!this.#answered) continue;
       this.#answered = false;
       if (at === chunk.length) this.#pool.onIdle(this);
@@ -228,4 +256,9 @@ export class UpstreamConnection implements DecoderEvents {
     handler?.onReadDone();
     handler?.onUpstreamReset('UPSTREAM_PROTOCOL_ERROR');
   }
+}
+
+/** Methods whose requests without a body do not say so (RFC 9110 §8.6). */
+function usuallyBodyless(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'DELETE' || method === 'TRACE';
 }
