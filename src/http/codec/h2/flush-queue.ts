@@ -1,0 +1,38 @@
+/** Connections that have something to write: all of a tick write once, at its end. */
+
+export interface Flushable {
+  /** Whether it stands in the queue; the queue's own. */
+  flushQueued: boolean;
+  flush(): void;
+}
+
+/** One for all connections of a thread. */
+export class FlushQueue {
+  readonly #defer: (run: () => void) => void;
+  readonly #run = (): void => this.run();
+  #waiting: Flushable[] = [];
+  #spare: Flushable[] = [];
+
+  /** @param defer runs its argument once, when the events of this tick are done: `setImmediate` */
+  constructor(defer: (run: () => void) => void) {
+    this.#defer = defer;
+  }
+
+  add(connection: Flushable): void {
+    if (connection.flushQueued) return;
+    connection.flushQueued = true;
+    if (this.#waiting.push(connection) === 1) this.#defer(this.#run);
+  }
+
+  /** Flushes what waits; what is added meanwhile waits for the next turn. */
+  run(): void {
+    const waiting = this.#waiting;
+    this.#waiting = this.#spare;
+    for (const connection of waiting) {
+      connection.flushQueued = false;
+      connection.flush();
+    }
+    waiting.length = 0;
+    this.#spare = waiting;
+  }
+}
