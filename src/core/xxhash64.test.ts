@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { xxhash64, xxhash64Hex } from './xxhash64.ts';
+import { hashByteString, xxhash64, xxhash64Hex } from './xxhash64.ts';
 
 const encoder = new TextEncoder();
 
@@ -37,6 +37,17 @@ describe('xxhash64', () => {
         specified(part, 0x9e3779b97f4a7c15n),
         `length ${length}`,
       );
+    }
+  });
+
+  test('of a byte string: the same, short after long, with and without a seed', () => {
+    const into = { hi: 0, lo: 0 };
+    for (const text of ['x'.repeat(1000), 'caf\xe9', '', 'a', '10.0.0.1:80_17', 'y'.repeat(63)]) {
+      for (const seed of [0, 1, 0xffffffff]) {
+        hashByteString(text, seed, into);
+        const expected = xxhash64(Uint8Array.from(text, (char) => char.charCodeAt(0)), BigInt(seed));
+        assert.equal((BigInt(into.hi) << 32n) | BigInt(into.lo), expected, `${text} ${seed}`);
+      }
     }
   });
 

@@ -3,6 +3,8 @@
  * 64-bit words are kept as two 32-bit halves: plain numbers, about ten times faster than bigint here.
  */
 
+import { multiply as multiplyWords, type Word64 } from './word64.ts';
+
 // The five primes of the specification, high and low half.
 const p1Hi = 0x9e3779b1;
 const p1Lo = 0x85ebca87;
@@ -28,17 +30,12 @@ function add(aHi: number, aLo: number, bHi: number, bLo: number): void {
   hi = (aHi + bHi + (sum > 0xffffffff ? 1 : 0)) | 0;
 }
 
+const product: Word64 = { hi: 0, lo: 0 };
+
 function multiply(aHi: number, aLo: number, bHi: number, bLo: number): void {
-  const a0 = aLo & 0xffff;
-  const a1 = aLo >>> 16;
-  const b0 = bLo & 0xffff;
-  const b1 = bLo >>> 16;
-  const low = a0 * b0;
-  const middle = a1 * b0 + (low >>> 16);
-  const carry = a0 * b1 + (middle % 0x10000);
-  const high = a1 * b1 + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000);
-  lo = Math.imul(aLo, bLo);
-  hi = (high + Math.imul(aHi, bLo) + Math.imul(aLo, bHi)) | 0;
+  multiplyWords(aHi, aLo, bHi, bLo, product);
+  hi = product.hi;
+  lo = product.lo;
 }
 
 /** @param by 1 to 31 */
@@ -64,16 +61,19 @@ function merge(hashHi: number, hashLo: number, accHi: number, accLo: number): vo
 
 function hash(bytes: Uint8Array, seed: bigint): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const seedHi = Number((seed >> 32n) & 0xffffffffn) | 0;
-  const seedLo = Number(seed & 0xffffffffn) | 0;
+  digest(view, bytes.length, Number((seed >> 32n) & 0xffffffffn) | 0, Number(seed & 0xffffffffn) | 0);
+}
+
+/** @param length how many bytes of `view`, from its start. */
+function digest(view: DataView, length: number, seedHi: number, seedLo: number): void {
   let at = 0;
-  if (bytes.length >= stripeBytes) {
-    at = stripes(view, seedHi, seedLo);
+  if (length >= stripeBytes) {
+    at = stripes(view, length, seedHi, seedLo);
   } else {
     add(seedHi, seedLo, p5Hi, p5Lo);
   }
-  add(hi, lo, 0, bytes.length);
-  tail(view, at);
+  add(hi, lo, 0, length);
+  tail(view, at, length);
   // The final mix: xor with itself shifted by 33, times P2, by 29, times P3, by 32.
   multiply(hi, lo ^ (hi >>> 1), p2Hi, p2Lo);
   multiply(hi ^ (hi >>> 29), lo ^ ((hi << 3) | (lo >>> 29)), p3Hi, p3Lo);
@@ -81,11 +81,11 @@ function hash(bytes: Uint8Array, seed: bigint): void {
 }
 
 /** What is left after the stripes: eight bytes at a time, then four, then one by one. */
-function tail(view: DataView, from: number): void {
+function tail(view: DataView, from: number, length: number): void {
   let at = from;
   let hashHi = hi;
   let hashLo = lo;
-  for (; at + 8 <= view.byteLength; at += 8) {
+  for (; at + 8 <= length; at += 8) {
     round(0, 0, view.getInt32(at + 4, true), view.getInt32(at, true));
     rotate(hashHi ^ hi, hashLo ^ lo, 27);
     multiply(hi, lo, p1Hi, p1Lo);
@@ -93,7 +93,7 @@ function tail(view: DataView, from: number): void {
     hashHi = hi;
     hashLo = lo;
   }
-  if (at + 4 <= view.byteLength) {
+  if (at + 4 <= length) {
     multiply(0, view.getInt32(at, true), p1Hi, p1Lo);
     rotate(hashHi ^ hi, hashLo ^ lo, 23);
     multiply(hi, lo, p2Hi, p2Lo);
@@ -102,7 +102,7 @@ function tail(view: DataView, from: number): void {
     hashLo = lo;
     at += 4;
   }
-  for (; at < view.byteLength; at++) {
+  for (; at < length; at++) {
     multiply(0, view.getUint8(at), p5Hi, p5Lo);
     rotate(hashHi ^ hi, hashLo ^ lo, 11);
     multiply(hi, lo, p1Hi, p1Lo);
@@ -114,7 +114,7 @@ function tail(view: DataView, from: number): void {
 }
 
 /** The main loop: four accumulators over whole stripes. Returns where the rest begins. */
-function stripes(view: DataView, seedHi: number, seedLo: number): number {
+function stripes(view: DataView, length: number, seedHi: number, seedLo: number): number {
   add(seedHi, seedLo, p1Hi, p1Lo);
   add(hi, lo, p2Hi, p2Lo);
   const acc = new Int32Array(8);
@@ -129,7 +129,7 @@ function stripes(view: DataView, seedHi: number, seedLo: number): number {
   acc[6] = hi;
   acc[7] = lo;
   let at = 0;
-  for (const end = view.byteLength - stripeBytes; at <= end; ) {
+  for (const end = length - stripeBytes; at <= end; ) {
     for (let lane = 0; lane < 8; lane += 2, at += 8) {
       round(acc[lane]!, acc[lane + 1]!, view.getInt32(at + 4, true), view.getInt32(at, true));
       acc[lane] = hi;
@@ -159,4 +159,20 @@ export function xxhash64(bytes: Uint8Array, seed = 0n): bigint {
 export function xxhash64Hex(bytes: Uint8Array): string {
   hash(bytes, 0n);
   return (hi >>> 0).toString(16).padStart(8, '0') + (lo >>> 0).toString(16).padStart(8, '0');
+}
+
+let scratch = new DataView(new ArrayBuffer(256));
+
+/**
+ * The hash of a byte string (one character a byte) into `into`, as unsigned halves; allocates nothing.
+ *
+ * @param seed 0 to 2^32 - 1.
+ */
+export function hashByteString(text: string, seed: number, into: Word64): void {
+  const { length } = text;
+  if (length > scratch.byteLength) scratch = new DataView(new ArrayBuffer(length * 2));
+  for (let i = 0; i < length; i++) scratch.setUint8(i, text.charCodeAt(i));
+  digest(scratch, length, 0, seed);
+  into.hi = hi >>> 0;
+  into.lo = lo >>> 0;
 }
