@@ -5,6 +5,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Parsed, Problem } from '#core/problem.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import { FlushQueue } from '#http/codec/h2/flush-queue.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -60,9 +61,11 @@ class ProxyDataPath implements DataPath {
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
     const dns = new DnsCache((host) => deps.resolve(host, 0), deps.clock);
+    const wheel = new TimerWheel(deps.clock);
     this.#deps = {
       ...deps,
-      wheel: new TimerWheel(deps.clock),
+      wheel,
+      h2: { flushes: new FlushQueue(setImmediate), wheel, clock: deps.clock, random: deps.random },
       dns,
       // Filters and clusters see the same answers.
       resolve: (host, family) => (family === 0 ? dns.resolve(host) : deps.resolve(host, family)),

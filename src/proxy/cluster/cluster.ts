@@ -1,5 +1,7 @@
 /** A cluster in force: its endpoints, how one is chosen, its pools, limits and figures. */
 import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { Word64 } from '#core/word64.ts';
+import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
@@ -7,7 +9,7 @@ import type { DnsCache } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
-import { Http1Pool } from '../pool/http1-pool.ts';
+import { EndpointPools } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import type { AssignedEndpoint } from './assignment.ts';
@@ -22,6 +24,8 @@ export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
   readonly dns: DnsCache;
+  /** What HTTP/2 connections share. */
+  readonly h2: H2Surroundings;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
   onException(error: unknown): void;
 }
@@ -50,13 +54,20 @@ export class ClusterRuntime {
     this.breaker = new CircuitBreaker(settings.circuit);
     this.dynamic =
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
-    const { choiceCount, activeRequestBias } = settings;
-    this.#hosts = new HostSet(
-      settings.policy,
-      { random: deps.random, choiceCount, activeRequestBias },
-      settings.panicThreshold,
-      () => this.stats.lb_healthy_panic.inc(),
-    );
+    const { choiceCount, activeRequestBias, policy, panicThreshold, localityWeighted } = settings;
+    this.#hosts = new HostSet({
+      policy,
+      panicThreshold,
+      localityWeighted,
+      settings: {
+        random: deps.random,
+        choiceCount,
+        activeRequestBias,
+        activeRequests: () => this.stats.upstream_rq_active.value,
+        report: (name, value) => this.stats.scope.gauge(name).set(value),
+      },
+      onPanic: () => this.stats.lb_healthy_panic.inc(),
+    });
   }
 
   /** Takes the place of the endpoints there were; those that stay keep their connections. */
@@ -84,8 +95,8 @@ export class ClusterRuntime {
       endpoint.pool?.drain();
       changed = true;
     }
-    const endpoints = [...this.#byKey.values()];
-    spreadLocalityWeights(endpoints);
+    // In the order of the assignment, as hash tables may depend on it.
+    const endpoints = [...kept].map((key) => this.#byKey.get(key)!);
     this.#hosts.set(endpoints);
     if (changed) this.stats.membership_change.inc();
     this.stats.membership_total.set(endpoints.length);
@@ -98,21 +109,26 @@ export class ClusterRuntime {
     return this.dynamic !== undefined;
   }
 
-  /** Undefined where there is none to be had. */
-  pick(): Endpoint | undefined {
-    const endpoint = this.#hosts.pick();
+  /**
+   * Undefined where there is none to be had.
+   *
+   * @param hash of the request, where the policy hashes; read, not kept.
+   * @param attempt how many endpoints picked for it were turned down before.
+   */
+  pick(hash?: Word64, attempt?: number): Endpoint | undefined {
+    const endpoint = this.#hosts.pick(hash, attempt);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
   }
 
-  /** @param downstreamMajor version of HTTP the client speaks; some clusters follow it. */
-  poolOf(endpoint: Endpoint, _downstreamMajor: 1 | 2): ConnectionPool {
+  /** @param downstreamMajor version of HTTP the request came by; some clusters follow it. */
+  poolOf(endpoint: Endpoint, downstreamMajor: 1 | 2): ConnectionPool {
     let { pool } = endpoint;
     if (pool === undefined) {
-      pool = new Http1Pool(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
+      pool = new EndpointPools(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
       endpoint.pool = pool;
     }
-    return pool;
+    return pool.of(downstreamMajor);
   }
 
   /** A plain connection for one request (CONNECT). */
@@ -166,20 +182,5 @@ export class ClusterRuntime {
       Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
     );
     return match?.transport ?? transport;
-  }
-}
-
-/** Locality weights become part of the endpoints' own, so that one flat choice follows both. */
-function spreadLocalityWeights(endpoints: readonly Endpoint[]): void {
-  const totals = new Map<string, number>();
-  const keyOf = ({ traits: { priority, locality } }: Endpoint): string =>
-    `${priority}/${locality.region}/${locality.zone}/${locality.subZone}`;
-  if (!endpoints.some(({ traits }) => traits.localityWeight > 0)) return;
-  for (const endpoint of endpoints) {
-    totals.set(keyOf(endpoint), (totals.get(keyOf(endpoint)) ?? 0) + endpoint.traits.weight);
-  }
-  for (const endpoint of endpoints) {
-    const { traits } = endpoint;
-    traits.weight = (traits.weight * Math.max(1, traits.localityWeight)) / totals.get(keyOf(endpoint))!;
   }
 }

@@ -1,7 +1,7 @@
 /** An endpoint of a cluster: where it is, how it does, and the connections to it. */
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { EndpointStatus } from '../contract.ts';
-import type { ConnectionPool } from '../pool/contract.ts';
+import type { EndpointPools } from '../pool/endpoint-pools.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 
 /** Where an endpoint listens. */
@@ -59,7 +59,7 @@ export class Endpoint {
   /** Chosen when the endpoint was added or its metadata changed. */
   transport: UpstreamTransport;
   /** Made on first use. */
-  pool: ConnectionPool | undefined;
+  pool: EndpointPools | undefined;
   /** Taken out of the cluster: its connections end when they fall idle. */
   removed = false;
   /** Connections without HTTP, closed when the cluster goes away. */

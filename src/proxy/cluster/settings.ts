@@ -1,29 +1,20 @@
 /** A `Cluster` message, read once: what it says, and what in it cannot be had. */
-import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType as Discovery,
   Cluster_DnsLookupFamily as Family,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type {
-  HttpProtocolOptions as CommonOptions,
-  Http1ProtocolOptions,
-} from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
-import {
-  type HttpProtocolOptions,
-  HttpProtocolOptionsSchema,
-} from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import type { PolicyDefinition } from '../balance/contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
-import type { PoolSettings } from '../pool/http1-pool.ts';
+import type { PoolSettings } from '../pool/settings.ts';
 import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
-import { readBalancing } from './balancing.ts';
+import { type Balancing, readBalancing } from './balancing.ts';
 import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
+import { readPool } from './protocol-options.ts';
 
 export interface TransportMatch {
   readonly name: string;
@@ -32,7 +23,7 @@ export interface TransportMatch {
   readonly transport: UpstreamTransport;
 }
 
-export interface ClusterSettings {
+export interface ClusterSettings extends Balancing {
   readonly name: string;
   readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy';
   /** Name of the load assignment in EDS. */
@@ -41,9 +32,6 @@ export interface ClusterSettings {
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
   readonly circuit: CircuitLimits;
-  readonly policy: PolicyDefinition;
-  readonly choiceCount: number;
-  readonly activeRequestBias: number;
   /** 0 to 1: below this ratio of healthy endpoints all of them are used. */
   readonly panicThreshold: number;
   readonly transport: UpstreamTransport;
@@ -55,8 +43,6 @@ export interface ClusterSettings {
 }
 
 /** Envoy's defaults. */
-const CONNECT_TIMEOUT_MS = 5000;
-const IDLE_TIMEOUT_MS = 60 * 60 * 1000;
 const DNS_REFRESH_MS = 5000;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
@@ -103,7 +89,6 @@ function refuseUnsupported(cluster: Cluster, findings: Findings): void {
     'common_lb_config.close_connections_on_host_set_change',
     cluster.commonLbConfig?.closeConnectionsOnHostSetChange === true,
   );
-  findings.refuse('http2_protocol_options', cluster.http2ProtocolOptions !== undefined);
   if (cluster.respectDnsTtl)
     findings.warn('respect_dns_ttl', 'has no effect: addresses are looked up at dns_refresh_rate');
 }
@@ -164,55 +149,4 @@ function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {
     }
   });
   return limits;
-}
-
-type ProtocolChoice = HttpProtocolOptions['upstreamProtocolOptions'] | undefined;
-
-function http1OptionsOf(protocol: ProtocolChoice): Http1ProtocolOptions | undefined {
-  if (protocol?.case !== 'explicitHttpConfig') return protocol?.value?.httpProtocolOptions;
-  const { protocolConfig } = protocol.value;
-  return protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined;
-}
-
-function readPool(cluster: Cluster, findings: Findings): PoolSettings {
-  let common: CommonOptions | undefined = cluster.commonHttpProtocolOptions;
-  let at = 'common_http_protocol_options';
-  let sendsTrailers = false;
-  for (const [key, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
-    const path = `typed_extension_protocol_options[${key}]`;
-    if (key !== 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions') {
-      findings.error(path, 'is not supported');
-      continue;
-    }
-    const options = findings.unpack(path, any, HttpProtocolOptionsSchema);
-    common = options?.commonHttpProtocolOptions ?? common;
-    at = `${path}.common_http_protocol_options`;
-    const { upstreamProtocolOptions: protocol } = options ?? {};
-    sendsTrailers = http1OptionsOf(protocol)?.enableTrailers ?? false;
-    if (
-      protocol?.case === 'explicitHttpConfig' &&
-      protocol.value.protocolConfig.case === 'http2ProtocolOptions'
-    ) {
-      findings.error(`${path}.explicit_http_config.http2_protocol_options`, 'HTTP/2 is not supported');
-    }
-    const upstream = options?.upstreamHttpProtocolOptions;
-    findings.refuse(`${path}.upstream_http_protocol_options.auto_sni`, upstream?.autoSni === true);
-    findings.refuse(
-      `${path}.upstream_http_protocol_options.auto_san_validation`,
-      upstream?.autoSanValidation === true,
-    );
-  }
-  findings.refuse(`${at}.max_connection_duration`, common?.maxConnectionDuration !== undefined);
-  findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
-  const limits: DecoderLimits = {
-    maxHeadBytes: (common?.maxResponseHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
-    maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
-  };
-  return {
-    connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
-    idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
-    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
-    limits,
-    sendsTrailers,
-  };
 }

@@ -1,9 +1,13 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
 import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
   'upstream_cx_total',
   'upstream_cx_http1_total',
+  'upstream_cx_http2_total',
+  'upstream_cx_close_notify',
+  'upstream_cx_max_duration_reached',
   'upstream_cx_connect_fail',
   'upstream_cx_connect_timeout',
   'upstream_cx_connect_attempts_exceeded',
@@ -64,6 +68,8 @@ export type ClusterStats = Readonly<
 > & {
   /** Counts a status: `upstream_rq_503` and `upstream_rq_5xx`. */
   countStatus(status: number): void;
+  /** `http2.*`, made on first use. */
+  http2(): Http2Stats;
   /** Counters of the TLS handshakes, made on first use (`ssl.*`). */
   readonly scope: Scope;
 };
@@ -74,11 +80,16 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
     family: 'cluster',
     labels: { envoy_cluster_name: name },
   });
+  let http2: Http2Stats | undefined;
   return {
     ...named(counterNames, (metric) => scope.counter(metric)),
     ...named(gaugeNames, (metric) => scope.gauge(metric)),
     ...named(histogramNames, (metric) => scope.histogram(metric)),
     countStatus: statusCounter(scope, 'upstream_rq'),
+    http2: () => {
+      http2 ??= createHttp2Stats(scope);
+      return http2;
+    },
     scope,
   };
 }

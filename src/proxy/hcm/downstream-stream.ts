@@ -54,7 +54,7 @@ export interface DownstreamStream {
   /** @returns whether the connection ends with this response. */
   head(head: ResponseHead): boolean;
   /** Whether the response that was begun has a body. */
-  readonly hasBody: boolean;
+  readonly takesBody: boolean;
   data(data: Buffer): void;
   /** A whole body as a byte string. */
   text(text: string): void;
@@ -71,4 +71,11 @@ export interface DownstreamStream {
   finished(close: boolean): void;
   /** The exchange is over, its response is not complete, and the client must see that. */
   abort(): void;
+}
+
+/** A downstream connection to the listener that accepted it. */
+export interface HttpServerConnection {
+  /** Ends it when idle; a busy one ends with what is under way. */
+  drain(): void;
+  destroy(): void;
 }

@@ -23,7 +23,7 @@ import {
 } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
-import { readTarget } from './target.ts';
+import { readPseudoTarget, readTarget } from './target.ts';
 import { TimedRecord } from './timed-record.ts';
 
 const noTrailers: HeaderList = [];
@@ -113,7 +113,10 @@ export class HttpExchange extends TimedRecord implements Exchange {
     const { settings } = runtime;
     if (settings.streamIdleTimeoutMs > 0) this.armIdle(settings.streamIdleTimeoutMs);
     if (settings.requestTimeoutMs > 0) this.armRequest(settings.requestTimeoutMs);
-    const refusal = readTarget(this, this.#marks, this.#minor, settings);
+    const refusal =
+      this.stream.major === 2
+        ? readPseudoTarget(this, settings)
+        : readTarget(this, this.#marks, this.#minor, settings);
     if (refusal !== undefined) {
       this.refuse(refusal);
       return;
@@ -278,11 +281,14 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.#forwarding?.onDownstreamDrain();
   }
 
-  /** The client is gone: nothing can be answered. */
-  onDownstreamGone(): void {
+  /**
+   * The client is gone, or has given the request up: nothing can be answered.
+   * @param flag why, for the access log
+   */
+  onDownstreamGone(flag = 'DC', details = 'downstream_remote_disconnect'): void {
     if (this.#ended) return;
-    this.addFlag('DC');
-    if (!this.#responseDone) this.responseCodeDetails = 'downstream_remote_disconnect';
+    this.addFlag(flag);
+    if (!this.#responseDone) this.responseCodeDetails = details;
     this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
@@ -366,7 +372,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   respondData(data: Buffer): void {
     const { stream } = this;
-    if (data.length === 0 || !stream.hasBody) return;
+    if (data.length === 0 || !stream.takesBody) return;
     this.touch();
     let piece = data;
     const hooks = this.runtime.hooks.responseData;
@@ -380,7 +386,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.responseTrailers = trailers;
     for (const filter of runtime.hooks.responseTrailers) {
       const last = filter.onResponseTrailers!(this, trailers);
-      if (last === undefined || !stream.hasBody) continue;
+      if (last === undefined || !stream.takesBody) continue;
       this.bytesSent += last.length;
       stream.data(last);
     }

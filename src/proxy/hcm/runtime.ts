@@ -2,6 +2,8 @@
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
+import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { HttpFilter } from '../filter/contract.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
@@ -50,6 +52,9 @@ export interface HcmRuntime {
   readonly connecting: ConnectDeps;
   /** Put into x-forwarded-for for peers on the loopback. */
   readonly localAddress: string;
+  /** What HTTP/2 connections share. */
+  readonly h2: H2Surroundings;
+  readonly log: Logger;
   /** Undefined before RDS has brought them. */
   routes(): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;

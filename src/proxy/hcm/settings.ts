@@ -1,5 +1,6 @@
 /** An `HttpConnectionManager` message, read once. */
 import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
+import type { H2Options } from '#http/codec/h2/options.ts';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
 import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
@@ -12,6 +13,7 @@ import {
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { CataloguedFilter, Direction, HttpFilter } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
+import { readHttp2Options } from '../http2/protocol-options.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
@@ -30,7 +32,9 @@ export interface HcmSettings {
   readonly filters: readonly HttpFilter[];
   readonly router: RouterSettings;
   readonly logs: readonly LogTarget[];
+  readonly codec: 'auto' | 'http1' | 'http2';
   readonly limits: DecoderLimits;
+  readonly http2: H2Options;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'if-absent' | 'pass-through';
   readonly via: string;
@@ -59,6 +63,8 @@ export interface HcmSettings {
   readonly requestHeadersTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly delayedCloseMs: number;
+  /** Between the announcement of the end of an HTTP/2 connection and the end of new streams on it. */
+  readonly drainTimeoutMs: number;
   readonly maxStreamDurationMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
@@ -69,6 +75,8 @@ export interface HcmSettings {
 const STREAM_IDLE_MS = 5 * 60 * 1000;
 const IDLE_MS = 60 * 60 * 1000;
 const DELAYED_CLOSE_MS = 1000;
+const DRAIN_MS = 5000;
+const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 export interface HcmContext {
   readonly deps: DataPathDeps;
@@ -86,6 +94,11 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     findings.durationMs(`${at}.${name}`, duration) ?? otherwise;
   const { filters, router } = readFilters(hcm, context, findings);
   const { inlineRoutes, routeName } = readRoutes(hcm, at, findings);
+  const limits: DecoderLimits = {
+    maxHeadBytes: (hcm.maxRequestHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
+    maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+  };
+  const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
   const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings);
   return {
     statPrefix: hcm.statPrefix,
@@ -94,10 +107,20 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     filters,
     router,
     logs,
-    limits: {
-      maxHeadBytes: (hcm.maxRequestHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
-      maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
-    },
+    codec: codecs[hcm.codecType] ?? 'auto',
+    limits,
+    http2: readHttp2Options(
+      hcm.http2ProtocolOptions,
+      {
+        maxHeaderListBytes: limits.maxHeadBytes,
+        maxHeaderFields: limits.maxFields,
+        streamBufferBytes: BUFFER_LIMIT_BYTES,
+        streamFlushTimeoutMs: streamIdleTimeoutMs,
+        streamErrors: hcm.streamErrorOnInvalidHttpMessage ?? false,
+      },
+      `${at}.http2_protocol_options`,
+      findings,
+    ),
     serverName: byteString(hcm.serverName === '' ? 'envoy' : hcm.serverName),
     serverHeader:
       hcm.serverHeaderTransformation === Server.PASS_THROUGH
@@ -133,10 +156,11 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
         : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
           ? 'drop'
           : 'allow',
-    streamIdleTimeoutMs: ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS),
+    streamIdleTimeoutMs,
     requestTimeoutMs: ms('request_timeout', hcm.requestTimeout, 0),
     requestHeadersTimeoutMs: ms('request_headers_timeout', hcm.requestHeadersTimeout, 0),
     idleTimeoutMs: ms('common_http_protocol_options.idle_timeout', common?.idleTimeout, IDLE_MS),
+    drainTimeoutMs: ms('drain_timeout', hcm.drainTimeout, DRAIN_MS),
     delayedCloseMs: ms('delayed_close_timeout', hcm.delayedCloseTimeout, DELAYED_CLOSE_MS),
     maxStreamDurationMs: ms('common_http_protocol_options.max_stream_duration', common?.maxStreamDuration, 0),
     maxConnectionDurationMs: ms(
@@ -149,9 +173,16 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
   };
 }
 
+const codecs: Readonly<Record<number, HcmSettings['codec']>> = {
+  [Codec.AUTO]: 'auto',
+  [Codec.HTTP1]: 'http1',
+  [Codec.HTTP2]: 'http2',
+};
+
 function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Findings): void {
-  const { codecType } = hcm;
-  findings.refuse(`${at}.codec_type`, codecType === Codec.HTTP2 || codecType === Codec.HTTP3);
+  if (hcm.codecType === Codec.HTTP3) {
+    findings.error(`${at}.codec_type`, 'HTTP3 is not supported: the runtime has no QUIC');
+  }
   findings.refuse(`${at}.scheme_header_transformation`, hcm.schemeHeaderTransformation !== undefined);
   findings.refuse(`${at}.internal_address_config`, (hcm.internalAddressConfig?.cidrRanges.length ?? 0) > 0);
   findings.refuse(
@@ -174,9 +205,6 @@ function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Fin
     `${at}.set_current_client_cert_details.format`,
     (hcm.setCurrentClientCertDetails?.format ?? 0) !== 0,
   );
-  if (hcm.http2ProtocolOptions !== undefined) {
-    findings.warn(`${at}.http2_protocol_options`, 'has no effect: HTTP/2 is not offered');
-  }
 }
 
 function readFilters(

@@ -1,6 +1,8 @@
 /** The statistics of a connection manager, by Envoy's names (`http.<stat_prefix>.*`). */
 import type { Counter, Gauge, Histogram, MetricRegistry } from '#observe/metrics-contract.ts';
 import { statusCounter } from '../cluster/stats.ts';
+import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
+import type { DownstreamFacts } from './runtime.ts';
 
 const counterNames = [
   'downstream_cx_total',
@@ -13,6 +15,8 @@ const counterNames = [
   'downstream_cx_protocol_error',
   'downstream_cx_idle_timeout',
   'downstream_cx_drain_close',
+  'downstream_cx_max_duration_reached',
+  'downstream_cx_max_requests_reached',
   'downstream_cx_rx_bytes_total',
   'downstream_cx_tx_bytes_total',
   'downstream_cx_delayed_close_timeout',
@@ -38,6 +42,7 @@ const counterNames = [
 const gaugeNames = [
   'downstream_cx_active',
   'downstream_cx_http1_active',
+  'downstream_cx_http2_active',
   'downstream_cx_ssl_active',
   'downstream_rq_active',
 ] as const;
@@ -47,6 +52,7 @@ export type HttpStats = Readonly<
 > & {
   readonly downstream_rq_time: Histogram;
   readonly downstream_cx_length_ms: Histogram;
+  readonly http2: Http2Stats;
   /** `downstream_rq_2xx` and so on. */
   countStatus(status: number): void;
 };
@@ -64,6 +70,22 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     ...(gauges as Record<(typeof gaugeNames)[number], Gauge>),
     downstream_rq_time: scope.histogram('downstream_rq_time'),
     downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
+    http2: createHttp2Stats(scope),
     countStatus: statusCounter(scope, 'downstream_rq', false),
   };
+}
+
+/** A connection was accepted; its version may not be known yet. */
+export function countConnection(facts: DownstreamFacts, stats: HttpStats): void {
+  stats.downstream_cx_total.inc();
+  stats.downstream_cx_active.add(1);
+  if (!facts.secure) return;
+  stats.downstream_cx_ssl_total.inc();
+  stats.downstream_cx_ssl_active.add(1);
+}
+
+export function uncountConnection(facts: DownstreamFacts, stats: HttpStats): void {
+  stats.downstream_cx_destroy.inc();
+  stats.downstream_cx_active.add(-1);
+  if (facts.secure) stats.downstream_cx_ssl_active.add(-1);
 }

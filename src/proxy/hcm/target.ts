@@ -30,7 +30,7 @@ const badRequest = (details: string, body = phraseOf(400)): LocalReply => ({
   details,
 });
 
-/** Sets path and authority; a reply where they cannot be had. */
+/** Sets path and authority of a request by HTTP/1; a reply where they cannot be had. */
 export function readTarget(
   head: Head,
   marks: number,
@@ -59,6 +59,18 @@ export function readTarget(
     if (minor === 0 && settings.defaultHostForHttp10 !== '') head.authority = settings.defaultHostForHttp10;
     else return { status: 400, body: '', flag: '', details: 'missing_host_header' };
   }
+  return checkTarget(head, settings);
+}
+
+/** The same for HTTP/2, where both stand in fields of their own. */
+export function readPseudoTarget(head: Head, settings: HcmSettings): LocalReply | undefined {
+  if (head.authority === '') return { status: 400, body: '', flag: '', details: 'missing_host_header' };
+  if (head.method === 'CONNECT') return undefined;
+  if (head.path.charCodeAt(0) !== 0x2f) return replyTo('BAD_TARGET');
+  return checkTarget(head, settings);
+}
+
+function checkTarget(head: Head, settings: HcmSettings): LocalReply | undefined {
   if (!/^[^\s/?#@]*$/.test(head.authority)) return badRequest('http.invalid_authority', '');
   if (head.path.includes('#')) return replyTo('BAD_PATH');
   if (settings.underscores !== 'allow') {

@@ -6,7 +6,8 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { Counter, Gauge, Histogram, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
-import { ServerConnection } from '../hcm/http1/server-connection.ts';
+import type { HttpServerConnection } from '../hcm/downstream-stream.ts';
+import { serveHttp } from '../hcm/serve.ts';
 import { createDate, type DownstreamFacts, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
 import { createHttpStats } from '../hcm/stats.ts';
 import type { RouteTable } from '../route/table.ts';
@@ -43,7 +44,7 @@ export class ListenerRuntime {
   readonly #default: Chain | undefined;
   readonly #stats: ListenerStats;
   readonly #raw = new Set<Duplex>();
-  readonly #connections = new Set<ServerConnection | TcpConnection>();
+  readonly #connections = new Set<HttpServerConnection | TcpConnection>();
   #draining = false;
   #onIdle: (() => void) | undefined;
 
@@ -170,12 +171,14 @@ export class ListenerRuntime {
       routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
       cluster: (name) => deps.cluster(name),
       onException: (error) => deps.onException(error),
+      h2: deps.h2,
+      log: deps.log,
       date: createDate(deps.clock),
       draining: false,
     };
     this.#runtimes.push(runtime);
     return (socket, facts) => {
-      const connection = new ServerConnection(socket, facts, runtime, (closed) =>
+      const connection = serveHttp(socket, facts, runtime, (closed) =>
         this.#connections.delete(closed),
       );
       this.#connections.add(connection);
@@ -230,14 +233,14 @@ export class ListenerRuntime {
   /** Ends HTTP connections on which no request is under way. */
   closeIdle(): void {
     for (const connection of this.#connections)
-      if (connection instanceof ServerConnection) connection.drain();
+      if (!(connection instanceof TcpConnection)) connection.drain();
   }
 
   close(): void {
     for (const chain of [...this.#chains, this.#default]) chain?.tls?.close();
     for (const connection of this.#connections) {
-      if (connection instanceof ServerConnection) connection.destroy();
-      else connection.close();
+      if (connection instanceof TcpConnection) connection.close();
+      else connection.destroy();
     }
     for (const socket of this.#raw) socket.destroy();
   }

@@ -3,33 +3,16 @@
  * being made, within the limits of the cluster's circuit breaker.
  */
 import type { Duplex } from 'node:stream';
-import type { Clock } from '#core/clock.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
-import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
+import { type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
 import type { ConnectionPool, PoolClient } from './contract.ts';
+import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http1Connection } from './http1-connection.ts';
-
-export interface PoolSettings {
-  readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept; 0 for ever. */
-  readonly idleTimeoutMs: number;
-  /** 0: no limit. */
-  readonly maxRequestsPerConnection: number;
-  readonly limits: DecoderLimits;
-  /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
-  readonly sendsTrailers: boolean;
-}
-
-export interface PoolDeps extends ConnectDeps {
-  readonly clock: Clock;
-  /** A mistake of ours while something of one request was done. */
-  onException(error: unknown): void;
-}
+import type { PoolDeps, PoolSettings } from './settings.ts';
 
 export class Http1Pool implements ConnectionPool, TimerOwner {
   readonly endpoint: Endpoint;
@@ -45,6 +28,8 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   readonly #waiting: PoolClient[] = [];
   readonly #idleTimer: Timer;
   #draining = false;
+  /** Where ALPN may choose another version. */
+  judge: AlpnJudge | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -156,6 +141,19 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     if (this.#waiting.length > 0) this.#connectIfNeeded();
   }
 
+  /** The clients that wait for a connection leave the queue. */
+  takeWaiting(): PoolClient[] {
+    for (let i = 0; i < this.#waiting.length; i++) this.#leaveQueue();
+    return this.#waiting.splice(0);
+  }
+
+  /** Takes a connection that is made, and counted as one. */
+  adopt(socket: Duplex, peer: TlsPeer): void {
+    this.stats.upstream_cx_http1_total.inc();
+    const nowMs = this.#deps.clock.nowMs();
+    this.onIdle(new Http1Connection(this, socket, peer, this.#settings.limits, nowMs));
+  }
+
   onTimer(): void {
     const { idleTimeoutMs } = this.#settings;
     const nowMs = this.#deps.clock.nowMs();
@@ -201,7 +199,6 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       endpoint.counts.cxTotal++;
       endpoint.counts.cxActive++;
       stats.upstream_cx_total.inc();
-      stats.upstream_cx_http1_total.inc();
       stats.upstream_cx_active.add(1);
       this.#connect();
     }
@@ -226,8 +223,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
     const nowMs = this.#deps.clock.nowMs();
     this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
-    const connection = new Http1Connection(this, socket, peer, this.#settings.limits, nowMs);
-    this.onIdle(connection);
+    if (this.judge?.takesOver(this, socket, peer) !== true) this.adopt(socket, peer);
   }
 
   #onConnectFailed(failure: ConnectFailure, reason: string): void {

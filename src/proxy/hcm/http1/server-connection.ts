@@ -9,9 +9,10 @@ import { type DecoderEvents, RequestDecoder } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
-import type { DownstreamStream, ResponseHead } from '../downstream-stream.ts';
+import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
+import { countConnection, uncountConnection } from '../stats.ts';
 import { ResponseWriter } from './response-writer.ts';
 
 /** Pieces up to this size are copied together into one write. */
@@ -22,7 +23,7 @@ const HEAD = 1;
 const LINGER = 2;
 const LIFETIME = 3;
 
-export class ServerConnection implements DownstreamStream, DecoderEvents, TimerOwner {
+export class ServerConnection implements DownstreamStream, HttpServerConnection, DecoderEvents, TimerOwner {
   readonly major = 1;
   readonly runtime: HcmRuntime;
   readonly facts: DownstreamFacts;
@@ -34,7 +35,7 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
   readonly #headTimer: Timer = new Timer(this, HEAD);
   readonly #lingerTimer: Timer = new Timer(this, LINGER);
   readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
-  readonly #onClose: (connection: ServerConnection) => void;
+  readonly #onClose: (connection: HttpServerConnection) => void;
   #exchange: HttpExchange | undefined;
   /** Bytes of later requests, held until the one at hand is answered. */
   #later: Buffer | undefined;
@@ -51,7 +52,8 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
     socket: Duplex,
     facts: DownstreamFacts,
     runtime: HcmRuntime,
-    onClose: (connection: ServerConnection) => void,
+    onClose: (connection: HttpServerConnection) => void,
+    counted = false,
   ) {
     this.runtime = runtime;
     this.facts = facts;
@@ -60,17 +62,12 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
     this.#decoder = new RequestDecoder(this, runtime.settings.limits);
     const { stats, settings, clock, wheel } = runtime;
     this.#openedMs = clock.nowMs();
-    stats.downstream_cx_total.inc();
+    if (!counted) countConnection(facts, stats);
     stats.downstream_cx_http1_total.inc();
-    stats.downstream_cx_active.add(1);
     stats.downstream_cx_http1_active.add(1);
-    if (facts.secure) {
-      stats.downstream_cx_ssl_total.inc();
-      stats.downstream_cx_ssl_active.add(1);
-    }
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
-    socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
     socket.on('error', () => this.destroy());
@@ -83,7 +80,8 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
 
   // --- bytes in
 
-  #onBytes(chunk: Buffer): void {
+  /** Bytes from the client. */
+  receive(chunk: Buffer): void {
     this.runtime.stats.downstream_cx_rx_bytes_total.inc(chunk.length);
     if (this.#closing || this.#closed) return;
     if (this.#exchange?.requestDone === true) {
@@ -200,7 +198,7 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
     return this.#writer.head(head.close || !this.mustClose ? head : { ...head, close: true });
   }
 
-  get hasBody(): boolean {
+  get takesBody(): boolean {
     return this.#writer.hasBody;
   }
 
@@ -343,10 +341,8 @@ export class ServerConnection implements DownstreamStream, DecoderEvents, TimerO
     }
     this.#exchange = undefined;
     this.#socket.destroy();
-    stats.downstream_cx_destroy.inc();
-    stats.downstream_cx_active.add(-1);
+    uncountConnection(this.facts, stats);
     stats.downstream_cx_http1_active.add(-1);
-    if (this.facts.secure) stats.downstream_cx_ssl_active.add(-1);
     stats.downstream_cx_length_ms.record(clock.nowMs() - this.#openedMs);
     this.#onClose(this);
   }

@@ -1,0 +1,127 @@
+/** Which version of HTTP a cluster speaks, and its connections' limits (Envoy, `HttpProtocolOptions`). */
+import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type {
+  HttpProtocolOptions as CommonOptions,
+  Http1ProtocolOptions,
+  Http2ProtocolOptions,
+} from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
+import {
+  type HttpProtocolOptions,
+  HttpProtocolOptionsSchema,
+} from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { Findings } from '../findings.ts';
+import { readHttp2Options } from '../http2/protocol-options.ts';
+import type { PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
+
+/** Envoy's defaults. */
+const CONNECT_TIMEOUT_MS = 5000;
+const IDLE_TIMEOUT_MS = 60 * 60 * 1000;
+const BUFFER_LIMIT_BYTES = 1024 * 1024;
+const STREAM_FLUSH_MS = 5 * 60 * 1000;
+
+const EXTENSION = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+interface Chosen {
+  readonly protocol: UpstreamProtocol;
+  readonly common: CommonOptions | undefined;
+  readonly commonPath: string;
+  readonly http1: Http1ProtocolOptions | undefined;
+  readonly http2: Http2ProtocolOptions | undefined;
+  readonly http2Path: string;
+}
+
+export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
+  const { protocol, common, commonPath: at, http1, http2, http2Path } = choose(cluster, findings);
+  findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
+  findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
+  const limits: DecoderLimits = {
+    maxHeadBytes: (common?.maxResponseHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
+    maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+  };
+  return {
+    protocol,
+    connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
+    idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
+    maxConnectionDurationMs:
+      findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
+    limits,
+    sendsTrailers: http1?.enableTrailers ?? false,
+    http2: readHttp2Options(
+      http2,
+      {
+        maxHeaderListBytes: limits.maxHeadBytes,
+        maxHeaderFields: limits.maxFields,
+        streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+        streamFlushTimeoutMs: STREAM_FLUSH_MS,
+        streamErrors: false,
+      },
+      http2Path,
+      findings,
+    ),
+  };
+}
+
+function choose(cluster: Cluster, findings: Findings): Chosen {
+  let chosen: Chosen = {
+    protocol: cluster.http2ProtocolOptions === undefined ? 'http1' : 'http2',
+    common: cluster.commonHttpProtocolOptions,
+    commonPath: 'common_http_protocol_options',
+    http1: undefined,
+    http2: cluster.http2ProtocolOptions,
+    http2Path: 'http2_protocol_options',
+  };
+  for (const [key, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
+    const path = `typed_extension_protocol_options[${key}]`;
+    if (key !== EXTENSION) {
+      findings.error(path, 'is not supported');
+      continue;
+    }
+    const options = findings.unpack(path, any, HttpProtocolOptionsSchema);
+    if (options !== undefined) chosen = chooseFrom(options, path, findings);
+  }
+  return chosen;
+}
+
+function chooseFrom(options: HttpProtocolOptions, path: string, findings: Findings): Chosen {
+  const upstream = options.upstreamHttpProtocolOptions;
+  const at = `${path}.upstream_http_protocol_options`;
+  findings.refuse(`${at}.auto_sni`, upstream?.autoSni === true);
+  findings.refuse(`${at}.auto_san_validation`, upstream?.autoSanValidation === true);
+  const { upstreamProtocolOptions: choice } = options;
+  const base = {
+    common: options.commonHttpProtocolOptions,
+    commonPath: `${path}.common_http_protocol_options`,
+  };
+  switch (choice.case) {
+    case 'explicitHttpConfig': {
+      const { protocolConfig } = choice.value;
+      const isHttp2 = protocolConfig.case === 'http2ProtocolOptions';
+      return {
+        ...base,
+        protocol: isHttp2 ? 'http2' : 'http1',
+        http1: protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined,
+        http2: isHttp2 ? protocolConfig.value : undefined,
+        http2Path: `${path}.explicit_http_config.http2_protocol_options`,
+      };
+    }
+    case 'autoConfig':
+    case 'useDownstreamProtocolConfig': {
+      const isAuto = choice.case === 'autoConfig';
+      return {
+        ...base,
+        protocol: isAuto ? 'auto' : 'downstream',
+        http1: choice.value.httpProtocolOptions,
+        http2: choice.value.http2ProtocolOptions,
+        http2Path: `${path}.${isAuto ? 'auto_config' : 'use_downstream_protocol_config'}.http2_protocol_options`,
+      };
+    }
+    default:
+      findings.error(
+        `${path}.upstream_protocol_options`,
+        'is missing: say explicit_http_config, auto_config or use_downstream_protocol_config',
+      );
+      return { ...base, protocol: 'http1', http1: undefined, http2: undefined, http2Path: path };
+  }
+}

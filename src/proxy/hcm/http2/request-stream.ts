@@ -1,0 +1,152 @@
+/**
+ * One request on a downstream HTTP/2 connection: what its exchange speaks to, and what the codec
+ * tells. To the exchange it is a request of HTTP/1.1: an extended CONNECT is an upgrade (RFC 8441).
+ */
+import { errorCode } from '#http/codec/h2/frame.ts';
+import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
+import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
+import { HttpExchange } from '../exchange.ts';
+import type { DownstreamFacts } from '../runtime.ts';
+import type { Http2ServerConnection } from './server-connection.ts';
+
+const OK = 200;
+const SWITCHING_PROTOCOLS = 101;
+
+export class RequestStream implements DownstreamStream, RequestHead, H2StreamHandler {
+  readonly major = 2;
+  readonly minor = 1;
+  readonly connection = '';
+  method = '';
+  target = '';
+  host = '';
+  scheme = '';
+  headers: HeaderList = [];
+  marks = 0;
+  hasBody = false;
+  takesBody = false;
+  upgrade = '';
+  readonly #owner: Http2ServerConnection;
+  readonly #stream: H2Stream;
+  #exchange: HttpExchange | undefined;
+  #over = false;
+
+  constructor(owner: Http2ServerConnection, stream: H2Stream) {
+    this.#owner = owner;
+    this.#stream = stream;
+  }
+
+  get facts(): DownstreamFacts {
+    return this.#owner.facts;
+  }
+
+  // --- what the codec says
+
+  onHead(block: HeaderBlock, endStream: boolean): void {
+    this.headers = block.headers;
+    this.marks = block.marks;
+    this.host = block.authority;
+    this.scheme = block.scheme;
+    this.hasBody = !endStream;
+    if (block.method === 'CONNECT' && block.protocol !== '') {
+      this.method = 'GET';
+      this.upgrade = block.protocol;
+      this.target = block.path;
+    } else {
+      this.method = block.method;
+      this.target = block.path;
+    }
+    const exchange = new HttpExchange(this, this, this.#owner.runtime);
+    this.#exchange = exchange;
+    exchange.start();
+    if (endStream) exchange.flushUpstream();
+  }
+
+  onData(data: Buffer, endStream: boolean): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (data.length > 0) exchange.onRequestData(data);
+    if (endStream) exchange.onRequestEnd();
+    exchange.flushUpstream();
+  }
+
+  onTrailers(block: HeaderBlock): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.onRequestTrailers(block.headers);
+    exchange.onRequestEnd();
+    exchange.flushUpstream();
+  }
+
+  onReset(_code: number, cause: ResetCause, details: string): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#over = true;
+    if (cause === 'message') exchange?.onDownstreamGone('DPE', details);
+    else if (cause === 'connection') exchange?.onDownstreamGone();
+    else exchange?.onDownstreamGone('DC', details);
+  }
+
+  onDrain(): void {
+    this.#exchange?.onDownstreamDrain();
+  }
+
+  // --- what the exchange says
+
+  interim(status: number, headers: HeaderList): void {
+    this.#stream.sendInterim(status, headers);
+  }
+
+  head({ status, headers, endStream, requestMethod }: ResponseHead): boolean {
+    this.takesBody = !endStream && requestMethod !== 'HEAD';
+    this.#owner.onResponse();
+    this.#stream.sendResponse(status === SWITCHING_PROTOCOLS ? OK : status, headers, endStream);
+    return false;
+  }
+
+  data(data: Buffer): void {
+    this.#stream.sendData(data, false);
+  }
+
+  text(text: string): void {
+    if (this.takesBody) this.#stream.sendData(Buffer.from(text, 'latin1'), false);
+  }
+
+  end(trailers: HeaderList): void {
+    if (this.#stream.ended) return;
+    if (trailers.length === 0) this.#stream.end();
+    else this.#stream.sendTrailers(trailers);
+  }
+
+  /** The connection writes at the end of the tick. */
+  flush(): void {}
+
+  get full(): boolean {
+    return this.#stream.full;
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  finished(): void {
+    this.#exchange = undefined;
+    if (this.#over) return;
+    this.#over = true;
+    const stream = this.#stream;
+    // The rest of the request is of no use (RFC 9113 §8.1).
+    if (!stream.endReceived && stream.queuedBytes === 0) stream.reset(errorCode.noError);
+  }
+
+  abort(): void {
+    this.#exchange = undefined;
+    if (this.#over) return;
+    this.#over = true;
+    this.#stream.reset(errorCode.internalError);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A downstream HTTP/2 connection: the codec on one side, a {@link RequestStream} for each request on
+ * the other. It ends in order: GOAWAY, a moment for what is under way, then the last GOAWAY.
+ */
+import type { Duplex } from 'node:stream';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
+import type { H2Counter } from '#http/codec/h2/counter.ts';
+import type { H2Fault } from '#http/codec/h2/fault.ts';
+import { errorCode } from '#http/codec/h2/frame.ts';
+import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
+import type { H2Stream } from '#http/codec/h2/stream.ts';
+import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
+import type { HttpServerConnection } from '../downstream-stream.ts';
+import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
+import { countConnection, uncountConnection } from '../stats.ts';
+import { RequestStream } from './request-stream.ts';
+
+const IDLE = 0;
+const LIFETIME = 1;
+const DRAIN = 2;
+const LINGER = 3;
+
+export class Http2ServerConnection
+  implements HttpServerConnection, H2ConnectionEvents, OutputOwner, TimerOwner
+{
+  readonly facts: DownstreamFacts;
+  readonly runtime: HcmRuntime;
+  readonly #socket: Duplex;
+  readonly #codec: H2ServerConnection;
+  readonly #openedMs: number;
+  readonly #onClose: (connection: HttpServerConnection) => void;
+  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  #lifeTimer: Timer | undefined;
+  #drainTimer: Timer | undefined;
+  #lingerTimer: Timer | undefined;
+  #requests = 0;
+  #draining = false;
+  #ending = false;
+  #closed = false;
+
+  constructor(
+    socket: Duplex,
+    facts: DownstreamFacts,
+    runtime: HcmRuntime,
+    onClose: (connection: HttpServerConnection) => void,
+    counted = false,
+  ) {
+    this.facts = facts;
+    this.runtime = runtime;
+    this.#socket = socket;
+    this.#onClose = onClose;
+    const { stats, settings, clock, wheel, h2 } = runtime;
+    this.#openedMs = clock.nowMs();
+    if (!counted) countConnection(facts, stats);
+    stats.downstream_cx_http2_total.inc();
+    stats.downstream_cx_http2_active.add(1);
+    this.#codec = new H2ServerConnection(new SocketOutput(socket, this), this, settings.http2, h2);
+    if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+    if (settings.maxConnectionDurationMs > 0) {
+      this.#lifeTimer = new Timer(this, LIFETIME);
+      wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
+    }
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('end', () => this.#codec.onEnd());
+    socket.on('error', () => this.destroy());
+    socket.on('close', () => this.destroy());
+    this.#codec.start();
+  }
+
+  /** Bytes from the client. */
+  receive(chunk: Buffer): void {
+    const { stats } = this.runtime;
+    stats.downstream_cx_rx_bytes_total.inc(chunk.length);
+    if (!this.#ending && !this.#closed) this.#codec.receive(chunk);
+  }
+
+  /** A response begins. */
+  onResponse(): void {
+    if (this.runtime.draining && !this.#draining) this.#startDrain();
+  }
+
+  // --- what the codec says
+
+  onStream(stream: H2Stream): void {
+    stream.handler = new RequestStream(this, stream);
+    this.#requests++;
+    this.runtime.stats.http2.streamsActive.add(1);
+    const { maxRequestsPerConnection } = this.runtime.settings;
+    if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection && !this.#draining) {
+      this.runtime.stats.downstream_cx_max_requests_reached.inc();
+      this.#startDrain();
+    }
+  }
+
+  onStreamClosed(): void {
+    const { stats, settings, wheel } = this.runtime;
+    stats.http2.streamsActive.add(-1);
+    if (settings.idleTimeoutMs > 0) wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+  }
+
+  onPeerSettings(): void {}
+
+  onGoAway(): void {
+    this.#draining = true;
+  }
+
+  onFault(fault: H2Fault): void {
+    this.runtime.stats.downstream_cx_protocol_error.inc();
+    this.runtime.log.debug('http2.fault', { peer: this.facts.remoteAddress, reason: fault.reason });
+  }
+
+  onClosed(): void {
+    this.onOutputEnd();
+  }
+
+  onHandlerError(error: unknown): void {
+    this.runtime.onException(error);
+  }
+
+  onCount(counter: H2Counter): void {
+    this.runtime.stats.http2.counters[counter]!.inc();
+  }
+
+  // --- the socket
+
+  onSent(bytes: number): void {
+    this.runtime.stats.downstream_cx_tx_bytes_total.inc(bytes);
+  }
+
+  onOutputDrained(): void {
+    if (!this.#closed) this.#codec.onWritable();
+  }
+
+  /** Sends what is left, then waits a moment for the client to close. */
+  onOutputEnd(): void {
+    if (this.#ending || this.#closed) return;
+    this.#ending = true;
+    this.#socket.end();
+    const { settings, wheel } = this.runtime;
+    if (settings.delayedCloseMs === 0) {
+      this.destroy();
+      return;
+    }
+    this.#lingerTimer = new Timer(this, LINGER);
+    wheel.arm(this.#lingerTimer, settings.delayedCloseMs);
+  }
+
+  // --- the end
+
+  drain(): void {
+    if (this.#codec.streamsActive === 0) this.#codec.goAway();
+    else if (!this.#draining) this.#startDrain();
+  }
+
+  #startDrain(): void {
+    this.#draining = true;
+    const { settings, stats, wheel } = this.runtime;
+    stats.downstream_cx_drain_close.inc();
+    this.#codec.announceShutdown();
+    this.#drainTimer = new Timer(this, DRAIN);
+    wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
+  }
+
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { wheel, stats, clock } = this.runtime;
+    wheel.disarm(this.#idleTimer);
+    for (const timer of [this.#lifeTimer, this.#drainTimer, this.#lingerTimer]) {
+      if (timer !== undefined) wheel.disarm(timer);
+    }
+    if (this.#codec.streamsActive > 0) stats.downstream_cx_destroy_active_rq.inc();
+    this.#codec.destroy(errorCode.noError);
+    this.#socket.destroy();
+    uncountConnection(this.facts, stats);
+    stats.downstream_cx_http2_active.add(-1);
+    stats.downstream_cx_length_ms.record(clock.nowMs() - this.#openedMs);
+    this.#onClose(this);
+  }
+
+  onTimer(kind: number): void {
+    const { stats, settings, wheel } = this.runtime;
+    switch (kind) {
+      case IDLE:
+        if (this.#codec.streamsActive > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+        else {
+          stats.downstream_cx_idle_timeout.inc();
+          this.#codec.goAway();
+        }
+        return;
+      case LIFETIME:
+        stats.downstream_cx_max_duration_reached.inc();
+        if (!this.#draining) this.#startDrain();
+        return;
+      case DRAIN:
+        this.#codec.goAway();
+        return;
+      default:
+        stats.downstream_cx_delayed_close_timeout.inc();
+        this.destroy();
+    }
+  }
+}

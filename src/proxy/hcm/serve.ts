@@ -1,0 +1,110 @@
+/** Which version of HTTP a downstream connection speaks (Envoy, `codec_type`). */
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { CLIENT_PREFACE } from '#http/codec/h2/frame.ts';
+import type { HttpServerConnection } from './downstream-stream.ts';
+import { ServerConnection } from './http1/server-connection.ts';
+import { Http2ServerConnection } from './http2/server-connection.ts';
+import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
+import { countConnection, uncountConnection } from './stats.ts';
+
+type OnClose = (connection: HttpServerConnection) => void;
+
+export function serveHttp(
+  socket: Duplex,
+  facts: DownstreamFacts,
+  runtime: HcmRuntime,
+  onClose: OnClose,
+): HttpServerConnection {
+  const { codec } = runtime.settings;
+  const alpn = facts.secure ? (socket as TLSSocket).alpnProtocol : false;
+  if (codec === 'http2' || (codec === 'auto' && alpn === 'h2')) {
+    return new Http2ServerConnection(socket, facts, runtime, onClose);
+  }
+  if (codec === 'http1' || typeof alpn === 'string') {
+    return new ServerConnection(socket, facts, runtime, onClose);
+  }
+  return new UnknownCodec(socket, facts, runtime, onClose);
+}
+
+const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
+/** No method begins like it. */
+const DECIDING_BYTES = 3;
+
+/** Looks at the first bytes: HTTP/2 begins with its preface (RFC 9113 §3.4). */
+class UnknownCodec implements HttpServerConnection, TimerOwner {
+  readonly #socket: Duplex;
+  readonly #facts: DownstreamFacts;
+  readonly #runtime: HcmRuntime;
+  readonly #onClose: OnClose;
+  readonly #timer: Timer = new Timer(this, 0);
+  #held: Buffer | undefined;
+  #known: HttpServerConnection | undefined;
+  #closed = false;
+  readonly #onData = (chunk: Buffer): void => this.#look(chunk);
+  readonly #onGone = (): void => this.destroy();
+
+  constructor(socket: Duplex, facts: DownstreamFacts, runtime: HcmRuntime, onClose: OnClose) {
+    this.#socket = socket;
+    this.#facts = facts;
+    this.#runtime = runtime;
+    this.#onClose = onClose;
+    const { settings, wheel } = runtime;
+    countConnection(facts, runtime.stats);
+    if (settings.idleTimeoutMs > 0) wheel.arm(this.#timer, settings.idleTimeoutMs);
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onGone);
+    socket.on('error', this.#onGone);
+    socket.on('close', this.#onGone);
+  }
+
+  #look(chunk: Buffer): void {
+    const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
+    const common = Math.min(bytes.length, DECIDING_BYTES);
+    const isPreface = bytes.compare(PREFACE, 0, common, 0, common) === 0;
+    if (isPreface && bytes.length < DECIDING_BYTES) {
+      this.#held = bytes;
+      return;
+    }
+    this.#leave();
+    const Connection = isPreface ? Http2ServerConnection : ServerConnection;
+    const closed = (): void => this.#onClose(this);
+    const known = new Connection(this.#socket, this.#facts, this.#runtime, closed, true);
+    this.#known = known;
+    known.receive(bytes);
+  }
+
+  #leave(): void {
+    const socket = this.#socket;
+    this.#runtime.wheel.disarm(this.#timer);
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onGone);
+    socket.off('error', this.#onGone);
+    socket.off('close', this.#onGone);
+  }
+
+  drain(): void {
+    if (this.#known === undefined) this.destroy();
+    else this.#known.drain();
+  }
+
+  destroy(): void {
+    if (this.#known !== undefined) {
+      this.#known.destroy();
+      return;
+    }
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leave();
+    this.#socket.on('error', () => {});
+    this.#socket.destroy();
+    uncountConnection(this.#facts, this.#runtime.stats);
+    this.#onClose(this);
+  }
+
+  onTimer(): void {
+    this.#runtime.stats.downstream_cx_idle_timeout.inc();
+    this.destroy();
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * The HTTP/2 connections to one endpoint: one, and another where the streams of those there are run
+ * out. Requests wait, within the cluster's limits, while there is none.
+ */
+import type { Duplex } from 'node:stream';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { ClusterStats } from '../cluster/stats.ts';
+import type { Http2Stats } from '../http2/stats.ts';
+import type { TlsPeer } from '../tls/context.ts';
+import { type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
+import type { ConnectionPool, PoolClient } from './contract.ts';
+import type { AlpnJudge } from './endpoint-pools.ts';
+import { Http2Connection } from './http2-connection.ts';
+import type { PoolDeps, PoolSettings } from './settings.ts';
+
+export class Http2Pool implements ConnectionPool {
+  readonly endpoint: Endpoint;
+  readonly stats: ClusterStats;
+  readonly http2Stats: Http2Stats;
+  readonly settings: PoolSettings;
+  readonly deps: PoolDeps;
+  readonly #breaker: CircuitBreaker;
+  /** With or without room; those that take nothing new are in `#draining`. */
+  readonly #open: Http2Connection[] = [];
+  readonly #leaving = new Set<Http2Connection>();
+  readonly #waiting: PoolClient[] = [];
+  #connecting: Connecting | undefined;
+  #draining = false;
+  /** Where ALPN may choose another version. */
+  judge: AlpnJudge | undefined;
+
+  constructor(
+    endpoint: Endpoint,
+    settings: PoolSettings,
+    breaker: CircuitBreaker,
+    stats: ClusterStats,
+    deps: PoolDeps,
+  ) {
+    this.endpoint = endpoint;
+    this.settings = settings;
+    this.#breaker = breaker;
+    this.stats = stats;
+    this.http2Stats = stats.http2();
+    this.deps = deps;
+  }
+
+  request(client: PoolClient): void {
+    const connection = this.#withRoom();
+    if (connection !== undefined) {
+      this.#attach(connection, client);
+      return;
+    }
+    const breaker = this.#breaker;
+    if (!breaker.mayWait()) {
+      this.stats.upstream_rq_pending_overflow.inc();
+      client.onPoolFailure('OVERLOADED', '');
+      return;
+    }
+    breaker.pending++;
+    this.stats.upstream_rq_pending_total.inc();
+    this.stats.upstream_rq_pending_active.add(1);
+    this.#waiting.push(client);
+    this.#connectIfNeeded();
+  }
+
+  cancel(client: PoolClient): void {
+    const at = this.#waiting.indexOf(client);
+    if (at === -1) return;
+    this.#waiting.splice(at, 1);
+    this.#leaveQueue();
+    this.stats.upstream_rq_cancelled.inc();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#open.splice(0)) {
+      this.#leaving.add(connection);
+      connection.drain();
+    }
+  }
+
+  close(): void {
+    this.#connecting?.giveUp();
+    for (const connection of [...this.#open, ...this.#leaving]) connection.destroy();
+  }
+
+  countSent(bytes: number): void {
+    this.stats.upstream_cx_tx_bytes_total.inc(bytes);
+  }
+
+  countReceived(bytes: number): void {
+    this.stats.upstream_cx_rx_bytes_total.inc(bytes);
+  }
+
+  // --- what connections say
+
+  /** A stream has ended, or the endpoint allows more of them. */
+  onRoom(connection: Http2Connection): void {
+    while (this.#waiting.length > 0 && connection.hasRoom) {
+      this.#leaveQueue();
+      this.#attach(connection, this.#waiting.shift()!);
+    }
+  }
+
+  /** It takes no new requests. */
+  onDraining(connection: Http2Connection): void {
+    const at = this.#open.indexOf(connection);
+    if (at === -1) return;
+    this.#open.splice(at, 1);
+    this.#leaving.add(connection);
+    this.stats.upstream_cx_close_notify.inc();
+  }
+
+  onClosed(connection: Http2Connection, local: boolean): void {
+    const at = this.#open.indexOf(connection);
+    if (at !== -1) this.#open.splice(at, 1);
+    this.#leaving.delete(connection);
+    const { stats, endpoint } = this;
+    stats.upstream_cx_destroy.inc();
+    if (local) stats.upstream_cx_destroy_local.inc();
+    else stats.upstream_cx_destroy_remote.inc();
+    stats.upstream_cx_length_ms.record(this.deps.clock.nowMs() - connection.openedMs);
+    this.#released();
+    endpoint.counts.cxActive--;
+    if (this.#waiting.length > 0) this.#connectIfNeeded();
+  }
+
+  // --- connecting
+
+  #withRoom(): Http2Connection | undefined {
+    const open = this.#open;
+    for (let i = 0; i < open.length; i++) if (open[i]!.hasRoom) return open[i];
+    return undefined;
+  }
+
+  #attach(connection: Http2Connection, client: PoolClient): void {
+    if (!this.#breaker.mayRequest()) {
+      this.stats.upstream_rq_pending_overflow.inc();
+      client.onPoolFailure('OVERLOADED', '');
+      return;
+    }
+    const stream = connection.request();
+    const { maxRequestsPerConnection } = this.settings;
+    if (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection) {
+      this.stats.upstream_cx_max_requests.inc();
+      const at = this.#open.indexOf(connection);
+      if (at !== -1) this.#open.splice(at, 1);
+      this.#leaving.add(connection);
+      client.onPoolReady(stream);
+      connection.drain();
+      return;
+    }
+    client.onPoolReady(stream);
+  }
+
+  #connectIfNeeded(): void {
+    if (this.#connecting !== undefined || this.#waiting.length === 0) return;
+    const { stats, endpoint } = this;
+    if (!this.#breaker.mayConnect()) {
+      stats.upstream_cx_overflow.inc();
+      // A pool without any connection gets one in any case, or its requests would wait for ever.
+      if (this.#open.length + this.#leaving.size > 0) return;
+    }
+    this.#breaker.connections++;
+    endpoint.counts.cxTotal++;
+    endpoint.counts.cxActive++;
+    stats.upstream_cx_total.inc();
+    stats.upstream_cx_active.add(1);
+    const startMs = this.deps.clock.nowMs();
+    const handler: ConnectHandler = {
+      onConnected: (socket, peer) => this.#onConnected(socket, peer, startMs),
+      onConnectFailed: (failure, reason) => this.#onConnectFailed(failure, reason),
+    };
+    this.#connecting = new Connecting(endpoint, this.settings.connectTimeoutMs, handler, this.deps);
+  }
+
+  #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
+    this.#connecting = undefined;
+    const nowMs = this.deps.clock.nowMs();
+    this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
+    if (this.judge?.takesOver(this, socket, peer) !== true) this.adopt(socket, peer);
+    this.#connectIfNeeded();
+  }
+
+  /** The clients that wait for a connection leave the queue. */
+  takeWaiting(): PoolClient[] {
+    for (let i = 0; i < this.#waiting.length; i++) this.#leaveQueue();
+    return this.#waiting.splice(0);
+  }
+
+  /** Takes a connection that is made, and counted as one. */
+  adopt(socket: Duplex, peer: TlsPeer): void {
+    this.stats.upstream_cx_http2_total.inc();
+    const connection = new Http2Connection(this, socket, peer, this.deps.clock.nowMs());
+    if (this.#draining || this.endpoint.removed) this.#leaving.add(connection);
+    else this.#open.push(connection);
+    this.onRoom(connection);
+    if (this.#leaving.has(connection)) connection.drain();
+  }
+
+  #onConnectFailed(failure: ConnectFailure, reason: string): void {
+    this.#connecting = undefined;
+    const { stats, endpoint } = this;
+    stats.upstream_cx_connect_fail.inc();
+    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    endpoint.counts.cxConnectFail++;
+    endpoint.counts.cxActive--;
+    this.#released();
+    // They wait for this connection, unless streams of another will end.
+    if (this.#open.length > 0) return;
+    for (const client of this.#waiting.splice(0)) {
+      this.#leaveQueue();
+      stats.upstream_rq_pending_failure_eject.inc();
+      client.onPoolFailure(failure, reason);
+    }
+  }
+
+  #leaveQueue(): void {
+    this.#breaker.pending--;
+    this.stats.upstream_rq_pending_active.add(-1);
+  }
+
+  #released(): void {
+    this.#breaker.connections--;
+    this.stats.upstream_cx_active.add(-1);
+  }
+}

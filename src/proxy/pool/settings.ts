@@ -1,0 +1,31 @@
+/** What the connections to the endpoints of a cluster have in common. */
+import type { Clock } from '#core/clock.ts';
+import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
+import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
+import type { H2Options } from '#http/codec/h2/options.ts';
+import type { ConnectDeps } from './connect.ts';
+
+/** `auto`: what ALPN agrees on; `downstream`: what the request came by. */
+export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
+
+export interface PoolSettings {
+  readonly protocol: UpstreamProtocol;
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept; 0 for ever. */
+  readonly idleTimeoutMs: number;
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number;
+  /** 0: no limit. */
+  readonly maxConnectionDurationMs: number;
+  readonly limits: DecoderLimits;
+  /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
+  readonly sendsTrailers: boolean;
+  readonly http2: H2Options;
+}
+
+export interface PoolDeps extends ConnectDeps {
+  readonly clock: Clock;
+  readonly h2: H2Surroundings;
+  /** A mistake of ours while something of one request was done. */
+  onException(error: unknown): void;
+}
