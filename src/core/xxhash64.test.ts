@@ -45,7 +45,10 @@ describe('xxhash64', () => {
     for (const text of ['x'.repeat(1000), 'caf\xe9', '', 'a', '10.0.0.1:80_17', 'y'.repeat(63)]) {
       for (const seed of [0, 1, 0xffffffff]) {
         hashByteString(text, seed, into);
-        const expected = xxhash64(Uint8Array.from(text, (char) => char.charCodeAt(0)), BigInt(seed));
+        const expected = xxhash64(
+          Uint8Array.from(text, (char) => char.charCodeAt(0)),
+          BigInt(seed),
+        );
         assert.equal((BigInt(into.hi) << 32n) | BigInt(into.lo), expected, `${text} ${seed}`);
       }
     }

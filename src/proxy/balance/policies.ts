@@ -1,16 +1,18 @@
-/** The balancing policies (Envoy, "Supported load balancers"). */
-import type { Candidate, Picker, PolicyDefinition } from './contract.ts';
-import { areWeightsEqual, WeightedOrder } from './weighted-order.ts';
+/** The balancing policies that do not hash (Envoy, "Supported load balancers"). */
+import type { Candidate, Picker, PolicyDefinition, PolicySettings } from './contract.ts';
+import { areEqual, WeightedOrder } from './weighted-order.ts';
 
 /** One after the other, from a place drawn at random; by weight where weights differ. */
 export const roundRobin: PolicyDefinition = {
   kind: 'round_robin',
+  hashes: false,
   build<E extends Candidate>(
     endpoints: readonly E[],
-    { random }: { random: { below(n: number): number } },
+    weights: readonly number[],
+    { random }: PolicySettings,
   ): Picker<E> {
     const count = endpoints.length;
-    if (count === 0 || areWeightsEqual(endpoints)) {
+    if (count === 0 || areEqual(weights)) {
       let next = count === 0 ? 0 : random.below(count);
       return {
         pick() {
@@ -20,31 +22,33 @@ export const roundRobin: PolicyDefinition = {
         },
       };
     }
-    const order = new WeightedOrder<E>();
+    const order = new WeightedOrder();
     const from = random.below(count);
     for (let i = 0; i < count; i++) {
-      const endpoint = endpoints[(from + i) % count]!;
-      order.add(endpoint, endpoint.traits.weight);
+      const at = (from + i) % count;
+      order.add(at, weights[at]!);
     }
-    const weightOf = ({ traits }: E): number => traits.weight;
-    return { pick: () => order.next(weightOf) };
+    const weightOf = (at: number): number => weights[at]!;
+    return { pick: () => endpoints[order.next(weightOf)] };
   },
 };
 
 /** Any endpoint, each as often as its weight says. O(log n). */
 export const random: PolicyDefinition = {
   kind: 'random',
+  hashes: false,
   build<E extends Candidate>(
     endpoints: readonly E[],
-    settings: { random: { below(n: number): number; ratio(): number } },
+    weights: readonly number[],
+    settings: PolicySettings,
   ): Picker<E> {
-    if (endpoints.length === 0 || areWeightsEqual(endpoints)) {
+    if (endpoints.length === 0 || areEqual(weights)) {
       return { pick: () => endpoints[settings.random.below(endpoints.length)] };
     }
     const ends: number[] = [];
     let total = 0;
-    for (const { traits } of endpoints) {
-      total += traits.weight;
+    for (const weight of weights) {
+      total += weight;
       ends.push(total);
     }
     return {
@@ -72,12 +76,14 @@ export const random: PolicyDefinition = {
  */
 export const leastRequest: PolicyDefinition = {
   kind: 'least_request',
+  hashes: false,
   build<E extends Candidate>(
     endpoints: readonly E[],
-    settings: { random: { below(n: number): number }; choiceCount: number; activeRequestBias: number },
+    weights: readonly number[],
+    settings: PolicySettings,
   ): Picker<E> {
     const count = endpoints.length;
-    if (count === 0 || areWeightsEqual(endpoints)) {
+    if (count === 0 || areEqual(weights)) {
       const { choiceCount } = settings;
       return {
         pick() {
@@ -91,13 +97,10 @@ export const leastRequest: PolicyDefinition = {
         },
       };
     }
-    const weightOf = ({ traits, counts }: E): number =>
-      traits.weight / (counts.rqActive + 1) ** settings.activeRequestBias;
-    const order = new WeightedOrder<E>();
-    for (const endpoint of endpoints) order.add(endpoint, weightOf(endpoint));
-    return { pick: () => order.next(weightOf) };
+    const weightOf = (at: number): number =>
+      weights[at]! / (endpoints[at]!.counts.rqActive + 1) ** settings.activeRequestBias;
+    const order = new WeightedOrder();
+    for (let at = 0; at < count; at++) order.add(at, weightOf(at));
+    return { pick: () => endpoints[order.next(weightOf)] };
   },
 };
-
-/** Every policy this build knows. */
-export const policies: readonly PolicyDefinition[] = [roundRobin, random, leastRequest];

@@ -1,29 +1,28 @@
 /**
- * Endpoints in an order in which each comes as often as its weight says, evenly spread: earliest
+ * Numbers of endpoints in an order in which each comes as often as its weight says, evenly spread: earliest
  * deadline first, with a heap of deadlines 1/weight apart.
  *
  * Source: Envoy, "Weighted round robin" (EDF scheduler).
  */
 
-interface Entry<E> {
-  readonly item: E;
+interface Entry {
+  readonly item: number;
   deadline: number;
   order: number;
 }
 
-export class WeightedOrder<E> {
-  readonly #heap: Entry<E>[] = [];
+export class WeightedOrder {
+  readonly #heap: Entry[] = [];
   #now = 0;
   #order = 0;
 
-  add(item: E, weight: number): void {
+  add(item: number, weight: number): void {
     this.#push({ item, deadline: this.#now + 1 / weight, order: this.#order++ });
   }
 
-  /** @param weightOf what it weighs now. O(log n). */
-  next(weightOf: (item: E) => number): E | undefined {
-    const top = this.#heap[0];
-    if (top === undefined) return undefined;
+  /** The next one of at least one. O(log n). @param weightOf what it weighs now. */
+  next(weightOf: (item: number) => number): number {
+    const top = this.#heap[0]!;
     this.#now = top.deadline;
     top.deadline += 1 / weightOf(top.item);
     top.order = this.#order++;
@@ -31,7 +30,7 @@ export class WeightedOrder<E> {
     return top.item;
   }
 
-  #push(entry: Entry<E>): void {
+  #push(entry: Entry): void {
     const heap = this.#heap;
     let at = heap.push(entry) - 1;
     while (at > 0) {
@@ -59,13 +58,11 @@ export class WeightedOrder<E> {
   }
 }
 
-function isBefore<E>(a: Entry<E>, b: Entry<E>): boolean {
+function isBefore(a: Entry, b: Entry): boolean {
   return a.deadline === b.deadline ? a.order < b.order : a.deadline < b.deadline;
 }
 
 /** Whether every endpoint weighs the same, so that no order by weight is needed. */
-export function areWeightsEqual(
-  endpoints: readonly { readonly traits: { readonly weight: number } }[],
-): boolean {
-  return endpoints.every(({ traits }) => traits.weight === endpoints[0]!.traits.weight);
+export function areEqual(weights: readonly number[]): boolean {
+  return weights.every((weight) => weight === weights[0]);
 }

@@ -6,34 +6,59 @@ import {
   type LoadBalancingPolicy,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterProvidedSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.js';
+import type { LocalityLbConfig } from '#xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js';
 import { LeastRequestSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
+import { MaglevSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js';
 import { RandomSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
+import { RingHashSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
 import { RoundRobinSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
 import { WrrLocalitySchema } from '#xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.js';
 import type { PolicyDefinition } from '../balance/contract.ts';
 import { leastRequest, random, roundRobin } from '../balance/policies.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import { compileHashPolicy, type RequestHash } from '../route/hash-policy.ts';
+import { readLegacyMaglev, readLegacyRingHash, readMaglev, readRingHash } from './hashing-settings.ts';
 
 export interface Balancing {
   readonly policy: PolicyDefinition;
   readonly choiceCount: number;
   readonly activeRequestBias: number;
+  /** Whether the weights of localities count. */
+  readonly localityWeighted: boolean;
+  /** Takes the place of the route's hash policy. */
+  readonly hashPolicy: RequestHash | undefined;
 }
 
 /** Envoy's defaults for least request. */
 const CHOICE_COUNT = 2;
 const ACTIVE_REQUEST_BIAS = 1;
 
-const plain = (policy: PolicyDefinition): Balancing => ({
+const plain = (policy: PolicyDefinition, more: Partial<Balancing> = {}): Balancing => ({
   policy,
   choiceCount: CHOICE_COUNT,
   activeRequestBias: ACTIVE_REQUEST_BIAS,
+  localityWeighted: false,
+  hashPolicy: undefined,
+  ...more,
 });
 
 export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
+  const common = cluster.commonLbConfig;
+  const locality = common?.localityConfigSpecifier;
+  findings.refuse(
+    'common_lb_config.zone_aware_lb_config.fail_traffic_on_panic',
+    locality?.case === 'zoneAwareLbConfig' && locality.value.failTrafficOnPanic,
+  );
   if (cluster.loadBalancingPolicy !== undefined) {
     return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
   }
+  return {
+    ...readLegacy(cluster, findings),
+    localityWeighted: locality?.case === 'localityWeightedLbConfig',
+  };
+}
+
+function readLegacy(cluster: Cluster, findings: Findings): Balancing {
   const { lbConfig } = cluster;
   switch (cluster.lbPolicy) {
     case Lb.ROUND_ROBIN:
@@ -48,14 +73,17 @@ export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
         'least_request_lb_config.slow_start_config',
         lbConfig.value.slowStartConfig !== undefined,
       );
-      return {
-        policy: leastRequest,
+      return plain(leastRequest, {
         choiceCount: lbConfig.value.choiceCount ?? CHOICE_COUNT,
         activeRequestBias: lbConfig.value.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-      };
+      });
     }
     case Lb.RANDOM:
       return plain(random);
+    case Lb.RING_HASH:
+      return plain(readLegacyRingHash(cluster, findings));
+    case Lb.MAGLEV:
+      return plain(readLegacyMaglev(cluster, findings));
     case Lb.CLUSTER_PROVIDED:
       return plain(roundRobin);
     default:
@@ -79,28 +107,59 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
     case RoundRobinSchema.typeName: {
       const config = findings.unpack(path, any, RoundRobinSchema);
       findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return plain(roundRobin);
+      return plain(roundRobin, { localityWeighted: isWeighted(config?.localityLbConfig) });
     }
     case LeastRequestSchema.typeName: {
       const config = findings.unpack(path, any, LeastRequestSchema);
       findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return {
-        policy: leastRequest,
+      return plain(leastRequest, {
         choiceCount: config?.choiceCount ?? CHOICE_COUNT,
         activeRequestBias: config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-      };
+        localityWeighted: isWeighted(config?.localityLbConfig),
+      });
     }
-    case RandomSchema.typeName:
-      return plain(random);
+    case RandomSchema.typeName: {
+      const config = findings.unpack(path, any, RandomSchema);
+      return plain(random, { localityWeighted: isWeighted(config?.localityLbConfig) });
+    }
+    case RingHashSchema.typeName:
+    case MaglevSchema.typeName:
+      return readHashing(any, path, findings);
     case ClusterProvidedSchema.typeName:
       return plain(roundRobin);
     case WrrLocalitySchema.typeName: {
-      // Weights of localities are multiplied into those of endpoints in any case.
       const config = findings.unpack(path, any, WrrLocalitySchema);
       const inner = config?.endpointPickingPolicy;
-      return inner && readPolicyList(inner, `${path}.endpoint_picking_policy`, findings);
+      return (
+        inner && {
+          ...readPolicyList(inner, `${path}.endpoint_picking_policy`, findings),
+          localityWeighted: true,
+        }
+      );
     }
     default:
       return undefined;
   }
+}
+
+function readHashing(any: Any | undefined, path: string, findings: Findings): Balancing {
+  const config =
+    typeNameOf(any) === RingHashSchema.typeName
+      ? findings.unpack(path, any, RingHashSchema)
+      : findings.unpack(path, any, MaglevSchema);
+  if (config === undefined) return plain(roundRobin);
+  const at = `${path}.consistent_hashing_lb_config.hash_policy`;
+  return plain(
+    config.$typeName === RingHashSchema.typeName
+      ? readRingHash(config, path, findings)
+      : readMaglev(config, path, findings),
+    {
+      localityWeighted: config.localityWeightedLbConfig !== undefined,
+      hashPolicy: compileHashPolicy(config.consistentHashingLbConfig?.hashPolicy ?? [], at, findings),
+    },
+  );
+}
+
+function isWeighted(config: LocalityLbConfig | undefined): boolean {
+  return config?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
 }

@@ -1,80 +1,76 @@
 /**
- * The endpoints of a cluster and the choice among them: the first priority with enough healthy
- * ones, then the balancing policy; all of them where too few are healthy (Envoy, "Panic threshold").
+ * The endpoints of a cluster and the choice among them: a priority with enough healthy ones, then the
+ * balancing policy; all of them where too few are healthy (Envoy, "Panic threshold").
  */
+import { remainder, type Word64 } from '#core/word64.ts';
 import type { Picker, PolicyDefinition, PolicySettings } from '../balance/contract.ts';
 import type { Endpoint } from './endpoint.ts';
+import { flatWeights, localityWeights } from './endpoint-weight.ts';
+import { loadOfPriorities, priorityAt } from './priority-load.ts';
 
-/** Envoy's over-provisioning factor: 1.4 times the ratio of healthy endpoints counts as capacity. */
-const OVERPROVISIONING = 1.4;
+export interface HostSetOptions {
+  readonly policy: PolicyDefinition;
+  readonly settings: PolicySettings;
+  /** 0 to 1: below this ratio of healthy endpoints all of them are used. */
+  readonly panicThreshold: number;
+  /** Whether the weights of localities count. */
+  readonly localityWeighted: boolean;
+  /** An endpoint is picked in panic. */
+  onPanic(): void;
+}
 
 interface PriorityLevel {
   readonly picker: Picker<Endpoint>;
-  /** 0 to 1: share of the traffic. */
-  readonly load: number;
   readonly inPanic: boolean;
 }
 
 export class HostSet {
   endpoints: readonly Endpoint[] = [];
-  readonly #policy: PolicyDefinition;
-  readonly #settings: PolicySettings;
-  readonly #panicThreshold: number;
-  readonly #onPanic: () => void;
-  #levels: PriorityLevel[] = [];
+  readonly #options: HostSetOptions;
+  #levels: readonly PriorityLevel[] = [];
+  #load: readonly number[] = [];
+  /** Where all traffic goes to one level that is well. */
   #only: Picker<Endpoint> | undefined;
 
-  constructor(
-    policy: PolicyDefinition,
-    settings: PolicySettings,
-    panicThreshold: number,
-    onPanic: () => void,
-  ) {
-    this.#policy = policy;
-    this.#settings = settings;
-    this.#panicThreshold = panicThreshold;
-    this.#onPanic = onPanic;
+  constructor(options: HostSetOptions) {
+    this.#options = options;
   }
 
   /** O(n log n). */
   set(endpoints: readonly Endpoint[]): void {
     this.endpoints = endpoints;
-    const priorities = [...new Set(endpoints.map(({ traits }) => traits.priority))].sort((a, b) => a - b);
-    const groups = priorities.map((priority) => {
-      const all = endpoints.filter(({ traits }) => traits.priority === priority);
-      const healthy = all.filter(({ traits }) => traits.healthy);
-      return { all, healthy, capacity: Math.min(1, (healthy.length / all.length) * OVERPROVISIONING) };
-    });
-    let left = 1;
-    const total = Math.min(
-      1,
-      groups.reduce((sum, { capacity }) => sum + capacity, 0),
+    const groups = [...Map.groupBy(endpoints, ({ traits }) => traits.priority)]
+      .sort(([a], [b]) => a - b)
+      .map(([, all]) => ({ all, healthy: all.filter(({ traits }) => traits.healthy) }));
+    const { load, inPanic } = loadOfPriorities(
+      groups.map(({ all, healthy }) => ({ healthy: healthy.length, total: all.length })),
+      this.#options.panicThreshold,
     );
-    this.#levels = groups.map(({ all, healthy, capacity }) => {
-      const load = total === 0 ? 0 : Math.min(left, capacity / total);
-      left -= load;
-      const inPanic = total < 1 ? healthy.length / all.length < this.#panicThreshold : false;
-      return { picker: this.#build(inPanic ? all : healthy), load, inPanic };
-    });
-    // Nothing healthy anywhere: the first priority takes all, in panic where that is allowed.
-    if (total === 0 && this.#levels[0] !== undefined) this.#levels[0] = { ...this.#levels[0], load: 1 };
-    const [first] = this.#levels;
-    this.#only = first !== undefined && first.load >= 1 && !first.inPanic ? first.picker : undefined;
+    this.#load = load;
+    this.#levels = groups.map(({ all, healthy }, i) => ({
+      picker: this.#build(all, inPanic[i]! ? all : healthy),
+      inPanic: inPanic[i]!,
+    }));
+    const full = load.indexOf(100);
+    this.#only = full !== -1 && !inPanic[full]! ? this.#levels[full]!.picker : undefined;
   }
 
-  pick(): Endpoint | undefined {
-    if (this.#only !== undefined) return this.#only.pick();
-    let point = this.#settings.random.ratio();
-    for (const level of this.#levels) {
-      point -= level.load;
-      if (point >= 0) continue;
-      if (level.inPanic) this.#onPanic();
-      return level.picker.pick();
+  /** The parameters are for policies that hash; see {@link Picker.pick}. */
+  pick(hash?: Word64, attempt?: number): Endpoint | undefined {
+    if (this.#only !== undefined) return this.#only.pick(hash, attempt);
+    const { policy, settings, onPanic } = this.#options;
+    const point = policy.hashes && hash !== undefined ? remainder(hash, 100) : settings.random.below(100);
+    const level = this.#levels[priorityAt(this.#load, point)];
+    if (level?.inPanic === true) onPanic();
+    return level?.picker.pick(hash, attempt);
+  }
+
+  #build(all: readonly Endpoint[], chosen: readonly Endpoint[]): Picker<Endpoint> {
+    const { policy, settings } = this.#options;
+    if (!this.#options.localityWeighted || all.every(({ traits }) => traits.localityWeight === 0)) {
+      return policy.build(chosen, flatWeights(chosen), settings);
     }
-    return undefined;
-  }
-
-  #build(endpoints: readonly Endpoint[]): Picker<Endpoint> {
-    return this.#policy.build(endpoints, this.#settings);
+    const { endpoints, weights } = localityWeights(all, chosen, !policy.hashes);
+    return policy.build(endpoints, weights, settings);
   }
 }

@@ -21,6 +21,7 @@ import { replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
+import { type HashedRequest, hashRequest } from './request-hash.ts';
 import { dropHopByHop } from './request-head.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
 import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts } from './rewrite.ts';
@@ -58,6 +59,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #responding = false;
   #ended = false;
   #tried: Set<Endpoint> | undefined;
+  #hashed: HashedRequest | undefined;
   #routeTimer: Timer | undefined;
   #tryTimer: Timer | undefined;
   #tryIdleTimer: Timer | undefined;
@@ -83,6 +85,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       this.#runtime.settings.router,
     );
     this.#retry = createRetryState(exchange.route!.retry, exchange, hasEnvoyHeaders);
+    this.#hashed = hashRequest(exchange, this.#chosen);
     rewriteRequest(exchange, this.#chosen, this.#timeouts, hasEnvoyHeaders, this.#runtime.settings.router);
     this.#attempt();
   }
@@ -175,10 +178,12 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #pick(): Endpoint | undefined {
     const cluster = this.#cluster;
     const { rules } = this.#retry ?? {};
-    let endpoint = this.#dynamicEndpoint() ?? cluster.pick();
+    const hash = this.#hashed?.hash;
+    let endpoint = this.#dynamicEndpoint() ?? cluster.pick(hash);
     if (rules?.avoidPreviousHosts !== true || endpoint === undefined) return endpoint;
     this.#tried ??= new Set();
-    for (let i = 1; i < rules.hostAttempts && this.#tried.has(endpoint!); i++) endpoint = cluster.pick();
+    for (let i = 1; i < rules.hostAttempts && this.#tried.has(endpoint!); i++)
+      endpoint = cluster.pick(hash, i);
     this.#tried.add(endpoint!);
     return endpoint;
   }
@@ -278,6 +283,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     }
     if (route.host.includeAttemptCountInResponse) {
       setHeader(headers, 'x-envoy-attempt-count', String(exchange.upstreamAttempts));
+    }
+    if (this.#hashed !== undefined) {
+      for (const cookie of this.#hashed.cookies) headers.push('set-cookie', cookie);
     }
     const { destination } = this.#chosen;
     if (destination.response !== undefined) mutate(headers, [destination.response], exchange);

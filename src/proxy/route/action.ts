@@ -1,5 +1,4 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
-import { compileRegex, highestGroup, type Regex } from '#core/regex.ts';
 import { joinedHeaderOf } from '#http/header-list.ts';
 import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -11,9 +10,11 @@ import {
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RegexMatchAndSubstitute } from '#xds/gen/envoy/type/matcher/v3/regex_pb.js';
 import { byteString, type Findings } from '../findings.ts';
+import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+import { compileSubstitution } from './substitution.ts';
 
 /** One of the clusters a route may choose. */
 export interface Destination {
@@ -44,6 +45,8 @@ export interface Forward {
   /** Highest value taken from `grpc-timeout`; 0 any; undefined: the header is not read. */
   readonly grpcTimeoutMaxMs: number | undefined;
   readonly retry: RetryRules | undefined;
+  /** What clusters that hash are asked with. */
+  readonly hash: RequestHash | undefined;
   readonly highPriority: boolean;
   /** Whether CONNECT ends here and its bytes go on as a plain connection. */
   readonly terminatesConnect: boolean;
@@ -82,9 +85,6 @@ export function compileForward(
   findings: Findings,
 ): Forward {
   const destinations = compileDestinations(action, path, findings);
-  action.hashPolicy.forEach((_, i) => {
-    findings.warn(`${path}.hash_policy[${i}]`, 'has no effect: no supported load balancer uses it');
-  });
   findings.refuse(`${path}.priority`, action.priority !== 0);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
@@ -132,6 +132,7 @@ export function compileForward(
       action.retryPolicy === undefined
         ? undefined
         : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
+    hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
     highPriority: false,
     terminatesConnect,
     upgrades,
@@ -225,22 +226,6 @@ export function compilePathRewrite(
   const { length } = matchedPrefix;
   const rewrite = byteString(prefixRewrite);
   return (full) => rewrite + full.slice(length);
-}
-
-function compileSubstitution(
-  rewrite: RegexMatchAndSubstitute,
-  path: string,
-  findings: Findings,
-): Regex | undefined {
-  const compiled = compileRegex(rewrite.pattern?.regex ?? '');
-  if (!compiled.ok) {
-    findings.error(`${path}.pattern.regex`, compiled.reason);
-    return undefined;
-  }
-  if (highestGroup(rewrite.substitution) > compiled.regex.groups) {
-    findings.error(`${path}.substitution`, 'names a group the pattern does not have');
-  }
-  return compiled.regex;
 }
 
 function compileHostRewrite(

@@ -109,7 +109,7 @@ export function compileQueryMatch(
 }
 
 /** The first value of a parameter, as it stands there; '' for one without `=`. */
-function queryValue(path: string, name: string): string | undefined {
+export function queryValue(path: string, name: string): string | undefined {
   const question = path.indexOf('?');
   if (question === -1) return undefined;
   const hash = path.indexOf('#', question);
@@ -134,7 +134,8 @@ export function compileCookieMatch(matcher: CookieMatcher, path: string, finding
   };
 }
 
-function cookieValue(headers: readonly string[], name: string): string | undefined {
+/** The value of the first cookie of that name, without quotes. */
+export function cookieValue(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== 'cookie') continue;
     for (const pair of headers[i + 1]!.split(';')) {
