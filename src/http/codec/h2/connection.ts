@@ -1,76 +1,28 @@
-/** An HTTP/2 connection (RFC 9113), as both ends have it. Bytes come in by `receive` and go out by an {@link H2Output}. */
+/**
+ * An HTTP/2 connection (RFC 9113), as both ends have it: what each frame does to the connection and
+ * its streams. Bytes come in by `receive` and go out by an {@link H2Output}.
+ */
 import type { HeaderList } from '../../header-list.ts';
-import type { H2ConnectionEvents, H2Surroundings } from './connection-events.ts';
-import { errorCode } from './frame.ts';
-import type { H2Options } from './options.ts';
-import type { H2Output } from './output.ts';
+import { ConnectionLife } from './connection-life.ts';
+import { h2Counter } from './counter.ts';
+import { violation } from './fault.ts';
+import { errorCode, MAX_WINDOW_BYTES } from './frame.ts';
+import type { FrameSink } from './frame-reader.ts';
+import type { BlockKind } from './header-block.ts';
+import { isPing, pingData, pingKind } from './ping.ts';
+import { settingId } from './settings.ts';
 import type { H2Stream } from './stream.ts';
 
-/** Writes frames; for streams. */
-export interface StreamSender {
-  response(stream: H2Stream, status: number, headers: HeaderList, endStream: boolean): void;
-  data(stream: H2Stream, data: Buffer, endStream: boolean, borrowed: boolean): void;
-  trailers(stream: H2Stream, headers: HeaderList): void;
-  end(stream: H2Stream): void;
-}
+const { protocolError, flowControlError, streamClosed, frameSizeError, compressionError } = errorCode;
 
-export abstract class H2Connection {
-  readonly options: H2Options;
-  readonly output: H2Output;
-  readonly events: H2ConnectionEvents;
-  readonly surroundings: H2Surroundings;
-  declare readonly sender: StreamSender;
-  /** Nothing is read or written any more. */
-  closed = false;
-  /** A GOAWAY was received, or one that excludes streams was sent. */
-  draining = false;
+/** Envoy's response code details of what is no message. */
+const MESSAGING = 'http2.violation.of.messaging.rule';
+/** A debug text of a GOAWAY is for a log line, not for a book. */
+const MAX_DEBUG_BYTES = 128;
 
-  constructor(
-    output: H2Output,
-    events: H2ConnectionEvents,
-    options: H2Options,
-    surroundings: H2Surroundings,
-  ) {
-    this.output = output;
-    this.events = events;
-    this.options = options;
-    this.surroundings = surroundings;
-  }
-
-  /** Streams that are open. */
-  get streamsActive(): number {
-    return 0;
-  }
-
-  /** SETTINGS, and what precedes them. To be called once, before anything else. */
-  start(): void {}
-
-  /** Bytes from the peer, split anywhere. `chunk` must stay as it is until this returns. */
-  receive(chunk: Buffer): void {
-    void chunk;
-  }
-
-  /** The output has room again, or is drained. */
-  onWritable(): void {}
-
-  /** The peer closed its side, or the socket is gone: open streams end as 'connection'. */
-  onEnd(): void {}
-
-  /** Writes now what was gathered; otherwise it goes out at the end of the tick. */
-  flush(): void {}
-
-  /** GOAWAY that excludes nothing yet (RFC 9113 §6.8): no new streams, please. */
-  announceShutdown(): void {}
-
-  /** GOAWAY with the last stream that will be answered; the connection ends when its streams have. */
-  goAway(code: number = errorCode.noError): void {
-    void code;
-  }
-
-  /** GOAWAY and the end, at once: open streams end as 'connection'. */
-  destroy(code: number = errorCode.noError): void {
-    void code;
-  }
+export abstract class H2Connection extends ConnectionLife implements FrameSink {
+  /** Whose DATA frame is being read; undefined where it is to be dropped. */
+  #dataStream: H2Stream | undefined;
 
   /** For {@link H2Stream}. */
   abstract sendRequest(
@@ -84,13 +36,306 @@ export abstract class H2Connection {
     endStream: boolean,
   ): void;
 
-  /** For {@link H2Stream}. */
-  resetStream(stream: H2Stream, code: number): void {
-    void [stream, code];
+  /** HEADERS of a stream that is not open. */
+  protected abstract onUnknownHeaders(
+    streamId: number,
+    endStream: boolean,
+    dependency: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): void;
+  /** A head on a stream whose head is missing: a response. */
+  protected abstract onLateHead(stream: H2Stream, endStream: boolean): void;
+  /** Whether a stream of that id has been open. */
+  protected abstract wasOpen(streamId: number): boolean;
+
+  onDataBegin(streamId: number, flowBytes: number): void {
+    this.#dataStream = undefined;
+    this.guard.inboundDataFrames++;
+    if (!this.flow.receive(flowBytes)) {
+      this.onFault(violation(flowControlError, 'more DATA than the window of the connection'));
+      return;
+    }
+    this.#creditConnection();
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) {
+      this.#onStray(streamId, true);
+      return;
+    }
+    stream.uncreditedBytes += flowBytes;
+    if (stream.endReceived) this.failStream(stream, streamClosed, MESSAGING);
+    else if (!stream.headReceived) this.failMessage(stream, MESSAGING);
+    else if (stream.uncreditedBytes > this.flow.streamWindow)
+      this.failStream(stream, flowControlError, MESSAGING);
+    else this.#dataStream = stream;
   }
 
-  /** For {@link H2Stream}: gives the peer back what a stream that is read again has taken. */
+  onDataPart(bytes: Buffer, from: number, to: number, last: boolean, endStream: boolean): void {
+    const stream = this.#dataStream;
+    if (stream === undefined || stream.closed) return;
+    const length = to - from;
+    if (stream.bodyBytesLeft >= 0) {
+      stream.bodyBytesLeft -= length;
+      if (stream.bodyBytesLeft < 0 || (endStream && stream.bodyBytesLeft > 0)) {
+        this.failMessage(stream, MESSAGING);
+        return;
+      }
+    }
+    if (endStream) stream.endReceived = true;
+    if (length > 0 || endStream) this.#deliverData(stream, bytes.subarray(from, to), endStream);
+    if (!last || stream.closed) return;
+    if (endStream) this.settle(stream);
+    else this.creditStream(stream);
+  }
+
+  #deliverData(stream: H2Stream, data: Buffer, endStream: boolean): void {
+    try {
+      stream.handler.onData(data, endStream);
+    } catch (error) {
+      this.onHandlerError(stream, error);
+    }
+  }
+
+  /** Data of the connection is given back as it comes: what one stream does not read is only its own window. */
+  #creditConnection(): void {
+    const credit = this.flow.takeCredit();
+    if (credit === 0) return;
+    this.sender.windowUpdate(0, credit);
+    if (this.flow.beginSample(this.nowMs)) this.sender.ping(false, pingData, pingKind.bandwidth);
+  }
+
+  /** For {@link H2Stream}: gives back what the stream has taken, unless that can wait. */
   creditStream(stream: H2Stream): void {
-    void stream;
+    const { uncreditedBytes } = stream;
+    if (stream.paused || stream.endReceived || uncreditedBytes * 2 < this.flow.streamWindow) return;
+    stream.uncreditedBytes = 0;
+    this.sender.windowUpdate(stream.id, uncreditedBytes);
+  }
+
+  onHeaders(
+    streamId: number,
+    endStream: boolean,
+    dependency: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): void {
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) {
+      this.onUnknownHeaders(streamId, endStream, dependency, bytes, from, to);
+      return;
+    }
+    const isHead = !stream.headReceived;
+    if (!this.decode(bytes, from, to, isHead ? 'response' : 'trailers')) return;
+    if (stream.endReceived) this.failStream(stream, streamClosed, MESSAGING);
+    else if (dependency === streamId) this.failStream(stream, protocolError, MESSAGING);
+    else if (isHead) this.onLateHead(stream, endStream);
+    else this.#onTrailers(stream, endStream);
+  }
+
+  /** @returns false where the connection ends with a COMPRESSION_ERROR */
+  protected decode(bytes: Buffer, from: number, to: number, kind: BlockKind): boolean {
+    if (this.decoder.decode(bytes, from, to, kind, this.block, this.limits)) return true;
+    this.onFault(violation(compressionError, 'a header block cannot be decoded'));
+    return false;
+  }
+
+  #onTrailers(stream: H2Stream, endStream: boolean): void {
+    const { block } = this;
+    if (!endStream || stream.bodyBytesLeft > 0) this.failMessage(stream, MESSAGING);
+    else if (!this.accepts(stream)) return;
+    else {
+      this.events.onCount(h2Counter.trailers);
+      stream.endReceived = true;
+      try {
+        stream.handler.onTrailers(block);
+      } catch (error) {
+        this.onHandlerError(stream, error);
+      }
+      this.settle(stream);
+    }
+  }
+
+  /** Whether the block that was read is well-formed and small enough; otherwise the stream, or the connection, is ended. */
+  protected accepts(stream: H2Stream): boolean {
+    const { malformed, tooLarge } = this.block;
+    if (tooLarge !== '') {
+      this.events.onCount(h2Counter.headerOverflow);
+      this.failStream(
+        stream,
+        errorCode.internalError,
+        tooLarge === 'fields' ? 'http2.too_many_headers' : 'http2.headers_too_large',
+      );
+      return false;
+    }
+    if (malformed !== '') this.failMessage(stream, malformed);
+    return malformed === '';
+  }
+
+  /** The head of a message is in {@link block} and was accepted. */
+  protected deliverHead(stream: H2Stream, endStream: boolean): void {
+    try {
+      stream.handler.onHead(this.block, endStream);
+    } catch (error) {
+      this.onHandlerError(stream, error);
+    }
+    if (endStream) this.settle(stream);
+  }
+
+  onPriority(streamId: number, dependency: number): void {
+    const fault = this.guard.priority();
+    if (fault !== undefined) {
+      this.onFault(fault);
+      return;
+    }
+    if (dependency !== -1 && dependency !== streamId) return;
+    const code = dependency === -1 ? frameSizeError : protocolError;
+    const stream = this.streams.get(streamId);
+    if (stream !== undefined) this.failStream(stream, code, MESSAGING);
+    else this.onFault(violation(code, 'invalid PRIORITY'));
+  }
+
+  onRstStream(streamId: number, code: number): void {
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) {
+      this.#onStray(streamId, false);
+      return;
+    }
+    const refused = code === errorCode.refusedStream;
+    this.events.onCount(h2Counter.receivedReset);
+    if (refused) this.events.onCount(h2Counter.streamRefusedErrors);
+    const premature = this.isPremature(stream);
+    this.end(
+      stream,
+      code,
+      refused ? 'refused' : 'peer',
+      refused ? 'http2.remote_refuse' : 'http2.remote_reset',
+    );
+    this.onRequestOver(premature);
+  }
+
+  onWindowUpdate(streamId: number, increment: number): void {
+    const fault = this.guard.windowUpdate();
+    if (fault !== undefined) this.onFault(fault);
+    else if (streamId === 0) this.#growConnectionWindow(increment);
+    else {
+      const stream = this.streams.get(streamId);
+      if (stream !== undefined) this.#growStreamWindow(stream, increment);
+      else if (!this.wasOpen(streamId)) this.#onStray(streamId, false);
+    }
+  }
+
+  #growConnectionWindow(increment: number): void {
+    if (increment === 0) {
+      this.onFault(violation(protocolError, 'WINDOW_UPDATE of nothing'));
+    } else if (this.sender.connectionWindow + increment > MAX_WINDOW_BYTES) {
+      this.onFault(violation(flowControlError, 'the window of the connection is too large'));
+    } else {
+      this.sender.connectionWindow += increment;
+      this.sender.schedule();
+    }
+  }
+
+  #growStreamWindow(stream: H2Stream, increment: number): void {
+    if (increment === 0) {
+      this.failStream(stream, protocolError, MESSAGING);
+    } else if (this.sender.initialWindow + stream.windowOffset + increment > MAX_WINDOW_BYTES) {
+      this.failStream(stream, flowControlError, MESSAGING);
+    } else {
+      stream.windowOffset += increment;
+      this.sender.wake(stream);
+    }
+  }
+
+  onSettings(bytes: Buffer, from: number, to: number): void {
+    const { peer, sender } = this;
+    const { headerTableSize } = peer;
+    const fault = this.guard.control(this.nowMs) ?? peer.apply(bytes, from, to, !this.isServer);
+    if (fault !== undefined) {
+      this.onFault(fault);
+      return;
+    }
+    if (peer.headerTableSize !== headerTableSize) sender.encoder.setPeerLimit(peer.headerTableSize);
+    if (peer.initialWindowSize !== sender.initialWindow) this.#changeWindows(peer.initialWindowSize);
+    if (this.closed) return;
+    sender.settingsAck();
+    this.events.onPeerSettings();
+  }
+
+  /** SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams (RFC 9113 §6.9.2). */
+  #changeWindows(bytes: number): void {
+    this.sender.initialWindow = bytes;
+    for (const stream of this.streams.toArray()) {
+      if (bytes + stream.windowOffset > MAX_WINDOW_BYTES) {
+        this.onFault(violation(flowControlError, 'the window of a stream is too large'));
+        return;
+      }
+      this.sender.wake(stream);
+    }
+  }
+
+  onSettingsAck(): void {}
+
+  onPing(ack: boolean, bytes: Buffer, from: number): void {
+    if (!ack) {
+      const fault = this.guard.control(this.nowMs);
+      if (fault !== undefined) this.onFault(fault);
+      else this.sender.ping(true, bytes, from);
+    } else if (isPing(bytes, from, pingKind.bandwidth)) {
+      this.#growWindows(this.flow.endSample(this.nowMs));
+    } else if (isPing(bytes, from, pingKind.keepAlive)) {
+      this.keepAlive.onPingAck();
+    }
+  }
+
+  #growWindows(bytes: number): void {
+    if (bytes === 0) return;
+    const added = this.flow.growConnection(bytes);
+    if (added > 0) this.sender.windowUpdate(0, added);
+    if (this.flow.growStreams(bytes)) this.sender.settings([settingId.initialWindowSize, bytes]);
+  }
+
+  onGoAway(lastStreamId: number, code: number, bytes: Buffer, from: number, to: number): void {
+    const fault = this.guard.control(this.nowMs);
+    if (fault !== undefined) {
+      this.onFault(fault);
+      return;
+    }
+    this.draining = this.draining || !this.isServer;
+    for (const stream of this.isServer ? [] : this.streams.toArray()) {
+      if (stream.id > lastStreamId && !stream.closed)
+        this.end(stream, errorCode.refusedStream, 'refused', 'http2.remote_refuse');
+    }
+    this.events.onGoAway(
+      lastStreamId,
+      code,
+      bytes.toString('latin1', from, Math.min(to, from + MAX_DEBUG_BYTES)),
+    );
+    this.finishIfDrained();
+  }
+
+  /**
+   * DATA, RST_STREAM or WINDOW_UPDATE of a stream that is not open (RFC 9113 §5.1): too late for one that
+   * we reset, otherwise against the rules.
+   */
+  #onStray(streamId: number, isData: boolean): void {
+    if (!this.wasOpen(streamId)) {
+      this.onFault(violation(protocolError, 'a frame of a stream that was never opened'));
+      return;
+    }
+    const fault = this.guard.control(this.nowMs);
+    if (fault !== undefined) this.onFault(fault);
+    else if (isData && !this.resets.has(streamId)) this.sendReset(streamId, streamClosed);
+  }
+
+  /** HEADERS of a stream that is over: the block still has to be read, for the table. */
+  protected onLateHeaders(streamId: number, bytes: Buffer, from: number, to: number): void {
+    if (!this.decode(bytes, from, to, 'trailers')) return;
+    this.events.onCount(h2Counter.headersWithoutStream);
+    const fault = this.guard.control(this.nowMs);
+    if (fault !== undefined) this.onFault(fault);
+    else if (!this.resets.has(streamId))
+      this.onFault(violation(streamClosed, 'HEADERS of a stream that is closed'));
   }
 }

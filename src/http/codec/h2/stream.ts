@@ -2,6 +2,8 @@
  * One request and its response on an HTTP/2 connection. The owner acts on the stream and is told of
  * what comes through its {@link H2StreamHandler}; nothing is allocated between the two but the data.
  */
+
+import type { Timer, TimerOwner } from '#core/timer-wheel.ts';
 import type { HeaderList } from '../../header-list.ts';
 import type { H2Connection } from './connection.ts';
 import { errorCode } from './frame.ts';
@@ -53,7 +55,7 @@ export const noHandler: H2StreamHandler = {
   onDrain() {},
 };
 
-export class H2Stream {
+export class H2Stream implements TimerOwner {
   /** 0 on the client side until the request is sent. */
   id = 0;
   handler: H2StreamHandler;
@@ -92,6 +94,10 @@ export class H2Stream {
   /** Where the header of its last frame stands in the batch `lastBatch`: the end may still be put on it. */
   lastFrameAt = 0;
   lastBatch = -1;
+  /** Runs while a complete message waits for the peer's window. */
+  stallTimer: Timer | undefined = undefined;
+  /** Nothing more is wanted of the peer: see {@link finish}. */
+  finished = false;
   /** Whether onDrain is owed. */
   wasFull = false;
   openedMs = 0;
@@ -154,6 +160,24 @@ export class H2Stream {
   /** Ends the stream at once; what waits is dropped. The handler hears no more. */
   reset(code: number = errorCode.cancel): void {
     this.connection.resetStream(this, code);
+  }
+
+  /**
+   * The owner is done with the stream: what still comes is dropped, what waits is sent, and if the peer's
+   * side is not complete by then, the stream is reset with NO_ERROR (RFC 9113 §8.1). A message that was not
+   * ended is reset at once. The handler hears no more.
+   */
+  finish(): void {
+    this.handler = noHandler;
+    if (!this.ended || this.endSent) this.reset(this.ended ? errorCode.noError : errorCode.internalError);
+    if (this.closed) return;
+    this.finished = true;
+    this.resume();
+  }
+
+  /** For the timer wheel. */
+  onTimer(): void {
+    this.connection.onStalled(this);
   }
 
   /** What the peer may still send by its window comes all the same. */
