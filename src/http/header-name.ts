@@ -174,6 +174,8 @@ export function hashStep(hash: number, lowerCode: number): number {
 }
 
 const SLOTS = 1024;
+/** Slots of {@link findName} are below this; some are empty. */
+export const NAME_SLOTS: number = SLOTS;
 const names: (string | undefined)[] = new Array(SLOTS).fill(undefined);
 const marks = new Int32Array(SLOTS);
 for (const [name, marksOfName] of Object.entries(known)) {
@@ -204,7 +206,22 @@ export function findName(text: string, from: number, to: number, hash: number): 
   return -1;
 }
 
-/** The interned name in a slot of {@link findName}. */
+/** As {@link findName}, for bytes that are in lower case already. */
+export function findNameBytes(bytes: Uint8Array, from: number, to: number, hash: number): number {
+  const length = to - from;
+  let slot = slotOf(hash);
+  for (let name = names[slot]; name !== undefined; name = names[slot]) {
+    if (name.length === length) {
+      let i = 0;
+      while (i < length && bytes[from + i] === name.charCodeAt(i)) i++;
+      if (i === length) return slot;
+    }
+    slot = (slot + 1) & (SLOTS - 1);
+  }
+  return -1;
+}
+
+/** The interned name in a slot that {@link findName} gave. */
 export function nameAt(slot: number): string {
   return names[slot]!;
 }
