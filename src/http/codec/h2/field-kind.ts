@@ -129,7 +129,7 @@ export class FieldName {
     }
     const slot = findNameBytes(bytes, from, to, hash);
     if (slot === -1) {
-      this.name = bytes.latin1Slice(from, to);
+      this.name = bytes.toString('latin1', from, to);
       this.info = REGULAR;
       return;
     }
@@ -138,7 +138,7 @@ export class FieldName {
   }
 
   #readOther(bytes: Buffer, from: number, to: number): void {
-    this.name = bytes.latin1Slice(from, to);
+    this.name = bytes.toString('latin1', from, to);
     this.info = INVALID;
     if (bytes[from] !== COLON) return;
     for (const [name, kindOfName] of pseudoNames) {

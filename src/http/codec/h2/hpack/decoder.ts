@@ -186,12 +186,12 @@ export class HpackDecoder {
     if (end > to) return -1;
     if (first < HUFFMAN) {
       this.#classes = classesOf(bytes, pos, end);
-      this.#value = bytes.latin1Slice(pos, end);
+      this.#value = bytes.toString('latin1', pos, end);
     } else {
       const decoded = decode(bytes, pos, end);
       if (decoded === -1) return -1;
       this.#classes = classesOf(scratch, 0, decoded);
-      this.#value = scratch.latin1Slice(0, decoded);
+      this.#value = scratch.toString('latin1', 0, decoded);
     }
     return end;
   }

@@ -15,7 +15,7 @@ function decode(hex: string): string | undefined {
   const coded = Buffer.from(hex, 'hex');
   const to = Buffer.alloc(decodedBytesAtMost(coded.length));
   const length = decodeHuffman(coded, 0, coded.length, to);
-  return length === -1 ? undefined : to.latin1Slice(0, length);
+  return length === -1 ? undefined : to.toString('latin1', 0, length);
 }
 
 describe('strings of RFC 7541, Appendix C', () => {
