@@ -13,23 +13,36 @@ export type PeerName = keyof typeof peers;
 
 export const peersFolder: string = resolve(import.meta.dirname, '../../.peers');
 
-/** Path of the peer's program. Pinned ones count only as `npm run peers` installed them. */
+/**
+ * Path of the peer's program: of a set of Python packages the interpreter that has them, of a set of Node
+ * packages their `node_modules`. Pinned ones count only as `npm run peers` installed them.
+ */
 export function findPeer(name: PeerName): string | undefined {
-  const pinned = !('apt' in peers[name]);
-  const folders = pinned
-    ? [join(peersFolder, 'bin')]
-    : [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+  return placesOf(name).find(isExecutable);
+}
+
+function placesOf(name: PeerName): string[] {
+  const peer = peers[name];
+  if ('apt' in peer) {
+    const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+    return folders.map((folder) => join(folder, name));
+  }
+  if ('npm' in peer) return [join(peersFolder, name, 'node_modules')];
+  if ('pip' in peer && !('file' in peer)) return [join(peersFolder, name, 'bin/python')];
+  return [join(peersFolder, 'bin', name)];
 }
 
 /**
  * Path of the peer's program, or undefined after the test was marked as skipped: return then.
- * Throws where peers are required.
+ * Throws where peers are required, but for one that peers.json calls optional: not every registry has it.
  */
 export function requirePeer(t: Pick<TestContext, 'skip'>, name: PeerName): string | undefined {
   const found = findPeer(name);
-  if (found === undefined) doWithout(t, `${name} is not installed: npm run peers ${name}`);
-  return found;
+  if (found !== undefined) return found;
+  const reason = `${name} is not installed: npm run peers ${name}`;
+  if ('optional' in peers[name]) t.skip(reason);
+  else doWithout(t, reason);
+  return undefined;
 }
 
 /** Path below HEDDLE_TESTDATA, or undefined after the test was marked as skipped: return then. */
