@@ -11,6 +11,7 @@ import {
   HttpProtocolOptionsSchema,
 } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Findings } from '../findings.ts';
+import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import type { PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 
@@ -27,15 +28,18 @@ interface Chosen {
   readonly common: CommonOptions | undefined;
   readonly commonPath: string;
   readonly http1: Http1ProtocolOptions | undefined;
+  readonly http1Path: string;
   readonly http2: Http2ProtocolOptions | undefined;
   readonly http2Path: string;
 }
 
 export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
-  const { protocol, common, commonPath: at, http1, http2, http2Path } = choose(cluster, findings);
+  const { protocol, common, commonPath: at, http1, http1Path, http2, http2Path } = choose(cluster, findings);
   findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
+  const headerCase = readHeaderCase(http1, http1Path, findings);
   const limits: DecoderLimits = {
+    keepCase: headerCase === 'preserve',
     maxHeadBytes: (common?.maxResponseHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
   };
@@ -47,6 +51,7 @@ export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     maxConnectionDurationMs:
       findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
     limits,
+    properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
     http2: readHttp2Options(
       http2,
@@ -69,6 +74,7 @@ function choose(cluster: Cluster, findings: Findings): Chosen {
     common: cluster.commonHttpProtocolOptions,
     commonPath: 'common_http_protocol_options',
     http1: undefined,
+    http1Path: '',
     http2: cluster.http2ProtocolOptions,
     http2Path: 'http2_protocol_options',
   };
@@ -102,6 +108,7 @@ function chooseFrom(options: HttpProtocolOptions, path: string, findings: Findin
         ...base,
         protocol: isHttp2 ? 'http2' : 'http1',
         http1: protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined,
+        http1Path: `${path}.explicit_http_config.http_protocol_options`,
         http2: isHttp2 ? protocolConfig.value : undefined,
         http2Path: `${path}.explicit_http_config.http2_protocol_options`,
       };
@@ -109,12 +116,14 @@ function chooseFrom(options: HttpProtocolOptions, path: string, findings: Findin
     case 'autoConfig':
     case 'useDownstreamProtocolConfig': {
       const isAuto = choice.case === 'autoConfig';
+      const name = isAuto ? 'auto_config' : 'use_downstream_protocol_config';
       return {
         ...base,
         protocol: isAuto ? 'auto' : 'downstream',
         http1: choice.value.httpProtocolOptions,
+        http1Path: `${path}.${name}.http_protocol_options`,
         http2: choice.value.http2ProtocolOptions,
-        http2Path: `${path}.${isAuto ? 'auto_config' : 'use_downstream_protocol_config'}.http2_protocol_options`,
+        http2Path: `${path}.${name}.http2_protocol_options`,
       };
     }
     default:
@@ -122,6 +131,13 @@ function chooseFrom(options: HttpProtocolOptions, path: string, findings: Findin
         `${path}.upstream_protocol_options`,
         'is missing: say explicit_http_config, auto_config or use_downstream_protocol_config',
       );
-      return { ...base, protocol: 'http1', http1: undefined, http2: undefined, http2Path: path };
+      return {
+        ...base,
+        protocol: 'http1',
+        http1: undefined,
+        http1Path: path,
+        http2: undefined,
+        http2Path: path,
+      };
   }
 }

@@ -2,6 +2,7 @@
  * What an exchange knows of the connection it came on: one request's place on it, whatever the
  * version of HTTP. An HTTP/1 connection has one such place, an HTTP/2 connection one a stream.
  */
+import type { RawNames } from '#http/codec/h1/header-case.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { DownstreamFacts } from './runtime.ts';
 
@@ -25,6 +26,8 @@ export interface RequestHead {
   readonly hasBody: boolean;
   /** Protocol the client wants instead, such as `websocket`; '' for none. */
   readonly upgrade: string;
+  /** Names of the fields as they were written, where that is kept. */
+  readonly rawNames: RawNames | undefined;
 }
 
 export interface ResponseHead {
@@ -41,6 +44,8 @@ export interface ResponseHead {
   readonly opaque: boolean;
   /** Protocol switched to with 101; '' else. */
   readonly upgrade: string;
+  /** How HTTP/1 writes the names, where the upstream's form is kept. */
+  readonly rawNames: RawNames | undefined;
   /** Whether this request must be the last on its connection (HTTP/1). */
   readonly close: boolean;
 }

@@ -3,6 +3,7 @@
  * and back. It is the access record as well, filled on the way.
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
+import type { RawNames } from '#http/codec/h1/header-case.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
@@ -42,6 +43,9 @@ export class HttpExchange extends TimedRecord implements Exchange {
   responseStarted = false;
   /** Protocol the client asks for as it wrote it, '' for none. */
   upgrade = '';
+  /** How HTTP/1 writes the names of fields, where the sender's form is kept. */
+  requestNames: RawNames | undefined;
+  responseNames: RawNames | undefined;
   /** Protocol the upstream changed to with 101. */
   upgradedTo = '';
 
@@ -85,6 +89,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
       this.#minor = head.minor;
       this.#hasBody = head.hasBody;
       this.upgrade = head.upgrade;
+      this.requestNames = head.rawNames;
       if (head.minor === 0) this.protocol = 'HTTP/1.0';
       if (!this.#hasBody) {
         this.requestDone = true;
@@ -366,6 +371,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
       endStream,
       opaque,
       upgrade: this.upgradedTo,
+      rawNames: this.responseNames,
       close: this.#closeAfter,
     });
   }

@@ -290,6 +290,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const { destination } = this.#chosen;
     if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
     if (route.response.length > 0) mutate(headers, route.response, exchange);
+    exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
   }
 

@@ -13,6 +13,7 @@ import {
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { CataloguedFilter, Direction, HttpFilter } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
+import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
@@ -35,6 +36,8 @@ export interface HcmSettings {
   readonly codec: 'auto' | 'http1' | 'http2';
   readonly limits: DecoderLimits;
   readonly http2: H2Options;
+  /** Whether HTTP/1 responses have names `Like-This`. */
+  readonly properCase: boolean;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'if-absent' | 'pass-through';
   readonly via: string;
@@ -94,7 +97,9 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     findings.durationMs(`${at}.${name}`, duration) ?? otherwise;
   const { filters, router } = readFilters(hcm, context, findings);
   const { inlineRoutes, routeName } = readRoutes(hcm, at, findings);
+  const headerCase = readHeaderCase(h1, `${at}.http_protocol_options`, findings);
   const limits: DecoderLimits = {
+    keepCase: headerCase === 'preserve',
     maxHeadBytes: (hcm.maxRequestHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
   };
@@ -109,6 +114,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     logs,
     codec: codecs[hcm.codecType] ?? 'auto',
     limits,
+    properCase: headerCase === 'proper',
     http2: readHttp2Options(
       hcm.http2ProtocolOptions,
       {
@@ -185,10 +191,6 @@ function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Fin
   }
   findings.refuse(`${at}.scheme_header_transformation`, hcm.schemeHeaderTransformation !== undefined);
   findings.refuse(`${at}.internal_address_config`, (hcm.internalAddressConfig?.cidrRanges.length ?? 0) > 0);
-  findings.refuse(
-    `${at}.http_protocol_options.header_key_format`,
-    hcm.httpProtocolOptions?.headerKeyFormat !== undefined,
-  );
   findings.refuse(
     `${at}.http_protocol_options.send_fully_qualified_url`,
     hcm.httpProtocolOptions?.sendFullyQualifiedUrl === true,

@@ -1,4 +1,5 @@
 /** What a router knows of the connections to an endpoint, whatever they speak. */
+import type { RawNames } from '#http/codec/h1/header-case.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -23,6 +24,8 @@ export interface OutgoingRequest {
   readonly requestHeaders: HeaderList;
   /** Protocol asked for instead (`websocket`); '' for none. */
   readonly upgrade: string;
+  /** How HTTP/1 writes the names, where the client's form is kept. */
+  readonly requestNames: RawNames | undefined;
 }
 
 /** The head of a response as a codec read it, in the form of HTTP/1.1. */
@@ -38,6 +41,8 @@ export interface IncomingResponse {
   readonly contentLength: number;
   /** Whether nothing follows. */
   readonly endStream: boolean;
+  /** Names of the fields as they were written, where that is kept. */
+  readonly rawNames: RawNames | undefined;
 }
 
 /** Who sent the request that is on a stream. */

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type DecoderEvents, type DecoderLimits, ResponseDecoder } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
+import { type RawNames, writeFields, writtenName } from '#http/codec/h1/header-case.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -74,21 +75,30 @@ export class Http1Connection implements UpstreamStream, DecoderEvents {
     decoder.requestMethod = method;
     decoder.upgradeAsked = upgrade !== '';
     const target = method === 'CONNECT' ? authority : request.path;
-    let text = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    const { properCase } = this.#pool;
+    const raw = request.requestNames;
+    let text = `${method} ${target} HTTP/1.1\r\n${this.#own('host', raw)}: ${authority}\r\n`;
+    text += writeFields(headers, raw, properCase);
     if (upgrade !== '' || method === 'CONNECT') {
       this.#framing = OPAQUE;
-      if (upgrade !== '') text += `connection: Upgrade\r\nupgrade: ${upgrade}\r\n`;
+      if (upgrade !== '')
+        text += `${this.#own('connection', raw)}: Upgrade\r\n${this.#own('upgrade', raw)}: ${upgrade}\r\n`;
     } else if (headerOf(headers, 'content-length') !== undefined) this.#framing = endStream ? NONE : PLAIN;
     else if (endStream) {
       this.#framing = NONE;
-      if (!usuallyBodyless(method)) text += 'content-length: 0\r\n';
+      if (!usuallyBodyless(method)) text += `${this.#own('content-length', raw)}: 0\r\n`;
     } else {
       this.#framing = CHUNKED;
-      text += 'transfer-encoding: chunked\r\n';
+      text += `${this.#own('transfer-encoding', raw)}: chunked\r\n`;
     }
     this.#writeText(`${text}\r\n`);
     if (endStream) this.#requestDone = true;
+  }
+
+  /** A name of ours, in the case of the others. */
+  #own(name: string, raw: RawNames | undefined): string {
+    const { properCase } = this.#pool;
+    return raw === undefined && !properCase ? name : writtenName(name, raw, properCase);
   }
 
   sendData(data: Buffer): void {

@@ -50,6 +50,10 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     return this.#settings.sendsTrailers;
   }
 
+  get properCase(): boolean {
+    return this.#settings.properCase;
+  }
+
   onException(error: unknown): void {
     this.#deps.onException(error);
   }

@@ -29,6 +29,7 @@ const reasons: Readonly<Record<ResetCause, ResetReason>> = {
 export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHandler {
   readonly major = 2;
   readonly connection = '';
+  readonly rawNames = undefined;
   status = 0;
   headers: HeaderList = [];
   marks = 0;

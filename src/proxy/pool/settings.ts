@@ -20,6 +20,8 @@ export interface PoolSettings {
   readonly limits: DecoderLimits;
   /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
   readonly sendsTrailers: boolean;
+  /** Whether names are written `Like-This` to HTTP/1 endpoints. */
+  readonly properCase: boolean;
   readonly http2: H2Options;
 }
 

@@ -90,6 +90,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
       connection: '',
       contentLength: -1,
       endStream: false,
+      rawNames: undefined,
     };
     this.#handler!.onResponseHead(head);
     this.#handler?.onReadDone();

@@ -6,6 +6,7 @@ import type { HeaderList } from '../../header-list.ts';
 import { ChunkReader } from './chunked.ts';
 import { type Fault, faults } from './fault.ts';
 import { FieldReader } from './fields.ts';
+import type { RawNames } from './header-case.ts';
 import { RequestLine, StatusLine } from './start-line.ts';
 
 export interface DecoderLimits {
@@ -13,6 +14,8 @@ export interface DecoderLimits {
   readonly maxHeadBytes: number;
   /** Fields of a head, or of trailers. */
   readonly maxFields: number;
+  /** Whether names are kept as they were written. */
+  readonly keepCase?: boolean;
 }
 
 /** Envoy's defaults. */
@@ -66,7 +69,7 @@ abstract class Decoder {
 
   constructor(events: DecoderEvents, limits: DecoderLimits) {
     this.events = events;
-    this.fields = new FieldReader(limits.maxFields);
+    this.fields = new FieldReader(limits.maxFields, limits.keepCase === true);
     this.#maxHeadBytes = limits.maxHeadBytes;
   }
 
@@ -74,6 +77,11 @@ abstract class Decoder {
   protected abstract readStart(text: string): number | Fault;
   /** After the fields: sets `body` to how the message is framed, 0 for no body, -1 for an interim head. */
   protected abstract frame(): Fault | undefined;
+
+  /** Names of the head read last as they were written, where that is kept. */
+  get rawNames(): RawNames | undefined {
+    return this.fields.rawNames;
+  }
 
   /** Whether a message has begun and not ended. */
   get inMessage(): boolean {

@@ -31,10 +31,15 @@ export class FieldReader {
   /** Value of `upgrade` where `connection` lists it; '' for none. */
   upgrade = '';
 
-  readonly #maxFields: number;
+  /** Lower case, as written, and so on; undefined where that is not kept. */
+  rawNames: string[] | undefined;
 
-  constructor(maxFields: number) {
+  readonly #maxFields: number;
+  readonly #keepCase: boolean;
+
+  constructor(maxFields: number, keepCase = false) {
     this.#maxFields = maxFields;
+    this.#keepCase = keepCase;
   }
 
   /** Reads `text[at..end)`, whose every line ends with CR LF. */
@@ -49,6 +54,7 @@ export class FieldReader {
     this.host = '';
     this.connection = '';
     this.upgrade = '';
+    if (this.#keepCase) this.rawNames = [];
     const maxStrings = this.#maxFields * 2;
     let pos = at;
     while (pos < end) {
@@ -62,8 +68,9 @@ export class FieldReader {
       if (pos === nameAtPos || text.charCodeAt(pos) !== COLON) {
         return text.charCodeAt(pos) === LF ? faults.lineEnd : faults.fieldName;
       }
-      const slot = findName(text, nameAtPos, pos, hash);
-      const name = slot === -1 ? text.slice(nameAtPos, pos).toLowerCase() : nameAt(slot);
+      const nameEnd = pos;
+      const slot = findName(text, nameAtPos, nameEnd, hash);
+      const name = slot === -1 ? text.slice(nameAtPos, nameEnd).toLowerCase() : nameAt(slot);
       let char = text.charCodeAt(++pos);
       while (char === SPACE || char === TAB) char = text.charCodeAt(++pos);
       const valueAt = pos;
@@ -76,6 +83,7 @@ export class FieldReader {
       const value = text.slice(valueAt, valueEnd);
       pos += 2;
       fields.push(name, value);
+      if (this.#keepCase) this.rawNames!.push(name, text.slice(nameAtPos, nameEnd));
       if (fields.length > maxStrings) return faults.tooManyFields;
       if (slot !== -1) {
         const marks = marksAt(slot);

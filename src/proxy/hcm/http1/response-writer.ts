@@ -1,4 +1,6 @@
 /** Responses as HTTP/1.1 on a downstream connection: one after the other, each framed as the client can read it. */
+
+import { writeFields, writtenName } from '#http/codec/h1/header-case.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { statusLine } from '#http/status.ts';
 import type { ResponseHead } from '../downstream-stream.ts';
@@ -19,39 +21,48 @@ const LAST_CHUNK = '0\r\n\r\n';
 
 export class ResponseWriter {
   readonly #output: ResponseOutput;
+  readonly #properCase: boolean;
   #framing = NONE;
 
-  constructor(output: ResponseOutput) {
+  constructor(output: ResponseOutput, properCase: boolean) {
     this.#output = output;
+    this.#properCase = properCase;
   }
 
   /** @returns whether the connection has to be closed after this response. */
   head(head: ResponseHead): boolean {
     const { status, headers, minor, close } = head;
     let text = statusLine(status);
-    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
+    text += writeFields(headers, head.rawNames, this.#properCase);
     if (head.opaque) {
       this.#framing = OPAQUE;
-      if (status === 101) text += `connection: upgrade\r\nupgrade: ${head.upgrade}\r\n`;
+      if (status === 101)
+        text += `${this.#own('connection', head)}: upgrade\r\n${this.#own('upgrade', head)}: ${head.upgrade}\r\n`;
       this.#output.writeText(`${text}\r\n`);
       return true;
     }
-    if (close) text += 'connection: close\r\n';
-    else if (minor === 0) text += 'connection: keep-alive\r\n';
+    if (close) text += `${this.#own('connection', head)}: close\r\n`;
+    else if (minor === 0) text += `${this.#own('connection', head)}: keep-alive\r\n`;
     let mustClose = close;
     this.#framing = PLAIN;
     if (head.requestMethod === 'HEAD' || status === 204 || status === 304) this.#framing = NONE;
     else if (head.endStream) {
       this.#framing = NONE;
-      if (head.contentLength === -1) text += 'content-length: 0\r\n';
+      if (head.contentLength === -1) text += `${this.#own('content-length', head)}: 0\r\n`;
     } else if (head.contentLength === -1) {
       if (minor === 1) {
         this.#framing = CHUNKED;
-        text += 'transfer-encoding: chunked\r\n';
+        text += `${this.#own('transfer-encoding', head)}: chunked\r\n`;
       } else mustClose = true;
     }
     this.#output.writeText(`${text}\r\n`);
     return mustClose;
+  }
+
+  /** A name of ours, in the case of the others. */
+  #own(name: string, { rawNames }: ResponseHead): string {
+    if (rawNames === undefined && !this.#properCase) return name;
+    return writtenName(name, rawNames, this.#properCase);
   }
 
   /** Whether bytes without framing follow the head. */

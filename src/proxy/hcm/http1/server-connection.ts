@@ -27,7 +27,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   readonly major = 1;
   readonly runtime: HcmRuntime;
   readonly facts: DownstreamFacts;
-  readonly #writer: ResponseWriter = new ResponseWriter(this);
+  readonly #writer: ResponseWriter;
   readonly #socket: Duplex;
   readonly #decoder: RequestDecoder;
   readonly #openedMs: number;
@@ -60,6 +60,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#socket = socket;
     this.#onClose = onClose;
     this.#decoder = new RequestDecoder(this, runtime.settings.limits);
+    this.#writer = new ResponseWriter(this, runtime.settings.properCase);
     const { stats, settings, clock, wheel } = runtime;
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);

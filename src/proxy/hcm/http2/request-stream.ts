@@ -18,6 +18,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   readonly major = 2;
   readonly minor = 1;
   readonly connection = '';
+  readonly rawNames = undefined;
   method = '';
   target = '';
   host = '';
