@@ -1,19 +1,17 @@
 /**
  * A log-linear histogram: 90 bins a decade, so that any quantile is within 10 % of the truth, in
- * 12 KB once something was recorded. Prometheus' buckets are counted beside them, exactly.
+ * 720 bytes for each decade that values fell into. Prometheus' buckets are counted beside them, exactly.
  *
  * Source: circllhist (https://arxiv.org/abs/2001.06561), with a fixed range instead of a sparse one.
  */
 import type { Histogram } from './metrics-contract.ts';
+import { type AllocateSlots, ownSlots } from './slots.ts';
 
-const BINS_PER_DECADE = 90;
+export const BINS_PER_DECADE = 90;
 /** Lowest and highest powers of ten with bins of their own; what lies outside goes to the outermost bin. */
 const LOWEST_EXPONENT = -2;
 const HIGHEST_EXPONENT = 8;
-const BINS = 1 + (HIGHEST_EXPONENT - LOWEST_EXPONENT + 1) * BINS_PER_DECADE;
-
-/** Quantiles as Envoy prints them on `/stats`. */
-export const shownQuantiles: readonly number[] = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
+export const DECADES: number = HIGHEST_EXPONENT - LOWEST_EXPONENT + 1;
 
 /** Envoy's buckets for a histogram without configuration of its own (also Istio's, in milliseconds). */
 export const defaultBucketBounds: readonly number[] = [
@@ -21,136 +19,152 @@ export const defaultBucketBounds: readonly number[] = [
   3_600_000,
 ];
 
-/** Bin 0 holds zero and below. Bins of 1 to 9.9 start at every tenth of the power of ten. */
+/** Index over all decades; -1 holds zero and below. Bins of 1 to 9.9 start at every tenth of the power of ten. */
 function binOf(value: number): number {
-  if (!(value > 0)) return 0;
+  if (!(value > 0)) return -1;
   let exponent = Math.floor(Math.log10(value));
-  if (exponent < LOWEST_EXPONENT) return 1;
-  if (exponent > HIGHEST_EXPONENT) return BINS - 1;
+  if (exponent < LOWEST_EXPONENT) return 0;
+  if (exponent > HIGHEST_EXPONENT) return DECADES * BINS_PER_DECADE - 1;
   // The tiny factor keeps 0.3 (0.29999...) in the bin that starts at 0.3.
   let mantissa = Math.floor((value / 10 ** exponent) * 10 * (1 + 1e-12));
   if (mantissa >= 100) {
     mantissa = 10;
     exponent += 1;
-    if (exponent > HIGHEST_EXPONENT) return BINS - 1;
+    if (exponent > HIGHEST_EXPONENT) return DECADES * BINS_PER_DECADE - 1;
   }
-  return 1 + (exponent - LOWEST_EXPONENT) * BINS_PER_DECADE + Math.max(0, mantissa - 10);
+  return (exponent - LOWEST_EXPONENT) * BINS_PER_DECADE + Math.max(0, mantissa - 10);
 }
 
-function binStart(bin: number): number {
-  if (bin === 0) return 0;
-  const exponent = Math.floor((bin - 1) / BINS_PER_DECADE) + LOWEST_EXPONENT;
-  const mantissa = ((bin - 1) % BINS_PER_DECADE) + 10;
+/** Where the bin at `index` of a decade begins. */
+export function binStart(decade: number, index: number): number {
+  const exponent = decade + LOWEST_EXPONENT;
+  const mantissa = index + 10;
   return exponent <= 1 ? mantissa / 10 ** (1 - exponent) : mantissa * 10 ** (exponent - 1);
 }
 
-function binWidth(bin: number): number {
-  if (bin === 0) return 0;
-  const exponent = Math.floor((bin - 1) / BINS_PER_DECADE) + LOWEST_EXPONENT;
+export function binWidth(decade: number): number {
+  const exponent = decade + LOWEST_EXPONENT;
   return exponent <= 1 ? 1 / 10 ** (1 - exponent) : 10 ** (exponent - 1);
+}
+
+/** Slots of a {@link BucketHistogram}: the sum, a count for each bound, and one for what lies above. */
+export function bucketSlots(bounds: readonly number[]): number {
+  return bounds.length + 2;
 }
 
 /** Counts for given bounds only: what Istio's metrics with many label rows can afford. */
 export class BucketHistogram implements Histogram {
   readonly #bounds: readonly number[];
-  readonly #counts: Float64Array;
-  #sum = 0;
-  #count = 0;
+  readonly #slots: Float64Array;
+  readonly #at: number;
 
-  constructor(bounds: readonly number[]) {
+  constructor(bounds: readonly number[], slots: Float64Array, at: number) {
     this.#bounds = bounds;
-    this.#counts = new Float64Array(bounds.length + 1);
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-  get sum(): number {
-    return this.#sum;
+    this.#slots = slots;
+    this.#at = at;
   }
 
   record(value: number): void {
     const bounds = this.#bounds;
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
-    this.#counts[bucket]! += 1;
-    this.#sum += value;
-    this.#count += 1;
+    this.#slots[this.#at + 1 + bucket]! += 1;
+    this.#slots[this.#at]! += value;
   }
 
-  cumulativeCounts(): number[] {
-    let below = 0;
-    return this.#bounds.map((_, i) => (below += this.#counts[i]!));
+  /** Adds what was recorded here, slot by slot: the sum, then the buckets. */
+  addTo(total: Float64Array): void {
+    for (let i = 0; i < this.#bounds.length + 2; i++) total[i]! += this.#slots[this.#at + i]!;
+  }
+
+  /** Takes in what was recorded elsewhere, in the form of {@link addTo}. */
+  take(total: Float64Array): void {
+    for (let i = 0; i < this.#bounds.length + 2; i++) this.#slots[this.#at + i]! += total[i]!;
   }
 }
 
-/** Recorded values, since the start and in the last finished interval (Envoy: 5 s). */
+/** Part of a histogram: its totals, or the bins of a decade from 0 on. */
+export const TOTALS_PART = -1;
+/** Totals: the slots of the buckets, then the number of values at or below zero. */
+export const TOTALS_SLOTS: number = bucketSlots(defaultBucketBounds) + 1;
+export const ZEROS_AT: number = TOTALS_SLOTS - 1;
+
+/** How many values these totals are of. */
+export function countOf(totals: Float64Array): number {
+  let count = 0;
+  for (let i = 1; i < ZEROS_AT; i++) count += totals[i]!;
+  return count;
+}
+
+export type PartMade = (part: number, slots: Float64Array) => void;
+
+/** Recorded values since the start. Memory is taken when something is recorded. */
 export class LogLinearHistogram implements Histogram {
-  #all: Float64Array | undefined;
-  #open: Uint32Array | undefined;
-  #openCount = 0;
-  #lastInterval: Uint32Array | undefined;
-  #lastIntervalCount = 0;
+  readonly #allocate: AllocateSlots;
+  readonly #made: PartMade | undefined;
+  readonly #decades: (Float64Array | undefined)[] = [];
+  #totals: Float64Array | undefined;
   /** Exact at the bounds Prometheus shows, where bins would round. */
-  readonly #buckets = new BucketHistogram(defaultBucketBounds);
+  #buckets: BucketHistogram | undefined;
+
+  /** @param made is told each part when its memory is taken. */
+  constructor(allocate: AllocateSlots = ownSlots, made?: PartMade) {
+    this.#allocate = allocate;
+    this.#made = made;
+  }
+
+  get totals(): Float64Array | undefined {
+    return this.#totals;
+  }
 
   get count(): number {
-    return this.#buckets.count;
+    return this.#totals === undefined ? 0 : countOf(this.#totals);
   }
-  get sum(): number {
-    return this.#buckets.sum;
+
+  decade(index: number): Float64Array | undefined {
+    return this.#decades[index];
   }
 
   record(value: number): void {
-    if (this.#all === undefined || this.#open === undefined) {
-      this.#all = new Float64Array(BINS);
-      this.#open = new Uint32Array(BINS);
-    }
     const bin = binOf(value);
-    this.#all[bin]! += 1;
-    this.#open[bin]! += 1;
-    this.#openCount += 1;
-    this.#buckets.record(value);
-  }
-
-  /** Ends the running interval; its quantiles are shown until the next call. */
-  endInterval(): void {
-    if (this.#openCount === 0 && this.#lastIntervalCount === 0) return;
-    const finished = this.#open;
-    this.#open = this.#lastInterval?.fill(0) ?? new Uint32Array(BINS);
-    this.#lastInterval = finished;
-    this.#lastIntervalCount = this.#openCount;
-    this.#openCount = 0;
-  }
-
-  /** Values in the order of {@link shownQuantiles}; NaN where nothing was recorded. */
-  quantiles(): { readonly interval: readonly number[]; readonly all: readonly number[] } {
-    return {
-      interval: quantilesOf(this.#lastInterval, this.#lastIntervalCount),
-      all: quantilesOf(this.#all, this.count),
-    };
-  }
-
-  /** How many values were at most each of {@link defaultBucketBounds}. */
-  cumulativeCounts(): number[] {
-    return this.#buckets.cumulativeCounts();
-  }
-}
-
-function quantilesOf(bins: ArrayLike<number> | undefined, count: number): number[] {
-  const found: number[] = [];
-  let bin = 0;
-  let below = 0;
-  for (const quantile of shownQuantiles) {
-    if (bins === undefined || count === 0) {
-      found.push(Number.NaN);
-      continue;
+    const buckets = this.#buckets ?? this.#begin();
+    if (bin === -1) this.#totals![ZEROS_AT]! += 1;
+    else {
+      const index = Math.floor(bin / BINS_PER_DECADE);
+      const decade = this.#decades[index] ?? this.#beginDecade(index);
+      decade[bin - index * BINS_PER_DECADE]! += 1;
     }
-    const wanted = (quantile / 100) * count;
-    while (bin < BINS - 1 && (bins[bin] === 0 || below + bins[bin]! < wanted)) below += bins[bin++]!;
-    const inBin = bins[bin]!;
-    const share = inBin === 0 ? 0 : Math.min(1, Math.max(0, (wanted - below) / inBin));
-    found.push(binStart(bin) + binWidth(bin) * share);
+    buckets.record(value);
   }
-  return found;
+
+  /** Puts memory in the place of a part: this histogram shows what another thread records. */
+  show(part: number, slots: Float64Array): void {
+    if (part !== TOTALS_PART) {
+      this.#decades[part] = slots;
+      return;
+    }
+    this.#totals = slots;
+    this.#buckets = new BucketHistogram(defaultBucketBounds, slots, 0);
+  }
+
+  /** Adds counts to those of a part. */
+  take(part: number, counts: Float64Array): void {
+    if (part === TOTALS_PART) this.#buckets ?? this.#begin();
+    const slots = part === TOTALS_PART ? this.#totals! : (this.#decades[part] ?? this.#beginDecade(part));
+    for (let i = 0; i < slots.length; i++) slots[i]! += counts[i]!;
+  }
+
+  #begin(): BucketHistogram {
+    const totals = this.#allocate(TOTALS_SLOTS);
+    this.show(TOTALS_PART, totals);
+    this.#made?.(TOTALS_PART, totals);
+    return this.#buckets!;
+  }
+
+  #beginDecade(index: number): Float64Array {
+    const decade = this.#allocate(BINS_PER_DECADE);
+    this.#decades[index] = decade;
+    this.#made?.(index, decade);
+    return decade;
+  }
 }

@@ -9,7 +9,10 @@ export interface Counter {
   readonly value: number;
 }
 
-/** A value that goes both ways. */
+/**
+ * A value that goes both ways. Where several threads serve, what they `add` is summed; what they `set`
+ * is a level that all of them know alike, and the highest is shown.
+ */
 export interface Gauge {
   set(value: number): void;
   add(by: number): void;
@@ -23,6 +26,7 @@ export interface Histogram {
 
 /** A group of metrics under one dotted prefix, such as `cluster.outbound|9080||reviews`. */
 export interface Scope {
+  readonly path: string;
   counter(name: string): Counter;
   gauge(name: string): Gauge;
   histogram(name: string): Histogram;
@@ -58,6 +62,11 @@ export interface MetricRegistry {
     labelNames: readonly string[],
     bucketBounds: readonly number[],
   ): HistogramFamily;
+  /**
+   * Forgets the metrics of the scope of exactly that path: what they stood for is gone. Those already
+   * handed out count unseen.
+   */
+  removeScope(path: string): void;
   /** Prometheus text exposition (version 0.0.4). */
   prometheus(): string;
   /** Envoy's `/stats` lines: `name: value`, sorted. */

@@ -1,47 +1,23 @@
 /**
  * The metric registry of a process: Envoy's counters, gauges and histograms by dotted name, and
- * families with labels chosen at run time (Istio's). Counting is one store into a typed array.
+ * families with labels chosen at run time (Istio's). Counting is one store into a typed array. Where
+ * several threads serve, each counts in a table of its own, and what is shown is their sum.
  */
-import { BucketHistogram, defaultBucketBounds, LogLinearHistogram, shownQuantiles } from './histogram.ts';
-import type {
-  Counter,
-  CounterFamily,
-  Gauge,
-  Histogram,
-  HistogramFamily,
-  MetricRegistry,
-  Scope,
-  ScopeName,
-} from './metrics-contract.ts';
+import { Distribution, shownQuantiles } from './distribution.ts';
+import { type BucketHistogram, bucketSlots, defaultBucketBounds } from './histogram.ts';
+import { MetricTable } from './metric-table.ts';
+import type { Announce, Announcement } from './metrics-announcement.ts';
+import type { CounterFamily, HistogramFamily, MetricRegistry, Scope, ScopeName } from './metrics-contract.ts';
+import { counterSum, familyRows, gaugeSum, type MetricRow, metricRows, retire } from './metrics-sum.ts';
 import { type PrometheusFamily, renderPrometheus, type Sample } from './prometheus.ts';
+import { ownSlots, type SlotCounter, sharedSlots } from './slots.ts';
 import { extractTags } from './stat-tags.ts';
 
-const SLOTS_PER_CHUNK = 1024;
-
-class SlotCounter implements Counter, Gauge {
-  readonly #slots: Float64Array;
-  readonly #slot: number;
-  /** Whether a gauge was ever set (Envoy's `usedonly`). */
-  touched = false;
-
-  constructor(slots: Float64Array, slot: number) {
-    this.#slots = slots;
-    this.#slot = slot;
-  }
-  get value(): number {
-    return this.#slots[this.#slot]!;
-  }
-  inc(by = 1): void {
-    this.#slots[this.#slot]! += by;
-  }
-  add(by: number): void {
-    this.touched = true;
-    this.#slots[this.#slot]! += by;
-  }
-  set(value: number): void {
-    this.touched = true;
-    this.#slots[this.#slot] = value;
-  }
+/** Of a histogram: values since the start, and in the last finished interval (Envoy: 5 s). */
+export interface HistogramFigures {
+  readonly count: number;
+  /** In the order of {@link shownQuantiles}; NaN where nothing was recorded. */
+  quantiles(): { readonly interval: readonly number[]; readonly all: readonly number[] };
 }
 
 /** One metric of Envoy's kind, as the admin interface lists it. */
@@ -55,52 +31,54 @@ export type Stat =
   | {
       readonly kind: 'histogram';
       readonly name: string;
-      readonly histogram: LogLinearHistogram;
+      readonly histogram: HistogramFigures;
       readonly used: boolean;
     };
 
-interface Entry {
-  readonly path: string;
-  readonly family: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly kind: Stat['kind'];
-  readonly metric: SlotCounter | LogLinearHistogram;
+/** What one histogram had recorded when the last interval ended, and within that interval. */
+interface Interval {
+  readonly upTo: Distribution;
+  /** Undefined where that was nothing. */
+  readonly within: Distribution | undefined;
 }
 
-interface Rows<Row> {
-  readonly help: string;
-  readonly labelNames: readonly string[];
-  readonly bucketBounds: readonly number[];
-  readonly rows: Map<string, { readonly values: readonly string[]; readonly row: Row }>;
-}
-
-const ROW_SEPARATOR = '\u0000';
+const noValues = shownQuantiles.map(() => Number.NaN);
 
 export class Metrics implements MetricRegistry {
-  readonly #entries = new Map<string, Entry>();
-  readonly #counterFamilies = new Map<string, Rows<SlotCounter>>();
-  readonly #histogramFamilies = new Map<string, Rows<BucketHistogram>>();
-  #chunk = new Float64Array(SLOTS_PER_CHUNK);
-  #used = 0;
+  readonly #own: MetricTable;
+  /** Those of other threads. */
+  readonly #shown = new Set<MetricTable>();
+  readonly #intervals = new Map<string, Interval>();
+  /** What is no longer counted since `resetCounters`, of counters that other threads write. */
+  readonly #reset = new Map<string, number>();
+  readonly #beforeReading = new Set<() => void>();
+
+  /** @param announce is told of every metric, whose slots are then in shared memory. */
+  constructor(announce?: Announce) {
+    this.#own = new MetricTable(announce === undefined ? ownSlots : sharedSlots, announce);
+  }
 
   scope(name: ScopeName): Scope {
+    const table = this.#own;
+    const scope = table.scope(name);
     return {
-      counter: (metric) => this.#entry(name, metric, 'counter') as Counter & Gauge,
-      gauge: (metric) => this.#entry(name, metric, 'gauge') as Counter & Gauge,
-      histogram: (metric) => this.#entry(name, metric, 'histogram') as unknown as Histogram,
+      path: name.path,
+      counter: (metric) => table.counter(scope, metric),
+      gauge: (metric) => table.gauge(scope, metric),
+      histogram: (metric) => table.histogram(scope, metric),
     };
   }
 
-  /** Forgets every metric at or under the dotted `path`. Counters already handed out count unseen. */
   removeScope(path: string): void {
-    for (const [key, entry] of this.#entries) {
-      if (entry.path === path || entry.path.startsWith(`${path}.`)) this.#entries.delete(key);
+    this.#own.forget(path);
+    for (const map of [this.#intervals, this.#reset]) {
+      for (const key of [...map.keys()]) if (key.startsWith(`${path}\u0000`)) map.delete(key);
     }
   }
 
   counterFamily(name: string, help: string, labelNames: readonly string[]): CounterFamily {
-    const family = this.#family(this.#counterFamilies, name, help, labelNames, []);
-    return { with: (values) => rowOf(family, values, () => this.#counter()) };
+    const family = this.#own.family({ type: 'counter', name, help, labelNames, bucketBounds: [] });
+    return { with: (values) => this.#own.row(family, values) as SlotCounter };
   }
 
   histogramFamily(
@@ -109,21 +87,48 @@ export class Metrics implements MetricRegistry {
     labelNames: readonly string[],
     bucketBounds: readonly number[],
   ): HistogramFamily {
-    const family = this.#family(this.#histogramFamilies, name, help, labelNames, bucketBounds);
-    return { with: (values) => rowOf(family, values, () => new BucketHistogram(bucketBounds)) };
+    const family = this.#own.family({ type: 'histogram', name, help, labelNames, bucketBounds });
+    return { with: (values) => this.#own.row(family, values) as BucketHistogram };
+  }
+
+  /** Calls `prepare` before figures are read: to bring in what is not counted as it happens. */
+  beforeReading(prepare: () => void): void {
+    this.#beforeReading.add(prepare);
+  }
+
+  /** Shows, besides, what another thread announces to the table that is returned. */
+  showThread(): { take(announcement: Announcement): void; end(): void } {
+    const table = new MetricTable();
+    this.#shown.add(table);
+    return {
+      take: (announcement) => {
+        table.show(announcement);
+        if (announcement.kind === 'forget') this.removeScope(announcement.path);
+      },
+      // The thread is gone. What it counted stays counted; what it had open is not open any more.
+      end: () => {
+        this.#shown.delete(table);
+        retire(table, this.#own);
+      },
+    };
   }
 
   /** Every metric of Envoy's kind, sorted by name; families with labels are not among them. */
   stats(): readonly Stat[] {
-    const stats = [...this.#entries.values()].map((entry): Stat => {
-      const { path: name, metric, kind } = entry;
-      if (metric instanceof LogLinearHistogram) {
-        return { kind: 'histogram', name, histogram: metric, used: metric.count > 0 };
-      }
-      const used = metric.touched || metric.value !== 0;
-      return { kind: kind as 'counter' | 'gauge', name, value: metric.value, used };
-    });
+    const stats = this.#rows().map((row) => this.#stat(row));
     return stats.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #stat(row: MetricRow): Stat {
+    const { kind, path: name } = row;
+    if (kind === 'gauge') return { kind, name, ...gaugeSum(row) };
+    if (kind === 'counter') {
+      const value = this.#counted(row);
+      return { kind, name, value, used: value !== 0 };
+    }
+    const all = distributionOf(row);
+    const { count } = all;
+    return { kind, name, histogram: { count, quantiles: () => this.#quantiles(row, all) }, used: count > 0 };
   }
 
   lines(): string[] {
@@ -132,15 +137,22 @@ export class Metrics implements MetricRegistry {
 
   /** Sets Envoy's counters to zero (`POST /reset_counters`); gauges, histograms and families stay. */
   resetCounters(): void {
-    for (const { kind, metric } of this.#entries.values()) {
-      if (kind === 'counter' && metric instanceof SlotCounter) metric.inc(-metric.value);
-    }
+    for (const row of this.#rows()) if (row.kind === 'counter') this.#reset.set(keyOf(row), counterSum(row));
   }
 
   /** Ends the running interval of every histogram; call it every 5 s, as Envoy does. */
   endInterval(): void {
-    for (const { metric } of this.#entries.values()) {
-      if (metric instanceof LogLinearHistogram) metric.endInterval();
+    for (const row of this.#rows()) {
+      if (row.kind !== 'histogram') continue;
+      const count = row.metrics.reduce((sum, histogram) => sum + histogram.count, 0);
+      if (count === 0) continue;
+      const before = this.#intervals.get(keyOf(row));
+      if (before === undefined || count !== before.upTo.count) {
+        const upTo = distributionOf(row);
+        this.#intervals.set(keyOf(row), { upTo, within: before ? upTo.since(before.upTo) : upTo });
+      } else if (before.within !== undefined) {
+        this.#intervals.set(keyOf(row), { upTo: before.upTo, within: undefined });
+      }
     }
   }
 
@@ -151,110 +163,94 @@ export class Metrics implements MetricRegistry {
   /** What `prometheus()` renders, for a caller that filters first. */
   prometheusFamilies(): PrometheusFamily[] {
     const families = new Map<string, PrometheusFamily & { samples: Sample[] }>();
-    for (const entry of this.#entries.values()) {
-      const type = entry.kind;
-      let family = families.get(entry.family);
+    for (const row of this.#rows()) {
+      const { base, tags } = extractTags(row.name);
+      const name = familyName(row.scope.family, base);
+      const type = row.kind;
+      let family = families.get(name);
       if (family === undefined) {
-        family = { name: entry.family, type, help: '', samples: [] };
-        families.set(entry.family, family);
+        family = { name, type, help: '', samples: [] };
+        families.set(name, family);
       }
       // Two kinds under one name would make the page invalid: the first one stays.
-      if (family.type !== type) continue;
-      family.samples.push(sampleOf(entry));
+      if (family.type === type) family.samples.push(this.#sample(row, { ...tags, ...row.scope.labels }));
     }
     return [...families.values(), ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  *#labelledFamilies(): Generator<PrometheusFamily> {
-    for (const [name, { help, labelNames, rows }] of this.#counterFamilies) {
-      const samples = [...rows.values()].map(({ values, row }) => ({
-        labels: zip(labelNames, values),
-        used: true,
-        value: row.value,
-      }));
-      yield { name, type: 'counter', help, samples };
-    }
-    for (const [name, { help, labelNames, bucketBounds, rows }] of this.#histogramFamilies) {
-      const samples = [...rows.values()].map(({ values, row }) => ({
-        labels: zip(labelNames, values),
-        used: true,
-        bounds: bucketBounds,
-        counts: row.cumulativeCounts(),
-        sum: row.sum,
-        value: row.count,
-      }));
-      yield { name, type: 'histogram', help, samples };
+  #labelledFamilies(): PrometheusFamily[] {
+    return familyRows([this.#own, ...this.#shown]).map(({ family, rows }) => {
+      const { name, type, help, labelNames, bucketBounds } = family;
+      const samples = rows.map(({ values, metrics }): Sample => {
+        const labels = Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? '']));
+        if (type === 'counter') {
+          const value = metrics.reduce((sum, metric) => sum + (metric as SlotCounter).value, 0);
+          return { labels, used: true, value };
+        }
+        const total = new Float64Array(bucketSlots(bucketBounds));
+        for (const metric of metrics) (metric as BucketHistogram).addTo(total);
+        return bucketSample(labels, bucketBounds, total);
+      });
+      return { name, type, help, samples };
+    });
+  }
+
+  #sample(row: MetricRow, labels: Readonly<Record<string, string>>): Sample {
+    switch (row.kind) {
+      case 'histogram': {
+        const all = distributionOf(row);
+        const { count: value, sum } = all;
+        const counts = all.cumulativeCounts();
+        return { labels, used: value > 0, bounds: defaultBucketBounds, counts, sum, value };
+      }
+      case 'counter': {
+        const value = this.#counted(row);
+        return { labels, used: value !== 0, value };
+      }
+      case 'gauge':
+        return { labels, ...gaugeSum(row) };
     }
   }
 
-  #counter(): SlotCounter {
-    if (this.#used === SLOTS_PER_CHUNK) {
-      this.#chunk = new Float64Array(SLOTS_PER_CHUNK);
-      this.#used = 0;
-    }
-    return new SlotCounter(this.#chunk, this.#used++);
+  #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {
+    return counterSum(row) - (this.#reset.get(keyOf(row)) ?? 0);
   }
 
-  #entry(scope: ScopeName, name: string, kind: Stat['kind']): SlotCounter | LogLinearHistogram {
-    const path = scope.path === '' ? name : `${scope.path}.${name}`;
-    const key = `${kind} ${path}`;
-    const known = this.#entries.get(key);
-    if (known !== undefined) return known.metric;
-    const { base, tags } = extractTags(name);
-    const family = `envoy_${scope.family === '' ? '' : `${scope.family}_`}${base}`.replace(
-      /[^A-Za-z0-9_:]/g,
-      '_',
-    );
-    const metric = kind === 'histogram' ? new LogLinearHistogram() : this.#counter();
-    this.#entries.set(key, { path, family, labels: { ...tags, ...scope.labels }, kind, metric });
-    return metric;
+  #quantiles(row: MetricRow, all: Distribution): { interval: readonly number[]; all: readonly number[] } {
+    const { within } = this.#intervals.get(keyOf(row)) ?? {};
+    return { interval: within?.quantiles() ?? noValues, all: all.quantiles() };
   }
 
-  #family<Row>(
-    into: Map<string, Rows<Row>>,
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    bucketBounds: readonly number[],
-  ): Rows<Row> {
-    const known = into.get(name);
-    if (known === undefined) {
-      const made: Rows<Row> = { help, labelNames, bucketBounds, rows: new Map() };
-      into.set(name, made);
-      return made;
-    }
-    if (known.labelNames.join() !== labelNames.join())
-      throw new Error(`metric ${name} has other labels already`);
-    return known;
+  #rows(): MetricRow[] {
+    for (const prepare of this.#beforeReading) prepare();
+    return metricRows([this.#own, ...this.#shown]);
   }
 }
 
-function rowOf<Row>(family: Rows<Row>, values: readonly string[], make: () => Row): Row {
-  const key = values.join(ROW_SEPARATOR);
-  const known = family.rows.get(key);
-  if (known !== undefined) return known.row;
-  if (values.length !== family.labelNames.length) throw new Error('as many label values as label names');
-  const row = make();
-  // Values may be slices of a request head, which they would keep alive: `join` made a copy of them.
-  family.rows.set(key, { values: values.length === 0 ? [] : key.split(ROW_SEPARATOR), row });
-  return row;
+/** Of a scope and a name: the full path alone would not tell `a.b` of `c` from `a` of `b.c`. */
+function keyOf({ scope, name }: MetricRow): string {
+  return `${scope.path}\u0000${name}`;
 }
 
-function sampleOf({ labels, metric, kind }: Entry): Sample {
-  if (metric instanceof SlotCounter) {
-    return {
-      labels,
-      used: kind === 'gauge' ? metric.touched || metric.value !== 0 : metric.value !== 0,
-      value: metric.value,
-    };
-  }
-  const { count, sum } = metric;
-  const counts = metric.cumulativeCounts();
-  return { labels, used: count > 0, bounds: defaultBucketBounds, counts, sum, value: count };
+function distributionOf({ metrics }: Extract<MetricRow, { kind: 'histogram' }>): Distribution {
+  const all = new Distribution();
+  for (const histogram of metrics) all.add(histogram);
+  return all;
 }
 
-function zip(names: readonly string[], values: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']));
+function familyName(scope: string, base: string): string {
+  return `envoy_${scope === '' ? '' : `${scope}_`}${base}`.replace(/[^A-Za-z0-9_:]/g, '_');
+}
+
+function bucketSample(
+  labels: Readonly<Record<string, string>>,
+  bounds: readonly number[],
+  total: Float64Array,
+): Sample {
+  const [sum = 0, ...buckets] = total;
+  let below = 0;
+  const cumulative = buckets.map((count) => (below += count));
+  return { labels, used: true, bounds, counts: cumulative.slice(0, -1), sum, value: below };
 }
 
 /** Envoy's text of `/stats`: counters and gauges first, then histograms with their quantiles. */
@@ -268,7 +264,7 @@ export function renderStatLines(stats: readonly Stat[]): string[] {
   return [...numbers, ...histograms];
 }
 
-function quantileText(histogram: LogLinearHistogram): string {
+function quantileText(histogram: HistogramFigures): string {
   if (histogram.count === 0) return 'No recorded values';
   const { interval, all } = histogram.quantiles();
   const shown = (value: number): string =>

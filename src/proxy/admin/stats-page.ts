@@ -1,6 +1,6 @@
 /** `/stats` and `/stats/prometheus`, with Envoy's parameters. */
 import type { JsonValue } from '@bufbuild/protobuf';
-import { shownQuantiles } from '#observe/histogram.ts';
+import { shownQuantiles } from '#observe/distribution.ts';
 import { renderStatLines, type Stat } from '#observe/metrics.ts';
 import { prometheusContentType, renderPrometheus } from '#observe/prometheus.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
