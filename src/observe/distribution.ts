@@ -30,8 +30,9 @@ export class Distribution {
     for (let i = 0; i < DECADES; i++) {
       const decade = histogram.decade(i);
       if (decade === undefined) continue;
-      this.#decades[i] ??= new Float64Array(BINS_PER_DECADE);
-      this.#addPart(this.#decades[i], decade);
+      const mine = this.#decades[i] ?? new Float64Array(BINS_PER_DECADE);
+      this.#decades[i] = mine;
+      this.#addPart(mine, decade);
     }
   }
 
