@@ -166,13 +166,13 @@ let scratch = new DataView(new ArrayBuffer(256));
 /**
  * The hash of a byte string (one character a byte) into `into`, as unsigned halves; allocates nothing.
  *
- * @param seed 0 to 2^32 - 1.
+ * @param seedHi the high half of the seed.
  */
-export function hashByteString(text: string, seed: number, into: Word64): void {
+export function hashByteString(text: string, seed: number, into: Word64, seedHi = 0): void {
   const { length } = text;
   if (length > scratch.byteLength) scratch = new DataView(new ArrayBuffer(length * 2));
   for (let i = 0; i < length; i++) scratch.setUint8(i, text.charCodeAt(i));
-  digest(scratch, length, 0, seed);
+  digest(scratch, length, seedHi, seed);
   into.hi = hi >>> 0;
   into.lo = lo >>> 0;
 }

@@ -1,6 +1,7 @@
 /** Ring hash and Maglev as a cluster asks for them, in the old fields and in the typed configurations. */
 import {
   type Cluster,
+  Cluster_DiscoveryType as Discovery,
   Cluster_RingHashLbConfig_HashFunction as LegacyFunction,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ConsistentHashingLbConfig } from '#xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js';
@@ -68,10 +69,14 @@ export function readMaglev(config: Maglev, path: string, findings: Findings): Po
 
 function readLegacyOptions(cluster: Cluster, findings: Findings): HashingOptions {
   const config = cluster.commonLbConfig?.consistentHashingLbConfig;
-  const path = 'common_lb_config.consistent_hashing_lb_config.hash_balance_factor';
+  const path = 'common_lb_config.consistent_hashing_lb_config';
+  const { clusterDiscoveryType: type } = cluster;
+  if (config?.useHostnameForHashing === true && type.value !== Discovery.STRICT_DNS) {
+    findings.error(`${path}.use_hostname_for_hashing`, 'is only for clusters of type STRICT_DNS');
+  }
   return {
     useHostname: config?.useHostnameForHashing ?? false,
-    balanceFactor: readFactor(config?.hashBalanceFactor, path, findings),
+    balanceFactor: readFactor(config?.hashBalanceFactor, `${path}.hash_balance_factor`, findings),
   };
 }
 

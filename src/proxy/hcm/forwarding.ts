@@ -85,8 +85,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       this.#runtime.settings.router,
     );
     this.#retry = createRetryState(exchange.route!.retry, exchange, hasEnvoyHeaders);
-    this.#hashed = hashRequest(exchange, this.#chosen);
     rewriteRequest(exchange, this.#chosen, this.#timeouts, hasEnvoyHeaders, this.#runtime.settings.router);
+    this.#hashed = hashRequest(exchange, this.#chosen);
     this.#attempt();
   }
 
@@ -196,9 +196,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   onPoolReady(stream: UpstreamStream): void {
     this.#waiting = false;
     const exchange = this.#exchange;
-    const { breaker, stats } = this.#cluster;
+    const { stats } = this.#cluster;
     this.#stream = stream;
-    breaker.requests++;
     stats.upstream_rq_active.add(1);
     stats.upstream_rq_total.inc();
     const { counts } = stream.endpoint;
@@ -402,7 +401,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #leave(): void {
     if (!this.#counted) return;
     this.#counted = false;
-    this.#cluster.breaker.requests--;
+    this.#cluster.breaker.requests.release();
     this.#cluster.stats.upstream_rq_active.add(-1);
     this.#endpoint!.counts.rqActive--;
   }

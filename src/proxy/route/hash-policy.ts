@@ -110,8 +110,11 @@ function hashOfHeader(header: Header, path: string, findings: Findings): Request
     for (let i = 0; i < source.requestHeaders.length; i += 2) {
       if (source.requestHeaders[i] === name) values.push(rewritten(source.requestHeaders[i + 1]!));
     }
-    // In order, so that the order of the fields does not count.
-    return hashed(values.sort().join(''), into);
+    // In order, so that the order of the fields does not count; each hash is the seed of the next.
+    into.hi = 0;
+    into.lo = 0;
+    for (const value of values.sort()) hashByteString(value, into.lo, into, into.hi);
+    return true;
   };
 }
 
