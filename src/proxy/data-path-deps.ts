@@ -3,6 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
 
@@ -31,4 +32,6 @@ export interface DataPathDeps {
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   environment(name: string): string | undefined;
+  /** Counts that must be exact over all threads, of a resource being installed; absent where one thread serves. */
+  sharedCounts?(kind: 'cluster' | 'listener', name: string): SharedCounts | undefined;
 }

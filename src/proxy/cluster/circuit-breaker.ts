@@ -1,4 +1,5 @@
-/** Limits of a cluster (Envoy, "Circuit breaking"). Checked before something is begun. */
+/** Limits of a cluster (Envoy, "Circuit breaking"). A place is taken before something is begun. */
+import { type LimitedCount, limitedCount, type SharedCounts } from './limited-count.ts';
 
 export interface CircuitLimits {
   readonly maxConnections: number;
@@ -15,30 +16,20 @@ export const defaultCircuitLimits: CircuitLimits = {
   maxRetries: 3,
 };
 
+/** How many counts a breaker has. */
+export const CIRCUIT_COUNTS = 4;
+
 export class CircuitBreaker {
-  connections = 0;
-  pending = 0;
-  requests = 0;
-  retries = 0;
-  readonly limits: CircuitLimits;
+  readonly connections: LimitedCount;
+  readonly pending: LimitedCount;
+  readonly requests: LimitedCount;
+  readonly retries: LimitedCount;
 
-  constructor(limits: CircuitLimits) {
-    this.limits = limits;
-  }
-
-  mayConnect(): boolean {
-    return this.connections < this.limits.maxConnections;
-  }
-
-  mayWait(): boolean {
-    return this.pending < this.limits.maxPending;
-  }
-
-  mayRequest(): boolean {
-    return this.requests < this.limits.maxRequests;
-  }
-
-  mayRetry(): boolean {
-    return this.retries < this.limits.maxRetries;
+  /** @param shared counts of all threads; absent where there is one. */
+  constructor(limits: CircuitLimits, shared?: SharedCounts) {
+    this.connections = limitedCount(shared, 0, limits.maxConnections);
+    this.pending = limitedCount(shared, 1, limits.maxPending);
+    this.requests = limitedCount(shared, 2, limits.maxRequests);
+    this.retries = limitedCount(shared, 3, limits.maxRetries);
   }
 }

@@ -51,7 +51,7 @@ export class ClusterRuntime {
     this.metadata = settings.metadata;
     this.#deps = deps;
     this.stats = createClusterStats(deps.metrics, settings.name);
-    this.breaker = new CircuitBreaker(settings.circuit);
+    this.breaker = new CircuitBreaker(settings.circuit, deps.sharedCounts?.('cluster', settings.name));
     this.dynamic =
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
     const { choiceCount, activeRequestBias, policy, panicThreshold, localityWeighted } = settings;

@@ -73,7 +73,7 @@ export class RetryState {
   release(breaker: CircuitBreaker): void {
     if (!this.#counted) return;
     this.#counted = false;
-    breaker.retries--;
+    breaker.retries.release();
   }
 
   #isWorthRetry(status: number, headers: readonly string[]): boolean {
@@ -101,11 +101,10 @@ export class RetryState {
       return 'limit-exceeded';
     }
     this.#left--;
-    if (!breaker.mayRetry()) {
+    if (!breaker.retries.take()) {
       stats.upstream_rq_retry_overflow.inc();
       return 'overflow';
     }
-    breaker.retries++;
     this.#counted = true;
     stats.upstream_rq_retry.inc();
     stats.upstream_rq_retry_backoff_exponential.inc();

@@ -88,6 +88,7 @@ export interface UpstreamStream {
 
 /** A request that wants a stream. */
 export interface PoolClient {
+  /** It is counted among the requests of the cluster's circuit breaker: who gets it releases that. */
   onPoolReady(stream: UpstreamStream): void;
   /** @param reason for the access log, such as `delayed connect error: Connection refused`. */
   onPoolFailure(failure: PoolFailure, reason: string): void;

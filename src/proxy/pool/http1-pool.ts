@@ -66,13 +66,11 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       this.#attach(connection, client);
       return;
     }
-    const breaker = this.#breaker;
-    if (!breaker.mayWait()) {
+    if (!this.#breaker.pending.take()) {
       this.stats.upstream_rq_pending_overflow.inc();
       client.onPoolFailure('OVERLOADED', '');
       return;
     }
-    breaker.pending++;
     this.stats.upstream_rq_pending_total.inc();
     this.stats.upstream_rq_pending_active.add(1);
     this.#waiting.push(client);
@@ -181,7 +179,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   }
 
   #attach(connection: Http1Connection, client: PoolClient): void {
-    if (!this.#breaker.mayRequest()) {
+    if (!this.#breaker.requests.take()) {
       this.stats.upstream_rq_pending_overflow.inc();
       this.#rest(connection);
       client.onPoolFailure('OVERLOADED', '');
@@ -194,12 +192,13 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #connectIfNeeded(): void {
     const { stats, endpoint } = this;
     while (this.#connecting.size < this.#waiting.length) {
-      if (!this.#breaker.mayConnect()) {
+      const { connections } = this.#breaker;
+      if (!connections.take()) {
         stats.upstream_cx_overflow.inc();
         // A pool without any connection gets one in any case, or its requests would wait for ever.
         if (this.#busy.size + this.#idle.length + this.#connecting.size > 0) return;
+        connections.force();
       }
-      this.#breaker.connections++;
       endpoint.counts.cxTotal++;
       endpoint.counts.cxActive++;
       stats.upstream_cx_total.inc();
@@ -247,12 +246,12 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   }
 
   #leaveQueue(): void {
-    this.#breaker.pending--;
+    this.#breaker.pending.release();
     this.stats.upstream_rq_pending_active.add(-1);
   }
 
   #released(): void {
-    this.#breaker.connections--;
+    this.#breaker.connections.release();
     this.stats.upstream_cx_active.add(-1);
   }
 }

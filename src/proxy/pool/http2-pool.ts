@@ -51,13 +51,11 @@ export class Http2Pool implements ConnectionPool {
       this.#attach(connection, client);
       return;
     }
-    const breaker = this.#breaker;
-    if (!breaker.mayWait()) {
+    if (!this.#breaker.pending.take()) {
       this.stats.upstream_rq_pending_overflow.inc();
       client.onPoolFailure('OVERLOADED', '');
       return;
     }
-    breaker.pending++;
     this.stats.upstream_rq_pending_total.inc();
     this.stats.upstream_rq_pending_active.add(1);
     this.#waiting.push(client);
@@ -135,7 +133,7 @@ export class Http2Pool implements ConnectionPool {
   }
 
   #attach(connection: Http2Connection, client: PoolClient): void {
-    if (!this.#breaker.mayRequest()) {
+    if (!this.#breaker.requests.take()) {
       this.stats.upstream_rq_pending_overflow.inc();
       client.onPoolFailure('OVERLOADED', '');
       return;
@@ -157,12 +155,13 @@ export class Http2Pool implements ConnectionPool {
   #connectIfNeeded(): void {
     if (this.#connecting !== undefined || this.#waiting.length === 0) return;
     const { stats, endpoint } = this;
-    if (!this.#breaker.mayConnect()) {
+    const { connections } = this.#breaker;
+    if (!connections.take()) {
       stats.upstream_cx_overflow.inc();
       // A pool without any connection gets one in any case, or its requests would wait for ever.
       if (this.#open.length + this.#leaving.size > 0) return;
+      connections.force();
     }
-    this.#breaker.connections++;
     endpoint.counts.cxTotal++;
     endpoint.counts.cxActive++;
     stats.upstream_cx_total.inc();
@@ -217,12 +216,12 @@ export class Http2Pool implements ConnectionPool {
   }
 
   #leaveQueue(): void {
-    this.#breaker.pending--;
+    this.#breaker.pending.release();
     this.stats.upstream_rq_pending_active.add(-1);
   }
 
   #released(): void {
-    this.#breaker.connections--;
+    this.#breaker.connections.release();
     this.stats.upstream_cx_active.add(-1);
   }
 }

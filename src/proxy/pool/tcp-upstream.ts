@@ -45,6 +45,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
       onOpen: (peer, localAddress) => {
         this.peer = peer;
         this.localAddress = localAddress;
+        this.#cluster.breaker.requests.force();
         client.onPoolReady(this);
       },
       onFailed: (failure, reason) => client.onPoolFailure(failure, reason),

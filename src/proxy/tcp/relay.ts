@@ -50,13 +50,12 @@ class UpstreamRelay implements Relay {
     this.#cluster = cluster;
     this.#handler = handler;
     const { stats, breaker } = cluster;
-    if (!breaker.mayConnect()) {
+    if (!breaker.connections.take()) {
       stats.upstream_cx_overflow.inc();
       this.#closed = true;
       queueMicrotask(() => handler.onFailed('OVERLOADED', ''));
       return;
     }
-    breaker.connections++;
     stats.upstream_cx_total.inc();
     stats.upstream_cx_active.add(1);
     endpoint.counts.cxTotal++;
@@ -137,7 +136,7 @@ class UpstreamRelay implements Relay {
     this.#closed = true;
     this.#endpoint.tunnels.delete(this);
     this.#endpoint.counts.cxActive--;
-    this.#cluster.breaker.connections--;
+    this.#cluster.breaker.connections.release();
     const { stats } = this.#cluster;
     stats.upstream_cx_active.add(-1);
     stats.upstream_cx_destroy.inc();

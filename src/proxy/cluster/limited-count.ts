@@ -1,0 +1,115 @@
+/**
+ * How many of something are under way, against a limit: of this thread alone, or of all threads of the
+ * process together, where only atomic counts are exact.
+ */
+
+export interface LimitedCount {
+  readonly limit: number;
+  /** Over all threads. */
+  readonly value: number;
+  /** One more, unless that would be over the limit. */
+  take(): boolean;
+  /** One more in any case. */
+  force(): void;
+  release(): void;
+}
+
+export class OwnCount implements LimitedCount {
+  readonly limit: number;
+  value = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  take(): boolean {
+    if (this.value >= this.limit) return false;
+    this.value++;
+    return true;
+  }
+
+  force(): void {
+    this.value++;
+  }
+
+  release(): void {
+    this.value--;
+  }
+}
+
+/**
+ * Counts that all threads share: the sums, and behind them each thread's own part, so that what a
+ * thread held when it died can be taken out again.
+ */
+export class SharedCounts {
+  readonly #cells: Int32Array;
+  readonly #perThread: number;
+  readonly #thread: number;
+
+  /** @param thread the number of the one that counts here, from 0. */
+  constructor(memory: SharedArrayBuffer, perThread: number, thread: number) {
+    this.#cells = new Int32Array(memory);
+    this.#perThread = perThread;
+    this.#thread = thread;
+  }
+
+  /** Memory for `counts` counts of `threads` threads. */
+  static memory(counts: number, threads: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(counts * (threads + 1) * Int32Array.BYTES_PER_ELEMENT);
+  }
+
+  count(index: number, limit: number): LimitedCount {
+    return new SharedCount(this.#cells, index, (this.#thread + 1) * this.#perThread + index, limit);
+  }
+
+  /** Takes out what this thread, which is no more, still held. */
+  forgetThread(): void {
+    for (let i = 0; i < this.#perThread; i++) {
+      const own = (this.#thread + 1) * this.#perThread + i;
+      Atomics.sub(this.#cells, i, Atomics.exchange(this.#cells, own, 0));
+    }
+  }
+}
+
+class SharedCount implements LimitedCount {
+  readonly limit: number;
+  readonly #cells: Int32Array;
+  readonly #sum: number;
+  readonly #own: number;
+
+  constructor(cells: Int32Array, sum: number, own: number, limit: number) {
+    this.limit = limit;
+    this.#cells = cells;
+    this.#sum = sum;
+    this.#own = own;
+  }
+
+  get value(): number {
+    return Atomics.load(this.#cells, this.#sum);
+  }
+
+  take(): boolean {
+    // Taken first and given back: two threads that look first might both see the last free place.
+    if (Atomics.add(this.#cells, this.#sum, 1) >= this.limit) {
+      Atomics.sub(this.#cells, this.#sum, 1);
+      return false;
+    }
+    this.#cells[this.#own]! += 1;
+    return true;
+  }
+
+  force(): void {
+    Atomics.add(this.#cells, this.#sum, 1);
+    this.#cells[this.#own]! += 1;
+  }
+
+  release(): void {
+    Atomics.sub(this.#cells, this.#sum, 1);
+    this.#cells[this.#own]! -= 1;
+  }
+}
+
+/** The count at `index` of `shared`; one of this thread alone where nothing is shared. */
+export function limitedCount(shared: SharedCounts | undefined, index: number, limit: number): LimitedCount {
+  return shared?.count(index, limit) ?? new OwnCount(limit);
+}
