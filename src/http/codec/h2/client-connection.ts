@@ -98,8 +98,8 @@ export class H2ClientConnection extends H2Connection {
     if (!this.accepts(stream)) return;
     const { status, contentLength } = this.block;
     if (status < 200) {
-      // RFC 9113 §8.6: there is no switching of protocols; an interim response is never the end.
-      if (endStream || status === 101) this.failMessage(stream, MESSAGING);
+      // An interim response is never the end (RFC 9113 §8.1).
+      if (endStream) this.failMessage(stream, MESSAGING);
       else this.deliverHead(stream, false);
       return;
     }

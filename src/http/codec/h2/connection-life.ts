@@ -70,7 +70,11 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     this.guard = new FloodGuard(options);
     this.flow = new ReceiveFlow(options.initialStreamWindowSize, options.initialConnectionWindowSize);
     this.decoder = new HpackDecoder(options.hpackTableSize);
-    this.limits = { maxListBytes: options.maxHeaderListBytes, maxFields: options.maxHeaderFields };
+    this.limits = {
+      maxListBytes: options.maxHeaderListBytes,
+      maxFields: options.maxHeaderFields,
+      extendedConnect: isServer && options.allowConnect,
+    };
     this.keepAlive = new KeepAlive(options.keepAlive, this, surroundings);
     const { hpackTableSize, streamBufferBytes } = options;
     this.sender = new FrameSender(

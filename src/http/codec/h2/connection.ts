@@ -17,6 +17,8 @@ const { protocolError, flowControlError, streamClosed, frameSizeError, compressi
 
 /** Envoy's response code details of what is no message. */
 const MESSAGING = 'http2.violation.of.messaging.rule';
+/** The same of a frame that breaks the rules of its stream. */
+const UNKNOWN = 'http2.unknown.nghttp2.error';
 /** A debug text of a GOAWAY is for a log line, not for a book. */
 const MAX_DEBUG_BYTES = 128;
 
@@ -64,10 +66,10 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
       return;
     }
     stream.uncreditedBytes += flowBytes;
-    if (stream.endReceived) this.failStream(stream, streamClosed, MESSAGING);
+    if (stream.endReceived) this.failStream(stream, streamClosed, UNKNOWN);
     else if (!stream.headReceived) this.failMessage(stream, MESSAGING);
     else if (stream.uncreditedBytes > this.flow.streamWindow)
-      this.failStream(stream, flowControlError, MESSAGING);
+      this.failStream(stream, flowControlError, UNKNOWN);
     else this.#dataStream = stream;
   }
 
@@ -128,8 +130,8 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     }
     const isHead = !stream.headReceived;
     if (!this.decode(bytes, from, to, isHead ? 'response' : 'trailers')) return;
-    if (stream.endReceived) this.failStream(stream, streamClosed, MESSAGING);
-    else if (dependency === streamId) this.failStream(stream, protocolError, MESSAGING);
+    if (stream.endReceived) this.failStream(stream, streamClosed, UNKNOWN);
+    else if (dependency === streamId) this.failStream(stream, protocolError, UNKNOWN);
     else if (isHead) this.onLateHead(stream, endStream);
     else this.#onTrailers(stream, endStream);
   }
@@ -161,11 +163,12 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
   protected accepts(stream: H2Stream): boolean {
     const { malformed, tooLarge } = this.block;
     if (tooLarge !== '') {
-      this.events.onCount(h2Counter.headerOverflow);
+      const many = tooLarge === 'fields';
+      this.events.onCount(many ? h2Counter.headerOverflow : h2Counter.headerListTooLarge);
       this.failStream(
         stream,
         errorCode.internalError,
-        tooLarge === 'fields' ? 'http2.too_many_headers' : 'http2.headers_too_large',
+        many ? 'http2.too_many_headers' : 'http2.header_list_size_too_large',
       );
       return false;
     }
@@ -192,7 +195,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (dependency !== -1 && dependency !== streamId) return;
     const code = dependency === -1 ? frameSizeError : protocolError;
     const stream = this.streams.get(streamId);
-    if (stream !== undefined) this.failStream(stream, code, MESSAGING);
+    if (stream !== undefined) this.failStream(stream, code, UNKNOWN);
     else this.onFault(violation(code, 'invalid PRIORITY'));
   }
 
@@ -239,9 +242,9 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   #growStreamWindow(stream: H2Stream, increment: number): void {
     if (increment === 0) {
-      this.failStream(stream, protocolError, MESSAGING);
+      this.failStream(stream, protocolError, UNKNOWN);
     } else if (this.sender.initialWindow + stream.windowOffset + increment > MAX_WINDOW_BYTES) {
-      this.failStream(stream, flowControlError, MESSAGING);
+      this.failStream(stream, flowControlError, UNKNOWN);
     } else {
       stream.windowOffset += increment;
       this.sender.wake(stream);
@@ -275,7 +278,9 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     }
   }
 
-  onSettingsAck(): void {}
+  onSettingsAck(): void {
+    this.decoder.settingsAcknowledged();
+  }
 
   onPing(ack: boolean, bytes: Buffer, from: number): void {
     if (!ack) {

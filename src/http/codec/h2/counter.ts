@@ -20,6 +20,7 @@ export const h2Counter = {
   flushTimeout: 16,
   continuationFlood: 17,
   handlerError: 18,
+  headerListTooLarge: 19,
 } as const;
 
 export type H2Counter = (typeof h2Counter)[keyof typeof h2Counter];
@@ -49,4 +50,5 @@ export const h2CounterNames: readonly string[] = [
   'tx_flush_timeout',
   'continuation_flood',
   'handler_error',
+  'header_list_size_too_large',
 ];

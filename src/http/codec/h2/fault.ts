@@ -15,7 +15,7 @@ export interface H2Fault {
 
 /** A connection error of RFC 9113 §5.4.1. */
 export function violation(code: number, reason: string): H2Fault {
-  return { code, details: 'http2.violation.of.protocol', reason, counter: -1 };
+  return { code, details: 'codec_error:The_user_callback_function_failed', reason, counter: -1 };
 }
 
 /** A limit against abuse was exceeded. */

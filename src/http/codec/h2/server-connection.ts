@@ -54,7 +54,6 @@ export class H2ServerConnection extends H2Connection {
       this.onRequestOver(true);
       return;
     }
-    const { block } = this;
     const stream = new H2Stream(this, noHandler);
     stream.id = streamId;
     stream.openedMs = this.nowMs;
@@ -69,18 +68,11 @@ export class H2ServerConnection extends H2Connection {
       this.onHandlerError(stream, error);
       return;
     }
-    if (dependsOnItself)
-      this.failStream(stream, errorCode.protocolError, 'http2.violation.of.messaging.rule');
+    if (dependsOnItself) this.failStream(stream, errorCode.protocolError, 'http2.unknown.nghttp2.error');
     if (stream.closed || !this.accepts(stream)) return;
-    const connect = block.method === 'CONNECT';
-    if (block.protocol !== '' && !this.options.allowConnect) {
-      this.failMessage(stream, 'http2.violation.of.messaging.rule');
-    } else if (endStream && block.contentLength > 0 && !connect) {
-      this.failMessage(stream, 'http2.violation.of.messaging.rule');
-    } else {
-      if (!connect) stream.bodyBytesLeft = block.contentLength;
-      this.deliverHead(stream, endStream);
-    }
+    stream.bodyBytesLeft = this.block.contentLength;
+    if (endStream && stream.bodyBytesLeft > 0) this.failMessage(stream, 'http2.violation.of.messaging.rule');
+    else this.deliverHead(stream, endStream);
   }
 
   protected override onLateHead(): void {}
