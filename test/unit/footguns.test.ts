@@ -17,7 +17,7 @@ const banned: { pattern: RegExp; where: RegExp; why: string }[] = [
   {
     pattern: /rejectUnauthorized:\s*false/,
     // Discovery over TLS without a validation context trusts whoever answers, as Envoy does on the same file.
-    where: /^src\/(?!control\/serve\/|proxy\/tls\/|proxy\/apply\/grpc-transport\.ts)/,
+    where: /^src\/(?!control\/serve\/|proxy\/tls\/|proxy\/apply\/grpc-channel\.ts)/,
     why: 'only where the identity is checked after the handshake',
   },
   {

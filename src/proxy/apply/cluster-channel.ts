@@ -21,7 +21,7 @@ import {
 import type { StringMatcher } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
 import { unpackAny } from '#xds/registry.ts';
 import type { SecretMaterial, SecretStore } from '../contract.ts';
-import type { ChannelTarget, ChannelTls } from './grpc-transport.ts';
+import type { ChannelTarget, ChannelTls } from './grpc-channel.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 
 export interface ChannelDeps {
