@@ -22,6 +22,7 @@ const record: AccessRecord = {
   responseFlags: '',
   bytesReceived: 0,
   bytesSent: 12,
+  localReplyBody: '',
   routeName: 'default',
   upstreamHost: '127.0.0.2:9080',
   upstreamCluster: 'outbound|9080||reviews',

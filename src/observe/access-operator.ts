@@ -33,6 +33,7 @@ const plainOperators: Readonly<Record<string, Operator>> = {
   RESPONSE_CODE_DETAILS: (r) => orNothing(r.responseCodeDetails),
   RESPONSE_FLAGS: (r) => orNothing(r.responseFlags),
   CONNECTION_TERMINATION_DETAILS: (r) => orNothing(r.connectionTerminationDetails),
+  LOCAL_REPLY_BODY: (r) => orNothing(r.localReplyBody),
   BYTES_RECEIVED: (r) => r.bytesReceived,
   BYTES_SENT: (r) => r.bytesSent,
   DURATION: (r) => elapsed(r.startMs, r.endMs),

@@ -35,6 +35,8 @@ export interface AccessRecord {
   bytesReceived: number;
   bytesSent: number;
   routeName: string;
+  /** Body of a reply of the proxy's own before `local_reply_config` formats it. */
+  localReplyBody: string;
 
   /** `127.0.0.1:9080`; '' where none was chosen. */
   upstreamHost: string;

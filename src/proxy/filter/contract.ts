@@ -24,6 +24,8 @@ export interface LocalReply {
   readonly flag: string;
   readonly details: string;
   readonly headers?: HeaderList;
+  /** Of the body; absent: `text/plain`. */
+  readonly contentType?: string;
 }
 
 export type Verdict = undefined | 'wait' | LocalReply;

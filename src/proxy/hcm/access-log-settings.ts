@@ -1,6 +1,7 @@
 /** `AccessLog` messages as functions that write a line. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Problem } from '#core/problem.ts';
+import type { Random } from '#core/random.ts';
 import {
   type AccessLogFormat,
   compileAccessLog,
@@ -18,25 +19,36 @@ import {
 } from '#xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { DataPathDeps, LineSink } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
 
 /** A log that opens its file when the listener goes into force. */
 export interface LogTarget {
   readonly path: string;
   readonly line: FormatLine;
+  /** Undefined: every record. */
+  readonly filter: RecordFilter | undefined;
 }
 
 /** Writes the line of one record to every log. */
 export type WriteLog = (record: AccessRecord) => void;
 
-export function readAccessLogs(logs: readonly AccessLog[], path: string, findings: Findings): LogTarget[] {
+export function readAccessLogs(
+  logs: readonly AccessLog[],
+  path: string,
+  findings: Findings,
+  random?: Random,
+): LogTarget[] {
   return logs.flatMap((log, i) => {
     const at = `${path}[${i}].typed_config`;
     const target = readAccessLog(log, at, findings);
-    return target === undefined ? [] : [target];
+    const filter = log.filter && compileRecordFilter(log.filter, `${path}[${i}].filter`, random, findings);
+    return target === undefined ? [] : [{ ...target, filter }];
   });
 }
 
-function readAccessLog(log: AccessLog, at: string, findings: Findings): LogTarget | undefined {
+type Target = Omit<LogTarget, 'filter'>;
+
+function readAccessLog(log: AccessLog, at: string, findings: Findings): Target | undefined {
   const any = log.configType.value;
   switch (typeNameOf(any)) {
     case FileAccessLogSchema.typeName: {
@@ -92,7 +104,7 @@ function readAccessLog(log: AccessLog, at: string, findings: Findings): LogTarge
 
 const textFormat = (text: string): AccessLogFormat => ({ kind: 'text', text });
 
-function readFormat(
+export function readFormat(
   format: SubstitutionFormatString | undefined,
   path: string,
   findings: Findings,
@@ -114,12 +126,7 @@ function readFormat(
   }
 }
 
-function compile(
-  path: string,
-  format: AccessLogFormat,
-  at: string,
-  findings: Findings,
-): LogTarget | undefined {
+function compile(path: string, format: AccessLogFormat, at: string, findings: Findings): Target | undefined {
   const compiled = compileAccessLog(format);
   if (compiled.ok) return { path, line: compiled.value };
   findings.problems.push(
@@ -132,15 +139,18 @@ function compile(
 
 /** Opens the files. @throws the system's error. */
 export function openLogs(targets: readonly LogTarget[], deps: DataPathDeps): WriteLog {
-  const open: { readonly line: FormatLine; readonly sink: LineSink }[] = targets.map(({ path, line }) => ({
-    line,
-    sink: deps.openLog(path),
-  }));
-  if (open.length === 1) {
+  const open: {
+    readonly line: FormatLine;
+    readonly sink: LineSink;
+    readonly filter: RecordFilter | undefined;
+  }[] = targets.map(({ path, line, filter }) => ({ line, filter, sink: deps.openLog(path) }));
+  if (open.length === 1 && open[0]!.filter === undefined) {
     const [{ line, sink }] = open as [(typeof open)[0]];
     return (record) => sink.write(line(record));
   }
   return (record) => {
-    for (const { line, sink } of open) sink.write(line(record));
+    for (const { line, sink, filter } of open) {
+      if (filter === undefined || filter(record)) sink.write(line(record));
+    }
   };
 }

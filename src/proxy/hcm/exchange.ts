@@ -316,14 +316,17 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.#replyWith(reply, false);
   }
 
-  #replyWith(reply: LocalReply, fromRoute: boolean): void {
+  #replyWith(given: LocalReply, fromRoute: boolean): void {
+    const { flag, details } = given;
     if (this.responseStarted) {
-      this.abort(reply.flag, reply.details);
+      this.abort(flag, details);
       return;
     }
-    const { status, body, flag, details } = reply;
     if (flag !== '') this.addFlag(flag);
     this.responseCodeDetails = details;
+    const { localReply } = this.runtime.settings;
+    const reply = localReply === undefined ? given : localReply.rewrite(given, this);
+    const { status, body } = reply;
     const grpc = this.isGrpc && !fromRoute;
     const headers = headersOfReply(reply, grpc);
     const text = grpc ? '' : body;

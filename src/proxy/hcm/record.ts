@@ -27,6 +27,7 @@ export abstract class TrafficRecord implements AccessRecord {
   bytesReceived = 0;
   bytesSent = 0;
   routeName = '';
+  localReplyBody = '';
   upstreamHost = '';
   upstreamCluster = '';
   upstreamLocalAddress = '';

@@ -18,6 +18,7 @@ import { readHttp2Options } from '../http2/protocol-options.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
 import type { PathRules } from './path-normal.ts';
 
 export interface RouterSettings {
@@ -33,6 +34,7 @@ export interface HcmSettings {
   readonly filters: readonly HttpFilter[];
   readonly router: RouterSettings;
   readonly logs: readonly LogTarget[];
+  readonly localReply: LocalReplyRules | undefined;
   readonly codec: 'auto' | 'http1' | 'http2';
   readonly limits: DecoderLimits;
   readonly http2: H2Options;
@@ -104,7 +106,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
-  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings);
+  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps.random);
   return {
     statPrefix: hcm.statPrefix,
     routeName,
@@ -112,6 +114,12 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     filters,
     router,
     logs,
+    localReply: readLocalReply(
+      hcm.localReplyConfig,
+      `${at}.local_reply_config`,
+      context.deps.random,
+      findings,
+    ),
     codec: codecs[hcm.codecType] ?? 'auto',
     limits,
     properCase: headerCase === 'proper',

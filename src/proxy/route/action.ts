@@ -338,7 +338,8 @@ export function compileDirectResponse(
   return { kind: 'direct', status, body };
 }
 
-function inlineText(source: DataSource | undefined, path: string, findings: Findings): string {
+/** Text given inline, as a byte string. */
+export function inlineText(source: DataSource | undefined, path: string, findings: Findings): string {
   switch (source?.specifier.case) {
     case undefined:
       return '';
