@@ -75,7 +75,6 @@ export class Configuration {
     listener: new Map(),
   };
   readonly #endpoints = new Map<string, ClusterLoadAssignment>();
-  readonly #others: Needs[] = [];
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
   #settling: Promise<void> | undefined;
@@ -125,12 +124,6 @@ export class Configuration {
     this.table.warm('endpoint', message.clusterName, version, message, origin);
     this.table.activate('endpoint', message.clusterName);
     return problems;
-  }
-
-  /** Asks for what something outside the data path needs, such as a stream to a management server. */
-  alsoNeed(secrets: Dependencies['secrets'], files: readonly FileSecret[]): void {
-    this.#others.push({ routes: [], endpoints: [], secrets, files });
-    this.#announce();
   }
 
   removeCluster(name: string): void {
@@ -326,7 +319,6 @@ export class Configuration {
   }
 
   *#allNeeds(): Generator<Needs> {
-    yield* this.#others;
     for (const kind of ['cluster', 'route', 'listener'] as const) {
       yield* this.#installed[kind].values();
       for (const { needs } of this.#waiting[kind].values()) yield needs;

@@ -1,11 +1,8 @@
 /** The resources that stand in a bootstrap: all problems at once, with their place. */
 import type { Problem } from '#core/problem.ts';
-import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { LoadedBootstrap, StaticKind } from '../bootstrap/load.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
-import { fileSecretsOf } from './file-secrets.ts';
-import { managementClusters, secretsOf, speaksHttp2 } from './management-cluster.ts';
 import { unknownClusters } from './route-clusters.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 
@@ -41,19 +38,8 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
     deps.secrets.set(secret.name, parsed.value);
   });
   const known = new Set(clusters.map(({ name }) => name));
-  const servers = managementClusters(loaded.bootstrap);
   clusters.forEach((message, i) => {
     if (!isNew('clusters', i, message.name)) return;
-    // What is named only by configuration still to come is not known yet: with any to come, it may be a server too.
-    const mayServe = servers.has(message.name) || loaded.bootstrap.dynamicResources !== undefined;
-    if (mayServe && speaksHttp2(message)) {
-      // Streams to it are gRPC's affair: requests cannot be routed to it.
-      known.delete(message.name);
-      configuration.table.warm('cluster', message.name, '', message, 'static');
-      configuration.table.activate('cluster', message.name);
-      configuration.alsoNeed(secretsOf(message), fileSecretsOf(ClusterSchema, message));
-      return;
-    }
     report('clusters', i, configuration.offerCluster({ message, version: '', origin: 'static' }));
   });
   // Clusters that come by xDS cannot be known yet.
