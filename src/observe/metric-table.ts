@@ -72,7 +72,8 @@ export class MetricTable {
       const at = arena.take(1);
       counter = new SlotCounter(arena.slots, at);
       scope.counters.set(name, counter);
-      this.#announce?.({ kind: 'counter', path, name, at, slots: arena.fresh ? arena.slots : undefined });
+      const slots = arena.fresh ? arena.slots : undefined;
+      this.#announceOf(scope, { kind: 'counter', path, name, at, slots });
     }
     return counter;
   }
@@ -84,7 +85,8 @@ export class MetricTable {
       const at = arena.take(GAUGE_SLOTS);
       gauge = new SlotGauge(arena.slots, at);
       scope.gauges.set(name, gauge);
-      this.#announce?.({ kind: 'gauge', path, name, at, slots: arena.fresh ? arena.slots : undefined });
+      const slots = arena.fresh ? arena.slots : undefined;
+      this.#announceOf(scope, { kind: 'gauge', path, name, at, slots });
     }
     return gauge;
   }
@@ -93,15 +95,20 @@ export class MetricTable {
     let histogram = scope.histograms.get(name);
     if (histogram === undefined) {
       const { path } = scope;
-      const announce = this.#announce;
       histogram = new LogLinearHistogram(
         this.#allocate,
-        announce && ((part, slots) => announce({ kind: 'part', path, name, part, slots })),
+        this.#announce &&
+          ((part, slots) => this.#announceOf(scope, { kind: 'part', path, name, part, slots })),
       );
       scope.histograms.set(name, histogram);
-      announce?.({ kind: 'histogram', path, name });
+      this.#announceOf(scope, { kind: 'histogram', path, name });
     }
     return histogram;
+  }
+
+  /** Nothing of a scope that is forgotten: there may be a new one of its path. */
+  #announceOf(scope: ScopeTable, announcement: Announcement): void {
+    if (this.#announce !== undefined && this.scopes.get(scope.path) === scope) this.#announce(announcement);
   }
 
   forget(path: string): void {

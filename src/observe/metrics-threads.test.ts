@@ -113,14 +113,16 @@ describe('Metrics of several threads', () => {
   test('a scope that a thread forgets is gone, and begins anew', () => {
     const main = new Metrics();
     const { metrics } = thread(main);
+    const other = metrics.scope({ ...cluster, path: 'cluster.a.b' }).counter('c');
     metrics.scope(cluster).counter('upstream_rq_total').inc(5);
-    metrics
-      .scope({ ...cluster, path: 'cluster.a.b' })
-      .counter('c')
-      .inc();
+    const old = metrics.scope(cluster);
+    other.inc();
+    main.resetCounters();
+    other.inc();
     metrics.removeScope('cluster.a');
     assert.deepEqual(main.lines(), ['cluster.a.b.c: 1']);
     metrics.scope(cluster).counter('upstream_rq_total').inc();
+    old.counter('late').inc();
     assert.deepEqual(main.lines(), ['cluster.a.b.c: 1', 'cluster.a.upstream_rq_total: 1']);
   });
 

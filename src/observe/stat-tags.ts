@@ -9,10 +9,13 @@ export interface TaggedName {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+const workerId = /^worker_(\d+)\.(.*)$/;
 const responseCode = /^(.*_rq)_(\d{3})$/;
 const responseCodeClass = /^(.*_rq)_(\d)xx$/;
 
 export function extractTags(name: string): TaggedName {
+  const worker = workerId.exec(name);
+  if (worker !== null) return { base: `worker_${worker[2]}`, tags: { envoy_worker_id: worker[1]! } };
   const code = responseCode.exec(name);
   if (code !== null) return { base: code[1]!, tags: { envoy_response_code: code[2]! } };
   const codeClass = responseCodeClass.exec(name);

@@ -47,6 +47,25 @@ export interface Prepared {
   install(): Promise<void>;
 }
 
+/** A listener that accepts already, and is not yet in the place of the one before. */
+export interface StagedListener {
+  /** As bound; '' for an address another thread has. */
+  readonly addresses: readonly string[];
+  /** The predecessor drains. */
+  commit(): void;
+  /** Closes what it opened; the predecessor goes on as before. */
+  abandon(): void;
+}
+
+export interface PreparedListener extends Prepared {
+  /**
+   * The first half of `install`: everything that can fail.
+   *
+   * @param ports for each address, the one to take where port 0 was asked for.
+   */
+  stage(ports?: readonly number[]): Promise<StagedListener>;
+}
+
 export interface DataPath {
   /** Everything wrong with the message is in the problems, with its path; the running version is untouched. */
   prepareCluster(cluster: Cluster): Parsed<Prepared>;
@@ -63,6 +82,13 @@ export interface DataPath {
   /** Closes everything now. */
   close(): Promise<void>;
   /** For the admin interface. */
+  listeners(): readonly ListenerStatus[] | Promise<readonly ListenerStatus[]>;
+  clusters(): readonly ClusterStatus[] | Promise<readonly ClusterStatus[]>;
+}
+
+/** A data path of this thread. */
+export interface LocalDataPath extends DataPath {
+  prepareListener(listener: Listener): Parsed<PreparedListener>;
   listeners(): readonly ListenerStatus[];
   clusters(): readonly ClusterStatus[];
 }

@@ -13,6 +13,13 @@ export interface LineSink {
   write(line: string): void;
 }
 
+/** One of several threads with the same configuration, each with a data path of its own. */
+export interface ServingThread {
+  /** From 0. The first one has what only one of them can have, such as a Unix socket. */
+  readonly index: number;
+  readonly count: number;
+}
+
 export interface DataPathDeps {
   readonly clock: Clock;
   readonly random: Random;
@@ -32,6 +39,8 @@ export interface DataPathDeps {
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   environment(name: string): string | undefined;
+  /** Which of the threads that serve this is; absent where there is one. */
+  readonly thread?: ServingThread;
   /** Counts that must be exact over all threads, of a resource being installed; absent where one thread serves. */
   sharedCounts?(kind: 'cluster' | 'listener', name: string): SharedCounts | undefined;
 }

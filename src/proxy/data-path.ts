@@ -13,14 +13,22 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { type AssignedEndpoint, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
+import type { Target } from './cluster/endpoint.ts';
 import { readCluster } from './cluster/settings.ts';
-import type { ClusterStatus, DataPath, ListenerStatus, Prepared } from './contract.ts';
+import type {
+  ClusterStatus,
+  ListenerStatus,
+  LocalDataPath,
+  Prepared,
+  PreparedListener,
+  StagedListener,
+} from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
 import { DnsCache } from './dns/cache.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
 import { type ListenerDeps, ListenerRuntime } from './listen/listener.ts';
-import { readListener } from './listen/settings.ts';
+import { type ListenerSettings, readListener } from './listen/settings.ts';
 import { type ListeningSocket, SocketTable } from './listen/socket-table.ts';
 import { compileRoutes, type RouteTable } from './route/table.ts';
 
@@ -31,7 +39,7 @@ const IDLE_GRACE_MS = 1000;
 
 export type { DataPathDeps } from './data-path-deps.ts';
 
-export function createDataPath(deps: DataPathDeps): DataPath {
+export function createDataPath(deps: DataPathDeps): LocalDataPath {
   return new ProxyDataPath(deps);
 }
 
@@ -45,18 +53,22 @@ interface ActiveCluster {
   readonly follower: DnsFollower | undefined;
 }
 
-class ProxyDataPath implements DataPath {
+class ProxyDataPath implements LocalDataPath {
   readonly #deps: ListenerDeps;
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #assignments = new Map<string, readonly AssignedEndpoint[]>();
   readonly #routes = new Map<string, RouteTable>();
   readonly #listeners = new Map<string, ActiveListener>();
   readonly #draining = new Set<ActiveListener>();
-  readonly #sockets = new SocketTable();
+  readonly #sockets: SocketTable;
   readonly #exceptions: Counter;
-  #connectionId = 0;
+  #connectionId: number;
 
   constructor(deps: DataPathDeps) {
+    const { index, count } = deps.thread ?? { index: 0, count: 1 };
+    // Each thread has every count-th number.
+    this.#connectionId = index + 1 - count;
+    this.#sockets = new SocketTable(count > 1);
     this.#exceptions = deps.metrics
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
@@ -72,7 +84,7 @@ class ProxyDataPath implements DataPath {
       internal: { connect: (name) => this.#connectInternal(name) },
       routes: (name) => this.#routes.get(name),
       cluster: (name) => this.#clusters.get(name)?.runtime,
-      nextConnectionId: () => ++this.#connectionId,
+      nextConnectionId: () => (this.#connectionId += count),
       onException: (error) => this.#onException(error),
     };
   }
@@ -128,40 +140,57 @@ class ProxyDataPath implements DataPath {
     return { ok: true, value: prepared, problems };
   }
 
-  prepareListener(listener: Listener): Parsed<Prepared> {
+  prepareListener(listener: Listener): Parsed<PreparedListener> {
     const findings = new Findings();
     const settings = readListener(listener, this.#deps, findings);
-    return findings.result<Prepared>({
+    return findings.result<PreparedListener>({
       name: settings.name,
       dependencies: { routes: settings.routes, endpoints: [], secrets: settings.secrets },
-      install: async () => {
-        const runtime = new ListenerRuntime(settings, this.#deps);
-        const before = this.#listeners.get(settings.name);
-        const opened: ListeningSocket[] = [];
-        const sockets: ListeningSocket[] = [];
-        try {
-          for (const target of settings.addresses) {
-            const inherited = before?.sockets.find((socket) => this.#sockets.get(target) === socket);
-            if (inherited !== undefined) {
-              sockets.push(inherited);
-              continue;
-            }
-            const socket = await this.#sockets.listen(target, settings.backlog, (raw) => runtime.accept(raw));
-            opened.push(socket);
-            sockets.push(socket);
-          }
-        } catch (error) {
-          for (const socket of opened) socket.close();
-          runtime.close();
-          throw error;
-        }
-        for (const socket of sockets) socket.accept = (raw) => runtime.accept(raw);
-        this.#listeners.set(settings.name, { runtime, sockets });
-        if (before === undefined) return;
-        for (const socket of before.sockets) if (!sockets.includes(socket)) socket.close();
-        void this.#drainOne(before, REPLACED_DRAIN_MS);
-      },
+      stage: (ports = []) => this.#stage(settings, ports),
+      install: async () => (await this.#stage(settings, [])).commit(),
     });
+  }
+
+  async #stage(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
+    const runtime = new ListenerRuntime(settings, this.#deps);
+    const before = this.#listeners.get(settings.name);
+    const opened: ListeningSocket[] = [];
+    const sockets: ListeningSocket[] = [];
+    const addresses: string[] = [];
+    const abandon = (): void => {
+      for (const socket of opened) socket.close();
+      runtime.close();
+    };
+    try {
+      for (const [i, asked] of settings.addresses.entries()) {
+        const target = withPort(asked, ports[i]);
+        // Of a path in the file system there is one socket.
+        if (target.kind === 'pipe' && (this.#deps.thread?.index ?? 0) > 0) {
+          addresses.push('');
+          continue;
+        }
+        const known = before?.sockets.find((socket) => this.#sockets.get(target) === socket);
+        const socket =
+          known ?? (await this.#sockets.listen(target, settings.backlog, (raw) => runtime.accept(raw)));
+        if (known === undefined) opened.push(socket);
+        sockets.push(socket);
+        addresses.push(socket.address);
+      }
+    } catch (error) {
+      abandon();
+      throw error;
+    }
+    return { addresses, commit: () => this.#commit(settings.name, { runtime, sockets }), abandon };
+  }
+
+  #commit(name: string, listener: ActiveListener): void {
+    const before = this.#listeners.get(name);
+    const { runtime, sockets } = listener;
+    for (const socket of sockets) socket.accept = (raw) => runtime.accept(raw);
+    this.#listeners.set(name, listener);
+    if (before === undefined) return;
+    for (const socket of before.sockets) if (!sockets.includes(socket)) socket.close();
+    void this.#drainOne(before, REPLACED_DRAIN_MS);
   }
 
   setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[] {
@@ -178,9 +207,11 @@ class ProxyDataPath implements DataPath {
 
   removeCluster(name: string): void {
     const cluster = this.#clusters.get(name);
+    if (cluster === undefined) return;
     this.#clusters.delete(name);
-    cluster?.follower?.stop();
-    cluster?.runtime.drain();
+    cluster.follower?.stop();
+    cluster.runtime.drain();
+    this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
   }
 
   async removeListener(name: string): Promise<void> {
@@ -265,5 +296,13 @@ class ProxyDataPath implements DataPath {
     endAll();
     runtime.close();
     this.#draining.delete(listener);
+    const { statAddress } = runtime.settings;
+    const others = [...this.#listeners.values(), ...this.#draining];
+    if (others.some((other) => other.runtime.settings.statAddress === statAddress)) return;
+    this.#deps.metrics.removeScope(`listener.${statAddress}`);
   }
+}
+
+function withPort(target: Target, port: number | undefined): Target {
+  return target.kind === 'tcp' && target.port === 0 && port !== undefined ? { ...target, port } : target;
 }

@@ -8,12 +8,12 @@ import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { loadBootstrap } from '#proxy/bootstrap/load.ts';
-import type { DataPath, SecretStore } from '#proxy/contract.ts';
+import type { LocalDataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 
 export interface RunningDataPath {
-  readonly dataPath: DataPath;
+  readonly dataPath: LocalDataPath;
   readonly metrics: Metrics;
   readonly secrets: SecretStore;
   /** Lines of all access logs, in order. */

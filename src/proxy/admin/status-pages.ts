@@ -41,8 +41,8 @@ export const listenersPage: AdminPage = {
   path: '/listeners',
   method: 'GET',
   help: 'print listener info (format=json)',
-  answer(query, { dataPath }): AdminReply {
-    const listeners = dataPath.listeners();
+  async answer(query, { dataPath }): Promise<AdminReply> {
+    const listeners = await dataPath.listeners();
     if (query.get('format') !== 'json') {
       return textReply(listeners.map(({ name, addresses }) => `${name}::${addresses.join(',')}\n`).join(''));
     }
@@ -61,8 +61,8 @@ export const clustersPage: AdminPage = {
   path: '/clusters',
   method: 'GET',
   help: 'upstream cluster status (format=json)',
-  answer(query, view): AdminReply {
-    const clusters = view.dataPath.clusters();
+  async answer(query, view): Promise<AdminReply> {
+    const clusters = await view.dataPath.clusters();
     if (query.get('format') !== 'json') {
       const lines = clusters.flatMap((status) => clusterLines(status, clusterOf(view, status.name)));
       return textReply(lines.map((line) => `${line}\n`).join(''));

@@ -7,8 +7,8 @@ import type { Counter, Gauge, Histogram, Scope } from '#observe/metrics-contract
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
 import type { HttpServerConnection } from '../hcm/downstream-stream.ts';
-import { serveHttp } from '../hcm/serve.ts';
 import { createDate, type DownstreamFacts, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
+import { serveHttp } from '../hcm/serve.ts';
 import { createHttpStats } from '../hcm/stats.ts';
 import type { RouteTable } from '../route/table.ts';
 import { TcpConnection, type TcpRuntime } from '../tcp/connection.ts';
@@ -32,6 +32,9 @@ interface ListenerStats {
   readonly downstream_cx_destroy: Counter;
   readonly downstream_cx_active: Gauge;
   readonly downstream_cx_length_ms: Histogram;
+  /** `worker_N.*`: of this thread. */
+  readonly worker_cx_total: Counter;
+  readonly worker_cx_active: Gauge;
   readonly no_filter_chain_match: Counter;
   readonly downstream_pre_cx_timeout: Counter;
   readonly scope: Scope;
@@ -62,6 +65,8 @@ export class ListenerRuntime {
       downstream_cx_destroy: scope.counter('downstream_cx_destroy'),
       downstream_cx_active: scope.gauge('downstream_cx_active'),
       downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
+      worker_cx_total: scope.counter(`worker_${deps.thread?.index ?? 0}.downstream_cx_total`),
+      worker_cx_active: scope.gauge(`worker_${deps.thread?.index ?? 0}.downstream_cx_active`),
       no_filter_chain_match: scope.counter('no_filter_chain_match'),
       downstream_pre_cx_timeout: scope.counter('downstream_pre_cx_timeout'),
       scope,
@@ -79,11 +84,14 @@ export class ListenerRuntime {
     const startMs = this.#deps.clock.nowMs();
     this.#stats.downstream_cx_total.inc();
     this.#stats.downstream_cx_active.add(1);
+    this.#stats.worker_cx_total.inc();
+    this.#stats.worker_cx_active.add(1);
     this.#raw.add(socket);
     socket.on('error', ignore);
     socket.once('close', () => {
       this.#raw.delete(socket);
       this.#stats.downstream_cx_active.add(-1);
+      this.#stats.worker_cx_active.add(-1);
       this.#stats.downstream_cx_destroy.inc();
       this.#stats.downstream_cx_length_ms.record(this.#deps.clock.nowMs() - startMs);
       this.#checkIdle();
@@ -178,9 +186,7 @@ export class ListenerRuntime {
     };
     this.#runtimes.push(runtime);
     return (socket, facts) => {
-      const connection = serveHttp(socket, facts, runtime, (closed) =>
-        this.#connections.delete(closed),
-      );
+      const connection = serveHttp(socket, facts, runtime, (closed) => this.#connections.delete(closed));
       this.#connections.add(connection);
     };
   }

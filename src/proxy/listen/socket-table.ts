@@ -14,6 +14,12 @@ export interface ListeningSocket {
 
 export class SocketTable {
   readonly #open = new Map<string, ListeningSocket>();
+  readonly #shared: boolean;
+
+  /** @param shared whether other threads listen on the same ports (`SO_REUSEPORT`). */
+  constructor(shared: boolean) {
+    this.#shared = shared;
+  }
 
   get(target: Target): ListeningSocket | undefined {
     return this.#open.get(keyOf(target));
@@ -33,7 +39,7 @@ export class SocketTable {
       },
     };
     server.on('connection', (socket) => opened.accept(socket));
-    await listening(server, target, backlog);
+    await listening(server, target, backlog, this.#shared);
     (opened as { address: string }).address = addressOf(server);
     if (target.kind !== 'tcp' || target.port !== 0) this.#open.set(key, opened);
     return opened;
@@ -45,7 +51,7 @@ function keyOf(target: Target): string {
   return target.kind === 'pipe' ? target.path : target.listener;
 }
 
-function listening(server: Server, target: Target, backlog: number): Promise<void> {
+function listening(server: Server, target: Target, backlog: number, reusePort: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', () => {
@@ -53,7 +59,7 @@ function listening(server: Server, target: Target, backlog: number): Promise<voi
       server.on('error', () => {});
       resolve();
     });
-    if (target.kind === 'tcp') server.listen({ host: target.host, port: target.port, backlog });
+    if (target.kind === 'tcp') server.listen({ host: target.host, port: target.port, backlog, reusePort });
     else server.listen({ path: target.kind === 'pipe' ? target.path : '', backlog });
   });
 }
