@@ -69,6 +69,8 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly slots: unknown[];
   /** Goes on after a hook said `'wait'`; with a reply, ends instead. Nothing happens when the exchange has ended. */
   resume(reply?: LocalReply): void;
+  /** Ends it with a reply of our own, after which the client cannot go on. */
+  refuse(reply: LocalReply): void;
 }
 
 export type Direction = 'inbound' | 'outbound' | 'unspecified';

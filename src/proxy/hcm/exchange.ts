@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import type { RawNames } from '#http/codec/h1/header-case.ts';
-import { type HeaderList, headerOf } from '#http/header-list.ts';
+import { type HeaderList, hasHeader, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -59,6 +59,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
   #filterAt = 0;
   #waiting = false;
   #held: Buffer[] | undefined;
+  #trailers: HeaderList = noTrailers;
   #closeAfter = false;
   #opaque = false;
   #responseDone = false;
@@ -359,6 +360,8 @@ export class HttpExchange extends TimedRecord implements Exchange {
     const opaque = status === 101 || (this.method === 'CONNECT' && status < 300);
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
+    // A filter that changes the body takes its length away.
+    const length = hooks.length > 0 && !hasHeader(headers, 'content-length') ? -1 : contentLength;
     setOwnHeaders(headers, this.requestHeaders, runtime);
     if (opaque) this.#opaque = true;
     else if (!this.requestDone) {
@@ -370,7 +373,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
       headers,
       requestMethod: this.method,
       minor: this.#minor,
-      contentLength,
+      contentLength: length,
       endStream,
       opaque,
       upgrade: this.upgradedTo,
@@ -393,8 +396,11 @@ export class HttpExchange extends TimedRecord implements Exchange {
   respondTrailers(trailers: HeaderList): void {
     const { runtime, stream } = this;
     this.responseTrailers = trailers;
-    for (const filter of runtime.hooks.responseTrailers) {
-      const last = filter.onResponseTrailers!(this, trailers);
+    const hooks = runtime.hooks.responseTrailers;
+    // What filters do to them is for the client; the record keeps what came.
+    this.#trailers = hooks.length === 0 ? trailers : [...trailers];
+    for (const filter of hooks) {
+      const last = filter.onResponseTrailers!(this, this.#trailers);
       if (last === undefined || !stream.takesBody) continue;
       this.bytesSent += last.length;
       stream.data(last);
@@ -403,9 +409,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   respondEnd(): void {
     const { stream } = this;
-    stream.end(
-      stream.major === 2 || this.runtime.settings.enableTrailers ? this.responseTrailers : noTrailers,
-    );
+    stream.end(stream.major === 2 || this.runtime.settings.enableTrailers ? this.#trailers : noTrailers);
     this.#responseDone = true;
     if (this.#opaque && !this.requestDone) return;
     this.#forwarding = undefined;
