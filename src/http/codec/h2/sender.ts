@@ -184,7 +184,8 @@ export class FrameSender {
 
   rstStream(streamId: number, code: number): void {
     const out = this.#open();
-    writeUint32(out.buffer, this.#control(out, 4, frameType.rstStream, 0, streamId), code);
+    const at = this.#control(out, 4, frameType.rstStream, 0, streamId);
+    writeUint32(out.buffer, at, code);
     this.#guard.outboundControlFrames++;
   }
 
@@ -212,7 +213,8 @@ export class FrameSender {
 
   windowUpdate(streamId: number, increment: number): void {
     const out = this.#open();
-    writeUint32(out.buffer, this.#control(out, 4, frameType.windowUpdate, 0, streamId), increment);
+    const at = this.#control(out, 4, frameType.windowUpdate, 0, streamId);
+    writeUint32(out.buffer, at, increment);
   }
 
   goAway(lastStreamId: number, code: number, debug: string): void {
@@ -291,7 +293,7 @@ export class FrameSender {
     return batch;
   }
 
-  /** A frame with a fixed payload. @returns where that is to be written */
+  /** A frame with a fixed payload. @returns where in `out.buffer`, as it is now, that is to be written */
   #control(out: ByteWriter, bytes: number, type: number, flags: number, streamId: number): number {
     const start = openFrame(out, bytes);
     writeFrameHeader(out.buffer, start, bytes, type, flags, streamId);
