@@ -107,7 +107,7 @@ export class HpackEncoder {
     if (!this.#resizes) return;
     this.#resizes = false;
     out.reserve(2 * INTEGER_BYTES);
-    if (this.#least < this.#wanted) this.#resize(out, this.#least);
+    if (this.#least < Math.min(this.#wanted, this.#table.maxBytes)) this.#resize(out, this.#least);
     this.#resize(out, this.#wanted);
     this.#least = this.#wanted;
   }
