@@ -55,10 +55,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
   onDataBegin(streamId: number, flowBytes: number): void {
     this.#dataStream = undefined;
     this.guard.inboundDataFrames++;
-    if (!this.flow.receive(flowBytes)) {
-      this.onFault(violation(flowControlError, 'more DATA than the window of the connection'));
-      return;
-    }
+    this.flow.receive(flowBytes);
     this.#creditConnection();
     const stream = this.streams.get(streamId);
     if (stream === undefined) {

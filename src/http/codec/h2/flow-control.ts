@@ -34,11 +34,10 @@ export class ReceiveFlow {
     this.connectionWindow = this.#tunesConnection ? DEFAULT_WINDOW_BYTES : connectionBytes;
   }
 
-  /** A DATA frame of the connection came. @returns false where the peer sent more than it may */
-  receive(bytes: number): boolean {
+  /** A DATA frame of the connection came. It never is too much for the connection: what comes is given back at once. */
+  receive(bytes: number): void {
     this.#uncredited += bytes;
     if (this.#sample >= 0) this.#sample += bytes;
-    return this.#uncredited <= this.connectionWindow;
   }
 
   /** What a WINDOW_UPDATE of the connection should give back now; 0: it can wait. */
