@@ -1,7 +1,7 @@
 /** The log of a process, as its options say. */
 import { CliError, EXIT_USAGE } from '#cli/exit.ts';
 import { openLineWriter } from '#observe/line-writer.ts';
-import { createLogger, type LogFormat, type Logger, parseLogLevel } from '#observe/log.ts';
+import { createLogger, type LogFormat, type Logger, type LogLevelCell, parseLogLevel } from '#observe/log.ts';
 
 export interface LogOptions {
   readonly logLevel: string;
@@ -10,7 +10,8 @@ export interface LogOptions {
   readonly logPath?: string;
 }
 
-export function openLog({ logLevel, logFormat, logPath }: LogOptions): Logger {
+/** @param cell where other threads read the level too. */
+export function openLog({ logLevel, logFormat, logPath }: LogOptions, cell?: LogLevelCell): Logger {
   const level = parseLogLevel(logLevel);
   if (level === undefined) {
     throw new CliError(`"${logLevel}" is not a log level`, {
@@ -18,14 +19,17 @@ export function openLog({ logLevel, logFormat, logPath }: LogOptions): Logger {
       exitCode: EXIT_USAGE,
     });
   }
+  const shared = cell === undefined ? {} : { cell };
   if (logPath === undefined) {
-    return createLogger({ level, format: logFormat, write: (line) => void process.stderr.write(line) });
+    const write = (line: string): void => void process.stderr.write(line);
+    return createLogger({ level, format: logFormat, write, ...shared });
   }
   const writer = openFile(logPath);
   process.on('exit', () => writer.flush());
   return createLogger({
     level,
     format: logFormat,
+    ...shared,
     // The writer takes one character a byte.
     write: (line) => writer.write(Buffer.from(line, 'utf8').toString('latin1')),
   });

@@ -4,12 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
-import { systemClock } from '#core/clock.ts';
 import { formatProblem, type Problem } from '#core/problem.ts';
-import { systemRandom } from '#core/random.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Logger } from '#observe/log.ts';
-import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
 import { Metrics } from '#observe/metrics.ts';
 import type { AdminView, ServerState } from '#proxy/admin/contract.ts';
 import { type RunningServer, serveAdmin } from '#proxy/admin/server.ts';
@@ -23,14 +20,14 @@ import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, SecretMaterial, SecretStore } from '#proxy/contract.ts';
-import { createDataPath } from '#proxy/data-path.ts';
-import { filters } from '#proxy/filter/catalogue.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Transport } from '#xds/transport.ts';
-import { dataReader, localAddress, resolveHost } from './operating-system.ts';
+import { surviveExceptions } from './exception-guard.ts';
+import { dataReader } from './operating-system.ts';
+import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
 
 export interface ProxyProcessOptions {
@@ -49,6 +46,8 @@ export interface ProxyProcessOptions {
   readonly transportTo?: (cluster: string) => Transport;
   /** How long an access-log line may wait in memory; absent: 1 s. */
   readonly logFlushIntervalMs?: number | undefined;
+  /** The threads that serve; absent: the main thread. */
+  readonly threads?: ServingThreads | undefined;
   /** How long connections may finish when listeners are drained. */
   readonly drainTimeMs: number;
   readonly log: Logger;
@@ -97,7 +96,7 @@ export async function stopInOrder(running: ProxyProcess, stopping: StopSignal): 
 
 /** Checks static resources as `startProxyProcess` would, without opening a socket. */
 export async function validateProxy(options: ProxyProcessOptions): Promise<readonly Problem[]> {
-  const running = new RunningProxy(options);
+  const running = new RunningProxy({ ...options, threads: undefined });
   const problems = running.offerStatic();
   await running.close();
   return problems;
@@ -108,33 +107,28 @@ class RunningProxy implements ProxyProcess {
   readonly dataPath: DataPath;
   adminAddress: string | undefined;
   readonly #options: ProxyProcessOptions;
-  readonly #logFiles: LogFiles;
+  readonly #serving: Serving;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
   readonly #startedMs = Date.now();
-  readonly #uptime: NodeJS.Timeout;
   #admin: RunningServer | undefined;
   #state: ServerState = 'PRE_INITIALIZING';
   #healthFailed = false;
   #intervals: NodeJS.Timeout | undefined;
+  #endGuard: () => void = () => {};
 
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
-    this.#logFiles = createLogFiles(options.logFlushIntervalMs);
-    this.dataPath = createDataPath({
-      clock: systemClock,
-      random: systemRandom(),
+    this.#serving = createServing({
+      threads: options.threads,
       metrics: this.metrics,
       secrets,
       log,
-      filters,
-      openLog: (path) => this.#logFiles.open(path),
-      resolve: resolveHost,
-      localAddress: localAddress(),
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
-      ...dataReader,
+      logFlushIntervalMs: options.logFlushIntervalMs,
     });
+    this.dataPath = this.#serving.dataPath;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#configuration = new Configuration({
       dataPath: this.dataPath,
@@ -146,10 +140,8 @@ class RunningProxy implements ProxyProcess {
     this.#discovery = this.#createDiscovery();
     server.gauge('live').set(0);
     const uptime = server.gauge('uptime');
-    this.#uptime = setInterval(
-      () => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)),
-      1000,
-    ).unref();
+    this.metrics.beforeReading(() => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)));
+    server.gauge('concurrency').set(options.threads?.count ?? 1);
   }
 
   offerStatic(): readonly Problem[] {
@@ -171,6 +163,7 @@ class RunningProxy implements ProxyProcess {
     this.#discovery.start();
     this.#settled();
     this.#intervals = setInterval(() => this.metrics.endInterval(), settings.statsFlushIntervalMs).unref();
+    this.#endGuard = surviveExceptions(this.metrics, log);
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
   }
@@ -200,13 +193,13 @@ class RunningProxy implements ProxyProcess {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#uptime);
     clearInterval(this.#intervals);
     this.#discovery.close();
     this.#configuration.close();
     await this.dataPath.close();
     await this.#admin?.close();
-    this.#logFiles.close();
+    this.#serving.logFiles.close();
+    this.#endGuard();
   }
 
   #settled(): void {
@@ -274,7 +267,7 @@ class RunningProxy implements ProxyProcess {
   async #startAdmin(): Promise<readonly Problem[]> {
     const { settings, adminAddressPath } = this.#options;
     if (settings.admin === undefined) return [];
-    const writers = settings.adminLogPaths.map((path) => this.#logFiles.open(path));
+    const writers = settings.adminLogPaths.map((path) => this.#serving.logFiles.open(path));
     const logged = ({ method, target, status }: { method: string; target: string; status: number }): void => {
       const line = `[${new Date().toISOString()}] "${method} ${target} HTTP/1.1" ${status}\n`;
       for (const writer of writers) writer.write(line);
@@ -310,7 +303,7 @@ class RunningProxy implements ProxyProcess {
           this.#healthFailed = failed;
         },
         quit,
-        reopenLogs: () => this.#logFiles.reopen(),
+        reopenLogs: () => this.#serving.reopenLogs(),
       },
     };
   }

@@ -5,7 +5,7 @@ import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import type { ProxyOptions } from '#cli/command/proxy.ts';
 import { CliError, EXIT_DATA, EXIT_OK } from '#cli/exit.ts';
 import { hasErrors, type Problem } from '#core/problem.ts';
-import type { Logger } from '#observe/log.ts';
+import { type Logger, sharedLogLevel } from '#observe/log.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { type BootstrapText, type LoadedBootstrap, loadBootstrap } from '#proxy/bootstrap/load.ts';
 import { bootstrapSettings } from '#proxy/bootstrap/settings.ts';
@@ -24,13 +24,15 @@ import {
   stopInOrder,
   validateProxy,
 } from './proxy-process.ts';
+import type { ServingThreads } from './serving.ts';
 import { stopSignal } from './stop-signal.ts';
 
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
 export async function runProxy(options: ProxyOptions): Promise<number> {
-  const log = openLog(options);
+  const threads = servingThreads(options);
+  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
-  const { value: process, problems } = prepare(options, log, () => stopping.stop());
+  const { value: process, problems } = prepare({ ...options, threads }, log, () => stopping.stop());
   if (options.mode === 'validate') return validate(options, process, problems);
   for (const text of problemTexts(problems)) log.warn('proxy.bootstrap', { problem: text });
   warnOfFlags(options, log);
@@ -50,7 +52,14 @@ interface Prepared {
   readonly problems: readonly Problem[];
 }
 
-function prepare(options: ProxyOptions, log: Logger, quit: () => void): Prepared {
+type Options = ProxyOptions & { readonly threads: ServingThreads | undefined };
+
+/** `--concurrency`: 0 and absent are one thread, and one thread is the main thread. */
+function servingThreads({ concurrency = 0 }: ProxyOptions): ServingThreads | undefined {
+  return concurrency <= 1 ? undefined : { count: concurrency, logLevel: new SharedArrayBuffer(4) };
+}
+
+function prepare(options: Options, log: Logger, quit: () => void): Prepared {
   const loaded = loadBootstrap(readTexts(options), {
     allowUnknownFields: options.allowUnknownStaticFields === true,
   });
@@ -73,6 +82,7 @@ function prepare(options: ProxyOptions, log: Logger, quit: () => void): Prepared
           : 'warn',
     adminAddressPath: options.adminAddressPath,
     logFlushIntervalMs: options.fileFlushIntervalMsec,
+    threads: options.threads,
     drainTimeMs: options.drainTimeS * 1000,
     log,
     quit,
@@ -121,7 +131,7 @@ function applyNodeFlags({ bootstrap }: LoadedBootstrap, options: ProxyOptions): 
 function commandLine(options: ProxyOptions): CommandLineOptions {
   const { Serve, Validate } = CommandLineOptions_Mode;
   return create(CommandLineOptionsSchema, {
-    concurrency: options.concurrency ?? 1,
+    concurrency: Math.max(1, options.concurrency ?? 1),
     configPath: options.configPath ?? '',
     configYaml: options.configYaml ?? '',
     allowUnknownStaticFields: options.allowUnknownStaticFields === true,
@@ -142,9 +152,6 @@ function commandLine(options: ProxyOptions): CommandLineOptions {
 
 /** Flags of Envoy that command lines carry and that mean nothing here. */
 function warnOfFlags(options: ProxyOptions, log: Logger): void {
-  if ((options.concurrency ?? 1) > 1) {
-    log.warn('proxy.flag-without-effect', { flag: '--concurrency', why: 'one thread serves' });
-  }
   for (const [flag, given] of [
     ['--base-id', options.baseId],
     ['--parent-shutdown-time-s', options.parentShutdownTimeS],

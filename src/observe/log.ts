@@ -26,8 +26,28 @@ export interface Logger {
   level: LogLevel;
 }
 
+/** Where a logger and its children have their level. */
+export interface LogLevelCell {
+  level: LogLevel;
+}
+
+/** Where several threads have it: 4 bytes, zero is the most talkative. */
+export function sharedLogLevel(memory: SharedArrayBuffer): LogLevelCell {
+  const cell = new Int32Array(memory);
+  return {
+    get level(): LogLevel {
+      return logLevels[cell[0]!]!;
+    },
+    set level(level: LogLevel) {
+      cell[0] = logLevels.indexOf(level);
+    },
+  };
+}
+
 export interface LoggerOptions {
   readonly level: LogLevel;
+  /** Takes `level`; absent: the logger's own. */
+  readonly cell?: LogLevelCell;
   readonly format: LogFormat;
   /** Gets each line with its line feed. */
   readonly write: (line: string) => void;
@@ -38,8 +58,9 @@ export interface LoggerOptions {
 export function createLogger(options: LoggerOptions): Logger {
   const nowMs = options.nowMs ?? Date.now;
   const render = options.format === 'json' ? renderJson : renderText;
-  const state = { level: options.level };
-  return loggerWith(state, {}, (level, event, fields) => {
+  const cell = options.cell ?? { level: options.level };
+  cell.level = options.level;
+  return loggerWith(cell, {}, (level, event, fields) => {
     options.write(render(new Date(nowMs()).toISOString(), level, event, fields));
   });
 }
@@ -51,12 +72,23 @@ export function parseLogLevel(text: string): LogLevel | undefined {
   return logLevels.find((level) => level === text);
 }
 
+/** A logger for what is written elsewhere: errors among the fields are texts already. */
+export function relayLogger(
+  cell: LogLevelCell,
+  emit: (level: LogLevel, event: string, fields: LogFields) => void,
+): Logger {
+  return loggerWith(cell, {}, (level, event, fields) => {
+    const texts = Object.entries(fields).map(([name, value]) => [name, plain(value)]);
+    emit(level, event, Object.fromEntries(texts));
+  });
+}
+
 /** A logger that says nothing, for tests and for tools. */
 export const silentLogger: Logger = createLogger({ level: 'off', format: 'text', write: () => {} });
 
 type Emit = (level: LogLevel, event: string, fields: LogFields) => void;
 
-function loggerWith(state: { level: LogLevel }, inherited: LogFields, emit: Emit): Logger {
+function loggerWith(state: LogLevelCell, inherited: LogFields, emit: Emit): Logger {
   const enabled = (level: LogLevel): boolean => logLevels.indexOf(level) >= logLevels.indexOf(state.level);
   const at =
     (level: LogLevel) =>

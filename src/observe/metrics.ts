@@ -44,10 +44,16 @@ interface Interval {
 
 const noValues = shownQuantiles.map(() => Number.NaN);
 
+/** The metrics of another thread, as they are shown here. */
+export interface ShownThread {
+  take(announcement: Announcement): void;
+  end(): void;
+}
+
 export class Metrics implements MetricRegistry {
   readonly #own: MetricTable;
-  /** Those of other threads. */
-  readonly #shown = new Set<MetricTable>();
+  /** Those of other threads, and what brings each up to date. */
+  readonly #shown = new Map<MetricTable, () => void>();
   readonly #intervals = new Map<string, Interval>();
   /** What is no longer counted since `resetCounters`, of counters that other threads write. */
   readonly #reset = new Map<string, number>();
@@ -96,10 +102,14 @@ export class Metrics implements MetricRegistry {
     this.#beforeReading.add(prepare);
   }
 
-  /** Shows, besides, what another thread announces to the table that is returned. */
-  showThread(): { take(announcement: Announcement): void; end(): void } {
+  /**
+   * Shows, besides, what another thread announces.
+   *
+   * @param refresh brings in what was announced and not taken yet; called before figures are read.
+   */
+  showThread(refresh: () => void = () => {}): ShownThread {
     const table = new MetricTable();
-    this.#shown.add(table);
+    this.#shown.set(table, refresh);
     return {
       take: (announcement) => {
         table.show(announcement);
@@ -179,7 +189,7 @@ export class Metrics implements MetricRegistry {
   }
 
   #labelledFamilies(): PrometheusFamily[] {
-    return familyRows([this.#own, ...this.#shown]).map(({ family, rows }) => {
+    return familyRows([this.#own, ...this.#shown.keys()]).map(({ family, rows }) => {
       const { name, type, help, labelNames, bucketBounds } = family;
       const samples = rows.map(({ values, metrics }): Sample => {
         const labels = Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? '']));
@@ -223,7 +233,8 @@ export class Metrics implements MetricRegistry {
 
   #rows(): MetricRow[] {
     for (const prepare of this.#beforeReading) prepare();
-    return metricRows([this.#own, ...this.#shown]);
+    for (const refresh of this.#shown.values()) refresh();
+    return metricRows([this.#own, ...this.#shown.keys()]);
   }
 }
 

@@ -6,18 +6,12 @@ import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
+import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
 export interface LineSink {
   /** @param line a byte string with its line feed. */
   write(line: string): void;
-}
-
-/** One of several threads with the same configuration, each with a data path of its own. */
-export interface ServingThread {
-  /** From 0. The first one has what only one of them can have, such as a Unix socket. */
-  readonly index: number;
-  readonly count: number;
 }
 
 export interface DataPathDeps {

@@ -90,7 +90,11 @@ function addFlags(proxy: Command): Command {
     .option('--service-cluster <name>', 'cluster of the node, over node.cluster')
     .option('--service-node <id>', 'id of the node, over node.id')
     .option('--service-zone <zone>', 'zone of the node, over node.locality.zone')
-    .option('--concurrency <threads>', 'threads that serve; more than 1 is not used yet', wholeNumber)
+    .option(
+      '--concurrency <threads>',
+      'threads that serve, each listening on every port (0 is 1)',
+      wholeNumber,
+    )
     .option('-l, --log-level <level>', 'trace, debug, info, warning, error, critical or off', 'info')
     .option('--log-path <file>', 'write the log there and not to standard error')
     .addOption(

@@ -4,7 +4,10 @@ import { type LimitedCount, limitedCount, SharedCounts } from './limited-count.t
 
 const kinds: [string, () => LimitedCount][] = [
   ['of one thread', () => limitedCount(undefined, 0, 2)],
-  ['of all threads', () => limitedCount(new SharedCounts(SharedCounts.memory(1, 2), 1, 0), 0, 2)],
+  [
+    'of all threads',
+    () => limitedCount(new SharedCounts(SharedCounts.memory(1, 2), { index: 0, count: 2 }), 0, 2),
+  ],
 ];
 
 for (const [name, make] of kinds) {
@@ -30,7 +33,7 @@ for (const [name, make] of kinds) {
 describe('counts of several threads', () => {
   test('are one count, and not that of their neighbours', () => {
     const memory = SharedCounts.memory(2, 2);
-    const [a, b] = [0, 1].map((thread) => new SharedCounts(memory, 2, thread));
+    const [a, b] = [0, 1].map((index) => new SharedCounts(memory, { index, count: 2 }));
     assert.ok(a!.count(0, 1).take());
     assert.equal(b!.count(0, 1).take(), false);
     assert.ok(b!.count(1, 1).take());
@@ -38,7 +41,7 @@ describe('counts of several threads', () => {
 
   test('a thread that died gives back what it held and no more', () => {
     const memory = SharedCounts.memory(1, 2);
-    const counts = [0, 1].map((thread) => new SharedCounts(memory, 1, thread));
+    const counts = [0, 1].map((index) => new SharedCounts(memory, { index, count: 2 }));
     const [a, b] = counts.map((shared) => shared.count(0, 10));
     for (let i = 0; i < 3; i++) a!.take();
     a!.release();

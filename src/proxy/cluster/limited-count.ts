@@ -3,6 +3,8 @@
  * process together, where only atomic counts are exact.
  */
 
+import type { ServingThread } from '../threads/serving-thread.ts';
+
 export interface LimitedCount {
   readonly limit: number;
   /** Over all threads. */
@@ -46,11 +48,11 @@ export class SharedCounts {
   readonly #perThread: number;
   readonly #thread: number;
 
-  /** @param thread the number of the one that counts here, from 0. */
-  constructor(memory: SharedArrayBuffer, perThread: number, thread: number) {
+  /** @param thread who counts here. */
+  constructor(memory: SharedArrayBuffer, { index, count }: ServingThread) {
     this.#cells = new Int32Array(memory);
-    this.#perThread = perThread;
-    this.#thread = thread;
+    this.#perThread = this.#cells.length / (count + 1);
+    this.#thread = index;
   }
 
   /** Memory for `counts` counts of `threads` threads. */

@@ -1,0 +1,67 @@
+/** Composition root of a worker thread: a data path that does what the main thread says. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '#core/clock.ts';
+import { systemRandom } from '#core/random.ts';
+import { relayLogger, sharedLogLevel } from '#observe/log.ts';
+import { createLogFiles } from '#observe/log-files.ts';
+import { Metrics } from '#observe/metrics.ts';
+import type { Announcement } from '#observe/metrics-announcement.ts';
+import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import { SharedCounts } from '#proxy/cluster/limited-count.ts';
+import { createDataPath } from '#proxy/data-path.ts';
+import { filters } from '#proxy/filter/catalogue.ts';
+import type { FromWorker } from '#proxy/threads/message.ts';
+import { serveMain } from '#proxy/threads/worker.ts';
+import { surviveExceptions } from './exception-guard.ts';
+import { dataReader, localAddress, resolveHost } from './operating-system.ts';
+import type { ProxyWorkerData } from './worker-thread.ts';
+
+const { thread, figures, logLevel, logFlushIntervalMs, nodeCluster } = workerData as ProxyWorkerData;
+const port = parentPort!;
+
+const metrics = new Metrics(announceTo());
+const say = (message: FromWorker): void => port.postMessage(message);
+const log = relayLogger(sharedLogLevel(logLevel), (level, event, fields) =>
+  say({ kind: 'log', level, event, fields }),
+);
+surviveExceptions(metrics, log);
+const logFiles = createLogFiles(logFlushIntervalMs);
+const secrets = createSecretStore();
+let counts: SharedArrayBuffer | undefined;
+
+serveMain({
+  port,
+  secrets,
+  dataPath: createDataPath({
+    clock: systemClock,
+    random: systemRandom(),
+    metrics,
+    secrets,
+    log,
+    filters,
+    openLog: (path) => logFiles.open(path),
+    resolve: resolveHost,
+    localAddress: localAddress(),
+    nodeCluster,
+    ...dataReader,
+    thread,
+    sharedCounts: () => counts && new SharedCounts(counts, thread),
+  }),
+  holdCounts: (memory) => {
+    counts = memory;
+  },
+  reopenLogs: () => logFiles.reopen(),
+  flush: () => logFiles.flush(),
+});
+
+/** In batches: a cluster has dozens of metrics, made at once. */
+function announceTo(): (announcement: Announcement) => void {
+  let batch: Announcement[] = [];
+  const send = (): void => {
+    figures.postMessage(batch);
+    batch = [];
+  };
+  return (announcement) => {
+    if (batch.push(announcement) === 1) queueMicrotask(send);
+  };
+}

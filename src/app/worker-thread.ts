@@ -1,0 +1,30 @@
+/** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { ServingThread } from '#proxy/threads/serving-thread.ts';
+
+/** What a worker is given at its start. */
+export interface ProxyWorkerData {
+  readonly thread: ServingThread;
+  /** For announcements of its metrics. */
+  readonly figures: MessagePort;
+  readonly logLevel: SharedArrayBuffer;
+  readonly logFlushIntervalMs: number | undefined;
+  readonly nodeCluster: string;
+}
+
+/** In `dist/` a bundle of its own, without what only the main thread needs. */
+function workerFile(): URL {
+  const built = 'heddleUrl' in globalThis;
+  return new URL(built ? './heddle-worker.cjs' : './proxy-worker.ts', import.meta.url);
+}
+
+export function startWorkerThread(data: ProxyWorkerData): Worker {
+  const { index } = data.thread;
+  return new Worker(workerFile(), {
+    name: `worker_${index}`,
+    workerData: data,
+    transferList: [data.figures],
+    // Those of the process are for its main thread.
+    execArgv: [],
+  });
+}

@@ -1,0 +1,58 @@
+/** What the main thread and a worker say to each other. Resources cross as encoded messages. */
+import type { LogFields, LogLevel } from '#observe/log.ts';
+import type { ClusterStatus, ListenerStatus, SecretMaterial } from '../contract.ts';
+
+/** Asked of a worker; each is answered by a {@link Done} with its number. */
+export type Task =
+  | { readonly kind: 'cluster'; readonly bytes: Uint8Array; readonly counts: SharedArrayBuffer }
+  | { readonly kind: 'routes'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'stage';
+      readonly bytes: Uint8Array;
+      readonly counts: SharedArrayBuffer;
+      /** For each address the port to take where the listener says 0; empty where it may be any. */
+      readonly ports: readonly number[];
+    }
+  | { readonly kind: 'remove-listener'; readonly name: string }
+  | { readonly kind: 'drain'; readonly drainTimeMs: number }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'listeners' }
+  | { readonly kind: 'clusters' };
+
+/** What each task is answered with. */
+export interface Results {
+  readonly cluster: undefined;
+  readonly routes: undefined;
+  /** Addresses as bound. */
+  readonly stage: readonly string[];
+  readonly 'remove-listener': undefined;
+  readonly drain: undefined;
+  readonly close: undefined;
+  readonly listeners: readonly ListenerStatus[];
+  readonly clusters: readonly ClusterStatus[];
+}
+
+/** Told to a worker: nothing comes back. */
+export type Notice =
+  /** What became of the listener staged by the task of that number. */
+  | { readonly kind: 'settle'; readonly staged: number; readonly commit: boolean }
+  | { readonly kind: 'endpoints'; readonly bytes: Uint8Array }
+  | { readonly kind: 'secret'; readonly name: string; readonly material: SecretMaterial }
+  | { readonly kind: 'remove-cluster'; readonly name: string }
+  | { readonly kind: 'remove-routes'; readonly name: string }
+  | { readonly kind: 'reopen-logs' };
+
+export type ToWorker = Notice | (Task & { readonly id: number });
+
+export interface Done {
+  readonly kind: 'done';
+  readonly id: number;
+  readonly result?: unknown;
+  /** The message of the error; absent where it went well. */
+  readonly error?: string;
+}
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | Done
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields };

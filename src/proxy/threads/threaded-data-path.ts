@@ -1,0 +1,262 @@
+/**
+ * A data path of several threads: messages are judged here, by a data path that never serves, and then
+ * take effect in every worker, or in none. What is in force is known here too, so that a worker that
+ * died is replaced by one with the same configuration.
+ */
+import type { MessagePort, Worker } from 'node:worker_threads';
+import { toBinary } from '@bufbuild/protobuf';
+import type { Parsed, Problem } from '#core/problem.ts';
+import type { Logger } from '#observe/log.ts';
+import type { Metrics } from '#observe/metrics.ts';
+import { type Cluster, ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+} from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import {
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+} from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { readAssignment } from '../cluster/assignment.ts';
+import { CIRCUIT_COUNTS } from '../cluster/circuit-breaker.ts';
+import { SharedCounts } from '../cluster/limited-count.ts';
+import type {
+  ClusterStatus,
+  DataPath,
+  ListenerStatus,
+  LocalDataPath,
+  Prepared,
+  SecretStore,
+} from '../contract.ts';
+import { Findings } from '../findings.ts';
+import type { Task } from './message.ts';
+import { sumClusters, sumListeners } from './status.ts';
+import { gone, type WorkerLink } from './worker-link.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export interface ThreadedOptions {
+  readonly threads: number;
+  /** Judges messages, and never serves. */
+  readonly judge: LocalDataPath;
+  readonly secrets: SecretStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Starts the thread of that number. @param figures goes along in its data. */
+  start(index: number, figures: MessagePort): Worker;
+}
+
+interface ActiveCluster {
+  readonly message: Cluster;
+  readonly counts: SharedArrayBuffer;
+}
+
+interface ActiveListener {
+  readonly message: Listener;
+  readonly counts: SharedArrayBuffer;
+  /** Of each address, as bound; 0 where it has none. */
+  readonly ports: readonly number[];
+}
+
+export class ThreadedDataPath implements DataPath {
+  readonly #options: ThreadedOptions;
+  readonly #pool: WorkerPool;
+  readonly #clusters = new Map<string, ActiveCluster>();
+  readonly #routes = new Map<string, RouteConfiguration>();
+  readonly #endpoints = new Map<string, ClusterLoadAssignment>();
+  readonly #listeners = new Map<string, ActiveListener>();
+  readonly #onSecret = (name: string): void => {
+    const material = this.#options.secrets.get(name);
+    if (material !== undefined) this.#pool.tellAll({ kind: 'secret', name, material });
+  };
+
+  constructor(options: ThreadedOptions) {
+    this.#options = options;
+    const { threads, metrics, log, secrets, start } = options;
+    this.#pool = new WorkerPool({
+      threads,
+      metrics,
+      log,
+      start,
+      onDied: (index) => this.#forgetCounts(index),
+      restore: (worker) => this.#restore(worker),
+    });
+    secrets.on('change', this.#onSecret);
+    void this.#pool.inOrder(async () => {
+      for (const worker of this.#pool.serving) this.#tellAllSecrets(worker);
+    });
+  }
+
+  prepareCluster(cluster: Cluster): Parsed<Prepared> {
+    return this.#prepared(this.#options.judge.prepareCluster(cluster), (name) =>
+      this.#installCluster(name, cluster),
+    );
+  }
+
+  prepareRoutes(routes: RouteConfiguration): Parsed<Prepared> {
+    return this.#prepared(this.#options.judge.prepareRoutes(routes), async (name) => {
+      await this.#pool.askAll({ kind: 'routes', bytes: toBinary(RouteConfigurationSchema, routes) });
+      this.#routes.set(name, routes);
+    });
+  }
+
+  prepareListener(listener: Listener): Parsed<Prepared> {
+    return this.#prepared(this.#options.judge.prepareListener(listener), (name) =>
+      this.#installListener(name, listener),
+    );
+  }
+
+  setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[] {
+    const findings = new Findings();
+    readAssignment(assignment, '', findings);
+    if (findings.failed) return findings.problems;
+    this.#endpoints.set(assignment.clusterName, assignment);
+    this.#pool.tellAll({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
+    return findings.problems;
+  }
+
+  removeCluster(name: string): void {
+    this.#clusters.delete(name);
+    this.#pool.tellAll({ kind: 'remove-cluster', name });
+  }
+
+  removeRoutes(name: string): void {
+    this.#routes.delete(name);
+    this.#pool.tellAll({ kind: 'remove-routes', name });
+  }
+
+  async removeListener(name: string): Promise<void> {
+    this.#listeners.delete(name);
+    await this.#pool.askAll({ kind: 'remove-listener', name });
+  }
+
+  async drain(drainTimeMs: number): Promise<void> {
+    // A worker that takes another's place must not open them again.
+    this.#listeners.clear();
+    await this.#pool.askAll({ kind: 'drain', drainTimeMs });
+  }
+
+  async close(): Promise<void> {
+    this.#options.secrets.off('change', this.#onSecret);
+    await this.#pool.close();
+    await this.#options.judge.close();
+  }
+
+  async listeners(): Promise<readonly ListenerStatus[]> {
+    return sumListeners(await this.#pool.askAll({ kind: 'listeners' }));
+  }
+
+  async clusters(): Promise<readonly ClusterStatus[]> {
+    return sumClusters(await this.#pool.askAll({ kind: 'clusters' }));
+  }
+
+  reopenLogs(): void {
+    this.#pool.tellAll({ kind: 'reopen-logs' });
+  }
+
+  #prepared(judged: Parsed<Prepared>, install: (name: string) => Promise<void>): Parsed<Prepared> {
+    if (!judged.ok) return judged;
+    const { name, dependencies } = judged.value;
+    const inOrder = async (): Promise<void> => {
+      await this.#pool.ready;
+      await this.#pool.inOrder(() => install(name));
+    };
+    return { ok: true, value: { name, dependencies, install: inOrder }, problems: judged.problems };
+  }
+
+  async #installCluster(name: string, message: Cluster): Promise<void> {
+    const counts = SharedCounts.memory(CIRCUIT_COUNTS, this.#options.threads);
+    await this.#pool.askAll(clusterTask({ message, counts }));
+    this.#clusters.set(name, { message, counts });
+  }
+
+  /** The first worker takes its ports, the others join it there; all or none put it in force. */
+  async #installListener(name: string, message: Listener): Promise<void> {
+    const counts = SharedCounts.memory(countsOf(message), this.#options.threads);
+    const staged: { readonly worker: WorkerLink; readonly task: number }[] = [];
+    let ports: readonly number[] = [];
+    const stage = async (worker: WorkerLink): Promise<void> => {
+      const answer = worker.ask(stageTask({ message, counts, ports }));
+      const task = worker.lastTask;
+      const addresses = await answer;
+      if (addresses === gone) return;
+      staged.push({ worker, task });
+      if (ports.length === 0) ports = addresses.map(portOf);
+    };
+    const [first, ...others] = this.#pool.serving;
+    if (first === undefined) throw new Error('no worker thread runs');
+    let failed: unknown;
+    try {
+      await stage(first);
+      const outcomes = await Promise.allSettled(others.map(stage));
+      failed = outcomes.find((outcome) => outcome.status === 'rejected')?.reason;
+    } catch (error) {
+      failed = error;
+    }
+    const commit = failed === undefined;
+    for (const { worker, task } of staged) worker.tell({ kind: 'settle', staged: task, commit });
+    if (!commit) throw failed;
+    this.#listeners.set(name, { message, counts, ports });
+  }
+
+  async #restore(worker: WorkerLink): Promise<void> {
+    this.#tellAllSecrets(worker);
+    for (const assignment of this.#endpoints.values()) {
+      worker.tell({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
+    }
+    const attempt = async (kind: string, name: string, done: Promise<unknown>): Promise<void> => {
+      await done.catch((error: unknown) => {
+        this.#options.log.error('threads.not-restored', { kind, name, error });
+      });
+    };
+    for (const [name, cluster] of this.#clusters) {
+      await attempt('cluster', name, worker.ask(clusterTask(cluster)));
+    }
+    for (const [name, routes] of this.#routes) {
+      const bytes = toBinary(RouteConfigurationSchema, routes);
+      await attempt('routes', name, worker.ask({ kind: 'routes', bytes }));
+    }
+    for (const [name, listener] of this.#listeners) {
+      const answer = worker.ask(stageTask(listener));
+      const staged = worker.lastTask;
+      await attempt('listener', name, answer);
+      // Removed meanwhile: the removal came before there was anything to remove.
+      const commit = this.#listeners.get(name) === listener;
+      worker.tell({ kind: 'settle', staged, commit });
+    }
+  }
+
+  #tellAllSecrets(worker: WorkerLink): void {
+    const { secrets } = this.#options;
+    for (const name of secrets.names()) {
+      const material = secrets.get(name);
+      if (material !== undefined) worker.tell({ kind: 'secret', name, material });
+    }
+  }
+
+  /** What the thread held of limits that all share is free again. */
+  #forgetCounts(index: number): void {
+    const thread = { index, count: this.#options.threads };
+    for (const { counts } of [...this.#clusters.values(), ...this.#listeners.values()]) {
+      new SharedCounts(counts, thread).forgetThread();
+    }
+  }
+}
+
+function clusterTask({ message, counts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
+  return { kind: 'cluster', bytes: toBinary(ClusterSchema, message), counts };
+}
+
+function stageTask({ message, counts, ports }: ActiveListener): Extract<Task, { kind: 'stage' }> {
+  return { kind: 'stage', bytes: toBinary(ListenerSchema, message), counts, ports };
+}
+
+/** One for the listener, one for each of its chains and one for the default chain. */
+function countsOf({ filterChains }: Listener): number {
+  return filterChains.length + 2;
+}
+
+/** Of `127.0.0.1:8080` or `[::1]:8080`; 0 of a path. */
+function portOf(address: string): number {
+  return Number(/:(\d+)$/.exec(address)?.[1] ?? 0);
+}
