@@ -67,6 +67,8 @@ export interface DownstreamStream {
   end(trailers: HeaderList): void;
   /** What was gathered goes out; otherwise it does at the end of the tick. */
   flush(): void;
+  /** Whether data it was given may still be referred to. */
+  readonly keepsData: boolean;
   /** Whether more should wait for `onDownstreamDrain`. */
   readonly full: boolean;
   /** Reading of the request's body. */

@@ -308,6 +308,10 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     if (this.#responding) this.#exchange.stream.flush();
   }
 
+  get keepsData(): boolean {
+    return this.#exchange.stream.keepsData;
+  }
+
   onResponseEnd(): void {
     const exchange = this.#exchange;
     this.#stream = undefined;

@@ -5,6 +5,7 @@ import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
 import { Timer as WheelTimer } from '#core/timer-wheel.ts';
 import type { Endpoint, Target } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import type { SocketReader } from './socket-reader.ts';
 
 /** Finds the listeners of this process by name. */
 export interface InternalListeners {
@@ -34,12 +35,19 @@ export class Connecting {
   #socket: Duplex | undefined;
   #settled = false;
 
-  constructor(endpoint: Endpoint, timeoutMs: number, handler: ConnectHandler, deps: ConnectDeps) {
+  /** @param reader takes what a plain connection reads; a secure one emits `data` */
+  constructor(
+    endpoint: Endpoint,
+    timeoutMs: number,
+    handler: ConnectHandler,
+    deps: ConnectDeps,
+    reader?: SocketReader,
+  ) {
     this.#handler = handler;
     this.#deps = deps;
     this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
     deps.wheel.arm(this.#timer, timeoutMs);
-    const raw = openRaw(endpoint.target, deps.internal);
+    const raw = openRaw(endpoint.target, deps.internal, endpoint.transport.secure ? undefined : reader);
     if (raw === undefined) {
       queueMicrotask(() => this.#fail('CONNECT_FAILED', 'no such internal listener'));
       return;
@@ -90,12 +98,17 @@ export class Connecting {
 
 function ignore(): void {}
 
-function openRaw(target: Target, internal: InternalListeners): Duplex | undefined {
+function openRaw(
+  target: Target,
+  internal: InternalListeners,
+  reader: SocketReader | undefined,
+): Duplex | undefined {
+  const onread = reader === undefined ? {} : { onread: reader.onread };
   switch (target.kind) {
     case 'tcp':
-      return connect({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true });
+      return connect({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true, ...onread });
     case 'pipe':
-      return connect({ path: target.path, allowHalfOpen: true });
+      return connect({ path: target.path, allowHalfOpen: true, ...onread });
     case 'internal':
       return internal.connect(target.listener);
   }

@@ -49,6 +49,7 @@ export interface IncomingResponse {
 export interface ResponseHandler {
   /** Interim responses (1xx) too. */
   onResponseHead(head: IncomingResponse): void;
+  /** @param data may be written over once {@link ResponseHandler.keepsData} is false after the call */
   onResponseData(data: Buffer): void;
   onResponseTrailers(trailers: HeaderList): void;
   /** The stream is done with: it belongs to its pool again. */
@@ -59,6 +60,8 @@ export interface ResponseHandler {
   onUpstreamDrain(): void;
   /** Bytes of one read are through: what was gathered should be written. */
   onReadDone(): void;
+  /** Whether data it was given may still be referred to. */
+  readonly keepsData: boolean;
 }
 
 /** One request's place on a connection to an endpoint. */

@@ -12,6 +12,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { OutgoingRequest, ResponseHandler, UpstreamStream } from './contract.ts';
 import type { Http1Pool } from './http1-pool.ts';
+import type { ByteTaker, SocketReader } from './socket-reader.ts';
 
 /** Pieces up to this size are copied together into one write. */
 const GATHER_BYTES = 8 * 1024;
@@ -22,7 +23,7 @@ const PLAIN = 1;
 const CHUNKED = 2;
 const OPAQUE = 3;
 
-export class Http1Connection implements UpstreamStream, DecoderEvents {
+export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker {
   readonly major = 1;
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
@@ -43,7 +44,14 @@ export class Http1Connection implements UpstreamStream, DecoderEvents {
   #gathered = '';
   #framing: number = NONE;
 
-  constructor(pool: Http1Pool, socket: Duplex, peer: TlsPeer, limits: DecoderLimits, nowMs: number) {
+  constructor(
+    pool: Http1Pool,
+    socket: Duplex,
+    peer: TlsPeer,
+    limits: DecoderLimits,
+    nowMs: number,
+    reader: SocketReader | undefined,
+  ) {
     this.#pool = pool;
     this.endpoint = pool.endpoint;
     this.peer = peer;
@@ -52,7 +60,8 @@ export class Http1Connection implements UpstreamStream, DecoderEvents {
     const { localAddress, localPort } = socket as Socket;
     this.localAddress = localAddress === undefined ? '' : `${localAddress}:${localPort}`;
     this.#decoder = new ResponseDecoder(this, limits);
-    socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
+    if (reader === undefined) socket.on('data', (chunk: Buffer) => this.onBytes(chunk));
+    else reader.taker = this;
     socket.on('drain', () => this.#handler?.onUpstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
     socket.on('error', () => this.#onGone(true));
@@ -187,7 +196,14 @@ export class Http1Connection implements UpstreamStream, DecoderEvents {
     this.#pool.onClosed(this, local);
   }
 
-  #onBytes(chunk: Buffer): void {
+  /** Bytes of the endpoint. @returns whether nothing refers to them any more. */
+  onBytes(chunk: Buffer): boolean {
+    const handler = this.#handler;
+    this.#decode(chunk);
+    return handler === undefined || !handler.keepsData;
+  }
+
+  #decode(chunk: Buffer): void {
     this.#pool.countReceived(chunk.length);
     const decoder = this.#decoder;
     let at = 0;

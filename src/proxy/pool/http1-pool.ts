@@ -13,6 +13,7 @@ import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http1Connection } from './http1-connection.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
+import { SocketReader } from './socket-reader.ts';
 
 export class Http1Pool implements ConnectionPool, TimerOwner {
   readonly endpoint: Endpoint;
@@ -150,10 +151,10 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   }
 
   /** Takes a connection that is made, and counted as one. */
-  adopt(socket: Duplex, peer: TlsPeer): void {
+  adopt(socket: Duplex, peer: TlsPeer, reader?: SocketReader): void {
     this.stats.upstream_cx_http1_total.inc();
     const nowMs = this.#deps.clock.nowMs();
-    this.onIdle(new Http1Connection(this, socket, peer, this.#settings.limits, nowMs));
+    this.onIdle(new Http1Connection(this, socket, peer, this.#settings.limits, nowMs, reader));
   }
 
   onTimer(): void {
@@ -212,21 +213,23 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     const handler: ConnectHandler = {
       onConnected: (socket, peer) => {
         this.#connecting.delete(connecting);
-        this.#onConnected(socket, peer, startMs);
+        this.#onConnected(socket, peer, startMs, reader);
       },
       onConnectFailed: (failure, reason) => {
         this.#connecting.delete(connecting);
         this.#onConnectFailed(failure, reason);
       },
     };
-    const connecting = new Connecting(this.endpoint, this.#settings.connectTimeoutMs, handler, this.#deps);
+    const reader = this.endpoint.transport.secure ? undefined : new SocketReader();
+    const { connectTimeoutMs } = this.#settings;
+    const connecting = new Connecting(this.endpoint, connectTimeoutMs, handler, this.#deps, reader);
     this.#connecting.add(connecting);
   }
 
-  #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
+  #onConnected(socket: Duplex, peer: TlsPeer, startMs: number, reader: SocketReader | undefined): void {
     const nowMs = this.#deps.clock.nowMs();
     this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
-    if (this.judge?.takesOver(this, socket, peer) !== true) this.adopt(socket, peer);
+    if (this.judge?.takesOver(this, socket, peer) !== true) this.adopt(socket, peer, reader);
   }
 
   #onConnectFailed(failure: ConnectFailure, reason: string): void {

@@ -247,6 +247,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#socket.write(text, 'latin1');
   }
 
+  get keepsData(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
   /** Whether its buffers are full. */
   get full(): boolean {
     return this.#socket.writableNeedDrain;

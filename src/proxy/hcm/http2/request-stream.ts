@@ -13,6 +13,8 @@ import type { Http2ServerConnection } from './server-connection.ts';
 
 const OK = 200;
 const SWITCHING_PROTOCOLS = 101;
+/** Copying so much costs less than memory of its own. */
+const COPIED_BYTES = 16 * 1024;
 
 export class RequestStream implements DownstreamStream, RequestHead, H2StreamHandler {
   readonly major = 2;
@@ -27,6 +29,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   marks = 0;
   hasBody = false;
   takesBody = false;
+  keepsData = false;
   upgrade = '';
   readonly #owner: Http2ServerConnection;
   readonly #stream: H2Stream;
@@ -107,7 +110,9 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   }
 
   data(data: Buffer): void {
-    this.#stream.sendData(data, false);
+    const copied = data.length <= COPIED_BYTES;
+    if (!copied) this.keepsData = true;
+    this.#stream.sendData(data, false, copied);
   }
 
   text(text: string): void {
