@@ -44,7 +44,7 @@ export function infoWithValue(info: FieldInfo, classes: number): FieldInfo {
 const VALUE = 1;
 const PATH = 2;
 /** Also for `host` in a request. */
-export const AUTHORITY_CLASS = 4;
+const AUTHORITY = 4;
 const TOKEN = 8;
 const SCHEME = 16;
 
@@ -55,7 +55,7 @@ for (let byte = 0; byte < 256; byte++) {
   let of = 0;
   if (byte === 0x09 || (byte >= 0x20 && byte !== 0x7f)) of |= VALUE;
   if (byte > 0x20 && byte !== 0x7f) of |= PATH;
-  if (/[!$%&'()*+,.:;=[\]_~0-9A-Za-z-]/.test(char)) of |= AUTHORITY_CLASS;
+  if (/[!$%&'()*+,.:;=[\]_~0-9A-Za-z-]/.test(char)) of |= AUTHORITY;
   if (tokenCode[byte] !== 0) of |= TOKEN;
   if (/[0-9A-Za-z+.-]/.test(char)) of |= SCHEME;
   classes[byte] = of;
@@ -65,7 +65,7 @@ const neededClass: Uint8Array = new Uint8Array(16);
 neededClass.fill(VALUE, kind.regular, kind.te + 1);
 neededClass[kind.method] = TOKEN;
 neededClass[kind.scheme] = SCHEME;
-neededClass[kind.authority] = AUTHORITY_CLASS;
+neededClass[kind.authority] = AUTHORITY;
 neededClass[kind.path] = PATH;
 neededClass[kind.protocol] = VALUE;
 neededClass[kind.status] = VALUE;
@@ -79,7 +79,7 @@ export function classesOf(bytes: Uint8Array, from: number, to: number): number {
 
 export function isAuthority(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
-    if ((classes[text.charCodeAt(i) & 0xff]! & AUTHORITY_CLASS) === 0) return false;
+    if ((classes[text.charCodeAt(i) & 0xff]! & AUTHORITY) === 0) return false;
   }
   return true;
 }
@@ -109,7 +109,7 @@ const COLON = 0x3a;
 const UPPER_A = 0x41;
 const UPPER_Z = 0x5a;
 
-/** A name read from bytes: what {@link readName} found. */
+/** A name read from bytes. Used again and again. */
 export class FieldName {
   name = '';
   info: FieldInfo = 0;

@@ -10,6 +10,10 @@ const FIRST_SLOTS = 16;
 /** Buckets looked at from that of the hash on. */
 const PROBES = 4;
 
+/** Of a table without entries; idle connections are many. */
+const noHashes: Int32Array = new Int32Array(0);
+const noBuckets: Uint16Array = new Uint16Array(0);
+
 /** The hash of a field, from that of its name and a few characters of its value. */
 export function hashOfField(nameHash: number, value: string): number {
   const { length } = value;
@@ -33,11 +37,11 @@ export class EncodingTable {
   #entries = 0;
   #names: string[] = [];
   #values: string[] = [];
-  #hashes: Int32Array = new Int32Array(0);
-  #nameHashes: Int32Array = new Int32Array(0);
+  #hashes: Int32Array = noHashes;
+  #nameHashes: Int32Array = noHashes;
   /** Slots + 1 by hash of the field, and by hash of the name; 0 for an empty bucket. */
-  #byField: Uint16Array = new Uint16Array(0);
-  #byName: Uint16Array = new Uint16Array(0);
+  #byField: Uint16Array = noBuckets;
+  #byName: Uint16Array = noBuckets;
   #mask = -1;
   #bucketMask = -1;
   /** Where the next field goes. */
