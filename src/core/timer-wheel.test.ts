@@ -77,4 +77,21 @@ describe('TimerWheel', () => {
     clock.advance(100);
     assert.ok(firedAtMs >= 10_000_020 && firedAtMs < 10_000_020 + LATEST_MS, String(firedAtMs));
   });
+
+  test('goes on after an owner threw, with the others of that moment too', () => {
+    const clock = fakeClock();
+    const wheel = new TimerWheel(clock);
+    const fired: number[] = [];
+    const note = { onTimer: (kind: number) => void fired.push(kind) };
+    wheel.arm(new Timer(note, 1), 20);
+    wheel.arm(new Timer({ onTimer: () => assert.fail('a bug') }, 2), 20);
+    wheel.arm(new Timer(note, 3), 20);
+    wheel.arm(new Timer(note, 4), 3000);
+    assert.throws(() => clock.advance(LATEST_MS + 20), /a bug/);
+    clock.advance(LATEST_MS);
+    assert.deepEqual(fired.sort(), [1, 3]);
+    clock.advance(3000);
+    assert.deepEqual(fired, [1, 3, 4]);
+    assert.equal(wheel.size, 0);
+  });
 });

@@ -136,12 +136,23 @@ export class TimerWheel {
     this.#cancelWake = undefined;
     this.#wakeTick = Number.POSITIVE_INFINITY;
     const target = Math.floor((this.#clock.nowMs() - this.#startMs) / TICK_MS);
-    while (this.#tick < target && this.#count > 0) {
-      const next = Math.min(this.#nextOccupied(), target);
-      this.#tick = Math.max(next, this.#tick + 1);
-      this.#cascade();
-      this.#fire(this.#tick & SLOT_MASK);
+    let through = false;
+    try {
+      while (this.#tick < target && this.#count > 0) {
+        const next = Math.min(this.#nextOccupied(), target);
+        this.#tick = Math.max(next, this.#tick + 1);
+        this.#cascade();
+        this.#fire(this.#tick & SLOT_MASK);
+      }
+      through = true;
+    } finally {
+      // An owner threw: the others of its slot are next.
+      if (!through) this.#tick--;
+      this.#goOn();
     }
+  }
+
+  #goOn(): void {
     if (this.#count === 0) return;
     const next = this.#nextOccupied();
     if (next < this.#wakeTick) this.#scheduleWake(next);

@@ -134,6 +134,33 @@ describe('heddle proxy', () => {
     await running;
   });
 
+  test('an exception that nothing caught ends nothing else', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const port = await application(t, () => {
+      asked.resolve();
+      return answer.promise;
+    });
+    // Throws in callbacks of the process's own event loop, as a bug would.
+    const bugs = `process.on('SIGUSR2', () => {
+      setImmediate(() => { throw new Error('a bug in a callback'); });
+      Promise.reject(new Error('a bug in a promise'));
+    });`;
+    const nodeFlags = ['--import', `data:text/javascript,${encodeURIComponent(bugs)}`];
+    const proxy = startProxyChild(t, bootstrap(port), [], nodeFlags);
+    const url = `http://127.0.0.1:${await proxy.port('web')}/`;
+    const running = fetch(url);
+    await asked.promise;
+    proxy.child.kill('SIGUSR2');
+    await eventually(async () => {
+      assert.match(await (await proxy.admin('/stats')).text(), /^server\.uncaught_exceptions: 2$/m);
+    });
+    assert.match(proxy.output(), /proxy\.uncaught-exception stack=.*a bug in a callback/);
+    answer.resolve();
+    assert.equal(await (await running).text(), 'hello');
+    assert.equal(await (await fetch(url)).text(), 'hello');
+  });
+
   test('a port that is taken ends it with what is wrong', async (t) => {
     const holder = createTcpServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');

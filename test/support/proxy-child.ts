@@ -20,17 +20,22 @@ export interface ProxyChild {
   port(listener: string): Promise<number>;
 }
 
-/** Starts it with `bootstrap` as its file; killed when the test ends, if it has not ended before. */
+/**
+ * Starts it with `bootstrap` as its file; killed when the test ends, if it has not ended before.
+ *
+ * @param nodeFlags stand before the program.
+ */
 export function startProxyChild(
   t: Pick<TestContext, 'after'>,
   bootstrap: string,
   flags: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
 ): ProxyChild {
   const folder = tempDir(t);
   const config = join(folder, 'bootstrap.yaml');
   const addressFile = join(folder, 'admin');
   writeFileSync(config, bootstrap);
-  const args = [program, 'proxy', '-c', config, '--admin-address-path', addressFile, ...flags];
+  const args = [...nodeFlags, program, 'proxy', '-c', config, '--admin-address-path', addressFile, ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
