@@ -8,17 +8,18 @@ export interface PortProtocol {
   readonly protocol: string;
   /** How proxies treat it. */
   readonly carriedAs: CarriedProtocol;
+  /** Whether the application speaks HTTP/2 on it, and nothing else. */
+  readonly http2: boolean;
   /** Whether it was written and understood; else TCP is assumed. */
   readonly known: boolean;
 }
 
-/** HTTP/2 and what rides on it is opaque until proxies speak it. */
 const carried: Readonly<Record<string, CarriedProtocol>> = {
   http: 'HTTP',
   'kubernetes.io/ws': 'HTTP',
-  http2: 'TCP',
-  'kubernetes.io/h2c': 'TCP',
-  grpc: 'TCP',
+  http2: 'HTTP',
+  'kubernetes.io/h2c': 'HTTP',
+  grpc: 'HTTP',
   'grpc-web': 'HTTP',
   https: 'TCP',
   'kubernetes.io/wss': 'TCP',
@@ -28,6 +29,9 @@ const carried: Readonly<Record<string, CarriedProtocol>> = {
   mysql: 'TCP',
   redis: 'TCP',
 };
+
+/** Protocols of applications that speak HTTP/2 (Istio). */
+const overHttp2: ReadonlySet<string> = new Set(['http2', 'kubernetes.io/h2c', 'grpc', 'grpc-web']);
 
 /** Protocols that are TCP to a proxy and lose nothing by it. */
 const opaque: ReadonlySet<string> = new Set([
@@ -43,8 +47,9 @@ const opaque: ReadonlySet<string> = new Set([
 export function portProtocol({ name, appProtocol }: Pick<ServicePort, 'name' | 'appProtocol'>): PortProtocol {
   const written = (appProtocol ?? prefixOf(name))?.toLowerCase() ?? '';
   const carriedAs = Object.hasOwn(carried, written) ? carried[written] : undefined;
-  if (carriedAs === undefined) return { protocol: 'TCP', carriedAs: 'TCP', known: false };
-  return { protocol: opaque.has(written) ? 'TCP' : protocolName(written), carriedAs, known: true };
+  if (carriedAs === undefined) return { protocol: 'TCP', carriedAs: 'TCP', http2: false, known: false };
+  const protocol = opaque.has(written) ? 'TCP' : protocolName(written);
+  return { protocol, carriedAs, http2: overHttp2.has(written), known: true };
 }
 
 function prefixOf(name: string | undefined): string | undefined {
@@ -53,6 +58,6 @@ function prefixOf(name: string | undefined): string | undefined {
 }
 
 function protocolName(written: string): string {
-  if (written === 'kubernetes.io/ws' || written === 'grpc-web') return 'HTTP';
+  if (written === 'kubernetes.io/ws') return 'HTTP';
   return written === 'kubernetes.io/h2c' ? 'HTTP2' : written.toUpperCase();
 }

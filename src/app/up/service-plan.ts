@@ -1,6 +1,6 @@
 /** What applications are told of services, and on which port of its sidecar each finds a TCP service. */
 import { portProtocol } from '#model/port-protocol.ts';
-import type { Service } from '#model/service.ts';
+import type { Service, ServicePort } from '#model/service.ts';
 import type { ServicePortPlan } from './workload-plan.ts';
 
 /** First port for TCP services whose own number is not free on the mesh address. */
@@ -18,9 +18,15 @@ export function planServices(services: readonly Service[]): readonly ServicePort
         namespace: metadata.namespace ?? 'default',
         ...(port.name !== undefined && { name: port.name }),
         port: port.port,
-        http: portProtocol(port).carriedAs === 'HTTP',
+        http: goesByProxyVariables(port),
       })),
   );
+}
+
+/** HTTP/2 has a port of its own as TCP has: not every client of gRPC heeds the proxy variables. */
+function goesByProxyVariables(port: ServicePort): boolean {
+  const { carriedAs, http2 } = portProtocol(port);
+  return carriedAs === 'HTTP' && !http2;
 }
 
 /** `db.default.svc.cluster.local` */

@@ -1,6 +1,7 @@
 /** A port of a service, or a subset of it -> the cluster by which callers reach it. */
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
+import { portProtocol } from '#model/port-protocol.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import type { PortTrafficPolicy, SimpleLoadBalancer } from '#model/traffic-policy.ts';
 import {
@@ -10,16 +11,19 @@ import {
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
 import { targetPortOf } from './endpoint.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
-import { configPath, duration, filterMetadata, fromAds, type Init } from './message.ts';
+import { configPath, duration, filterMetadata, fromAds, type Init, pack } from './message.ts';
 import { acceptsMutualTls } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { policyFor } from './policy-merge.ts';
 import { rawBuffer, upstreamMutualTls } from './tls-context.ts';
+
+type ClusterInit = Init<typeof ClusterSchema>;
 
 /** Istio's `meshConfig.connectTimeout`. */
 export const connectTimeoutMs = 10_000;
@@ -38,6 +42,18 @@ export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreak
   ],
 };
 
+/** Requests go on by HTTP/2, whatever they came by. */
+export const overHttp2: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
+  typedExtensionProtocolOptions: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
+      upstreamProtocolOptions: {
+        case: 'explicitHttpConfig',
+        value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
+      },
+    }),
+  },
+};
+
 /** A cluster that callers see, before it is a message. */
 export interface OutboundTarget {
   readonly service: Service;
@@ -45,8 +61,6 @@ export interface OutboundTarget {
   readonly rule: DestinationRule | undefined;
   readonly subset: Subset | undefined;
 }
-
-type ClusterInit = Init<typeof ClusterSchema>;
 
 const lbPolicies: Readonly<Record<SimpleLoadBalancer, Cluster_LbPolicy>> = {
   ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
@@ -90,6 +104,7 @@ function makeProxyCluster(target: OutboundTarget, identities: readonly string[])
     lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'],
     circuitBreakers: withoutLimits,
     metadata: filterMetadata(serviceMetadata(target)),
+    ...(portProtocol(target.port).http2 && overHttp2),
     ...proxyTls(target, policy, identities),
   });
 }
@@ -165,5 +180,6 @@ function mutualTls(
   { service, port, subset }: OutboundTarget,
   identities: readonly string[],
 ): TransportSocket {
-  return upstreamMutualTls(identities, outboundSni(port.port, subset?.name ?? '', serviceHost(service)));
+  const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
+  return upstreamMutualTls(identities, sni, portProtocol(port).http2);
 }

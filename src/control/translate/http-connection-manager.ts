@@ -4,6 +4,7 @@ import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterConfigSchema } from '#xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
+import { GrpcWebSchema } from '#xds/gen/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js';
 import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
@@ -31,6 +32,8 @@ export interface ManagerOptions {
   readonly self: Workload;
   /** Takes `CONNECT host:port`. */
   readonly takesConnect?: boolean;
+  /** Takes calls of browsers. */
+  readonly grpcWeb?: boolean;
 }
 
 type ManagerInit = Init<typeof HttpConnectionManagerSchema>;
@@ -67,7 +70,7 @@ export function connectionManager(options: ManagerOptions): Filter {
     normalizePath: true,
     useRemoteAddress: side === 'gateway',
     ...clientCertificate(side),
-    ...(takesConnect && { upgradeConfigs: [{ upgradeType: 'CONNECT' }] }),
+    upgradeConfigs: [{ upgradeType: 'websocket' }, ...(takesConnect ? [{ upgradeType: 'CONNECT' }] : [])],
   };
   return create(FilterSchema, {
     name: 'envoy.filters.network.http_connection_manager',
@@ -85,9 +88,19 @@ function clientCertificate(side: Side): ManagerInit {
   };
 }
 
-function httpFilters({ side, client, self }: ManagerOptions): HttpFilterInit[] {
+const grpcWebFilter: HttpFilterInit = {
+  name: 'envoy.filters.http.grpc_web',
+  configType: { case: 'typedConfig', value: pack(GrpcWebSchema, {}) },
+};
+
+function httpFilters({ side, client, self, grpcWeb = false }: ManagerOptions): HttpFilterInit[] {
   const own = client === 'heddle' ? heddleFilters(side, self) : [];
-  return [...own, ...(side === 'outbound' ? [forwardFilter] : []), routerFilter];
+  return [
+    ...own,
+    ...(grpcWeb ? [grpcWebFilter] : []),
+    ...(side === 'outbound' ? [forwardFilter] : []),
+    routerFilter,
+  ];
 }
 
 /** Filters that only Heddle knows; optional, so that nothing else would refuse them. */

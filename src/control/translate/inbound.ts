@@ -30,6 +30,10 @@ import { workloadOf } from './workload.ts';
 export interface InboundPort {
   readonly port: number;
   readonly carriedAs: 'HTTP' | 'TCP';
+  /** Whether the application speaks HTTP/2 on it. */
+  readonly http2: boolean;
+  /** Whether browsers call it. */
+  readonly grpcWeb: boolean;
   /** The service ports that lead to it. */
   readonly services: readonly { readonly service: Service; readonly servicePort: ServicePort }[];
 }
@@ -46,7 +50,9 @@ export function translateInbound(
     clusters:
       application === undefined
         ? []
-        : ports.map(({ port, services }) => inboundCluster(application, port, services.map(describe))),
+        : ports.map(({ port, services, http2 }) =>
+            inboundCluster(application, port, services.map(describe), http2),
+          ),
   };
 }
 
@@ -69,8 +75,14 @@ export function inboundPorts(pod: Pod, index: ResourceIndex): readonly InboundPo
     .sort((a, b) => a - b)
     .map((port) => {
       const services = behind.filter((one) => one.port === port);
-      const isHttp = services.some(({ servicePort }) => portProtocol(servicePort).carriedAs === 'HTTP');
-      return { port, carriedAs: isHttp ? 'HTTP' : 'TCP', services };
+      const protocols = services.map(({ servicePort }) => portProtocol(servicePort));
+      return {
+        port,
+        carriedAs: protocols.some(({ carriedAs }) => carriedAs === 'HTTP') ? 'HTTP' : 'TCP',
+        http2: protocols.some(({ http2 }) => http2),
+        grpcWeb: protocols.some(({ protocol }) => protocol === 'GRPC-WEB'),
+        services,
+      };
     });
 }
 
@@ -126,7 +138,7 @@ function foreignTls({ carriedAs }: InboundPort, filters: readonly Filter[]): Fil
 }
 
 function inboundFilters(
-  { port, carriedAs }: InboundPort,
+  { port, carriedAs, grpcWeb }: InboundPort,
   pod: Pod,
   node: ProxyNode,
   index: ResourceIndex,
@@ -147,6 +159,7 @@ function inboundFilters(
     },
     client: node.client,
     self,
+    grpcWeb,
   });
   return [manager];
 }

@@ -12,7 +12,7 @@ import {
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
-import { connectTimeoutMs, withoutLimits } from './cluster.ts';
+import { connectTimeoutMs, overHttp2, withoutLimits } from './cluster.ts';
 import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
 import {
   blackHoleCluster,
@@ -33,9 +33,11 @@ export function inboundCluster(
   applicationAddress: string,
   port: number,
   services: readonly JsonObject[],
+  http2: boolean,
 ): Cluster {
   return create(ClusterSchema, {
     ...staticCluster(inboundClusterName(port), socketAddress(applicationAddress, port)),
+    ...(http2 && overHttp2),
     metadata: filterMetadata({ istio: { services: [...services] } }),
   });
 }

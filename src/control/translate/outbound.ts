@@ -4,17 +4,21 @@ import type { Problem } from '#core/problem.ts';
 import { keyOf } from '#model/kinds.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { serviceListeners } from './annotation.ts';
 import { connectionManager, type ManagerOptions } from './http-connection-manager.ts';
+import type { Caller } from './http-route.ts';
 import { boundListener, internalListener } from './listener.ts';
 import { emptyCluster, forwardingCluster, reentryCluster } from './local-cluster.ts';
 import { outboundClusterName, reentryListenerName } from './names.ts';
 import type { ProxyNode } from './node.ts';
-import { httpProxyRoutes } from './route-table.ts';
+import { peerHeaderGuard } from './peer-headers.ts';
+import { httpProxyRoutes, virtualHost } from './route-table.ts';
 import { tcpFilters } from './telemetry.ts';
+import { type RoutedHost, routedHosts } from './virtual-host.ts';
 import { describeWorkload, workloadOf } from './workload.ts';
 
 /** Istio's `meshConfig.proxyHttpPort`, where traffic is not captured. */
@@ -30,9 +34,10 @@ export function outboundListeners(
   node: ProxyNode,
   routes: readonly RouteConfiguration[],
   index: ResourceIndex,
+  caller: Caller,
   problems: Problem[],
 ): readonly Listener[] {
-  const common: Pick<ManagerOptions, 'side' | 'client' | 'self'> = {
+  const common: Common = {
     side: 'outbound',
     client: node.client,
     self:
@@ -62,23 +67,51 @@ export function outboundListeners(
       });
       return internalListener(reentryListenerName(port), [{ filters: [manager] }]);
     }),
-    ...(pod === undefined ? [] : tcpListeners(pod, node, index, problems)),
+    ...(pod === undefined ? [] : serviceListenersOf(pod, node, index, common, caller, problems)),
   ];
 }
 
+type Common = Pick<ManagerOptions, 'side' | 'client' | 'self'>;
+
 /** The listeners to which `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` point. */
-function tcpListeners(pod: Pod, node: ProxyNode, index: ResourceIndex, problems: Problem[]): Listener[] {
-  const self = workloadOf(pod, index, node.clusterId);
-  return serviceListeners(pod, problems).flatMap(({ host, servicePort, localPort }) => {
+function serviceListenersOf(
+  pod: Pod,
+  node: ProxyNode,
+  index: ResourceIndex,
+  common: Common,
+  caller: Caller,
+  problems: Problem[],
+): Listener[] {
+  const listeners = serviceListeners(pod, problems);
+  const routed = listeners.length === 0 ? [] : routedHosts(caller, index);
+  return listeners.flatMap(({ host, servicePort, localPort }) => {
     const ports = index.services.get(host)?.spec.ports ?? [];
     if (!ports.some(({ port }) => port === servicePort)) {
       const message = `there is no service ${host}:${servicePort} to listen for`;
       problems.push({ level: 'warning', message, resource: keyOf(pod) });
       return [];
     }
-    const cluster = outboundClusterName(servicePort, '', host);
-    const filters = [...tcpFilters(cluster, 'outbound', node.client, self)];
+    const http = routed.find((one) => one.host === host && one.port === servicePort);
+    const filters =
+      http === undefined
+        ? [...tcpFilters(outboundClusterName(servicePort, '', host), 'outbound', node.client, common.self)]
+        : [httpService(http, common)];
     return [boundListener('outbound', node.address, localPort, { filterChains: [{ filters }] })];
+  });
+}
+
+/** The service whatever host the request names, as the listener's port says which is meant. */
+function httpService(service: RoutedHost, common: Common): Filter {
+  const name = `${service.host}:${service.port}`;
+  return connectionManager({
+    ...common,
+    statPrefix: `outbound_${name}`,
+    routes: {
+      name,
+      virtualHosts: [virtualHost(service, ['*'], service.routes)],
+      validateClusters: false,
+      ...peerHeaderGuard(common.client),
+    },
   });
 }
 

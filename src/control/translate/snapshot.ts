@@ -44,9 +44,10 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   }
   const pod = knownPod(index, node, problems);
   const { clusters, endpoints } = shared.services('proxy', node.namespace);
-  const routes = shared.routes(callerInMesh(node, pod));
+  const caller = callerInMesh(node, pod);
+  const routes = shared.routes(caller);
   const inbound = pod === undefined ? { listeners: [], clusters: [] } : translateInbound(pod, node, index);
-  const outbound = outboundListeners(pod, node, routes, index, problems);
+  const outbound = outboundListeners(pod, node, routes, index, caller, problems);
   return {
     clusters: [...clusters, ...inbound.clusters, ...outboundOwnClusters(routes)],
     endpoints,

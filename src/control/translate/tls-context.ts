@@ -18,19 +18,38 @@ import { fromAgent, type Init, pack } from './message.ts';
 const identitySecret = 'default';
 const rootSecret = 'ROOTCA';
 
-/** What a caller in the mesh offers (Istio's); the callee chooses the chain by it. */
-export const meshProtocols: readonly string[] = ['istio-peer-exchange', 'istio'];
+/** What a caller in the mesh offers (Istio's), and what it offers where it will speak HTTP/2. */
+const callerProtocols: readonly string[] = ['istio-peer-exchange', 'istio'];
+const http2CallerProtocols: readonly string[] = ['istio-h2', 'istio', 'h2'];
 
-/** What a callee answers to. No `h2` until the proxy speaks it. */
-const serverProtocols: readonly string[] = [...meshProtocols, 'istio-http/1.1', 'http/1.1'];
+/** What tells a caller in the mesh from others; the callee chooses the chain by it. */
+export const meshProtocols: readonly string[] = [
+  'istio-peer-exchange',
+  'istio',
+  'istio-h2',
+  'istio-http/1.1',
+];
+
+/** What a callee answers to, in its order: proxies go by `h2` alone to know HTTP/2. */
+const serverProtocols: readonly string[] = [
+  'istio-peer-exchange',
+  'h2',
+  'istio',
+  'istio-http/1.1',
+  'http/1.1',
+];
 
 type SanMatcher = Init<typeof SubjectAltNameMatcherSchema>;
 
 /** @param identities SPIFFE ids of which the callee must have one. */
-export function upstreamMutualTls(identities: readonly string[], sni: string): TransportSocket {
+export function upstreamMutualTls(
+  identities: readonly string[],
+  sni: string,
+  http2: boolean,
+): TransportSocket {
   const commonTlsContext = {
     ...commonContext(identities.map((id) => uriMatcher('exact', id))),
-    alpnProtocols: [...meshProtocols],
+    alpnProtocols: [...(http2 ? http2CallerProtocols : callerProtocols)],
   };
   return tlsSocket(pack(UpstreamTlsContextSchema, { commonTlsContext, sni }));
 }

@@ -16,7 +16,7 @@ export function analyzeServices({ services, deployments }: Surroundings): readon
 function portFindings(service: Service): Problem[] {
   return service.spec.ports.flatMap((port, index) => {
     const path = ['spec', 'ports', index];
-    const { protocol, carriedAs, known } = portProtocol(port);
+    const { known } = portProtocol(port);
     if (port.protocol !== 'TCP') {
       return [finding('warning', service, path, `${port.protocol} is not carried by the mesh`)];
     }
@@ -25,10 +25,7 @@ function portFindings(service: Service): Problem[] {
       const what = port.name === undefined ? 'has no name' : `is named "${port.name}"`;
       return [finding('warning', service, path, `the port ${what}, so its protocol is taken to be TCP`, fix)];
     }
-    if (protocol === carriedAs) return [];
-    return [
-      finding('info', service, path, `${protocol} is carried as ${carriedAs} until HTTP/2 is supported`),
-    ];
+    return [];
   });
 }
 
