@@ -1,151 +1,127 @@
-/** From rounds to what is kept and shown: medians, Heddle's ratio to each other proxy, a table. */
-import { type Contender, type ContenderName, contenderNames } from './contender.ts';
-import type { Memory } from './measure/process-cost.ts';
-import { median, type Quartiles, quartiles } from './measure/statistics.ts';
-import { objection, type Round } from './round.ts';
-import type { Row } from './row.ts';
+/** From rounds to what is kept: quartiles, Heddle's ratio to each other proxy, and whether bounds hold. */
+import { type Quartiles, quartiles } from './measure/statistics.ts';
+import type { ContenderName } from './program.ts';
+import type { Bound, Figure, Row } from './row.ts';
+
+/** A figure by name, one value a round. */
+export type Samples = Readonly<Record<string, readonly number[]>>;
 
 export interface Measured {
-  readonly contender: Pick<Contender, 'name' | 'version'>;
-  readonly rounds: readonly Round[];
-  /** After the last round. */
-  readonly memory: Memory;
-  /** Of every start that was tried. */
-  readonly startsMs: readonly number[];
+  readonly name: ContenderName;
+  readonly version: string;
+  readonly samples: Samples;
+  /** Why the figures do not count. */
+  readonly objection?: string;
 }
 
 export interface Summary {
   readonly version: string;
-  /** Absent when the figures count. */
   readonly objection?: string;
-  readonly requestsPerSecond: number;
-  readonly cpuUs: number;
-  readonly userUs: number;
-  readonly systemUs: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly coreBusy: number;
-  readonly proxyShare: number;
-  readonly residentMb: number;
-  readonly uniqueMb: number;
-  readonly startMs: number;
+  readonly figures: Readonly<Record<string, Quartiles>>;
 }
 
-/** Heddle's figure divided by the other's, round by round. */
-export interface Ratio {
-  readonly cpu: Quartiles;
-  readonly requestsPerSecond: Quartiles;
-  readonly p99: Quartiles;
+export interface Verdict extends Bound {
+  /** What was compared: Heddle's figure, or its ratio to the other's. */
+  readonly found: Quartiles;
+  readonly mustHolds?: boolean;
+  readonly reachHolds?: boolean;
+  /** Why the comparison does not count. */
+  readonly objection?: string;
 }
 
-export interface Result {
-  readonly row: string;
-  readonly title: string;
+export interface About {
   readonly date: string;
   readonly commit: string;
   readonly machine: string;
   readonly node: string;
   readonly rounds: number;
   readonly seconds: number;
+}
+
+export interface Result extends About {
+  readonly row: string;
+  readonly title: string;
+  /** In the order they are shown. */
+  readonly shown: readonly Figure[];
   readonly contenders: Partial<Record<ContenderName, Summary>>;
-  /** Heddle to each of the others. */
-  readonly ratios: Partial<Record<ContenderName, Ratio>>;
+  readonly leftOut: Partial<Record<ContenderName, string>>;
+  /** Heddle's figure divided by the other's, round by round. */
+  readonly ratios: Partial<Record<ContenderName, Readonly<Record<string, Quartiles>>>>;
+  readonly verdicts: readonly Verdict[];
 }
 
-const megabyte = 1024 * 1024;
-const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+const rounded = ({ q1, median, q3 }: Quartiles): Quartiles => ({
+  q1: significant(q1),
+  median: significant(median),
+  q3: significant(q3),
+});
+const significant = (value: number): number => (Number.isFinite(value) ? Number(value.toPrecision(5)) : 0);
 
-function summarize(row: Row, { contender, rounds, memory, startsMs }: Measured): Summary {
-  const of = (field: keyof Round, digits: number): number =>
-    round(median(rounds.map((one) => one[field])), digits);
-  const against = objection(row, contender.name, rounds);
-  return {
-    version: contender.version,
-    ...(against === undefined ? {} : { objection: against }),
-    requestsPerSecond: of('requestsPerSecond', 0),
-    cpuUs: of('cpuUs', 2),
-    userUs: of('userUs', 2),
-    systemUs: of('systemUs', 2),
-    p50Us: of('p50Us', 0),
-    p99Us: of('p99Us', 0),
-    coreBusy: of('coreBusy', 3),
-    proxyShare: of('proxyShare', 3),
-    residentMb: round(memory.residentBytes / megabyte, 1),
-    uniqueMb: round(memory.uniqueBytes / megabyte, 1),
-    startMs: startsMs.length === 0 ? 0 : round(median(startsMs), 0),
-  };
+export interface Findings {
+  readonly row: Row;
+  readonly shown: readonly Figure[];
+  readonly measured: readonly Measured[];
+  readonly leftOut: Result['leftOut'];
+  readonly about: About;
 }
 
-export type About = Pick<Result, 'date' | 'commit' | 'machine' | 'node' | 'rounds' | 'seconds'>;
-
-export function resultOf(row: Row, measured: readonly Measured[], about: About): Result {
+export function resultOf({ row, shown, measured, leftOut, about }: Findings): Result {
   const contenders: Result['contenders'] = {};
-  for (const one of measured) contenders[one.contender.name] = summarize(row, one);
-  const ours = measured.find(({ contender }) => contender.name === 'heddle');
-  const ratios: Result['ratios'] = {};
-  for (const one of measured) {
-    if (ours === undefined || one === ours) continue;
-    ratios[one.contender.name] = {
-      cpu: pairedRatio(ours, one, 'cpuUs'),
-      requestsPerSecond: pairedRatio(ours, one, 'requestsPerSecond'),
-      p99: pairedRatio(ours, one, 'p99Us'),
-    };
+  for (const { name, version, samples, objection } of measured) {
+    const figures = Object.entries(samples).map(([figure, values]) => [figure, rounded(quartiles(values))]);
+    const against = objection === undefined ? {} : { objection };
+    contenders[name] = { version, ...against, figures: Object.fromEntries(figures) };
   }
-  return { row: row.name, title: row.title, ...about, contenders, ratios };
+  const ours = measured.find(({ name }) => name === 'heddle');
+  const ratios: Result['ratios'] = {};
+  for (const theirs of measured) {
+    if (ours === undefined || theirs === ours) continue;
+    const figures = Object.keys(ours.samples).flatMap((figure) => {
+      const found = pairedRatios(ours.samples[figure] ?? [], theirs.samples[figure] ?? []);
+      return found.length === 0 ? [] : [[figure, rounded(quartiles(found))] as const];
+    });
+    ratios[theirs.name] = Object.fromEntries(figures);
+  }
+  const verdicts = row.bounds.flatMap((bound) => verdictOf(bound, contenders, ratios) ?? []);
+  return { row: row.name, title: row.title, ...about, shown, contenders, leftOut, ratios, verdicts };
 }
 
 /** Rounds of one number ran within seconds of each other: what disturbed the host then disturbed both. */
-function pairedRatio(ours: Measured, theirs: Measured, field: keyof Round): Quartiles {
-  const ratios = ours.rounds.flatMap((one, at) => {
-    const other = theirs.rounds[at]?.[field] ?? 0;
-    return other === 0 ? [] : [one[field] / other];
+function pairedRatios(ours: readonly number[], theirs: readonly number[]): number[] {
+  return ours.flatMap((one, at) => {
+    const other = theirs[at] ?? 0;
+    return other > 0 ? [one / other] : [];
   });
-  const { q1, median: middle, q3 } = quartiles(ratios);
-  return { q1: round(q1, 3), median: round(middle, 3), q3: round(q3, 3) };
 }
 
-const columns = [
-  ['proxy', 18],
-  ['requests/s', 11],
-  ['CPU µs (user+sys)', 22],
-  ['p50 µs', 8],
-  ['p99 µs', 8],
-  ['RSS MB', 8],
-  ['own MB', 8],
-  ['start ms', 9],
-  ['busy', 6],
-  ['heddle: CPU ×', 20],
-] as const;
-
-export function table(result: Result): string {
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, at) =>
-        at === 0 ? cell.padEnd(columns[at]?.[1] ?? 0) : cell.padStart(columns[at]?.[1] ?? 0),
-      )
-      .join('');
-  const lines = contenderNames.flatMap((name) => {
-    const summary = result.contenders[name];
-    return summary === undefined ? [] : [line(cellsOf(name, summary, result.ratios[name]))];
-  });
-  return [`${result.row}: ${result.title}`, line(columns.map(([title]) => title)), ...lines].join('\n');
+function verdictOf(
+  bound: Bound,
+  contenders: Result['contenders'],
+  ratios: Result['ratios'],
+): Verdict | undefined {
+  const { against, figure, must, reach, atLeast = false } = bound;
+  const found = against === 'itself' ? contenders.heddle?.figures[figure] : ratios[against]?.[figure];
+  if (found === undefined) return undefined;
+  const holds = (limit: number): boolean => (atLeast ? found.q1 >= limit : found.q3 <= limit);
+  const objection =
+    contenders.heddle?.objection ?? (against === 'itself' ? undefined : contenders[against]?.objection);
+  return {
+    ...bound,
+    found,
+    ...(must === undefined ? {} : { mustHolds: holds(must) }),
+    ...(reach === undefined ? {} : { reachHolds: holds(reach) }),
+    ...(objection === undefined ? {} : { objection }),
+  };
 }
 
-function cellsOf(name: ContenderName, summary: Summary, ratio: Ratio | undefined): string[] {
-  const none = name === 'direct';
-  const cpu = `${summary.cpuUs.toFixed(1)} (${summary.userUs.toFixed(1)}+${summary.systemUs.toFixed(1)})`;
-  const { q1, median: middle, q3 } = ratio?.cpu ?? { q1: 0, median: 0, q3: 0 };
-  return [
-    `${name} ${summary.version}`,
-    String(summary.requestsPerSecond),
-    none ? '-' : cpu,
-    String(summary.p50Us),
-    String(summary.p99Us),
-    none ? '-' : summary.residentMb.toFixed(1),
-    none ? '-' : summary.uniqueMb.toFixed(1),
-    none ? '-' : String(summary.startMs),
-    `${Math.round(summary.coreBusy * 100)}%`,
-    none || ratio === undefined ? '' : `${middle.toFixed(2)} (${q1.toFixed(2)}–${q3.toFixed(2)})`,
-    summary.objection === undefined ? '' : `  does not count: ${summary.objection}`,
-  ];
+/** What a contender adds to what there is without one, round by round. */
+export function addedOver(direct: Samples, samples: Samples): Samples {
+  const added = (figure: string): number[] =>
+    (samples[figure] ?? []).map((value, at) => value - (direct[figure]?.[at] ?? 0));
+  return {
+    ...samples,
+    addedP50Us: added('p50Us'),
+    addedP99Us: added('p99Us'),
+    addedP999Us: added('p999Us'),
+  };
 }

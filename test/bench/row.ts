@@ -1,44 +1,71 @@
-/** The rows of the benchmark: one kind of work each, done by every contender in turn. */
-import { largeBodyBytes, smallBodyBytes } from './config/nginx.ts';
-import type { Chain } from './contender.ts';
+/** What a row of the benchmark is: one kind of work, or one question, put to every contender in turn. */
+import type { BackendName, Bed } from './bed.ts';
+import type { Tls, Traffic } from './config/work.ts';
 import type { Load } from './measure/load.ts';
+import type { ContenderName, ProxyName } from './program.ts';
 
-export interface Row {
+/** A figure by its name in results, and how it is shown. */
+export interface Figure {
   readonly name: string;
-  readonly title: string;
-  readonly path: string;
-  readonly load: Load;
-  readonly chain: Chain;
+  readonly label: string;
+  readonly digits: number;
+  /** Shown divided by this; absent: 1. */
+  readonly per?: number;
 }
 
-export const rows: readonly Row[] = [
-  {
-    name: 'h1-small',
-    title: `HTTP/1.1, ${smallBodyBytes} B body, saturated`,
-    path: '/small',
-    load: { connections: 64 },
-    chain: 'single',
-  },
-  {
-    name: 'h1-small-1000rps',
-    title: `HTTP/1.1, ${smallBodyBytes} B body, 1,000 requests/s`,
-    path: '/small',
-    // Few connections: each sends on its own beat, and all beats begin together.
-    load: { connections: 4, ratePerSecond: 1000 },
-    chain: 'single',
-  },
-  {
-    name: 'h1-64k',
-    title: `HTTP/1.1, ${largeBodyBytes / 1024} KiB body, saturated`,
-    path: '/64k',
-    load: { connections: 64 },
-    chain: 'single',
-  },
-  {
-    name: 'mtls-pair',
-    title: `HTTP/1.1 through two proxies with mutual TLS between them, ${smallBodyBytes} B body, saturated`,
-    path: '/small',
-    load: { connections: 64 },
-    chain: 'pair',
-  },
-];
+/**
+ * What Heddle's figure must be, and what it should reach: as a multiple of another's, or by itself. Holds
+ * when the upper quartile is not above it; with `atLeast`, when the lower quartile is not below it.
+ */
+export interface Bound {
+  readonly figure: string;
+  readonly against: 'envoy' | 'haproxy' | 'itself';
+  readonly must?: number;
+  readonly reach?: number;
+  readonly atLeast?: true;
+}
+
+interface AnyRow {
+  readonly name: string;
+  readonly title: string;
+  readonly bounds: readonly Bound[];
+  /** Why somebody does not take part. */
+  readonly leftOut: Partial<Readonly<Record<ContenderName, string>>>;
+}
+
+/** Load through every contender; the accounts of the operating system before and after. */
+export interface LoadRow extends AnyRow {
+  readonly kind: 'load';
+  /** Such as `request`. */
+  readonly unit: string;
+  readonly traffic: Traffic;
+  readonly backend: BackendName;
+  /** One proxy each; the first is the client's. */
+  readonly hops: readonly Tls[];
+  readonly load: Load;
+  /** The proxies' core must be busy all the time. */
+  readonly saturates: boolean;
+  /** Absent: one, on a core of its own. Else the proxy shares all cores with the load. */
+  readonly threads?: number;
+  /** The load leaves lines in the access log. */
+  readonly logged: boolean;
+  /** Added over `direct`, besides the figures of every load. */
+  readonly added?: boolean;
+}
+
+export interface Question {
+  readonly name: ProxyName;
+  readonly bed: Bed;
+  /** How long to look. */
+  readonly seconds: number;
+}
+
+/** Something that is asked of each contender afresh. */
+export interface QuestionRow extends AnyRow {
+  readonly kind: 'question';
+  readonly figures: readonly Figure[];
+  /** Starts what it needs and stops it. */
+  ask(question: Question): Promise<Readonly<Record<string, number>>>;
+}
+
+export type Row = LoadRow | QuestionRow;

@@ -1,38 +1,27 @@
 /**
  * `npm run bench [ROW…]`: the same work by Heddle and by proxies that are not ours, side by side in one run.
  * The proxies share one core, the load and the backend another; rounds are interleaved, so that what disturbs
- * the host disturbs all. Prints a table and writes bench/results/DATE-ROW.json.
+ * the host disturbs all. Prints a table and writes bench/results/DATE-ROW.json; `--table` prints what was
+ * written, as Markdown.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findPeer } from '../support/peer.ts';
-import { makeCertificates } from './config/certificate.ts';
-import { largeBodyBytes, nginxBackend } from './config/nginx.ts';
-import {
-  type Bed,
-  type Contender,
-  type ContenderName,
-  contenderNames,
-  freePorts,
-  startContender,
-  stopChild,
-} from './contender.ts';
-import { runLoad } from './measure/load.ts';
-import { cpuTime, memory } from './measure/process-cost.ts';
-import { type About, type Measured, type Result, resultOf, table } from './result.ts';
-import { type Round, runRound } from './round.ts';
-import { type Row, rows } from './row.ts';
+import { loadCore, withBed } from './bed.ts';
+import { loadRows } from './load-rows.ts';
+import { runLoadRow } from './load-run.ts';
+import { cpuTime } from './measure/process-cost.ts';
+import { type ContenderName, contenderNames } from './program.ts';
+import { questionRows } from './question-rows.ts';
+import { runQuestionRow } from './question-run.ts';
+import { type About, type Result, resultOf } from './result.ts';
+import type { Row } from './row.ts';
+import { markdown, table } from './table.ts';
 
-const loadCore = 0;
-const proxyCore = 1;
+const rows: readonly Row[] = [...loadRows, ...questionRows];
 const results = resolve(import.meta.dirname, '../../bench/results');
-/** Start-up is measured this often, before the rounds. */
-const starts = 3;
-/** Before the first round, for just-in-time compilers and connection pools. */
-const warmUpSeconds = 3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,11 +30,13 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     proxies: { type: 'string', default: contenderNames.join(',') },
     out: { type: 'string', default: results },
+    table: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 const usage = `npm run bench -- [ROW…] [--rounds 7] [--seconds 5] [--proxies ${contenderNames.join(',')}] [--out FOLDER]
+npm run bench -- [ROW…] --table [--out FOLDER]: the newest results, as Markdown
 rows:
 ${rows.map(({ name, title }) => `  ${name.padEnd(20)}${title}`).join('\n')}`;
 
@@ -62,111 +53,34 @@ function chosenContenders(): ContenderName[] {
   return contenderNames.filter((name) => names.includes(name));
 }
 
-/** Runs `body` with a backend on the load's core and a scratch folder; leaves nothing behind. */
-async function withBed<T>(body: (bed: Bed) => Promise<T>): Promise<T> {
-  const nginx = findPeer('nginx');
-  if (nginx === undefined) throw new Error('the backend is nginx: npm run peers nginx');
-  const folder = mkdtempSync(join(tmpdir(), 'heddle-bench-'));
-  const [backendPort = 0] = await freePorts(1);
-  const backendFolder = join(folder, 'backend');
-  mkdirSync(backendFolder);
-  writeFileSync(join(backendFolder, '64k'), 'x'.repeat(largeBodyBytes));
-  const config = join(backendFolder, 'nginx.conf');
-  writeFileSync(config, nginxBackend({ port: backendPort, folder: backendFolder }));
-  // nginx's workers may run as another user where its master is root: they must be able to read the body.
-  execFileSync('chmod', ['-R', 'a+rX', folder]);
-  const backend = spawn(nginx, ['-p', backendFolder, '-c', config], { stdio: 'ignore' });
-  try {
-    return await body({ folder, backendPort, proxyCore, certificates: makeCertificates(folder) });
-  } finally {
-    await stopChild(backend);
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Starts a contender a few times for its start-up, and leaves the last one running. */
-async function start(name: ContenderName, row: Row, bed: Bed): Promise<[Contender, number[]]> {
-  const startsMs: number[] = [];
-  for (let at = 1; ; at++) {
-    const contender = await startContender(name, row.chain, bed);
-    startsMs.push(contender.startMs);
-    if (at === starts || name === 'direct') {
-      await checkWork(contender);
-      return [contender, name === 'direct' ? [] : startsMs];
-    }
-    await contender.stop();
-  }
-}
-
-/** All do the same work, or are not compared: what the backend saw of a request through this contender. */
-async function checkWork({ name, port }: Contender): Promise<void> {
-  if (name === 'direct') return;
-  const seen = await (await fetch(`http://127.0.0.1:${port}/seen`)).text();
-  const missing = seen.split('\n').filter((line) => line.endsWith('='));
-  if (missing.length > 0) throw new Error(`it does not send ${missing.join(' ')}`);
+/** A number above zero; `--rounds` and `--seconds` of anything else measure nothing. */
+function positive(name: 'rounds' | 'seconds'): number {
+  const value = Number(values[name]);
+  if (!(value > 0)) throw new Error(`--${name} must be a number above 0\n${usage}`);
+  return value;
 }
 
 async function runRow(row: Row): Promise<Result> {
-  return withBed(async (bed) => {
-    const running: { contender: Contender; startsMs: number[]; rounds: Round[] }[] = [];
-    try {
-      for (const name of chosenContenders()) {
-        try {
-          const [contender, startsMs] = await start(name, row, bed);
-          running.push({ contender, startsMs, rounds: [] });
-        } catch (error) {
-          console.log(`${name} is left out: ${error instanceof Error ? error.message : error}`);
-          process.exitCode = 1;
-        }
-      }
-      await runRounds(row, running, bed);
-      return resultOf(row, running.map(toMeasured), about());
-    } finally {
-      await Promise.all(running.map(({ contender }) => contender.stop()));
-    }
-  });
-}
-
-async function runRounds(
-  row: Row,
-  running: readonly { readonly contender: Contender; readonly rounds: Round[] }[],
-  bed: Bed,
-): Promise<void> {
-  for (const { contender } of running) {
-    const url = `http://127.0.0.1:${contender.port}${row.path}`;
-    await runLoad(url, { connections: row.load.connections }, warmUpSeconds, bed.folder);
-  }
-  const rounds = Number(values.rounds);
-  for (let at = 0; at < rounds; at++) {
-    // Each round begins with another one, so that nobody always follows the same neighbour.
-    const order = running.map((_, index) => running[(index + at) % running.length]);
-    for (const one of order) {
-      if (one === undefined) continue;
-      // Hundreds of megabytes a round; all proxies append.
-      for (const log of one.contender.accessLogs) truncateSync(log);
-      one.rounds.push(await runRound(row, one.contender, bed, Number(values.seconds)));
-    }
-    if (process.stdout.isTTY) process.stdout.write(`\r${row.name}: round ${at + 1} of ${rounds} `);
-  }
+  const rounds = positive('rounds');
+  const seconds = positive('seconds');
+  const asked = {
+    contenders: chosenContenders().filter((name) => row.leftOut[name] === undefined),
+    rounds,
+    seconds,
+    progress(text: string): void {
+      if (process.stdout.isTTY) process.stdout.write(`\r${row.name}: ${text} \x1b[K`);
+    },
+  };
+  const { measured, shown, failed } = await withBed((bed) =>
+    row.kind === 'load' ? runLoadRow(row, asked, bed) : runQuestionRow(row, asked, bed),
+  );
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+  if (Object.keys(failed).length > 0) process.exitCode = 1;
+  const leftOut = { ...row.leftOut, ...failed };
+  return resultOf({ row, shown, measured, leftOut, about: about(rounds, seconds) });
 }
 
-function toMeasured({
-  contender,
-  startsMs,
-  rounds,
-}: {
-  contender: Contender;
-  startsMs: number[];
-  rounds: Round[];
-}): Measured {
-  for (const log of contender.accessLogs) {
-    if (statSync(log).size === 0) throw new Error(`${contender.name} wrote no access log`);
-  }
-  return { contender, startsMs, rounds, memory: memory(contender.pids) };
-}
-
-function about(): About {
+function about(rounds: number, seconds: number): About {
   const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   const dirty = git('status', '--porcelain', '--', 'src', 'proto', 'package-lock.json') === '' ? '' : '+';
   return {
@@ -174,17 +88,27 @@ function about(): About {
     commit: git('rev-parse', '--short', 'HEAD') + dirty,
     machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Linux ${execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim()}`,
     node: process.version,
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
+    rounds,
+    seconds,
   };
 }
 
+/** The newest result of each chosen row, in the order of the rows. */
+function writtenResults(): Result[] {
+  return chosenRows().flatMap(({ name }) => {
+    const newest = globSync(join(values.out, `????-??-??-${name}.json`))
+      .sort()
+      .at(-1);
+    return newest === undefined ? [] : [JSON.parse(readFileSync(newest, 'utf8')) as Result];
+  });
+}
+
 async function main(): Promise<void> {
-  if (values.help) {
-    console.log(usage);
-    return;
-  }
+  if (values.help) return console.log(usage);
+  if (values.table) return console.log(markdown(writtenResults()));
   const chosen = chosenRows();
+  if (cpuTime([process.pid]).totalUs === 0)
+    throw new Error('no CPU accounting under /proc: the benchmark needs Linux');
   if (cpus().length < 2)
     throw new Error('the benchmark needs two cores: one for the proxies, one for the load');
   // Everything that is started inherits this: the load and the backend, but not the proxies.
@@ -198,6 +122,4 @@ async function main(): Promise<void> {
   }
 }
 
-if (cpuTime([process.pid]).totalUs === 0)
-  throw new Error('no CPU accounting under /proc: the benchmark needs Linux');
 await main();

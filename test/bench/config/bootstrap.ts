@@ -3,113 +3,164 @@ import {
   type Hop,
   leafDnsName,
   leafSpiffeId,
+  maxConnections,
   retries,
   routeTimeoutSeconds,
   upstreamConnections,
 } from './work.ts';
 
-const router = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
-const manager =
-  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const tls = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
+export const typeUrl = (name: string): string => `type.googleapis.com/${name}`;
+const network = 'envoy.extensions.filters.network';
+const tls = typeUrl('envoy.extensions.transport_sockets.tls.v3');
 
-const address = (port: number): object => ({ socket_address: { address: '127.0.0.1', port_value: port } });
+export const address = (port: number): object => ({
+  socket_address: { address: '127.0.0.1', port_value: port },
+});
 
-/** JSON text of a whole bootstrap. `istioStats` puts Heddle's own statistics filter before the router. */
-export function bootstrap(hop: Hop, { istioStats }: { readonly istioStats: boolean }): string {
+/** `istioStats` puts Heddle's own statistics filter before the router. */
+export interface Dialect {
+  readonly istioStats: boolean;
+}
+
+/** JSON text of a whole bootstrap. */
+export function bootstrap(hop: Hop, dialect: Dialect): string {
   return JSON.stringify(
     {
       node: { id: `bench-${hop.listenPort}`, cluster: 'bench' },
       admin: { address: address(hop.statsPort) },
-      static_resources: { listeners: [listener(hop, istioStats)], clusters: [cluster(hop)] },
+      static_resources: { listeners: [listener(hop, dialect)], clusters: [cluster(hop)] },
     },
     undefined,
     2,
   );
 }
 
-function listener(hop: Hop, istioStats: boolean): object {
-  const transport = hop.tls === 'terminate' ? { transport_socket: transportSocket(hop) } : {};
+function listener(hop: Hop, dialect: Dialect): object {
+  const filter =
+    hop.traffic === 'tcp'
+      ? { name: `${network}.tcp_proxy`, typed_config: tcpProxy(hop) }
+      : {
+          name: `${network}.http_connection_manager`,
+          typed_config: connectionManager({
+            statPrefix: 'front',
+            accessLog: hop.accessLog,
+            routes: { route_config: routeTable(hop) },
+            websocket: hop.traffic === 'websocket',
+            ...dialect,
+          }),
+        };
+  const secured = hop.tls === 'terminate' || hop.tls === 'serve';
   return {
     name: 'front',
     address: address(hop.listenPort),
     filter_chains: [
-      {
-        filters: [
-          { name: 'envoy.filters.network.http_connection_manager', typed_config: http(hop, istioStats) },
-        ],
-        ...transport,
-      },
+      { filters: [filter], ...(secured ? { transport_socket: transportSocket(hop, hop.tls) } : {}) },
     ],
   };
 }
 
-function http(hop: Hop, istioStats: boolean): object {
+export interface ConnectionManager extends Dialect {
+  readonly statPrefix: string;
+  readonly accessLog: string;
+  /** `route_config` or `rds`. */
+  readonly routes: object;
+  readonly websocket?: boolean;
+}
+
+export function connectionManager(settings: ConnectionManager): object {
   const stats = {
     name: 'heddle.istio_stats',
     typed_config: {
-      '@type': 'type.googleapis.com/heddle.filters.http.istio_stats.v1.IstioStats',
+      '@type': typeUrl('heddle.filters.http.istio_stats.v1.IstioStats'),
       reporter: 'SERVER',
       self: { name: 'bench-v1', namespace: 'default', canonical_name: 'bench', canonical_revision: 'v1' },
     },
   };
+  const router = typeUrl('envoy.extensions.filters.http.router.v3.Router');
   return {
-    '@type': manager,
-    stat_prefix: 'front',
+    '@type': typeUrl(`${network}.http_connection_manager.v3.HttpConnectionManager`),
+    stat_prefix: settings.statPrefix,
     use_remote_address: true,
     generate_request_id: true,
-    access_log: [
-      {
-        name: 'envoy.access_loggers.file',
-        typed_config: {
-          '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
-          path: hop.accessLog,
-        },
-      },
-    ],
+    access_log: fileLog(settings.accessLog),
+    ...(settings.websocket === true ? { upgrade_configs: [{ upgrade_type: 'websocket' }] } : {}),
     http_filters: [
-      ...(istioStats ? [stats] : []),
+      ...(settings.istioStats ? [stats] : []),
       { name: 'envoy.filters.http.router', typed_config: { '@type': router } },
     ],
-    route_config: {
-      name: 'front',
-      virtual_hosts: [
-        {
-          name: 'all',
-          domains: ['*'],
-          routes: [
-            {
-              match: { prefix: '/' },
-              route: {
-                cluster: 'back',
-                timeout: `${routeTimeoutSeconds}s`,
-                retry_policy: { retry_on: 'connect-failure,refused-stream,reset', num_retries: retries },
-              },
-            },
-          ],
-        },
-      ],
-    },
+    ...settings.routes,
   };
 }
 
+const fileLog = (path: string): object[] => [
+  {
+    name: 'envoy.access_loggers.file',
+    typed_config: { '@type': typeUrl('envoy.extensions.access_loggers.file.v3.FileAccessLog'), path },
+  },
+];
+
+const tcpProxy = (hop: Hop): object => ({
+  '@type': typeUrl(`${network}.tcp_proxy.v3.TcpProxy`),
+  stat_prefix: 'front',
+  cluster: 'back',
+  access_log: fileLog(hop.accessLog),
+});
+
+/** A call that stays open has no time limit; everything else has one that never fires. */
+const routeTable = ({ traffic }: Hop): object => ({
+  name: 'front',
+  virtual_hosts: [
+    {
+      name: 'all',
+      domains: ['*'],
+      routes: [{ match: { prefix: '/' }, route: routeTo('back', traffic === 'websocket') }],
+    },
+  ],
+});
+
+export const routeTo = (cluster: string, endless = false): object => ({
+  cluster,
+  timeout: endless ? '0s' : `${routeTimeoutSeconds}s`,
+  retry_policy: { retry_on: 'connect-failure,refused-stream,reset', num_retries: retries },
+});
+
 function cluster(hop: Hop): object {
-  const transport = hop.tls === 'originate' ? { transport_socket: transportSocket(hop) } : {};
+  const http2 = hop.traffic === 'h2' || hop.traffic === 'grpc';
   return {
     name: 'back',
     type: 'STATIC',
     connect_timeout: '1s',
     lb_policy: 'ROUND_ROBIN',
-    circuit_breakers: { thresholds: [{ max_connections: upstreamConnections }] },
+    circuit_breakers: {
+      thresholds: [{ max_connections: upstreamConnections, max_requests: maxConnections }],
+    },
+    ...(http2 ? { typed_extension_protocol_options: explicitHttp2 } : {}),
     load_assignment: {
       cluster_name: 'back',
       endpoints: [{ lb_endpoints: [{ endpoint: { address: address(hop.upstreamPort) } }] }],
     },
-    ...transport,
+    ...(hop.tls === 'originate' ? { transport_socket: transportSocket(hop, 'originate') } : {}),
   };
 }
 
-function transportSocket({ tls: side, certificates }: Hop): object {
+const protocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const explicitHttp2: object = {
+  [protocolOptions]: {
+    '@type': typeUrl(protocolOptions),
+    explicit_http_config: { http2_protocol_options: {} },
+  },
+};
+
+export function transportSocket(
+  { certificates }: Pick<Hop, 'certificates'>,
+  side: Exclude<Hop['tls'], 'none'>,
+): object {
+  const validation = {
+    validation_context: {
+      trusted_ca: { filename: certificates.ca },
+      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: leafSpiffeId } }],
+    },
+  };
   const common = {
     tls_certificates: [
       {
@@ -117,15 +168,15 @@ function transportSocket({ tls: side, certificates }: Hop): object {
         private_key: { filename: certificates.key },
       },
     ],
-    validation_context: {
-      trusted_ca: { filename: certificates.ca },
-      match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: leafSpiffeId } }],
-    },
+    ...(side === 'serve' ? {} : validation),
     alpn_protocols: ['http/1.1'],
   };
   const context =
-    side === 'terminate'
-      ? { '@type': `${tls}.DownstreamTlsContext`, require_client_certificate: true }
-      : { '@type': `${tls}.UpstreamTlsContext`, sni: leafDnsName };
+    side === 'originate'
+      ? { '@type': `${tls}.UpstreamTlsContext`, sni: leafDnsName }
+      : {
+          '@type': `${tls}.DownstreamTlsContext`,
+          ...(side === 'terminate' ? { require_client_certificate: true } : {}),
+        };
   return { name: 'envoy.transport_sockets.tls', typed_config: { ...context, common_tls_context: common } };
 }

@@ -7,17 +7,33 @@
 /** Long enough never to fire: it is there to be armed and disarmed. */
 export const routeTimeoutSeconds = 15;
 export const retries = 2;
+/** Connections a proxy takes at most: more than any row opens, within the usual limits of open files. */
+export const maxConnections = 8192;
 /** Idle connections a proxy keeps to its upstream; more than the load ever opens. */
 export const upstreamConnections = 256;
 
+/**
+ * What passes: `h2` and `grpc` are HTTP/2 on both sides, where the proxy can; the others HTTP/1.1, or bytes.
+ * `websocket` is an upgrade of HTTP/1.1.
+ */
+export type Traffic = 'h1' | 'h2' | 'grpc' | 'websocket' | 'tcp';
+
+/**
+ * TLS towards the client: none, with certificates on both sides (`terminate`), with the server's alone
+ * (`serve`). Or towards the upstream, with certificates on both sides (`originate`).
+ */
+export type Tls = 'none' | 'terminate' | 'serve' | 'originate';
+
 /** Where a proxy listens and what stands behind it. */
 export interface Hop {
+  readonly traffic: Traffic;
+  readonly tls: Tls;
+  /** Worker threads, or processes where the proxy has those. */
+  readonly threads: number;
   readonly listenPort: number;
   readonly upstreamPort: number;
   /** The proxy's own numbers: Envoy's admin interface, nginx's stub_status, haproxy's exporter. */
   readonly statsPort: number;
-  /** TLS towards the client, TLS towards the upstream, or neither. Both sides show certificates. */
-  readonly tls: 'none' | 'terminate' | 'originate';
   readonly certificates: Certificates;
   readonly accessLog: string;
   /** A folder of this proxy's own for its configuration and scratch files. */

@@ -7,7 +7,7 @@ export interface Quartiles {
 }
 
 /** The `q`-quantile of values in ascending order, between neighbours by interpolation; NaN of none. */
-export function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: ArrayLike<number>, q: number): number {
   const at = (sorted.length - 1) * q;
   const low = sorted[Math.floor(at)] ?? Number.NaN;
   const high = sorted[Math.ceil(at)] ?? Number.NaN;

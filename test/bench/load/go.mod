@@ -1,0 +1,3 @@
+module heddle.dev/bench/load
+
+go 1.24

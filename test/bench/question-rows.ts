@@ -1,0 +1,2 @@
+import type { QuestionRow } from './row.ts';
+export const questionRows: readonly QuestionRow[] = [];
