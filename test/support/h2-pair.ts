@@ -18,15 +18,28 @@ import type { HeaderList } from '#http/header-list.ts';
 /** Keeps what was written. */
 export class MemoryOutput implements H2Output {
   full = false;
-  drained = true;
+  /** Whether the peer reads nothing for now. */
+  stuck = false;
   ended = false;
   writes = 0;
   #chunks: Buffer[] = [];
+  #waiting = 0;
 
   write(bytes: Buffer): boolean {
     this.writes++;
     this.#chunks.push(Buffer.from(bytes));
+    if (this.stuck) this.#waiting += bytes.length;
     return this.drained;
+  }
+
+  get drained(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** The peer reads again, and has read everything. */
+  release(): void {
+    this.stuck = false;
+    this.#waiting = 0;
   }
 
   end(): void {
@@ -196,6 +209,8 @@ export function pair(
     readonly server?: Partial<H2Options>;
     readonly handler?: (stream: H2Stream) => Recorder;
     readonly split?: (left: number) => number;
+    /** How long bytes are on their way. */
+    readonly delayMs?: number;
   } = {},
 ): Pair {
   const around = surroundings();
@@ -206,6 +221,7 @@ export function pair(
   server.connection.start();
   const carry = (from: MemoryOutput, to: H2Connection): boolean => {
     const bytes = from.take();
+    around.clock.advance(given.delayMs ?? 0);
     for (let at = 0; at < bytes.length; ) {
       const count = Math.max(1, Math.min(split(bytes.length - at), bytes.length - at));
       to.receive(bytes.subarray(at, at + count));

@@ -212,7 +212,11 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   /** For {@link H2Stream}. */
   resetStream(stream: H2Stream, code: number): void {
     if (stream.closed) return;
-    if (stream.id !== 0) this.sendReset(stream.id, code);
+    if (stream.id !== 0) {
+      this.sendReset(stream.id, code);
+      // Resets that are our own wish, many at once perhaps, are no flood of the peer's.
+      if (this.output.drained) this.guard.outboundControlFrames--;
+    }
     this.#detach(stream);
     this.#over(stream);
   }

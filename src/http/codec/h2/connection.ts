@@ -54,7 +54,6 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   onDataBegin(streamId: number, flowBytes: number): void {
     this.#dataStream = undefined;
-    this.guard.inboundDataFrames++;
     this.flow.receive(flowBytes);
     this.#creditConnection();
     const stream = this.streams.get(streamId);
@@ -67,7 +66,10 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     else if (!stream.headReceived) this.failMessage(stream, MESSAGING);
     else if (stream.uncreditedBytes > this.flow.streamWindow)
       this.failStream(stream, flowControlError, UNKNOWN);
-    else this.#dataStream = stream;
+    else {
+      this.guard.inboundDataFrames++;
+      this.#dataStream = stream;
+    }
   }
 
   onDataPart(bytes: Buffer, from: number, to: number, last: boolean, endStream: boolean): void {
@@ -99,8 +101,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
   /** Data of the connection is given back as it comes: what one stream does not read is only its own window. */
   #creditConnection(): void {
     const credit = this.flow.takeCredit();
-    if (credit === 0) return;
-    this.sender.windowUpdate(0, credit);
+    if (credit > 0) this.sender.windowUpdate(0, credit);
     if (this.flow.beginSample(this.nowMs)) this.sender.ping(false, pingData, pingKind.bandwidth);
   }
 
@@ -326,9 +327,11 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
       this.onFault(violation(protocolError, 'a frame of a stream that was never opened'));
       return;
     }
+    // A body that was cut off may have been long, and its frames short.
+    if (isData && this.resets.has(streamId)) return;
     const fault = this.guard.control(this.nowMs);
     if (fault !== undefined) this.onFault(fault);
-    else if (isData && !this.resets.has(streamId)) this.sendReset(streamId, streamClosed);
+    else if (isData) this.sendReset(streamId, streamClosed);
   }
 
   /** HEADERS of a stream that is over: the block still has to be read, for the table. */
