@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bed } from './bed.ts';
+import { type Bed, proxyCore } from './bed.ts';
 import type { Hop, Tls, Traffic } from './config/work.ts';
 import { accepts, answers, type Target } from './probe.ts';
 import { freePorts, lastWords, ready, spawnPinned, stopChild } from './process.ts';
@@ -19,6 +19,15 @@ export interface Setup {
   /** Port of the backend, as this contender can speak to it. */
   readonly backendPort: number;
 }
+
+/** One proxy for HTTP/1.1 on the proxies' core. */
+export const bedSetup = ({ backends }: Bed): Setup => ({
+  traffic: 'h1',
+  hops: ['none'],
+  threads: 1,
+  cores: String(proxyCore),
+  backendPort: backends.h1,
+});
 
 export interface Contender {
   readonly name: ContenderName;

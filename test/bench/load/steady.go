@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +27,11 @@ func runSteady(o options) error {
 	perConnection := time.Duration(float64(o.connections) / o.rate * float64(time.Second))
 	results := make([]found, o.connections)
 	var group sync.WaitGroup
+	var stop atomic.Bool
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop.Store(true)
+	}()
 	begin := time.Now()
 	for at := range o.connections {
 		group.Add(1)
@@ -40,7 +47,7 @@ func runSteady(o options) error {
 			request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: bench.local\r\n\r\n", o.path)
 			buffer := make([]byte, 4096)
 			due := begin.Add(perConnection * time.Duration(at) / time.Duration(o.connections))
-			for due.Sub(begin).Seconds() < o.seconds {
+			for !stop.Load() {
 				time.Sleep(time.Until(due))
 				if _, err := conn.Write(request); err != nil {
 					mine.errors++

@@ -89,6 +89,18 @@ export function memory(roots: readonly number[]): Memory {
   return { residentBytes: residentKb * 1024, uniqueBytes: uniqueKb * 1024 };
 }
 
+/** How often threads of the trees below `roots` were given a core, since they started. */
+export function contextSwitches(roots: readonly number[]): number {
+  const threads = roots
+    .flatMap(processTree)
+    .flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}/status`));
+  return threads
+    .flatMap((file) => [
+      ...readFileSync(file, 'utf8').matchAll(/^(?:non)?voluntary_ctxt_switches:\s+(\d+)$/gm),
+    ])
+    .reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
 /** Ticks of a core: all, and those in which it did nothing. */
 export interface CoreTicks {
   readonly all: number;

@@ -1,0 +1,103 @@
+/** What is asked of sidecars: the memory a further one takes, idle and under connections, and how often it wakes. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Bed } from '../bed.ts';
+import { leafDnsName } from '../config/work.ts';
+import { contextSwitches, memory } from '../measure/process-cost.ts';
+import { stopChild } from '../process.ts';
+import type { Question } from '../row.ts';
+import { startControl } from './control.ts';
+import { meshResources, type Sidecar, startSidecar } from './sidecar.ts';
+
+/** Sidecars that run already: what they share with a further one is not that one's cost. */
+const others = 3;
+const idleConnections = 5000;
+
+type Figures = Readonly<Record<string, number>>;
+
+async function withFurtherSidecar(
+  question: Question,
+  body: (further: Sidecar) => Promise<Figures>,
+): Promise<Figures> {
+  const { name, bed } = question;
+  const control = await startControl(join(bed.folder, 'control'));
+  const sidecars: Sidecar[] = [];
+  try {
+    for (let at = 0; at <= others; at++) {
+      sidecars.push(await startSidecar(question, control, at, meshResources(name, bed)));
+    }
+    return await body(sidecars.at(-1)!);
+  } finally {
+    await Promise.all(sidecars.map((sidecar) => sidecar.stop()));
+    await control.close();
+  }
+}
+
+const settle = (seconds: number): Promise<void> => wait(seconds * 1000);
+
+export const furtherSidecar = (question: Question): Promise<Figures> =>
+  withFurtherSidecar(question, async ({ pid }) => {
+    await settle(question.seconds);
+    return { ...memory([pid]) };
+  });
+
+export const idleConnectionMemory =
+  (secured: boolean) =>
+  (question: Question): Promise<Figures> =>
+    withFurtherSidecar(question, async (further) => {
+      await settle(question.seconds);
+      const before = memory([further.pid]);
+      const release = await openConnections(further, question.bed, secured);
+      try {
+        await settle(question.seconds);
+        const after = memory([further.pid]);
+        const addedBytes = after.uniqueBytes - before.uniqueBytes;
+        return { ...after, addedBytes, connectionBytes: addedBytes / idleConnections };
+      } finally {
+        await release();
+      }
+    });
+
+/** Each has had one answer. @returns what ends them. */
+async function openConnections(
+  { outboundPort, inboundPort }: Sidecar,
+  { loadProgram, certificates }: Bed,
+  secured: boolean,
+): Promise<() => Promise<void>> {
+  const { ca, certificate, key } = certificates;
+  const tls = ['-ca', ca, '-certificate', certificate, '-key', key, '-server-name', leafDnsName];
+  const child = spawn(
+    loadProgram,
+    [
+      ...['idle', '-address', `127.0.0.1:${secured ? inboundPort : outboundPort}`, '-path', '/small'],
+      ...['-connections', String(idleConnections), ...(secured ? tls : [])],
+    ],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  const line = await new Promise<string>((done, reject) => {
+    child.stdout.once('data', (text: Buffer) => done(text.toString()));
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the load ended with ${code}`)));
+  });
+  const found = JSON.parse(line) as { connections: number; errors: number; first?: string };
+  if (found.connections !== idleConnections) {
+    await stopChild(child);
+    throw new Error(`${found.errors} connections failed: ${found.first}`);
+  }
+  return () => stopChild(child);
+}
+
+/** Long enough for timers of a second and more to show. */
+const leastSeconds = 5;
+
+export const idleWakeups = (question: Question): Promise<Figures> =>
+  withFurtherSidecar(question, async ({ pid }) => {
+    const seconds = Math.max(leastSeconds, question.seconds);
+    await settle(question.seconds);
+    const before = contextSwitches([pid]);
+    const startedMs = performance.now();
+    await settle(seconds);
+    const tookSeconds = (performance.now() - startedMs) / 1000;
+    return { wakeupsPerSecond: (contextSwitches([pid]) - before) / tookSeconds };
+  });
