@@ -51,6 +51,11 @@ export interface AccessRecord {
   /** As sent in the ClientHello; '' for none. */
   requestedServerName: string;
   connectionTerminationDetails: string;
+  /** Why the proxy itself ended a connection, such as `tcp_session_idle_timeout`; '' where it did not. */
+  downstreamLocalCloseReason: string;
+  upstreamLocalCloseReason: string;
+  /** What the line is about, such as `DownstreamEnd` or `TcpConnectionEnd`. */
+  accessLogType: string;
   /** URI of the verified certificate of the client, such as a SPIFFE id. */
   downstreamPeerUri: string;
   /** URI of our own certificate on the downstream connection. */

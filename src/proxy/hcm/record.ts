@@ -37,6 +37,9 @@ export abstract class TrafficRecord implements AccessRecord {
   downstreamRemoteAddress: string;
   requestedServerName: string;
   connectionTerminationDetails = '';
+  downstreamLocalCloseReason = '';
+  upstreamLocalCloseReason = '';
+  accessLogType = 'DownstreamEnd';
   downstreamPeerUri: string;
   downstreamLocalUri: string;
   upstreamPeerUri = '';
