@@ -1,6 +1,6 @@
 /**
  * h2spec on our HTTP/2 codec, both ends. The rules it tests are those of RFC 7540; where RFC 9113 made
- * another of them, the difference stands here with its reason. What Envoy fails is printed beside.
+ * another of them, the difference stands here with its reason; where we fail, what Envoy fails is printed.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -20,22 +20,23 @@ interface Verdict {
   readonly failed: readonly string[];
 }
 
-/** Runs one of the programs and reads its JUnit report. */
-async function judge(t: TestContext, program: string, args: readonly string[]): Promise<Verdict> {
-  const report = join(tempDir(t), 'report.xml');
-  await new Promise<void>((resolve) => {
-    // It exits with an error where a case fails: the report says which.
-    execFile(program, [...args, '--strict', '--junit-report', report], { timeout: 300_000 }, () => resolve());
+/** Runs one of the programs and reads what it prints: h2specd writes no other report. */
+async function judge(program: string, args: readonly string[]): Promise<Verdict> {
+  const text = await new Promise<string>((resolve) => {
+    // It exits with an error where a case fails: the text says which.
+    execFile(program, [...args, '--strict'], { timeout: 300_000, maxBuffer: 1 << 24 }, (_, stdout) =>
+      resolve(stdout),
+    );
   });
-  const text = readFileSync(report, 'utf8');
-  const failed: string[] = [];
-  let cases = 0;
-  for (const [, attributes, inner] of text.matchAll(/<testcase ([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
-    cases++;
-    const name = (key: string): string => new RegExp(`${key}="([^"]*)"`).exec(attributes!)?.[1] ?? '';
-    if (/<(failure|error)/.test(inner ?? '')) failed.push(`${name('package')}: ${name('classname')}`);
+  // Each failure stands there twice.
+  const failed = new Set<string>();
+  let section = '';
+  for (const line of text.split('\n')) {
+    section = /^\s*(\d[\d.]*\. .*)/.exec(line)?.[1] ?? section;
+    const [, name] = /^\s*× \d+: (.*)/.exec(line) ?? [];
+    if (name !== undefined) failed.add(`${section}: ${name}`);
   }
-  return { cases, failed };
+  return { cases: Number(/^(\d+) tests, /m.exec(text)?.[1] ?? 0), failed: [...failed] };
 }
 
 function assertVerdict({ cases, failed }: Verdict, atLeast: number): void {
@@ -96,11 +97,12 @@ test('h2spec finds nothing wrong with our server', { timeout: 600_000 }, async (
   const program = requirePeer(t, 'h2spec');
   if (program === undefined) return;
   const { port } = await echoServer(t);
-  const verdict = await judge(t, program, ['--port', String(port)]);
+  const verdict = await judge(program, ['--port', String(port)]);
+  t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
   const envoy = findPeer('envoy');
-  if (envoy !== undefined) {
-    const theirs = await judge(t, program, ['--port', String(await startEnvoy(t, envoy))]);
-    t.diagnostic(`ours fails ${verdict.failed.length} of ${verdict.cases}, Envoy ${theirs.failed.length}`);
+  // It takes Envoy a minute to fail what it does.
+  if (verdict.failed.length > 0 && envoy !== undefined) {
+    const theirs = await judge(program, ['--port', String(await startEnvoy(t, envoy))]);
     for (const name of theirs.failed) t.diagnostic(`Envoy fails ${name}`);
   }
   assertVerdict(verdict, 140);
@@ -110,7 +112,14 @@ test('h2specd finds nothing wrong with our client', { timeout: 600_000 }, async 
   const program = requirePeer(t, 'h2specd');
   if (program === undefined) return;
   const client = join(import.meta.dirname, '../support/h2-client.ts');
-  const verdict = await judge(t, program, ['--exec', `${process.execPath} ${client}`]);
-  t.diagnostic(`${verdict.cases} cases`);
-  assertVerdict(verdict, 80);
+  // It listens on a port for each case, from one on; those that the system gives out by itself are above.
+  const firstPort = 20_000 + (process.pid % 10_000);
+  const verdict = await judge(program, [
+    '--exec',
+    `${process.execPath} ${client}`,
+    '--from-port',
+    String(firstPort),
+  ]);
+  t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
+  assertVerdict(verdict, 50);
 });

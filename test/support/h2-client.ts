@@ -1,6 +1,6 @@
 /**
  * A small client on our HTTP/2 codec, for servers that are not ours.
- * `node test/support/h2-client.ts http://127.0.0.1:PORT/` sends one request and waits for the end of the connection.
+ * `node test/support/h2-client.ts http://127.0.0.1:PORT/` sends one request and ends with the connection.
  */
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -12,7 +12,9 @@ import { runOnSocket, socketSurroundings } from './h2-socket.ts';
 export interface SocketClient {
   readonly connection: H2ClientConnection;
   readonly events: RecordedEvents;
-  /** Resolves when the connection is over. */
+  /** Resolves when our side of the connection is over. */
+  readonly finished: Promise<void>;
+  /** Resolves when both sides are. */
   readonly closed: Promise<void>;
   close(): void;
 }
@@ -25,8 +27,9 @@ export function connectH2(port: number, host = '127.0.0.1', options: Partial<H2O
     socket,
     (output) => new H2ClientConnection(output, events, all, socketSurroundings),
   );
+  const finished = new Promise<void>((resolve) => socket.on('finish', resolve).on('close', () => resolve()));
   const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()));
-  return { connection, events, closed, close: () => socket.destroy() };
+  return { connection, events, finished, closed, close: () => socket.destroy() };
 }
 
 /** The same, until the test ends. */
@@ -58,5 +61,6 @@ if (import.meta.main) {
   const client = connectH2(Number(port), hostname);
   const stream = client.connection.open(new Recorder());
   stream.sendRequest('GET', 'http', host, pathname, '', ['user-agent', 'heddle'], true);
-  await client.closed;
+  await client.finished;
+  process.exit();
 }

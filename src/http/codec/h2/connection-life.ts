@@ -48,7 +48,9 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   protected readonly block: HeaderBlock = new HeaderBlock();
   protected readonly limits: BlockLimits;
   protected readonly keepAlive: KeepAlive;
+  /** Streams that we reset, and those that the peer did. */
   protected readonly resets: ResetMemory = new ResetMemory();
+  protected readonly peerResets: ResetMemory = new ResetMemory();
   /** When something came last. */
   protected nowMs = 0;
   /** The last stream of the peer's that was handed on. */

@@ -207,6 +207,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     this.events.onCount(h2Counter.receivedReset);
     if (refused) this.events.onCount(h2Counter.streamRefusedErrors);
     const premature = this.isPremature(stream);
+    this.peerResets.add(streamId);
     this.end(
       stream,
       code,
@@ -327,11 +328,11 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
       this.onFault(violation(protocolError, 'a frame of a stream that was never opened'));
       return;
     }
-    // A body that was cut off may have been long, and its frames short.
+    // Of a body that was cut off much may be on its way, in many frames.
     if (isData && this.resets.has(streamId)) return;
     const fault = this.guard.control(this.nowMs);
     if (fault !== undefined) this.onFault(fault);
-    else if (isData) this.sendReset(streamId, streamClosed);
+    else if (isData) this.#failClosed(streamId);
   }
 
   /** HEADERS of a stream that is over: the block still has to be read, for the table. */
@@ -340,7 +341,12 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     this.events.onCount(h2Counter.headersWithoutStream);
     const fault = this.guard.control(this.nowMs);
     if (fault !== undefined) this.onFault(fault);
-    else if (!this.resets.has(streamId))
-      this.onFault(violation(streamClosed, 'HEADERS of a stream that is closed'));
+    else if (!this.resets.has(streamId)) this.#failClosed(streamId);
+  }
+
+  /** A frame of a stream that the peer itself ended: worse after END_STREAM than after RST_STREAM (RFC 9113 §5.1). */
+  #failClosed(streamId: number): void {
+    if (this.peerResets.has(streamId)) this.sendReset(streamId, streamClosed);
+    else this.onFault(violation(streamClosed, 'a frame of a stream that is closed'));
   }
 }

@@ -106,7 +106,7 @@ describe('windows that tune themselves', () => {
     let nowMs = 0;
     for (let round = 0; round < 40; round++) {
       const bytes = Math.min(flow.connectionWindow, flow.streamWindow, delayMs * rate);
-      const early = Math.ceil(bytes / 4);
+      const early = Math.ceil(bytes / 3);
       flow.receive(early);
       const sampled = flow.beginSample(nowMs);
       flow.receive(bytes - early);

@@ -1,16 +1,16 @@
 /**
- * Windows for what is received (RFC 9113 §5.2, §6.9): of the configured size, or tuned to twice the
- * product of bandwidth and delay. Delay is that of a PING sent while data comes, bandwidth what came
- * until its answer; as gRPC does it.
+ * Windows for what is received (RFC 9113 §5.2, §6.9): of the configured size, or tuned to a few times the
+ * product of bandwidth and delay. That is what comes from when a PING is sent until it is answered: where
+ * it fills much of the window, and comes faster than ever, the window is doubled; much as gRPC does it.
  */
 import { DEFAULT_WINDOW_BYTES } from './frame.ts';
 
 /** No window is tuned beyond this. */
 export const MAX_TUNED_WINDOW_BYTES: number = 16 * 1024 * 1024;
-/** A sample that fills this part of the window says that the window is what holds the sender up. */
-const FILLED = 2 / 3;
-/** A sample begins early enough in a window to see most of it. */
-const GAPS_A_WINDOW = 4;
+/** A sample that fills this part of the window says that the window is what holds the sender up: it begins within one. */
+const FILLED = 0.45;
+/** A sample begins when this part of a window was received, not with each small answer. */
+const GAPS_A_WINDOW = 3;
 /** Where windows are right, one sees so again after so much at most. */
 const MAX_GAP_BYTES = 4 * 1024 * 1024;
 /** How fast the mean of the delay follows. */
@@ -96,7 +96,7 @@ export class ReceiveFlow {
     }
     this.#bestRate = rate;
     if (sample < this.#tuned * FILLED) return 0;
-    const size = Math.min(sample * 2, MAX_TUNED_WINDOW_BYTES);
+    const size = Math.min(this.#tuned * 2, MAX_TUNED_WINDOW_BYTES);
     this.#gap = size / GAPS_A_WINDOW;
     return size;
   }

@@ -1,4 +1,4 @@
-/** Streams that we reset a while ago: what the peer had sent on them by then is no mistake of its. */
+/** Streams that one side reset a while ago: what comes on them is judged otherwise than on those that ended well. */
 
 const FIRST_IDS = 16;
 const MAX_IDS = 4096;

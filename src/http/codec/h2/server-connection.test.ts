@@ -24,12 +24,10 @@ import type { H2Stream } from './stream.ts';
 const { endStream, endHeaders, padded, priority, ack } = flag;
 const { headers, continuation, rstStream: reset } = frameType;
 
-/** Answers at the end of the request, or at once where the path is `/early`. */
+/** Answers at the end of the request; never where the path is `/open`. */
 function answering(stream: H2Stream): Recorder {
-  return new Recorder((event, recorder) => {
-    const early = event === 'head' && recorder.log[0]?.includes('/early');
-    if (!recorder.ended && !early) return;
-    if (!stream.headSent) stream.sendResponse(204, [], true);
+  return new Recorder((_, { ended, log }) => {
+    if (ended && !log[0]!.includes('/open')) stream.sendResponse(204, [], true);
   });
 }
 
@@ -92,7 +90,7 @@ describe('one stream is ended by', () => {
       [post(1), frame(2, 0, 1, Buffer.concat([uint32(1), Buffer.of(1)]))],
       'protocolError',
     ],
-    ['DATA after the end', [post(1), data(1, 'x', endStream), data(1, 'x')], 'streamClosed'],
+    ['DATA after the end', [post(1, '/open'), data(1, 'x', endStream), data(1, 'x')], 'streamClosed'],
     [
       'DATA that content-length did not promise',
       [post(1, '/', ['content-length', '1']), data(1, 'xy')],
@@ -156,6 +154,7 @@ describe('the connection is ended by', () => {
     ['HEADERS without a stream', [get(0)], 'protocolError'],
     ['HEADERS of an even stream', [get(2)], 'protocolError'],
     ['HEADERS of a stream that is over', [get(1), get(1)], 'streamClosed'],
+    ['DATA of a stream that is over', [get(1), data(1, 'x')], 'streamClosed'],
     ['HEADERS of a stream that was passed over', [get(5), get(3)], 'streamClosed'],
     ['PRIORITY without a stream', [frame(2, 0, 0, Buffer.alloc(5))], 'protocolError'],
     ['RST_STREAM without a stream', [rstStream(0)], 'protocolError'],
@@ -255,12 +254,10 @@ describe('what comes too late for a stream that was reset', () => {
   });
 });
 
-test('DATA of a stream the client ended is answered with STREAM_CLOSED', () => {
-  assert.deepEqual(exchange([get(1), data(1, 'x'), ping()]), [
-    answered,
-    'rstStream 1 streamClosed',
-    'ping 0 ack',
-  ]);
+test('what comes for a stream that the client itself reset is refused once', () => {
+  const rest = ['rstStream 1 streamClosed', 'ping 0 ack'];
+  assert.deepEqual(exchange([post(1), rstStream(1), data(1, 'x'), data(1, 'y'), ping()]), rest);
+  assert.deepEqual(exchange([post(1), rstStream(1), get(1), ping()]), rest);
 });
 
 test('a request that is answered early is reset with NO_ERROR when the answer is out', () => {
