@@ -135,7 +135,16 @@ abstract class Decoder {
     if (this.#state === UNTIL_CLOSE || this.#state === OPAQUE) {
       this.#state = DEAD;
       this.events.onEnd();
-    } else if (this.inMessage && this.#state !== DEAD) this.#fail(faults.truncated);
+    } else if (this.inMessage && this.#state !== DEAD && !this.#holdsEmptyLines())
+      this.#fail(faults.truncated);
+  }
+
+  /** Whether all that is held are empty lines before a message. */
+  #holdsEmptyLines(): boolean {
+    if (this.#state !== HEAD) return false;
+    const held = this.#held!;
+    for (let i = 0; i < this.#heldBytes; i++) if (held[i] !== CR && held[i] !== LF) return false;
+    return true;
   }
 
   #fail(fault: Fault): void {
@@ -274,16 +283,21 @@ abstract class Decoder {
 
   #decodeTrailers(chunk: Buffer, at: number): number {
     const before = this.#heldBytes;
-    this.#hold(chunk, at);
-    // `#hold` may have found a fault.
-    if (this.#state === DEAD) return chunk.length;
-    const held = this.#held!;
-    if (this.#heldBytes >= 2 && held[0] === CR && held[1] === LF) {
+    // None, mostly. What follows them is the next message and not for the checks below.
+    const isEmpty =
+      before === 0
+        ? chunk[at] === CR && chunk[at + 1] === LF
+        : before === 1 && chunk[at] === LF && this.#held![0] === CR;
+    if (isEmpty) {
       this.#release();
       this.#state = HEAD;
       this.events.onEnd();
       return at + (2 - before);
     }
+    this.#hold(chunk, at);
+    // `#hold` may have found a fault.
+    if (this.#state === DEAD) return chunk.length;
+    const held = this.#held!;
     const end = held.subarray(0, this.#heldBytes).indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
     if (end === -1) return chunk.length;
     const text = held.toString('latin1', 0, end + 2);

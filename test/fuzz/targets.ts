@@ -1,0 +1,6 @@
+/** Everything that can be fuzzed. */
+import { http1Request, http1Response } from './http1-target.ts';
+import { http2Client, http2Server } from './http2-target.ts';
+import type { FuzzTarget } from './target.ts';
+
+export const targets: readonly FuzzTarget[] = [http1Request, http1Response, http2Server, http2Client];
