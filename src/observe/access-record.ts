@@ -1,3 +1,6 @@
+/** What filters found, by their name and theirs (Envoy, dynamic metadata). */
+export type FilterMetadata = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /**
  * What is known about one finished request or connection: filled by the data path, read by the
  * access log and the metrics. A plain mutable object, so that filling a field costs a store.
@@ -48,6 +51,11 @@ export interface AccessRecord {
 
   downstreamLocalAddress: string;
   downstreamRemoteAddress: string;
+  /** Of the socket itself, where a PROXY header or a redirection says otherwise above. */
+  downstreamDirectLocalAddress: string;
+  downstreamDirectRemoteAddress: string;
+  filterChainName: string;
+  metadata: FilterMetadata | undefined;
   /** As sent in the ClientHello; '' for none. */
   requestedServerName: string;
   connectionTerminationDetails: string;

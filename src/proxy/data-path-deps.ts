@@ -3,15 +3,24 @@ import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
-import type { SharedCounts } from './cluster/limited-count.ts';
+import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
+import type { OriginalDestination } from './listen/original-dst.ts';
 import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
 export interface LineSink {
   /** @param line a byte string with its line feed. */
   write(line: string): void;
+}
+
+/** Limits on downstream connections, besides those of filters. */
+export interface ConnectionLimits {
+  /** Of all listeners and threads together, but for listeners that ignore it. */
+  readonly process: LimitedCount;
+  /** Of one listener, over all threads; undefined: none. */
+  ofListener(name: string): number | undefined;
 }
 
 export interface DataPathDeps {
@@ -33,6 +42,12 @@ export interface DataPathDeps {
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   environment(name: string): string | undefined;
+  /** Where a redirected connection was made to; absent where the system cannot be asked. */
+  readonly originalDestination?: OriginalDestination;
+  /** How many downstream connections there may be; absent: any number. */
+  readonly connectionLimits?: ConnectionLimits;
+  /** How long connections of what was replaced or removed may go on; absent: 10 minutes. */
+  readonly drainTimeMs?: number;
   /** Which of the threads that serve this is; absent where there is one. */
   readonly thread?: ServingThread;
   /** Counts that must be exact over all threads, of a resource being installed; absent where one thread serves. */

@@ -2,7 +2,6 @@
  * The data path as configuration sees it: resources are read and compiled when they are prepared,
  * and put in the place of their predecessors when they are installed.
  */
-import { type Duplex, duplexPair } from 'node:stream';
 import type { Parsed, Problem } from '#core/problem.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
 import { FlushQueue } from '#http/codec/h2/flush-queue.ts';
@@ -13,39 +12,21 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { type AssignedEndpoint, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
-import type { Target } from './cluster/endpoint.ts';
 import { readCluster } from './cluster/settings.ts';
-import type {
-  ClusterStatus,
-  ListenerStatus,
-  LocalDataPath,
-  Prepared,
-  PreparedListener,
-  StagedListener,
-} from './contract.ts';
+import type { ClusterStatus, ListenerStatus, LocalDataPath, Prepared, PreparedListener } from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
 import { DnsCache } from './dns/cache.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
-import { type ListenerDeps, ListenerRuntime } from './listen/listener.ts';
-import { type ListenerSettings, readListener } from './listen/settings.ts';
-import { type ListeningSocket, SocketTable } from './listen/socket-table.ts';
+import type { ListenerDeps } from './listen/listener.ts';
+import { ListenerTable } from './listen/listener-table.ts';
+import { readListener } from './listen/settings.ts';
 import { compileRoutes, type RouteTable } from './route/table.ts';
-
-/** How long a replaced or removed listener lets its connections go on (Envoy, `--drain-time-s`). */
-const REPLACED_DRAIN_MS = 600_000;
-/** Connections on which nothing happens are closed this long after a drain began. */
-const IDLE_GRACE_MS = 1000;
 
 export type { DataPathDeps } from './data-path-deps.ts';
 
 export function createDataPath(deps: DataPathDeps): LocalDataPath {
   return new ProxyDataPath(deps);
-}
-
-interface ActiveListener {
-  readonly runtime: ListenerRuntime;
-  readonly sockets: readonly ListeningSocket[];
 }
 
 interface ActiveCluster {
@@ -54,13 +35,11 @@ interface ActiveCluster {
 }
 
 class ProxyDataPath implements LocalDataPath {
-  readonly #deps: ListenerDeps;
+  readonly #deps: Omit<ListenerDeps, 'listenerAt'>;
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #assignments = new Map<string, readonly AssignedEndpoint[]>();
   readonly #routes = new Map<string, RouteTable>();
-  readonly #listeners = new Map<string, ActiveListener>();
-  readonly #draining = new Set<ActiveListener>();
-  readonly #sockets: SocketTable;
+  readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
   #connectionId: number;
 
@@ -68,7 +47,6 @@ class ProxyDataPath implements LocalDataPath {
     const { index, count } = deps.thread ?? { index: 0, count: 1 };
     // Each thread has every count-th number.
     this.#connectionId = index + 1 - count;
-    this.#sockets = new SocketTable(count > 1);
     this.#exceptions = deps.metrics
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
@@ -81,12 +59,13 @@ class ProxyDataPath implements LocalDataPath {
       dns,
       // Filters and clusters see the same answers.
       resolve: (host, family) => (family === 0 ? dns.resolve(host) : deps.resolve(host, family)),
-      internal: { connect: (name) => this.#connectInternal(name) },
+      internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
       cluster: (name) => this.#clusters.get(name)?.runtime,
       nextConnectionId: () => (this.#connectionId += count),
       onException: (error) => this.#onException(error),
     };
+    this.#listeners = new ListenerTable(this.#deps);
   }
 
   prepareCluster(cluster: Cluster): Parsed<Prepared> {
@@ -146,51 +125,9 @@ class ProxyDataPath implements LocalDataPath {
     return findings.result<PreparedListener>({
       name: settings.name,
       dependencies: { routes: settings.routes, endpoints: [], secrets: settings.secrets },
-      stage: (ports = []) => this.#stage(settings, ports),
-      install: async () => (await this.#stage(settings, [])).commit(),
+      stage: (ports = []) => this.#listeners.stage(settings, ports),
+      install: async () => (await this.#listeners.stage(settings, [])).commit(),
     });
-  }
-
-  async #stage(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
-    const runtime = new ListenerRuntime(settings, this.#deps);
-    const before = this.#listeners.get(settings.name);
-    const opened: ListeningSocket[] = [];
-    const sockets: ListeningSocket[] = [];
-    const addresses: string[] = [];
-    const abandon = (): void => {
-      for (const socket of opened) socket.close();
-      runtime.close();
-    };
-    try {
-      for (const [i, asked] of settings.addresses.entries()) {
-        const target = withPort(asked, ports[i]);
-        // Of a path in the file system there is one socket.
-        if (target.kind === 'pipe' && (this.#deps.thread?.index ?? 0) > 0) {
-          addresses.push('');
-          continue;
-        }
-        const known = before?.sockets.find((socket) => this.#sockets.get(target) === socket);
-        const socket =
-          known ?? (await this.#sockets.listen(target, settings.backlog, (raw) => runtime.accept(raw)));
-        if (known === undefined) opened.push(socket);
-        sockets.push(socket);
-        addresses.push(socket.address);
-      }
-    } catch (error) {
-      abandon();
-      throw error;
-    }
-    return { addresses, commit: () => this.#commit(settings.name, { runtime, sockets }), abandon };
-  }
-
-  #commit(name: string, listener: ActiveListener): void {
-    const before = this.#listeners.get(name);
-    const { runtime, sockets } = listener;
-    for (const socket of sockets) socket.accept = (raw) => runtime.accept(raw);
-    this.#listeners.set(name, listener);
-    if (before === undefined) return;
-    for (const socket of before.sockets) if (!sockets.includes(socket)) socket.close();
-    void this.#drainOne(before, REPLACED_DRAIN_MS);
   }
 
   setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[] {
@@ -214,53 +151,33 @@ class ProxyDataPath implements LocalDataPath {
     this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
   }
 
-  async removeListener(name: string): Promise<void> {
-    const listener = this.#listeners.get(name);
-    if (listener === undefined) return;
-    this.#listeners.delete(name);
-    for (const socket of listener.sockets) socket.close();
-    await this.#drainOne(listener, REPLACED_DRAIN_MS);
+  removeListener(name: string): Promise<void> {
+    return this.#listeners.remove(name);
   }
 
   removeRoutes(name: string): void {
     this.#routes.delete(name);
   }
 
-  async drain(drainTimeMs: number): Promise<void> {
-    const all = [...this.#listeners.values()];
-    for (const { sockets } of all) for (const socket of sockets) socket.close();
-    await Promise.all(all.map((listener) => this.#drainOne(listener, drainTimeMs)));
+  drain(drainTimeMs: number): Promise<void> {
+    return this.#listeners.drain(drainTimeMs);
+  }
+
+  setUnhealthy(unhealthy: boolean): void {
+    this.#listeners.setUnhealthy(unhealthy);
   }
 
   async close(): Promise<void> {
-    for (const { runtime, sockets } of [...this.#listeners.values(), ...this.#draining]) {
-      for (const socket of sockets) socket.close();
-      runtime.close();
-    }
+    this.#listeners.close();
     for (const { runtime, follower } of this.#clusters.values()) {
       follower?.stop();
       runtime.close();
     }
-    this.#listeners.clear();
-    this.#draining.clear();
     this.#clusters.clear();
   }
 
   listeners(): readonly ListenerStatus[] {
-    const of = (
-      name: string,
-      { runtime, sockets }: ActiveListener,
-      state: ListenerStatus['state'],
-    ): ListenerStatus => ({
-      name,
-      addresses: runtime.settings.isInternal ? [`envoy://${name}`] : sockets.map(({ address }) => address),
-      state,
-      activeConnections: runtime.activeConnections,
-    });
-    return [
-      ...[...this.#listeners].map(([name, listener]) => of(name, listener, 'active')),
-      ...[...this.#draining].map((listener) => of(listener.runtime.settings.name, listener, 'draining')),
-    ];
+    return this.#listeners.status();
   }
 
   clusters(): readonly ClusterStatus[] {
@@ -272,37 +189,4 @@ class ProxyDataPath implements LocalDataPath {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#deps.log.error('proxy.exception', { stack });
   }
-
-  #connectInternal(name: string): Duplex | undefined {
-    const listener = this.#listeners.get(name);
-    if (listener === undefined || !listener.runtime.settings.isInternal) return undefined;
-    const [near, far] = duplexPair();
-    listener.runtime.accept(far);
-    return near;
-  }
-
-  async #drainOne(listener: ActiveListener, drainTimeMs: number): Promise<void> {
-    this.#draining.add(listener);
-    const { clock } = this.#deps;
-    const { runtime } = listener;
-    const drained = runtime.drain();
-    const endIdle = clock.after(Math.min(IDLE_GRACE_MS, drainTimeMs / 2), () => runtime.closeIdle());
-    let endAll: () => void = () => {};
-    const late = new Promise<void>((resolve) => {
-      endAll = clock.after(drainTimeMs, resolve);
-    });
-    await Promise.race([drained, late]);
-    endIdle();
-    endAll();
-    runtime.close();
-    this.#draining.delete(listener);
-    const { statAddress } = runtime.settings;
-    const others = [...this.#listeners.values(), ...this.#draining];
-    if (others.some((other) => other.runtime.settings.statAddress === statAddress)) return;
-    this.#deps.metrics.removeScope(`listener.${statAddress}`);
-  }
-}
-
-function withPort(target: Target, port: number | undefined): Target {
-  return target.kind === 'tcp' && target.port === 0 && port !== undefined ? { ...target, port } : target;
 }

@@ -178,6 +178,10 @@ describe('mutual TLS', () => {
     assert.match(await ask('right'), /^HTTP\/1.1 503 /);
   });
 
+  const tlsInspector = `
+    listener_filters:
+    - { name: tls, typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector } }`;
+
   test('one port takes both where both are allowed', async (t) => {
     const app = await httpServer(t, () => ok('secret'));
     const plain = httpListener({ routes: toApp });
@@ -187,7 +191,7 @@ describe('mutual TLS', () => {
       .replace('    - filters:', '    - filter_chain_match: { transport_protocol: tls }\n      filters:');
     const path = await startDataPath(
       t,
-      bootstrap([`${plain}${chain}`], [cluster('app', [app.port])]),
+      bootstrap([`${plain}${chain}${tlsInspector}`], [cluster('app', [app.port])]),
       storeOf(await mesh.leaf('server'), mesh.root),
     );
     const open = rawClient(t, path.port('web'));

@@ -2,7 +2,7 @@
 
 import type { Clock } from '#core/clock.ts';
 import type { HeaderList } from '#http/header-list.ts';
-import type { AccessRecord } from '#observe/access-record.ts';
+import type { AccessRecord, FilterMetadata } from '#observe/access-record.ts';
 import type { DownstreamFacts } from './runtime.ts';
 
 const noHeaders: HeaderList = [];
@@ -35,6 +35,10 @@ export abstract class TrafficRecord implements AccessRecord {
   upstreamAttempts = 0;
   downstreamLocalAddress: string;
   downstreamRemoteAddress: string;
+  downstreamDirectLocalAddress: string;
+  downstreamDirectRemoteAddress: string;
+  filterChainName: string;
+  metadata: FilterMetadata | undefined;
   requestedServerName: string;
   connectionTerminationDetails = '';
   downstreamLocalCloseReason = '';
@@ -52,6 +56,10 @@ export abstract class TrafficRecord implements AccessRecord {
     this.startMs = clock.nowMs();
     this.downstreamLocalAddress = facts.localAddress;
     this.downstreamRemoteAddress = facts.remoteAddress;
+    this.downstreamDirectLocalAddress = facts.directLocalAddress;
+    this.downstreamDirectRemoteAddress = facts.directRemoteAddress;
+    this.filterChainName = facts.chainName;
+    this.metadata = facts.metadata;
     this.requestedServerName = facts.serverName;
     this.downstreamPeerUri = facts.peer.uri;
     this.downstreamLocalUri = facts.ownUri;

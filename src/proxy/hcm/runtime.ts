@@ -3,9 +3,11 @@ import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
+import type { FilterMetadata } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { HttpFilter } from '../filter/contract.ts';
+import type { Tlv } from '../listen/proxy-header.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
 import type { RouteTable } from '../route/table.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -74,6 +76,15 @@ export interface DownstreamFacts {
   readonly remoteIp: string;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Of the socket itself, where a PROXY header or a redirection says otherwise above. */
+  readonly directRemoteAddress: string;
+  readonly directRemoteIp: string;
+  readonly directLocalAddress: string;
+  /** Name of the filter chain; '' for none. */
+  readonly chainName: string;
+  /** Values of a PROXY header that are handed on. */
+  readonly tlvs: readonly Tlv[] | undefined;
+  readonly metadata: FilterMetadata | undefined;
   readonly secure: boolean;
   readonly serverName: string;
   readonly tlsVersion: string;

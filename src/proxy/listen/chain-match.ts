@@ -1,147 +1,142 @@
 /**
- * Which filter chain takes a connection: criterion by criterion, the most specific match at each,
- * without going back (Envoy, FilterChainMatch).
+ * Which filter chain takes a connection: criterion by criterion in Envoy's order, at each the most
+ * specific branch, without going back (Envoy, FilterChainMatch).
  */
-import { BlockList, isIPv6 } from 'node:net';
-import type { CidrRange } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import {
-  type FilterChainMatch,
-  FilterChainMatch_ConnectionSourceType as Source,
-} from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
-import type { Findings } from '../findings.ts';
+import { type IpBytes, type IpRange, inRange, parseIp, parseRange } from '#core/ip-address.ts';
+import type { ChainKeys } from './chain-criteria.ts';
 
 /** What is known of a connection before its chain is chosen. */
 export interface ConnectionTraits {
+  /** '' for a connection that has no IP address; so are the others. */
   readonly localIp: string;
   readonly localPort: number;
   readonly remoteIp: string;
   readonly remotePort: number;
+  /** The peer of the socket; differs from `remoteIp` where a PROXY header names another. */
+  readonly directRemoteIp: string;
   /** Lower case; '' for none. */
   readonly serverName: string;
   readonly transportProtocol: 'tls' | 'raw_buffer';
+  /** In the order of the client. */
   readonly applicationProtocols: readonly string[];
 }
 
-/** How well a criterion fits: -1 not at all, 0 by saying nothing, more is more specific. */
-type Fit = (traits: ConnectionTraits) => number;
-
-/** In Envoy's order. */
-export interface ChainCriteria {
-  readonly fits: readonly Fit[];
-  /** Whether bytes have to be looked at to know. */
-  readonly needsInspection: boolean;
+/** The chains that agree in the criteria so far, by what they ask of the next one. */
+class Branch<Node> {
+  /** '' holds those that do not ask. */
+  readonly next: Map<string, Node> = new Map();
+  /** Of a criterion of ranges: the keys above as ranges, the longest first. */
+  readonly ranges: { readonly range: IpRange; readonly key: string }[] = [];
 }
 
-const always: Fit = () => 0;
+/** The branch a connection takes at one criterion. */
+type Seek = <Node>(branch: Branch<Node>, traits: ConnectionTraits) => Node | undefined;
 
-export function compileChainMatch(
-  match: FilterChainMatch | undefined,
-  path: string,
-  findings: Findings,
-): ChainCriteria {
-  if (match === undefined) return { fits: [always], needsInspection: false };
-  findings.refuse(`${path}.address_suffix`, match.addressSuffix !== '');
-  findings.refuse(`${path}.suffix_len`, match.suffixLen !== undefined);
-  const { destinationPort, transportProtocol, sourceType, sourcePorts } = match;
-  const names = match.serverNames.map((name) => name.toLowerCase());
-  if (names.some((name) => name.includes('*') && !/^\*(\.|$)[^*]*$/.test(name))) {
-    findings.error(`${path}.server_names`, 'a wildcard may only stand for the first label');
+/** In Envoy's order, which is that of {@link ChainKeys}. */
+const seeks: readonly Seek[] = [
+  ({ next }, { localIp, localPort }) => next.get(localIp === '' ? '' : String(localPort)) ?? next.get(''),
+  (branch, { localIp }) => byRange(branch, localIp),
+  ({ next }, { serverName }) => byServerName(next, serverName),
+  ({ next }, { transportProtocol }) => next.get(transportProtocol) ?? next.get(''),
+  ({ next }, { applicationProtocols }) => byProtocol(next, applicationProtocols),
+  (branch, { directRemoteIp }) => byRange(branch, directRemoteIp),
+  ({ next }, traits) => bySourceType(next, traits),
+  (branch, { remoteIp }) => byRange(branch, remoteIp),
+  ({ next }, { remoteIp, remotePort }) => next.get(remoteIp === '' ? '' : String(remotePort)) ?? next.get(''),
+];
+
+export class ChainMatcher<Chain extends object> {
+  readonly #root: Branch<unknown> = new Branch();
+
+  /** @returns the chain that some connection would match as well, or undefined: the chain was added. */
+  add(keys: ChainKeys, chain: Chain): Chain | undefined {
+    return this.#place(this.#root, keys, 0, chain);
   }
-  const protocols = match.applicationProtocols;
-  const fits: Fit[] = [
-    destinationPort === undefined ? always : ({ localPort }) => (localPort === destinationPort ? 1 : -1),
-    cidrFit(match.prefixRanges, ({ localIp }) => localIp, `${path}.prefix_ranges`, findings),
-    names.length === 0 ? always : ({ serverName }) => nameFit(names, serverName),
-    transportProtocol === '' ? always : (traits) => (traits.transportProtocol === transportProtocol ? 1 : -1),
-    protocols.length === 0
-      ? always
-      : ({ applicationProtocols }) =>
-          protocols.some((protocol) => applicationProtocols.includes(protocol)) ? 1 : -1,
-    cidrFit(
-      match.directSourcePrefixRanges,
-      ({ remoteIp }) => remoteIp,
-      `${path}.direct_source_prefix_ranges`,
-      findings,
-    ),
-    sourceType === Source.ANY
-      ? always
-      : (traits) => (isLocal(traits) === (sourceType === Source.SAME_IP_OR_LOOPBACK) ? 1 : -1),
-    cidrFit(match.sourcePrefixRanges, ({ remoteIp }) => remoteIp, `${path}.source_prefix_ranges`, findings),
-    sourcePorts.length === 0 ? always : ({ remotePort }) => (sourcePorts.includes(remotePort) ? 1 : -1),
-  ];
-  return { fits, needsInspection: names.length > 0 || transportProtocol !== '' || protocols.length > 0 };
-}
 
-/** The chain that fits, or undefined. */
-export function chooseChain<Chain extends { readonly criteria: ChainCriteria }>(
-  chains: readonly Chain[],
-  traits: ConnectionTraits,
-): Chain | undefined {
-  let candidates = chains;
-  for (let i = 0; candidates.length > 0 && i < CRITERIA; i++) {
-    let best = -1;
-    let kept: Chain[] = [];
-    for (const chain of candidates) {
-      const fit = (chain.criteria.fits[i] ?? always)(traits);
-      if (fit === -1 || fit < best) continue;
-      if (fit > best) {
-        best = fit;
-        kept = [];
+  find(traits: ConnectionTraits): Chain | undefined {
+    let node: unknown = this.#root;
+    for (const seek of seeks) {
+      node = seek(node as Branch<unknown>, traits);
+      if (node === undefined) return undefined;
+    }
+    return node as Chain;
+  }
+
+  #place(branch: Branch<unknown>, keys: ChainKeys, level: number, chain: Chain): Chain | undefined {
+    const isLeaf = level === seeks.length - 1;
+    for (const key of keys[level]!) {
+      const known = branch.next.get(key);
+      if (isLeaf) {
+        if (known !== undefined) return known as Chain;
+        branch.next.set(key, chain);
+        continue;
       }
-      kept.push(chain);
+      const below = (known ?? new Branch()) as Branch<unknown>;
+      if (known === undefined) {
+        branch.next.set(key, below);
+        addRanges(branch, key);
+      }
+      const taken = this.#place(below, keys, level + 1, chain);
+      if (taken !== undefined) return taken;
     }
-    candidates = kept;
+    return undefined;
   }
-  return candidates[0];
 }
 
-const CRITERIA = 9;
-const EXACT = 1000;
+const everything: readonly IpRange[] = [parseRange('0.0.0.0', 0)!, parseRange('::', 0)!];
 
-function nameFit(names: readonly string[], serverName: string): number {
-  let best = -1;
-  for (const name of names) {
-    if (name === serverName && name !== '') best = EXACT;
-    else if (
-      name.startsWith('*.') &&
-      serverName.endsWith(name.slice(1)) &&
-      serverName.length > name.length - 1
-    ) {
-      best = Math.max(best, name.length);
-    } else if (name === '*') best = Math.max(best, 0);
+function addRanges({ ranges }: Branch<unknown>, key: string): void {
+  const [address = '', length] = key.split('/');
+  const own = key === '' ? everything : [parseRange(address, Number(length ?? Number.NaN))];
+  for (const range of own) {
+    if (range === undefined) continue; // not a criterion of ranges
+    // Of equal ranges the last one holds: 0.0.0.0/0 and "not asked" are such.
+    const at = ranges.findIndex((other) => other.range.length <= range.length);
+    ranges.splice(at === -1 ? ranges.length : at, 0, { range, key });
   }
-  return best;
 }
 
-function cidrFit(
-  ranges: readonly CidrRange[],
-  addressOf: (traits: ConnectionTraits) => string,
-  path: string,
-  findings: Findings,
-): Fit {
-  if (ranges.length === 0) return always;
-  const lists = ranges.flatMap(({ addressPrefix, prefixLen }, i) => {
-    const length = prefixLen ?? 0;
-    const list = new BlockList();
-    try {
-      list.addSubnet(addressPrefix, length, isIPv6(addressPrefix) ? 'ipv6' : 'ipv4');
-    } catch {
-      findings.error(`${path}[${i}]`, `"${addressPrefix}/${length}" is not a range of addresses`);
-      return [];
-    }
-    return [{ list, length }];
-  });
-  return (traits) => {
-    const address = addressOf(traits);
-    let best = -1;
-    for (const { list, length } of lists) {
-      if (address !== '' && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
-        best = Math.max(best, length + 1);
-    }
-    return best;
-  };
+/** Stands for the address of a connection that has none (Envoy, `fakeAddress`). */
+const NO_ADDRESS: IpBytes = [255, 255, 255, 255];
+
+function byRange<Node>({ next, ranges }: Branch<Node>, ip: string): Node | undefined {
+  if (next.size === 1) {
+    const any = next.get('');
+    if (any !== undefined) return any;
+  }
+  const address = parseIp(ip) ?? NO_ADDRESS;
+  for (const { range, key } of ranges) if (inRange(range, address)) return next.get(key);
+  return undefined;
 }
 
+function byServerName<Node>(next: ReadonlyMap<string, Node>, serverName: string): Node | undefined {
+  const exact = next.get(serverName);
+  if (exact !== undefined) return exact;
+  // `*.example.com` is kept as `.example.com`.
+  for (let dot = serverName.indexOf('.', 1); dot !== -1; dot = serverName.indexOf('.', dot + 1)) {
+    const wildcard = next.get(serverName.slice(dot));
+    if (wildcard !== undefined) return wildcard;
+  }
+  return next.get('');
+}
+
+function byProtocol<Node>(next: ReadonlyMap<string, Node>, offered: readonly string[]): Node | undefined {
+  for (const protocol of offered) {
+    const found = protocol === '' ? undefined : next.get(protocol);
+    if (found !== undefined) return found;
+  }
+  return next.get('');
+}
+
+function bySourceType<Node>(next: ReadonlyMap<string, Node>, traits: ConnectionTraits): Node | undefined {
+  if (next.size === 1) {
+    const any = next.get('');
+    if (any !== undefined) return any;
+  }
+  return next.get(isLocal(traits) ? 'local' : 'external') ?? next.get('');
+}
+
+/** Of the addresses 127.0.0.0/8 only 127.0.0.1 is one, as Envoy has it. */
 function isLocal({ remoteIp, localIp }: ConnectionTraits): boolean {
-  return remoteIp === localIp || remoteIp.startsWith('127.') || remoteIp === '::1' || remoteIp === '';
+  return remoteIp === '' || remoteIp === localIp || remoteIp === '127.0.0.1' || remoteIp === '::1';
 }

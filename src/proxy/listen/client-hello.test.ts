@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
-import { readClientHello, sniffHttp } from './client-hello.ts';
+import { readClientHello } from './client-hello.ts';
 
 /** The first bytes OpenSSL sends. */
 function helloOf(servername: string, ALPNProtocols: string[]): Promise<Buffer> {
@@ -51,11 +51,4 @@ describe('ClientHello', () => {
   });
 
   test('HTTP is not TLS', () => assert.equal(readClientHello(Buffer.from('GET / HTTP/1.1\r\n')), 'none'));
-});
-
-test('first bytes of HTTP', () => {
-  assert.deepEqual(sniffHttp(Buffer.from('GET / HTTP/1.1\r\n')), ['http/1.1']);
-  assert.deepEqual(sniffHttp(Buffer.from('GET / HTTP/1.0\r\n')), ['http/1.0']);
-  assert.deepEqual(sniffHttp(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')), ['h2c']);
-  assert.deepEqual(sniffHttp(Buffer.from('SSH-2.0-x')), []);
 });

@@ -1,235 +1,268 @@
-/** A listener in force: takes connections, chooses their chain, and hands them to HTTP or TCP. */
-import type { Socket } from 'node:net';
+/** A listener in force: takes connections, has its filters look at them, and chooses their chain. */
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import type { Counter, Gauge, Histogram, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
-import { openLogs } from '../hcm/access-log-settings.ts';
-import type { HttpServerConnection } from '../hcm/downstream-stream.ts';
-import { createDate, type DownstreamFacts, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
-import { serveHttp } from '../hcm/serve.ts';
-import { createHttpStats } from '../hcm/stats.ts';
+import { type LimitedCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
+import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import type { RouteTable } from '../route/table.ts';
-import { TcpConnection, type TcpRuntime } from '../tcp/connection.ts';
-import type { TlsPeer } from '../tls/context.ts';
-import { createDownstreamTls, type DownstreamTls } from '../tls/downstream.ts';
-import { type ConnectionTraits, chooseChain } from './chain-match.ts';
-import { clientCertificateOf } from './client-certificate.ts';
-import { type Inspected, inspect, uninspected } from './inspect.ts';
-import type { ChainSettings, ListenerSettings } from './settings.ts';
+import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
+import { Chain } from './chain.ts';
+import { ChainMatcher } from './chain-match.ts';
+import type { ChainSettings } from './chain-settings.ts';
+import { ConnectionRecord } from './connection-record.ts';
+import { type AppliedFilter, Inspection, type InspectionHandler } from './inspection.ts';
+import { createListenerStats, type ListenerStats } from './listener-stats.ts';
+import type { ListenerSettings } from './settings.ts';
 
 export interface ListenerDeps extends ClusterDeps {
   routes(name: string): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;
   nextConnectionId(): number;
+  /** The listener that has the address, where a connection to it may be handed over. */
+  listenerAt(ip: string, port: number): ListenerRuntime | undefined;
 }
 
-const noPeer: TlsPeer = { uri: '', presented: false, validated: false, ownUri: '' };
-
-interface ListenerStats {
-  readonly downstream_cx_total: Counter;
-  readonly downstream_cx_destroy: Counter;
-  readonly downstream_cx_active: Gauge;
-  readonly downstream_cx_length_ms: Histogram;
-  /** `worker_N.*`: of this thread. */
-  readonly worker_cx_total: Counter;
-  readonly worker_cx_active: Gauge;
-  readonly no_filter_chain_match: Counter;
-  readonly downstream_pre_cx_timeout: Counter;
-  readonly scope: Scope;
+/** The chains of a listener, and how they are chosen. */
+interface ChainSet {
+  readonly chains: readonly Chain[];
+  readonly byDefault: Chain | undefined;
+  readonly matcher: ChainMatcher<Chain>;
 }
 
-export class ListenerRuntime {
-  readonly settings: ListenerSettings;
+/** Other chains for a listener that goes on, not yet in force. */
+export interface ChainUpdate {
+  /** @returns the chains that are no more: they drain. */
+  commit(): readonly Chain[];
+  abandon(): void;
+}
+
+export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
+  settings: ListenerSettings;
   readonly #deps: ListenerDeps;
-  readonly #chains: readonly Chain[];
-  readonly #default: Chain | undefined;
   readonly #stats: ListenerStats;
-  readonly #raw = new Set<Duplex>();
-  readonly #connections = new Set<HttpServerConnection | TcpConnection>();
-  #draining = false;
+  readonly #filters: readonly AppliedFilter[];
+  readonly #writeLog: WriteLog | undefined;
+  /** Of this listener, where it has a limit of its own. */
+  readonly #count: LimitedCount | undefined;
+  #set: ChainSet;
+  /** Connections that filters look at. */
+  readonly #pending = new Map<AcceptedConnection, Inspection>();
   #onIdle: (() => void) | undefined;
 
   /** @throws the system's error where a log cannot be opened. */
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.settings = settings;
     this.#deps = deps;
-    const scope = deps.metrics.scope({
-      path: `listener.${settings.statAddress}`,
-      family: 'listener',
-      labels: { envoy_listener_address: settings.statAddress },
-    });
-    this.#stats = {
-      downstream_cx_total: scope.counter('downstream_cx_total'),
-      downstream_cx_destroy: scope.counter('downstream_cx_destroy'),
-      downstream_cx_active: scope.gauge('downstream_cx_active'),
-      downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
-      worker_cx_total: scope.counter(`worker_${deps.thread?.index ?? 0}.downstream_cx_total`),
-      worker_cx_active: scope.gauge(`worker_${deps.thread?.index ?? 0}.downstream_cx_active`),
-      no_filter_chain_match: scope.counter('no_filter_chain_match'),
-      downstream_pre_cx_timeout: scope.counter('downstream_pre_cx_timeout'),
-      scope,
-    };
-    this.#chains = settings.chains.map((chain) => this.#createChain(chain));
-    this.#default = settings.defaultChain && this.#createChain(settings.defaultChain);
+    this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
+    this.#filters = settings.filters.map(({ create, skips }) => ({ filter: create(deps), skips }));
+    this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);
+    const limit = deps.connectionLimits?.ofListener(settings.name);
+    const shared = deps.sharedCounts?.('listener', settings.name);
+    this.#count = limit === undefined ? undefined : limitedCount(shared, 0, limit);
+    this.#set = this.#createChains(settings, [], shared);
   }
 
   get activeConnections(): number {
-    return this.#raw.size;
+    return this.#chains.reduce((sum, { connections }) => sum + connections.size, this.#pending.size);
   }
 
-  accept(socket: Duplex): void {
+  get #chains(): readonly Chain[] {
+    const { chains, byDefault } = this.#set;
+    return byDefault === undefined ? chains : [...chains, byDefault];
+  }
+
+  // --- the way of a connection
+
+  /** @param path of the Unix socket it came by. */
+  accept(socket: Duplex, path = ''): void {
     const { settings } = this;
-    const startMs = this.#deps.clock.nowMs();
-    this.#stats.downstream_cx_total.inc();
-    this.#stats.downstream_cx_active.add(1);
-    this.#stats.worker_cx_total.inc();
-    this.#stats.worker_cx_active.add(1);
-    this.#raw.add(socket);
-    socket.on('error', ignore);
-    socket.once('close', () => {
-      this.#raw.delete(socket);
-      this.#stats.downstream_cx_active.add(-1);
-      this.#stats.worker_cx_active.add(-1);
-      this.#stats.downstream_cx_destroy.inc();
-      this.#stats.downstream_cx_length_ms.record(this.#deps.clock.nowMs() - startMs);
-      this.#checkIdle();
-    });
-    if (!settings.inspects) {
-      this.#choose(socket, uninspected);
+    const stats = this.#stats;
+    stats.connections_accepted_per_socket_event.record(1);
+    const { connectionLimits, nextConnectionId, clock } = this.#deps;
+    const global = settings.ignoresGlobalLimit ? undefined : connectionLimits?.process;
+    if (global !== undefined && !global.take()) {
+      stats.downstream_global_cx_overflow.inc();
+      refuse(socket);
       return;
     }
-    inspect(socket, settings.inspectTimeoutMs, this.#deps.wheel, (inspected) => {
-      if (inspected === undefined) {
-        if (!socket.destroyed && !socket.readableEnded) this.#stats.downstream_pre_cx_timeout.inc();
-        if (!settings.continueOnTimeout || socket.destroyed) {
-          socket.destroy();
-          return;
-        }
+    if (this.#count !== undefined && !this.#count.take()) {
+      global?.release();
+      stats.downstream_cx_overflow.inc();
+      refuse(socket);
+      return;
+    }
+    const connection = new AcceptedConnection(socket, this, nextConnectionId(), clock.nowMs(), path);
+    connection.globalCount = global;
+    connection.listenerCount = this.#count;
+    this.#look(connection);
+  }
+
+  /** Takes a connection over from the listener that accepted it. */
+  #takeOver(connection: AcceptedConnection): void {
+    connection.owner = this;
+    connection.handedOver = true;
+    connection.listenerCount?.release();
+    connection.listenerCount = undefined;
+    if (this.#count !== undefined && !this.#count.take()) {
+      this.#stats.downstream_cx_overflow.inc();
+      connection.socket.destroy();
+      return;
+    }
+    connection.listenerCount = this.#count;
+    this.#look(connection);
+  }
+
+  #look(connection: AcceptedConnection): void {
+    if (this.#filters.length === 0) {
+      this.#choose(connection);
+      return;
+    }
+    const inspection = new Inspection(connection, this.#filters, this);
+    this.#pending.set(connection, inspection);
+    this.#stats.downstream_pre_cx_active.add(1);
+    const { filterTimeoutMs } = this.settings;
+    if (inspection.run() && filterTimeoutMs > 0) connection.armTimer(this.#deps.wheel, filterTimeoutMs);
+  }
+
+  onInspected(connection: AcceptedConnection): void {
+    this.#looked(connection);
+    const { localIp, localPort, localRestored, handedOver } = connection;
+    if (this.settings.handsOver && localRestored && !handedOver) {
+      const other = this.#deps.listenerAt(localIp, localPort);
+      if (other !== undefined && other !== this) {
+        other.#takeOver(connection);
+        return;
       }
-      this.#choose(socket, inspected ?? uninspected);
-    });
+    }
+    this.#choose(connection);
   }
 
-  #choose(socket: Duplex, inspected: Inspected): void {
-    const chain = chooseChain(this.#chains, traitsOf(socket as Socket, inspected)) ?? this.#default;
+  onRefused(connection: AcceptedConnection): void {
+    this.#looked(connection);
+    connection.socket.destroy();
+  }
+
+  onCutShort(connection: AcceptedConnection): void {
+    this.#looked(connection);
+    this.#stats.downstream_listener_filter_remote_close.inc();
+    connection.socket.destroy();
+  }
+
+  #looked(connection: AcceptedConnection): void {
+    connection.stopTimer(this.#deps.wheel);
+    this.#pending.delete(connection);
+    this.#stats.downstream_pre_cx_active.add(-1);
+  }
+
+  #choose(connection: AcceptedConnection): void {
+    const { matcher, byDefault } = this.#set;
+    const chain = matcher.find(connection) ?? byDefault;
+    const stats = this.#stats;
     if (chain === undefined) {
-      this.#stats.no_filter_chain_match.inc();
-      socket.destroy();
+      stats.no_filter_chain_match.inc();
+      connection.flags = 'NR';
+      connection.socket.destroy();
       return;
     }
-    if (chain.tls === undefined) {
-      chain.serve(socket, factsOf(socket, undefined, noPeer, inspected, this.#deps.nextConnectionId()));
+    stats.downstream_cx_total.inc();
+    stats.downstream_cx_active.add(1);
+    stats.worker_cx_total.inc();
+    stats.worker_cx_active.add(1);
+    chain.take(connection);
+  }
+
+  onLate(connection: AcceptedConnection): void {
+    const inspection = this.#pending.get(connection);
+    if (inspection === undefined) {
+      if (connection.phase === 'handshake') this.#stats.downstream_cx_transport_socket_connect_timeout.inc();
+      connection.socket.destroy();
       return;
     }
-    const { handshakeTimeoutMs } = chain.settings;
-    if (handshakeTimeoutMs > 0) this.#limitHandshake(socket, handshakeTimeoutMs);
-    chain.tls.accept(socket);
+    this.#stats.downstream_pre_cx_timeout.inc();
+    this.#looked(connection);
+    inspection.giveBack();
+    if (this.settings.continuesOnTimeout) this.#choose(connection);
+    else connection.socket.destroy();
   }
 
-  #limitHandshake(socket: Duplex, timeoutMs: number): void {
-    const owner: TimerOwner = { onTimer: () => socket.destroy() };
-    const timer = new Timer(owner, 0);
-    this.#deps.wheel.arm(timer, timeoutMs);
-    this.#handshakes.set(socket, timer);
-    socket.once('close', () => this.#deps.wheel.disarm(timer));
-  }
-
-  readonly #handshakes = new WeakMap<Duplex, Timer>();
-
-  #createChain(settings: ChainSettings): Chain {
-    const serve = settings.http === undefined ? this.#serveTcp(settings) : this.#serveHttp(settings);
-    let tls: DownstreamTls | undefined;
-    if (settings.tls !== undefined) {
-      const ssl = {
-        handshake: this.#stats.scope.counter('ssl.handshake'),
-        connection_error: this.#stats.scope.counter('ssl.connection_error'),
-        fail_verify_error: this.#stats.scope.counter('ssl.fail_verify_error'),
-      };
-      tls = createDownstreamTls(settings.tls, this.#deps.secrets, {
-        onSecure: (socket, peer) => {
-          ssl.handshake.inc();
-          socket.on('error', ignore);
-          serve(socket, factsOf(socket, socket, peer, uninspected, this.#deps.nextConnectionId()));
-        },
-        onRefused: (_, reason) => {
-          ssl.connection_error.inc();
-          if (/certificate|verify|SAN/i.test(reason)) ssl.fail_verify_error.inc();
-          this.#deps.log.debug('listen.tls-refused', { listener: this.settings.name, reason });
-        },
-      });
+  onClosed(connection: AcceptedConnection): void {
+    const stats = this.#stats;
+    const { clock } = this.#deps;
+    const { chain, phase } = connection;
+    if (this.#pending.has(connection)) {
+      this.#looked(connection);
+      stats.downstream_listener_filter_remote_close.inc();
     }
-    return { settings, criteria: settings.criteria, tls, serve };
+    if (chain !== undefined) {
+      connection.stopTimer(this.#deps.wheel);
+      chain.leave(connection);
+      stats.downstream_cx_active.add(-1);
+      stats.worker_cx_active.add(-1);
+      stats.downstream_cx_destroy.inc();
+      stats.downstream_cx_length_ms.record(clock.nowMs() - connection.startMs);
+    }
+    connection.globalCount?.release();
+    connection.listenerCount?.release();
+    // What `tcp_proxy` served keeps a record of its own, which knows more.
+    const kept = phase === 'served' && chain?.settings.tcp !== undefined;
+    if (this.#writeLog !== undefined && !kept) this.#writeLog(new ConnectionRecord(connection, clock));
+    connection.phase = 'closed';
+    this.#checkIdle();
   }
 
-  #serveHttp(chain: ChainSettings): Chain['serve'] {
-    const http = chain.http!;
-    const deps = this.#deps;
-    const runtime: HcmRuntime = {
-      settings: http,
-      hooks: hooksOf(http.filters),
-      stats: createHttpStats(deps.metrics, http.statPrefix),
-      writeLog: openLogs(http.logs, deps),
-      clock: deps.clock,
-      wheel: deps.wheel,
-      random: deps.random,
-      connecting: deps,
-      localAddress: deps.localAddress,
-      routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
-      cluster: (name) => deps.cluster(name),
-      onException: (error) => deps.onException(error),
-      h2: deps.h2,
-      log: deps.log,
-      date: createDate(deps.clock),
-      draining: false,
-    };
-    this.#runtimes.push(runtime);
-    return (socket, facts) => {
-      const connection = serveHttp(socket, facts, runtime, (closed) => this.#connections.delete(closed));
-      this.#connections.add(connection);
-    };
-  }
+  // --- the chains
 
-  readonly #runtimes: HcmRuntime[] = [];
-
-  #serveTcp(chain: ChainSettings): Chain['serve'] {
-    const tcp = chain.tcp!;
-    const deps = this.#deps;
-    const scope = deps.metrics.scope({
-      path: `tcp.${tcp.statPrefix}`,
-      family: 'tcp',
-      labels: { envoy_tcp_prefix: tcp.statPrefix },
-    });
-    const runtime: TcpRuntime = {
-      settings: tcp,
-      clock: deps.clock,
-      wheel: deps.wheel,
-      random: deps.random,
-      connecting: deps,
-      writeLog: openLogs(tcp.logs, deps),
-      stats: {
-        downstream_cx_total: scope.counter('downstream_cx_total'),
-        downstream_cx_no_route: scope.counter('downstream_cx_no_route'),
-        downstream_cx_rx_bytes_total: scope.counter('downstream_cx_rx_bytes_total'),
-        downstream_cx_tx_bytes_total: scope.counter('downstream_cx_tx_bytes_total'),
-        idle_timeout: scope.counter('idle_timeout'),
-        upstream_cx_active: scope.gauge('upstream_cx_active'),
+  /** Chains that are the same are kept, with their connections. @throws as the constructor does. */
+  prepareUpdate(settings: ListenerSettings): ChainUpdate {
+    const before = this.#chains;
+    const set = this.#createChains(settings, before, this.#deps.sharedCounts?.('listener', settings.name));
+    const after = set.byDefault === undefined ? set.chains : [...set.chains, set.byDefault];
+    return {
+      commit: () => {
+        this.settings = settings;
+        this.#set = set;
+        return before.filter((chain) => !after.includes(chain));
       },
-      cluster: (name) => deps.cluster(name),
+      abandon: () => {
+        for (const chain of after) if (!before.includes(chain)) chain.close();
+      },
     };
-    return (socket, facts) => {
-      const connection = new TcpConnection(socket, facts, runtime, (closed) =>
-        this.#connections.delete(closed),
-      );
-      this.#connections.add(connection);
+  }
+
+  #createChains(
+    { chains, defaultChain }: ListenerSettings,
+    known: readonly Chain[],
+    shared: SharedCounts | undefined,
+  ): ChainSet {
+    const create = (settings: ChainSettings, index: number): Chain => {
+      const same = known.find((chain) => chain.settings.key === settings.key);
+      if (same !== undefined) return same;
+      return new Chain(settings, {
+        stats: this.#stats,
+        countTo: (limit) => limitedCount(shared, 1 + index, limit),
+        writeLog: this.#writeLog,
+        deps: this.#deps,
+      });
     };
+    const matcher = new ChainMatcher<Chain>();
+    const made = chains.map((settings, i) => {
+      const chain = create(settings, i);
+      matcher.add(settings.match, chain);
+      return chain;
+    });
+    const byDefault = defaultChain && create(defaultChain, chains.length);
+    return { chains: made, byDefault, matcher };
+  }
+
+  // --- the end
+
+  /** Whether responses close their connections for now. */
+  setDraining(draining: boolean): void {
+    for (const chain of this.#chains) chain.setDraining(draining);
   }
 
   /** Responses from now on close their connections. Resolves when none is left. */
   drain(): Promise<void> {
-    this.#draining = true;
-    for (const runtime of this.#runtimes) runtime.draining = true;
+    for (const chain of this.#chains) void chain.drain();
     return new Promise((resolve) => {
       this.#onIdle = resolve;
       this.#checkIdle();
@@ -238,76 +271,25 @@ export class ListenerRuntime {
 
   /** Ends HTTP connections on which no request is under way. */
   closeIdle(): void {
-    for (const connection of this.#connections)
-      if (!(connection instanceof TcpConnection)) connection.drain();
+    for (const chain of this.#chains) chain.closeIdle();
   }
 
   close(): void {
-    for (const chain of [...this.#chains, this.#default]) chain?.tls?.close();
-    for (const connection of this.#connections) {
-      if (connection instanceof TcpConnection) connection.close();
-      else connection.destroy();
-    }
-    for (const socket of this.#raw) socket.destroy();
+    for (const chain of this.#chains) chain.close();
+    for (const { socket } of this.#pending.keys()) socket.destroy();
   }
 
   #checkIdle(): void {
-    if (!this.#draining || this.#raw.size > 0) return;
-    this.#onIdle?.();
+    if (this.#onIdle === undefined || this.activeConnections > 0) return;
+    this.#onIdle();
     this.#onIdle = undefined;
   }
 }
 
-interface Chain {
-  readonly settings: ChainSettings;
-  readonly criteria: ChainSettings['criteria'];
-  readonly tls: DownstreamTls | undefined;
-  serve(socket: Duplex, facts: DownstreamFacts): void;
+/** Closes a connection nothing is known of yet. */
+function refuse(socket: Duplex): void {
+  socket.on('error', ignore);
+  socket.destroy();
 }
 
 function ignore(): void {}
-
-function plainIp(address: string | undefined): string {
-  if (address === undefined) return '';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
-function traitsOf(socket: Socket, inspected: Inspected): ConnectionTraits {
-  return {
-    localIp: plainIp(socket.localAddress),
-    localPort: socket.localPort ?? 0,
-    remoteIp: plainIp(socket.remoteAddress),
-    remotePort: socket.remotePort ?? 0,
-    ...inspected,
-  };
-}
-
-function factsOf(
-  socket: Duplex,
-  tls: TLSSocket | undefined,
-  peer: TlsPeer,
-  inspected: Inspected,
-  connectionId: number,
-): DownstreamFacts {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket as Socket;
-  const remoteIp = plainIp(remoteAddress);
-  const localIp = plainIp(localAddress);
-  return {
-    connectionId,
-    remoteIp,
-    remoteAddress: remoteIp === '' ? '' : `${bracketed(remoteIp)}:${remotePort}`,
-    localAddress: localIp === '' ? '' : `${bracketed(localIp)}:${localPort}`,
-    localPort: localPort ?? 0,
-    secure: tls !== undefined,
-    serverName:
-      tls === undefined ? inspected.serverName : typeof tls.servername === 'string' ? tls.servername : '',
-    tlsVersion: tls?.getProtocol() ?? '',
-    peer,
-    ownUri: peer.ownUri,
-    certificate: tls === undefined || !peer.presented ? undefined : clientCertificateOf(tls, peer.ownUri),
-  };
-}
-
-function bracketed(ip: string): string {
-  return ip.includes(':') ? `[${ip}]` : ip;
-}

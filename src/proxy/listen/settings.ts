@@ -1,57 +1,63 @@
 /** A `Listener` message, read once: addresses, filter chains and what each of them does. */
-import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import { createHash } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type {
-  FilterChain,
-  ListenerFilter,
-} from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
-import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
+import type { FilterChain } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import {
+  Listener_DrainType as DrainType,
+  type Listener,
+  ListenerSchema,
+} from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
-import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { hostPort, readTarget } from '../cluster/assignment.ts';
-import type { Target } from '../cluster/endpoint.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { ConnectionFilter, Direction } from '../filter/contract.ts';
+import type { Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
-import { type HcmSettings, readHcm } from '../hcm/settings.ts';
-import { readTcpProxy, type TcpSettings } from '../tcp/settings.ts';
-import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream.ts';
+import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
+import { BUFFER_LIMIT_BYTES } from '../tcp/chain-filter.ts';
 import type { NamedSecret } from '../tls/material.ts';
-import { type ChainCriteria, compileChainMatch } from './chain-match.ts';
-
-export interface ChainSettings {
-  readonly name: string;
-  readonly criteria: ChainCriteria;
-  readonly tls: DownstreamTlsSettings | undefined;
-  readonly handshakeTimeoutMs: number;
-  readonly http: HcmSettings | undefined;
-  readonly tcp: TcpSettings | undefined;
-}
+import { type BindAddress, readBindAddress, readKeepAlive } from './bind-address.ts';
+import { sameKeys } from './chain-criteria.ts';
+import { ChainMatcher } from './chain-match.ts';
+import { type ChainSettings, readChain } from './chain-settings.ts';
+import { type FilterSettings, readFilters } from './filter-settings.ts';
+import { refuseListenerFields } from './unsupported.ts';
 
 export interface ListenerSettings {
   readonly name: string;
-  /** Sockets to bind; empty for an internal listener. */
-  readonly addresses: readonly Target[];
+  /** Empty for an internal listener. */
+  readonly addresses: readonly BindAddress[];
   readonly isInternal: boolean;
+  /** Whether it opens sockets; else connections come from other listeners. */
+  readonly binds: boolean;
   readonly chains: readonly ChainSettings[];
   readonly defaultChain: ChainSettings | undefined;
-  /** Whether the first bytes are looked at before a chain is chosen. */
-  readonly inspects: boolean;
-  /** 0: none. */
-  readonly inspectTimeoutMs: number;
-  readonly continueOnTimeout: boolean;
+  readonly filters: readonly FilterSettings[];
+  /** How long filters may look; 0: for ever. */
+  readonly filterTimeoutMs: number;
+  readonly continuesOnTimeout: boolean;
+  /** Whether connections go to the listener of the address they were made to. */
+  readonly handsOver: boolean;
+  readonly ignoresGlobalLimit: boolean;
   readonly backlog: number;
+  /** Whether other processes may bind the same addresses. */
+  readonly reusePort: boolean;
+  /** How much of a connection may wait to be read or written; undefined: as the runtime has it. */
+  readonly bufferLimitBytes: number | undefined;
+  /** Whether connections end while health checks are made to fail. */
+  readonly drainsWhenUnhealthy: boolean;
   readonly direction: Direction;
   readonly statAddress: string;
+  readonly logs: readonly LogTarget[];
+  /** Equal for messages that differ in their chains only. */
+  readonly frame: string;
   readonly secrets: readonly NamedSecret[];
   readonly routes: readonly string[];
 }
 
-/** Envoy's defaults. */
-const INSPECT_TIMEOUT_MS = 15_000;
-const BACKLOG = 1024;
+/** Envoy's default. */
+const FILTER_TIMEOUT_MS = 15_000;
+/** Linux caps it at `net.core.somaxconn`, which is Envoy's default. */
+const BACKLOG = 4096;
 
 const directions: Readonly<Record<number, Direction>> = {
   [TrafficDirection.INBOUND]: 'inbound',
@@ -60,151 +66,92 @@ const directions: Readonly<Record<number, Direction>> = {
 
 export function readListener(listener: Listener, deps: DataPathDeps, findings: Findings): ListenerSettings {
   const secrets: NamedSecret[] = [];
-  refuseUnsupported(listener, findings);
+  refuseListenerFields(listener, findings);
   const isInternal = listener.listenerSpecifier.case === 'internalListener';
   const addresses = isInternal ? [] : readAddresses(listener, findings);
   const direction = directions[listener.trafficDirection] ?? 'unspecified';
-  if (listener.filterChains.length === 0 && listener.defaultFilterChain === undefined) {
-    findings.error('filter_chains', 'is missing');
-  }
+  const bufferLimitBytes = listener.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES;
   const read = (chain: FilterChain, path: string): ChainSettings =>
-    readChain(chain, { path, deps, direction, secrets }, findings);
+    readChain(chain, { path, deps, direction, bufferLimitBytes, secrets }, findings);
   const chains = listener.filterChains.map((chain, i) => read(chain, `filter_chains[${i}]`));
   const defaultChain =
     listener.defaultFilterChain && read(listener.defaultFilterChain, 'default_filter_chain');
-  const inspects = readListenerFilters(listener.listenerFilters, findings);
+  if (chains.length === 0 && defaultChain === undefined) findings.error('filter_chains', 'is missing');
+  if (!findings.failed) checkChains(chains, findings);
+  warnOfBlindness(listener, findings);
   const all = defaultChain === undefined ? chains : [...chains, defaultChain];
-  const [first] = addresses;
+  const text = addresses[0]?.text ?? 'internal';
+  const handsOver = listener.useOriginalDst === true;
   return {
-    name: listener.name === '' ? addressText(first) : listener.name,
+    name: listener.name === '' ? text : listener.name,
     addresses,
     isInternal,
+    binds: listener.bindToPort !== false,
     chains,
-    defaultChain,
-    // Chains that ask what only the bytes tell are inspected for, asked or not, as in Envoy.
-    inspects: chains.some(({ criteria }) => criteria.needsInspection) || (inspects && chains.length > 1),
-    inspectTimeoutMs:
-      findings.durationMs('listener_filters_timeout', listener.listenerFiltersTimeout) ?? INSPECT_TIMEOUT_MS,
-    continueOnTimeout: listener.continueOnListenerFiltersTimeout,
+    defaultChain: defaultChain && { ...defaultChain, key: `default ${defaultChain.key}` },
+    filters: readFilters(listener.listenerFilters, handsOver, deps, findings),
+    filterTimeoutMs:
+      findings.durationMs('listener_filters_timeout', listener.listenerFiltersTimeout) ?? FILTER_TIMEOUT_MS,
+    continuesOnTimeout: listener.continueOnListenerFiltersTimeout,
+    handsOver,
+    ignoresGlobalLimit: listener.ignoreGlobalConnLimit || isInternal,
     backlog: listener.tcpBacklogSize ?? BACKLOG,
+    reusePort: listener.enableReusePort ?? listener.reusePort,
+    bufferLimitBytes: listener.perConnectionBufferLimitBytes,
+    drainsWhenUnhealthy: listener.drainType === DrainType.DEFAULT,
     direction,
-    statAddress: listener.statPrefix !== '' ? listener.statPrefix : addressText(first).replaceAll(':', '_'),
+    statAddress: listener.statPrefix !== '' ? listener.statPrefix : text.replaceAll(':', '_'),
+    logs: readAccessLogs(listener.accessLog, 'access_log', findings),
+    frame: frameOf(listener),
     secrets,
     routes: all.flatMap(({ http }) => (http === undefined || http.routeName === '' ? [] : [http.routeName])),
   };
 }
 
-function addressText(target: Target | undefined): string {
-  if (target === undefined) return 'internal';
-  if (target.kind === 'tcp') return hostPort(target.host, target.port);
-  return target.kind === 'pipe' ? target.path : target.listener;
-}
-
-function refuseUnsupported(listener: Listener, findings: Findings): void {
-  findings.refuse('use_original_dst', listener.useOriginalDst === true);
-  findings.refuse('transparent', listener.transparent === true);
-  findings.refuse('api_listener', listener.apiListener !== undefined);
-  findings.refuse('bind_to_port', listener.bindToPort === false);
-  findings.refuse('drain_type', listener.drainType !== 0);
-  findings.refuse('access_log', listener.accessLog.length > 0);
-}
-
-function readAddresses(listener: Listener, findings: Findings): Target[] {
-  const entries: [Address | undefined, string][] = [
-    [listener.address, 'address'],
-    ...listener.additionalAddresses.map(({ address }, i): [Address | undefined, string] => [
-      address,
-      `additional_addresses[${i}].address`,
-    ]),
-  ];
-  return entries.flatMap(([address, path]) => {
-    const read = readTarget(address, path, findings);
-    if (read === undefined) return [];
-    if (read.target.kind === 'internal') {
-      findings.error(path, 'an internal address needs internal_listener');
-      return [];
-    }
-    return [read.target];
+/** Two chains that one connection could match alike are one too many. */
+function checkChains(chains: readonly ChainSettings[], findings: Findings): void {
+  const matcher = new ChainMatcher<ChainSettings>();
+  chains.forEach((chain, i) => {
+    const other = matcher.add(chain.match, chain);
+    if (other === undefined) return;
+    const same = other !== chain && sameKeys(other.match, chain.match);
+    findings.error(
+      `filter_chains[${i}].filter_chain_match`,
+      same
+        ? `has the same matching rules as filter_chains[${chains.indexOf(other)}]`
+        : `overlaps with the matching rules of filter_chains[${chains.indexOf(other)}]`,
+    );
   });
 }
 
-/** @returns whether there is an inspector. */
-function readListenerFilters(filters: readonly ListenerFilter[], findings: Findings): boolean {
-  let inspects = false;
-  filters.forEach((filter, i) => {
-    const path = `listener_filters[${i}].typed_config`;
-    const any = filter.configType.value;
-    const typeName = typeNameOf(any);
-    if (typeName === TlsInspectorSchema.typeName) {
-      const config = findings.unpack(path, any, TlsInspectorSchema);
-      findings.refuse(`${path}.enable_ja3_fingerprinting`, config?.enableJa3Fingerprinting === true);
-      inspects = true;
-    } else if (typeName === HttpInspectorSchema.typeName) inspects = true;
-    else findings.error(path, `listener filter ${any?.typeUrl ?? filter.name} is not supported`);
+/** A chain that asks what no filter finds out takes nothing (so it is in Envoy). */
+function warnOfBlindness({ filterChains, listenerFilters }: Listener, findings: Findings): void {
+  const type = TlsInspectorSchema.typeName;
+  if (listenerFilters.some(({ configType }) => typeNameOf(configType.value) === type)) return;
+  filterChains.forEach(({ filterChainMatch: match }, i) => {
+    if (match === undefined) return;
+    const path = `filter_chains[${i}].filter_chain_match`;
+    const never = 'never holds: the listener filter tls_inspector is missing';
+    if (match.serverNames.some((name) => name !== '')) findings.warn(`${path}.server_names`, never);
+    if (match.transportProtocol === 'tls') findings.warn(`${path}.transport_protocol`, never);
   });
-  return inspects;
 }
 
-interface ChainContext {
-  readonly path: string;
-  readonly deps: DataPathDeps;
-  readonly direction: Direction;
-  readonly secrets: NamedSecret[];
+function readAddresses(listener: Listener, findings: Findings): BindAddress[] {
+  const common = readKeepAlive(listener.tcpKeepalive, 'tcp_keepalive', findings);
+  const first = readBindAddress(listener.address, 'address', common, findings);
+  const others = listener.additionalAddresses.map(({ address, tcpKeepalive, socketOptions }, i) => {
+    const path = `additional_addresses[${i}]`;
+    if (socketOptions !== undefined) findings.refuse(`${path}.socket_options`, true);
+    const own = readKeepAlive(tcpKeepalive, `${path}.tcp_keepalive`, findings);
+    return readBindAddress(address, `${path}.address`, own ?? common, findings);
+  });
+  return [first, ...others].filter((address) => address !== undefined);
 }
 
-function readChain(chain: FilterChain, context: ChainContext, findings: Findings): ChainSettings {
-  const { path, deps, direction, secrets } = context;
-  let http: HcmSettings | undefined;
-  let tcp: TcpSettings | undefined;
-  const connectionFilters: ConnectionFilter[] = [];
-  chain.filters.forEach((filter, i) => {
-    const at = `${path}.filters[${i}]`;
-    const any = filter.configType.value;
-    const last = i === chain.filters.length - 1;
-    const typeName = typeNameOf(any);
-    if (typeName === HttpConnectionManagerSchema.typeName) {
-      const message = findings.unpack(`${at}.typed_config`, any, HttpConnectionManagerSchema);
-      if (message !== undefined)
-        http = readHcm(message, { deps, direction, path: `${at}.typed_config` }, findings);
-    } else if (typeName === TcpProxySchema.typeName) {
-      const message = findings.unpack(`${at}.typed_config`, any, TcpProxySchema);
-      if (message !== undefined) {
-        tcp = readTcpProxy(message, `${at}.typed_config`, connectionFilters, direction, findings);
-      }
-    } else {
-      const known = deps.filters.find((entry) => entry.typeName === typeName)?.loadForConnections;
-      if (known === undefined || any === undefined) {
-        findings.error(at, `network filter ${any?.typeUrl ?? filter.name} is not supported`);
-        return;
-      }
-      const { metrics, clock, random, log } = deps;
-      const loaded = known(any, `${at}.typed_config`, {
-        metrics,
-        clock,
-        random,
-        log,
-        direction,
-        statPrefix: '',
-        slot: 0,
-        resolve: (host) => deps.resolve(host, 0),
-      });
-      findings.problems.push(...loaded.problems);
-      if (loaded.ok) connectionFilters.push(loaded.value);
-      return;
-    }
-    if (!last) findings.error(at, 'must be the last filter of its chain');
-  });
-  if (http === undefined && tcp === undefined && !findings.failed) {
-    findings.error(`${path}.filters`, 'the last filter must be an HTTP connection manager or tcp_proxy');
-  }
-  return {
-    name: chain.name,
-    criteria: compileChainMatch(chain.filterChainMatch, `${path}.filter_chain_match`, findings),
-    tls: readDownstreamTransport(chain.transportSocket, `${path}.transport_socket`, deps, findings, secrets),
-    handshakeTimeoutMs:
-      findings.durationMs(`${path}.transport_socket_connect_timeout`, chain.transportSocketConnectTimeout) ??
-      0,
-    http,
-    tcp,
-  };
+/** What an update must leave as it is for the listener to go on with other chains (Envoy, "filter chain only update"). */
+function frameOf(listener: Listener): string {
+  const frame = create(ListenerSchema, { ...listener, filterChains: [] });
+  delete frame.defaultFilterChain;
+  return createHash('sha256').update(toBinary(ListenerSchema, frame)).digest('base64');
 }

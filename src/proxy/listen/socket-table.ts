@@ -1,15 +1,26 @@
 /** Listening sockets by address: they outlive the listener that opened them when another takes over. */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { chmodSync, unlinkSync } from 'node:fs';
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { hostPort } from '../cluster/assignment.ts';
-import type { Target } from '../cluster/endpoint.ts';
+import type { BindAddress } from './bind-address.ts';
+
+/** Takes a connection; `path` is that of the Unix socket it came by, '' for none. */
+export type Accept = (socket: Socket, path: string) => void;
 
 export interface ListeningSocket {
-  readonly key: string;
   /** As bound. */
   readonly address: string;
   /** Who gets the next connection. */
-  accept: (socket: Socket) => void;
+  accept: Accept;
   close(): void;
+}
+
+export interface SocketOptions {
+  readonly backlog: number;
+  readonly reusePort: boolean;
+  readonly bufferLimitBytes: number | undefined;
+  /** Told of connections that could not be accepted. */
+  onError(error: Error): void;
 }
 
 export class SocketTable {
@@ -21,16 +32,20 @@ export class SocketTable {
     this.#shared = shared;
   }
 
-  get(target: Target): ListeningSocket | undefined {
-    return this.#open.get(keyOf(target));
+  get(address: BindAddress): ListeningSocket | undefined {
+    return this.#open.get(keyOf(address));
   }
 
   /** Rejects with the system's error where the address cannot be bound. */
-  async listen(target: Target, backlog: number, accept: (socket: Socket) => void): Promise<ListeningSocket> {
-    const key = keyOf(target);
-    const server = createServer({ noDelay: true, allowHalfOpen: true });
+  async listen(address: BindAddress, options: SocketOptions, accept: Accept): Promise<ListeningSocket> {
+    const key = keyOf(address);
+    const { bufferLimitBytes: limit, backlog, onError } = options;
+    const server = createServer({
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(limit === undefined ? {} : { highWaterMark: limit }),
+    });
     const opened: ListeningSocket = {
-      key,
       address: '',
       accept,
       close: () => {
@@ -38,34 +53,50 @@ export class SocketTable {
         server.close();
       },
     };
-    server.on('connection', (socket) => opened.accept(socket));
-    await listening(server, target, backlog, this.#shared);
-    (opened as { address: string }).address = addressOf(server);
-    if (target.kind !== 'tcp' || target.port !== 0) this.#open.set(key, opened);
+    const path = address.kind === 'pipe' ? address.path : '';
+    server.on('connection', (socket) => opened.accept(socket, path));
+    const reusePort = options.reusePort || this.#shared;
+    await listening(server, { ...whereOf(address, reusePort), backlog }, onError);
+    if (address.kind === 'pipe' && address.mode !== 0) chmodSync(address.path, address.mode);
+    (opened as { address: string }).address = path === '' ? addressOf(server) : path;
+    if (address.kind === 'pipe' || address.port !== 0) this.#open.set(key, opened);
     return opened;
   }
 }
 
-function keyOf(target: Target): string {
-  if (target.kind === 'tcp') return hostPort(target.host, target.port);
-  return target.kind === 'pipe' ? target.path : target.listener;
+function keyOf(address: BindAddress): string {
+  return address.kind === 'tcp' && address.dualStack ? `${address.text} and IPv4` : address.text;
 }
 
-function listening(server: Server, target: Target, backlog: number, reusePort: boolean): Promise<void> {
+function whereOf(address: BindAddress, reusePort: boolean): ListenOptions {
+  if (address.kind === 'tcp') {
+    const { host, port, dualStack } = address;
+    return { host, port, reusePort, ipv6Only: host.includes(':') && !dualStack };
+  }
+  if (address.path.startsWith('@')) return { path: `\0${address.path.slice(1)}` };
+  // What a process before left there is in the way (Envoy does the same).
+  try {
+    unlinkSync(address.path);
+  } catch {
+    // If it matters, binding says why.
+  }
+  return { path: address.path };
+}
+
+function listening(server: Server, options: ListenOptions, onError: (error: Error) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
-      server.on('error', () => {});
+      // A connection that could not be accepted; the socket goes on.
+      server.on('error', onError);
       resolve();
     });
-    if (target.kind === 'tcp') server.listen({ host: target.host, port: target.port, backlog, reusePort });
-    else server.listen({ path: target.kind === 'pipe' ? target.path : '', backlog });
+    server.listen(options);
   });
 }
 
 function addressOf(server: Server): string {
-  const address = server.address() as AddressInfo | string | null;
-  if (address === null || typeof address === 'string') return address ?? '';
-  return hostPort(address.address, address.port);
+  const { address, port } = server.address() as AddressInfo;
+  return hostPort(address, port);
 }

@@ -1,0 +1,147 @@
+/** A `FilterChain` message, read once: whom it takes and what its filters do. */
+import { createHash } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import {
+  type FilterChain,
+  FilterChainSchema,
+} from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { ConnectionLimitSchema } from '#xds/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
+import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { DataPathDeps } from '../data-path-deps.ts';
+import type { ConnectionFilter, Direction } from '../filter/contract.ts';
+import { type Findings, typeNameOf } from '../findings.ts';
+import { type HcmSettings, readHcm } from '../hcm/settings.ts';
+import { readTcpFilter } from '../tcp/chain-filter.ts';
+import type { NetworkFilter } from '../tcp/network-filter.ts';
+import type { TcpTerminalSettings } from '../tcp/terminal.ts';
+import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream.ts';
+import type { NamedSecret } from '../tls/material.ts';
+import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
+import { ConnectionLimit, type GateSettings } from './connection-gate.ts';
+
+export interface ChainSettings {
+  readonly name: string;
+  /** Equal for chains of equal messages. */
+  readonly key: string;
+  readonly match: ChainKeys;
+  readonly tls: DownstreamTlsSettings | undefined;
+  /** 0: none. */
+  readonly handshakeTimeoutMs: number;
+  readonly gates: readonly GateSettings[];
+  /** Without one and the other the chain closes its connections. */
+  readonly http: HcmSettings | undefined;
+  readonly tcp: TcpTerminalSettings | undefined;
+}
+
+export interface ChainContext {
+  readonly path: string;
+  readonly deps: DataPathDeps;
+  readonly direction: Direction;
+  /** Of the listener's connections. */
+  readonly bufferLimitBytes: number;
+  /** Gets the secrets that the chain names. */
+  readonly secrets: NamedSecret[];
+}
+
+export function readChain(chain: FilterChain, context: ChainContext, findings: Findings): ChainSettings {
+  const { path, deps, secrets } = context;
+  if (chain.useProxyProto === true) {
+    findings.error(`${path}.use_proxy_proto`, 'is not supported: use the listener filter proxy_protocol');
+  }
+  return {
+    name: chain.name,
+    key: createHash('sha256').update(toBinary(FilterChainSchema, chain)).digest('base64'),
+    match: readChainMatch(chain.filterChainMatch, `${path}.filter_chain_match`, findings),
+    tls: readDownstreamTransport(chain.transportSocket, `${path}.transport_socket`, deps, findings, secrets),
+    handshakeTimeoutMs:
+      findings.durationMs(`${path}.transport_socket_connect_timeout`, chain.transportSocketConnectTimeout) ??
+      0,
+    ...readFilters(chain, context, findings),
+  };
+}
+
+type Filters = Pick<ChainSettings, 'gates' | 'http' | 'tcp'>;
+
+function readFilters(chain: FilterChain, context: ChainContext, findings: Findings): Filters {
+  const { path, deps, direction, bufferLimitBytes } = context;
+  let http: HcmSettings | undefined;
+  let tcp: TcpTerminalSettings | undefined;
+  const gates: GateSettings[] = [];
+  const before: NetworkFilter[] = [];
+  chain.filters.forEach((filter, i) => {
+    const at = `${path}.filters[${i}]`;
+    const any = filter.configType.value;
+    const typeName = typeNameOf(any);
+    let ends = false;
+    if (typeName === HttpConnectionManagerSchema.typeName) {
+      ends = true;
+      const message = findings.unpack(`${at}.typed_config`, any, HttpConnectionManagerSchema);
+      if (message !== undefined)
+        http = readHcm(message, { deps, direction, path: `${at}.typed_config` }, findings);
+    } else if (typeName === ConnectionLimitSchema.typeName) {
+      gates.push(...readConnectionLimit(any, `${at}.typed_config`, findings));
+    } else {
+      const read = readTcpFilter(any, { path: at, deps, direction, before, bufferLimitBytes }, findings);
+      if (read === undefined) before.push(...readObserver(any, filter.name, at, context, findings));
+      else if (read.kind === 'filter') before.push(read.filter);
+      else if (read.kind === 'terminal') tcp = read.settings;
+      ends = read?.kind === 'terminal' || (read?.kind === 'broken' && read.ends);
+    }
+    const isLast = i === chain.filters.length - 1;
+    if (ends && !isLast) findings.error(at, 'must be the last filter of its chain');
+    if (!ends && isLast && !findings.failed) {
+      findings.error(at, 'the last filter must be one that ends a chain, such as tcp_proxy');
+    }
+  });
+  return { gates, http, tcp };
+}
+
+function readConnectionLimit(any: Any | undefined, path: string, findings: Findings): GateSettings[] {
+  const message = findings.unpack(path, any, ConnectionLimitSchema);
+  if (message === undefined) return [];
+  const { statPrefix, maxConnections, delay, runtimeEnabled } = message;
+  if (statPrefix === '') findings.error(`${path}.stat_prefix`, 'is missing');
+  if (maxConnections === undefined) findings.error(`${path}.max_connections`, 'is missing');
+  else if (maxConnections === 0n) findings.error(`${path}.max_connections`, 'must not be 0');
+  if ((runtimeEnabled?.runtimeKey ?? '') !== '') {
+    findings.warn(`${path}.runtime_enabled.runtime_key`, 'has no effect: no runtime key is supported');
+  }
+  const delayMs = findings.durationMs(`${path}.delay`, delay) ?? 0;
+  if (runtimeEnabled?.defaultValue === false) return [];
+  const limit = Number(maxConnections ?? 0);
+  return [
+    {
+      create: (metrics, countTo) => new ConnectionLimit({ statPrefix, delayMs }, metrics, countTo(limit)),
+    },
+  ];
+}
+
+/** A filter of the catalogue that watches connections of `tcp_proxy`. */
+function readObserver(
+  any: Any | undefined,
+  name: string,
+  path: string,
+  { deps, direction }: ChainContext,
+  findings: Findings,
+): ConnectionFilter[] {
+  const typeName = typeNameOf(any);
+  const known = deps.filters.find((entry) => entry.typeName === typeName)?.loadForConnections;
+  if (known === undefined || any === undefined) {
+    findings.error(path, `network filter ${any?.typeUrl ?? name} is not supported`);
+    return [];
+  }
+  const { metrics, clock, random, log } = deps;
+  const loaded = known(any, `${path}.typed_config`, {
+    metrics,
+    clock,
+    random,
+    log,
+    direction,
+    statPrefix: '',
+    slot: 0,
+    resolve: (host) => deps.resolve(host, 0),
+  });
+  findings.problems.push(...loaded.problems);
+  return loaded.ok ? [loaded.value] : [];
+}

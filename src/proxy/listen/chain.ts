@@ -1,0 +1,148 @@
+/** A filter chain in force: lets connections in, does their TLS, and serves them. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Duplex } from 'node:stream';
+import type { LimitedCount } from '../cluster/limited-count.ts';
+import type { WriteLog } from '../hcm/access-log-settings.ts';
+import { createDownstreamTls, type DownstreamTls, type DownstreamTlsSettings } from '../tls/downstream.ts';
+import type { AcceptedConnection } from './accepted.ts';
+import type { ChainSettings } from './chain-settings.ts';
+import { ADMITTED, type ConnectionGate } from './connection-gate.ts';
+import type { ListenerDeps } from './listener.ts';
+import type { ListenerStats } from './listener-stats.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+
+/** Whose handshake it is that TLS tells of: it knows the connection it made, not the one it was given. */
+const handshakes: AsyncLocalStorage<AcceptedConnection> = new AsyncLocalStorage();
+
+/** What a chain has of its listener. */
+export interface ChainSurroundings {
+  readonly stats: ListenerStats;
+  /** Makes a count of this chain's connections, over all threads, with that limit. */
+  readonly countTo: (limit: number) => LimitedCount;
+  /** Of the listener; undefined where it has no log. */
+  readonly writeLog: WriteLog | undefined;
+  readonly deps: ListenerDeps;
+}
+
+export class Chain {
+  readonly settings: ChainSettings;
+  /** From the choice of the chain to their end. */
+  readonly connections: Set<AcceptedConnection> = new Set();
+  readonly #deps: ListenerDeps;
+  readonly #stats: ListenerStats;
+  readonly #gates: readonly ConnectionGate[];
+  readonly #tls: DownstreamTls | undefined;
+  readonly #terminal: Terminal;
+  #onIdle: (() => void) | undefined;
+  draining = false;
+
+  /** @throws the system's error where a log cannot be opened. */
+  constructor(settings: ChainSettings, { stats, countTo, writeLog, deps }: ChainSurroundings) {
+    this.settings = settings;
+    this.#deps = deps;
+    this.#stats = stats;
+    this.#gates = settings.gates.map((gate) => gate.create(deps.metrics, countTo));
+    this.#terminal = createTerminal(settings, writeLog, deps);
+    this.#tls = settings.tls && this.#createTls(settings.tls);
+  }
+
+  /** Takes a connection the chain was chosen for. */
+  take(connection: AcceptedConnection): void {
+    connection.chain = this;
+    this.connections.add(connection);
+    for (const gate of this.#gates) {
+      const delayMs = gate.admit();
+      if (delayMs === ADMITTED) {
+        connection.admitted++;
+        continue;
+      }
+      connection.phase = 'limited';
+      if (delayMs === 0) connection.socket.destroy();
+      else connection.armTimer(this.#deps.wheel, delayMs);
+      return;
+    }
+    if (this.#tls === undefined) {
+      this.#serve(connection, connection.socket);
+      return;
+    }
+    connection.phase = 'handshake';
+    const { handshakeTimeoutMs } = this.settings;
+    if (handshakeTimeoutMs > 0) connection.armTimer(this.#deps.wheel, handshakeTimeoutMs);
+    handshakes.run(connection, startHandshake, this.#tls, connection.socket);
+  }
+
+  #createTls(settings: DownstreamTlsSettings): DownstreamTls {
+    const { ssl } = this.#stats;
+    return createDownstreamTls(settings, this.#deps.secrets, {
+      onSecure: (socket, peer) => {
+        ssl.handshake.inc();
+        const connection = handshakes.getStore();
+        if (connection === undefined || connection.phase !== 'handshake') {
+          socket.destroy();
+          return;
+        }
+        connection.stopTimer(this.#deps.wheel);
+        connection.secured(socket, peer);
+        this.#serve(connection, socket);
+      },
+      onRefused: (_, reason) => {
+        ssl.connection_error.inc();
+        if (/certificate|verify|SAN/i.test(reason)) ssl.fail_verify_error.inc();
+        const connection = handshakes.getStore();
+        if (connection !== undefined) connection.transportFailure = reason;
+        this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
+      },
+    });
+  }
+
+  #serve(connection: AcceptedConnection, socket: Duplex): void {
+    connection.phase = 'served';
+    connection.served = this.#terminal.serve(socket, connection);
+  }
+
+  /** A connection of its is closed. */
+  leave(connection: AcceptedConnection): void {
+    this.connections.delete(connection);
+    for (let i = 0; i < connection.admitted; i++) this.#gates[i]!.release();
+    connection.admitted = 0;
+    this.#checkIdle();
+  }
+
+  /** Responses from now on close their connections. Resolves when none is left. */
+  drain(): Promise<void> {
+    this.draining = true;
+    this.#terminal.setDraining(true);
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+      this.#checkIdle();
+    });
+  }
+
+  /** Responses close their connections, or do no more. */
+  setDraining(draining: boolean): void {
+    if (!this.draining) this.#terminal.setDraining(draining);
+  }
+
+  /** Ends HTTP connections on which no request is under way. */
+  closeIdle(): void {
+    for (const { served } of this.connections) served?.drain();
+  }
+
+  close(): void {
+    this.#tls?.close();
+    for (const { served, socket } of this.connections) {
+      served?.destroy();
+      socket.destroy();
+    }
+  }
+
+  #checkIdle(): void {
+    if (this.connections.size > 0) return;
+    this.#onIdle?.();
+    this.#onIdle = undefined;
+  }
+}
+
+function startHandshake(tls: DownstreamTls, socket: Duplex): void {
+  tls.accept(socket);
+}

@@ -1,0 +1,50 @@
+/** The statistics of a listener, by Envoy's names (`listener.<address>.*`). */
+import type { Counter, Gauge, Histogram, MetricRegistry } from '#observe/metrics-contract.ts';
+
+const counterNames = [
+  'downstream_cx_total',
+  'downstream_cx_destroy',
+  'downstream_cx_overflow',
+  'downstream_cx_overload_reject',
+  'downstream_cx_transport_socket_connect_timeout',
+  'downstream_global_cx_overflow',
+  'downstream_listener_filter_error',
+  'downstream_listener_filter_remote_close',
+  'downstream_pre_cx_timeout',
+  'no_filter_chain_match',
+] as const;
+
+const gaugeNames = ['downstream_cx_active', 'downstream_pre_cx_active'] as const;
+
+const sslNames = ['handshake', 'connection_error', 'fail_verify_error'] as const;
+
+export type ListenerStats = Readonly<Record<(typeof counterNames)[number], Counter>> &
+  Readonly<Record<(typeof gaugeNames)[number], Gauge>> & {
+    readonly downstream_cx_length_ms: Histogram;
+    readonly connections_accepted_per_socket_event: Histogram;
+    /** Of the thread that accepts. */
+    readonly worker_cx_total: Counter;
+    readonly worker_cx_active: Gauge;
+    readonly ssl: Readonly<Record<(typeof sslNames)[number], Counter>>;
+  };
+
+/** @param thread number of the thread that accepts. */
+export function createListenerStats(metrics: MetricRegistry, address: string, thread: number): ListenerStats {
+  const scope = metrics.scope({
+    path: `listener.${address}`,
+    family: 'listener',
+    labels: { envoy_listener_address: address },
+  });
+  const counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)]));
+  const gauges = Object.fromEntries(gaugeNames.map((name) => [name, scope.gauge(name)]));
+  const ssl = Object.fromEntries(sslNames.map((name) => [name, scope.counter(`ssl.${name}`)]));
+  return {
+    ...(counters as Record<(typeof counterNames)[number], Counter>),
+    ...(gauges as Record<(typeof gaugeNames)[number], Gauge>),
+    downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
+    connections_accepted_per_socket_event: scope.histogram('connections_accepted_per_socket_event'),
+    worker_cx_total: scope.counter(`worker_${thread}.downstream_cx_total`),
+    worker_cx_active: scope.gauge(`worker_${thread}.downstream_cx_active`),
+    ssl: ssl as Record<(typeof sslNames)[number], Counter>,
+  };
+}

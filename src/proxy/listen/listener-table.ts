@@ -1,0 +1,273 @@
+/** The listeners in force and those that drain, and the way from one version of a listener to the next. */
+import { type Duplex, duplexPair } from 'node:stream';
+import { parseIp } from '#core/ip-address.ts';
+import { hostPort } from '../cluster/assignment.ts';
+import type { ListenerStatus, StagedListener } from '../contract.ts';
+import type { BindAddress } from './bind-address.ts';
+import { drainWithin } from './drain.ts';
+import { type ListenerDeps, ListenerRuntime } from './listener.ts';
+import type { ListenerSettings } from './settings.ts';
+import { type Accept, type ListeningSocket, SocketTable } from './socket-table.ts';
+import { createTableStats, type TableStats } from './table-stats.ts';
+
+interface ActiveListener {
+  readonly runtime: ListenerRuntime;
+  readonly sockets: readonly ListeningSocket[];
+}
+
+/** How long a replaced or removed listener lets its connections go on, unless told (Envoy, `--drain-time-s`). */
+const DRAIN_MS = 600_000;
+
+export class ListenerTable {
+  readonly #deps: ListenerDeps;
+  readonly #active = new Map<string, ActiveListener>();
+  readonly #draining = new Set<ActiveListener>();
+  readonly #sockets: SocketTable;
+  readonly #stats: TableStats;
+  readonly #drainTimeMs: number;
+  /** By address, for connections that are handed over. */
+  #byAddress = new Map<string, ListenerRuntime>();
+  #unhealthy = false;
+
+  constructor(deps: Omit<ListenerDeps, 'listenerAt'>) {
+    this.#deps = { ...deps, listenerAt: (ip, port) => this.#listenerAt(ip, port) };
+    this.#sockets = new SocketTable((deps.thread?.count ?? 1) > 1);
+    this.#stats = createTableStats(deps);
+    this.#drainTimeMs = deps.drainTimeMs ?? DRAIN_MS;
+  }
+
+  /**
+   * @param ports where other threads listen already, by address.
+   * Rejects with the system's error where an address cannot be bound or a log not be opened.
+   */
+  async stage(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
+    try {
+      const before = this.#active.get(settings.name);
+      const inPlace = before?.runtime.settings.frame === settings.frame;
+      const staged = inPlace ? this.#stageChains(before, settings) : await this.#stageAll(settings, ports);
+      this.#stats.listener_create_success.inc();
+      return staged;
+    } catch (error) {
+      this.#stats.listener_create_failure.inc();
+      throw error;
+    }
+  }
+
+  /** The listener goes on, with other chains. */
+  #stageChains({ runtime, sockets }: ActiveListener, settings: ListenerSettings): StagedListener {
+    const update = runtime.prepareUpdate(settings);
+    return {
+      addresses: sockets.map(({ address }) => address),
+      abandon: update.abandon,
+      commit: () => {
+        const retired = update.commit();
+        this.#stats.listener_modified.inc();
+        this.#stats.listener_in_place_updated.inc();
+        runtime.setDraining(this.#unhealthy && settings.drainsWhenUnhealthy);
+        for (const chain of retired) {
+          this.#stats.total_filter_chains_draining.add(1);
+          void drainWithin(chain, this.#drainTimeMs, this.#deps.clock).then(() =>
+            this.#stats.total_filter_chains_draining.add(-1),
+          );
+        }
+      },
+    };
+  }
+
+  async #stageAll(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
+    const runtime = new ListenerRuntime(settings, this.#deps);
+    const opened: ListeningSocket[] = [];
+    const bound: { readonly address: BindAddress; readonly socket: ListeningSocket }[] = [];
+    const abandon = (): void => {
+      for (const socket of opened) socket.close();
+      runtime.close();
+    };
+    const addresses: string[] = [];
+    try {
+      for (const [i, asked] of settings.addresses.entries()) {
+        const address = withPort(asked, ports[i]);
+        const known = this.#inherited(settings.name, address);
+        if (!settings.binds || (known === undefined && this.#isElsewhere(address))) {
+          addresses.push(settings.binds ? '' : address.text);
+          continue;
+        }
+        this.#checkFree(settings.name, address);
+        const socket = known ?? (await this.#open(settings, address, runtime));
+        if (known === undefined) opened.push(socket);
+        bound.push({ address, socket });
+        addresses.push(socket.address);
+      }
+    } catch (error) {
+      abandon();
+      throw error;
+    }
+    const commit = (): void => {
+      for (const { address, socket } of bound) socket.accept = acceptor(address, runtime);
+      this.#commit(settings.name, { runtime, sockets: bound.map(({ socket }) => socket) });
+    };
+    return { addresses, commit, abandon };
+  }
+
+  #open(
+    settings: ListenerSettings,
+    address: BindAddress,
+    runtime: ListenerRuntime,
+  ): Promise<ListeningSocket> {
+    const { backlog, reusePort, bufferLimitBytes, name } = settings;
+    const onError = (error: Error): void => {
+      this.#deps.log.warn('listen.not-accepted', { listener: name, error: error.message });
+    };
+    return this.#sockets.listen(
+      address,
+      { backlog, reusePort, bufferLimitBytes, onError },
+      acceptor(address, runtime),
+    );
+  }
+
+  /** The socket that the version before has open. */
+  #inherited(name: string, address: BindAddress): ListeningSocket | undefined {
+    const open = this.#sockets.get(address);
+    return this.#active.get(name)?.sockets.find((socket) => socket === open);
+  }
+
+  /** Of a path in the file system there is one socket, which the first thread has. */
+  #isElsewhere({ kind }: BindAddress): boolean {
+    return kind === 'pipe' && (this.#deps.thread?.index ?? 0) > 0;
+  }
+
+  /** With `SO_REUSEPORT` two listeners could share a port without a word of the system. */
+  #checkFree(name: string, address: BindAddress): void {
+    const open = this.#sockets.get(address);
+    if (open === undefined) return;
+    for (const [other, { sockets }] of this.#active) {
+      if (other !== name && sockets.includes(open)) {
+        throw new Error(`has duplicate address '${address.text}' as existing listener '${other}'`);
+      }
+    }
+  }
+
+  #commit(name: string, listener: ActiveListener): void {
+    const before = this.#active.get(name);
+    const { settings } = listener.runtime;
+    this.#active.set(name, listener);
+    listener.runtime.setDraining(this.#unhealthy && settings.drainsWhenUnhealthy);
+    this.#onChanged();
+    if (before === undefined) {
+      this.#stats.listener_added.inc();
+      return;
+    }
+    this.#stats.listener_modified.inc();
+    for (const socket of before.sockets) if (!listener.sockets.includes(socket)) socket.close();
+    void this.#drain(before, this.#drainTimeMs);
+  }
+
+  async remove(name: string): Promise<void> {
+    const listener = this.#active.get(name);
+    if (listener === undefined) return;
+    this.#active.delete(name);
+    this.#onChanged();
+    this.#stats.listener_removed.inc();
+    for (const socket of listener.sockets) socket.close();
+    await this.#drain(listener, this.#drainTimeMs);
+  }
+
+  /** Stops accepting, and lets connections finish within the time. */
+  async drain(drainTimeMs: number): Promise<void> {
+    const all = [...this.#active.values()];
+    for (const { sockets } of all) {
+      for (const socket of sockets) socket.close();
+      this.#stats.listener_stopped.inc();
+    }
+    await Promise.all(all.map((listener) => this.#drain(listener, drainTimeMs)));
+  }
+
+  /** Connections end with their responses while health checks are made to fail (Envoy, `drain_type`). */
+  setUnhealthy(unhealthy: boolean): void {
+    this.#unhealthy = unhealthy;
+    for (const { runtime } of this.#active.values()) {
+      if (runtime.settings.drainsWhenUnhealthy) runtime.setDraining(unhealthy);
+    }
+  }
+
+  close(): void {
+    for (const { runtime, sockets } of [...this.#active.values(), ...this.#draining]) {
+      for (const socket of sockets) socket.close();
+      runtime.close();
+    }
+    this.#active.clear();
+    this.#draining.clear();
+    this.#onChanged();
+  }
+
+  status(): readonly ListenerStatus[] {
+    return [
+      ...[...this.#active.values()].map((listener) => statusOf(listener, 'active')),
+      ...[...this.#draining].map((listener) => statusOf(listener, 'draining')),
+    ];
+  }
+
+  /** A connection to an internal listener; undefined when there is none of that name. */
+  connectInternal(name: string): Duplex | undefined {
+    const listener = this.#active.get(name);
+    if (listener === undefined || !listener.runtime.settings.isInternal) return undefined;
+    const [near, far] = duplexPair();
+    listener.runtime.accept(far);
+    return near;
+  }
+
+  async #drain(listener: ActiveListener, drainTimeMs: number): Promise<void> {
+    this.#draining.add(listener);
+    this.#stats.total_listeners_draining.set(this.#draining.size);
+    await drainWithin(listener.runtime, drainTimeMs, this.#deps.clock);
+    this.#draining.delete(listener);
+    this.#stats.total_listeners_draining.set(this.#draining.size);
+    const { statAddress } = listener.runtime.settings;
+    const others = [...this.#active.values(), ...this.#draining];
+    if (others.some(({ runtime }) => runtime.settings.statAddress === statAddress)) return;
+    this.#deps.metrics.removeScope(`listener.${statAddress}`);
+  }
+
+  #onChanged(): void {
+    this.#stats.total_listeners_active.set(this.#active.size);
+    this.#byAddress = new Map();
+    for (const { runtime } of this.#active.values()) {
+      for (const address of runtime.settings.addresses) {
+        this.#byAddress.set(address.text, runtime);
+        if (address.kind === 'tcp' && address.dualStack && address.host === '::') {
+          this.#byAddress.set(`0.0.0.0:${address.port}`, runtime);
+        }
+      }
+    }
+  }
+
+  /** The address itself, else the one of all addresses of that port (Envoy, `use_original_dst`). */
+  #listenerAt(ip: string, port: number): ListenerRuntime | undefined {
+    const any = parseIp(ip)?.length === 4 ? '0.0.0.0' : '::';
+    return this.#byAddress.get(hostPort(ip, port)) ?? this.#byAddress.get(hostPort(any, port));
+  }
+}
+
+function acceptor({ keepAlive }: BindAddress, runtime: ListenerRuntime): Accept {
+  if (keepAlive === undefined) return (socket, path) => runtime.accept(socket, path);
+  const { idleMs, intervalMs, probes } = keepAlive;
+  return (socket, path) => {
+    socket.setKeepAlive(true, idleMs, intervalMs, probes);
+    runtime.accept(socket, path);
+  };
+}
+
+function statusOf({ runtime, sockets }: ActiveListener, state: ListenerStatus['state']): ListenerStatus {
+  const { name, isInternal, binds, addresses } = runtime.settings;
+  const own = binds ? sockets.map(({ address }) => address) : addresses.map(({ text }) => text);
+  return {
+    name,
+    addresses: isInternal ? [`envoy://${name}`] : own,
+    state,
+    activeConnections: runtime.activeConnections,
+  };
+}
+
+function withPort(address: BindAddress, port: number | undefined): BindAddress {
+  if (address.kind !== 'tcp' || address.port !== 0 || port === undefined) return address;
+  return { ...address, port, text: hostPort(address.host, port) };
+}

@@ -1,0 +1,69 @@
+/** The filter that ends a chain and serves its connections: an HTTP connection manager or one without HTTP. */
+import type { Duplex } from 'node:stream';
+import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
+import { createDate, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
+import { serveHttp } from '../hcm/serve.ts';
+import type { HcmSettings } from '../hcm/settings.ts';
+import { createHttpStats } from '../hcm/stats.ts';
+import { createTcpTerminal } from '../tcp/terminal.ts';
+import type { AcceptedConnection, Served } from './accepted.ts';
+import type { ChainSettings } from './chain-settings.ts';
+import type { ListenerDeps } from './listener.ts';
+
+export interface Terminal {
+  /** @param socket plain, or with TLS around it. @returns undefined where it was closed at once. */
+  serve(socket: Duplex, connection: AcceptedConnection): Served | undefined;
+  /** Whether responses ask for the connection to be closed. */
+  setDraining(draining: boolean): void;
+}
+
+/**
+ * @param writeLog of the listener: gets the record of each connection without HTTP.
+ * @throws the system's error where a log cannot be opened.
+ */
+export function createTerminal(
+  { http, tcp }: Pick<ChainSettings, 'http' | 'tcp'>,
+  writeLog: WriteLog | undefined,
+  deps: ListenerDeps,
+): Terminal {
+  if (http !== undefined) return httpTerminal(http, deps);
+  return tcp === undefined ? closing : createTcpTerminal(tcp, writeLog ?? ignore, deps);
+}
+
+/** A chain without filters closes its connections (Envoy). */
+const closing: Terminal = {
+  serve(socket) {
+    socket.destroy();
+    return undefined;
+  },
+  setDraining() {},
+};
+
+function httpTerminal(http: HcmSettings, deps: ListenerDeps): Terminal {
+  const runtime: HcmRuntime = {
+    settings: http,
+    hooks: hooksOf(http.filters),
+    stats: createHttpStats(deps.metrics, http.statPrefix),
+    writeLog: openLogs(http.logs, deps),
+    clock: deps.clock,
+    wheel: deps.wheel,
+    random: deps.random,
+    connecting: deps,
+    localAddress: deps.localAddress,
+    routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
+    cluster: (name) => deps.cluster(name),
+    onException: (error) => deps.onException(error),
+    h2: deps.h2,
+    log: deps.log,
+    date: createDate(deps.clock),
+    draining: false,
+  };
+  return {
+    serve: (socket, connection) => serveHttp(socket, connection, runtime, ignore),
+    setDraining(draining) {
+      runtime.draining = draining;
+    },
+  };
+}
+
+function ignore(): void {}
