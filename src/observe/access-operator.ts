@@ -64,6 +64,13 @@ const plainOperators: Readonly<Record<string, Operator>> = {
   DOWNSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.downstreamRemoteAddress),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamRemoteAddress),
   DOWNSTREAM_REMOTE_PORT: (r) => portOf(r.downstreamRemoteAddress),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: (r) => orNothing(r.downstreamDirectLocalAddress),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamDirectLocalAddress),
+  DOWNSTREAM_DIRECT_LOCAL_PORT: (r) => portOf(r.downstreamDirectLocalAddress),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: (r) => orNothing(r.downstreamDirectRemoteAddress),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.downstreamDirectRemoteAddress),
+  DOWNSTREAM_DIRECT_REMOTE_PORT: (r) => portOf(r.downstreamDirectRemoteAddress),
+  FILTER_CHAIN_NAME: (r) => orNothing(r.filterChainName),
   DOWNSTREAM_PEER_URI_SAN: (r) => orNothing(r.downstreamPeerUri),
   DOWNSTREAM_LOCAL_URI_SAN: (r) => orNothing(r.downstreamLocalUri),
   DOWNSTREAM_TLS_VERSION: (r) => orNothing(r.downstreamTlsVersion),
@@ -76,6 +83,7 @@ const argumentOperators: Readonly<Record<string, (argument: string) => Parsed<Op
   REQ: (argument) => good(firstOf(argument, requestHeader)),
   RESP: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseHeaders, name))),
   TRAILER: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseTrailers, name))),
+  DYNAMIC_METADATA: (argument) => good(metadataOf(argument.split(':'))),
   START_TIME: (argument) => {
     const format = compileTimeFormat(argument);
     return format.ok ? good((r) => format.value(r.startTimeMs)) : format;
@@ -131,6 +139,14 @@ function requestHeader(name: string): Operator {
     default:
       return (r) => headerOf(r.requestHeaders, name);
   }
+}
+
+/** `NAMESPACE:KEY` is a text, `NAMESPACE` an object of all its keys. */
+function metadataOf([namespace = '', key, ...deeper]: readonly string[]): Operator {
+  if (key === undefined) {
+    return ({ metadata }) => metadata?.[namespace] && JSON.stringify(metadata[namespace]);
+  }
+  return deeper.length > 0 ? () => undefined : ({ metadata }) => metadata?.[namespace]?.[key];
 }
 
 /** The first value of header `name` in a flat list. */

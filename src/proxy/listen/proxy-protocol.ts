@@ -1,5 +1,6 @@
 /** Reads the PROXY protocol in front of a connection (Envoy, `proxy_protocol`). */
 import type { Counter, MetricRegistry } from '#observe/metrics-contract.ts';
+import { byteString } from '../findings.ts';
 import type { AcceptedConnection } from './accepted.ts';
 import { type ListenerFilter, MORE, REFUSE } from './listener-filter.ts';
 import {
@@ -138,5 +139,5 @@ export class ProxyProtocol implements ListenerFilter {
 /** A byte string; what is no UTF-8 becomes `!`, as in Envoy. */
 function textOf({ value }: Tlv, encoding: TlvRule['encoding']): string {
   if (encoding === 'base64') return value.toString('base64');
-  return value.toString('utf8').replaceAll('\ufffd', '!');
+  return byteString(value.toString('utf8').replaceAll('\ufffd', '!'));
 }
