@@ -46,6 +46,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #pool: ConnectionPool | undefined;
   #endpoint: Endpoint | undefined;
   #waiting = false;
+  /** While a pool is asked: it may answer at once. */
+  #attempting = false;
   #counted = false;
   #headSent = false;
   /** Of this attempt, and of the request as a whole. */
@@ -172,7 +174,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       action.terminatesConnect && exchange.method === 'CONNECT'
         ? cluster.tcpPoolOf(endpoint)
         : cluster.poolOf(endpoint, exchange.stream.major);
+    this.#attempting = true;
     this.#pool.request(this);
+    this.#attempting = false;
   }
 
   #pick(): Endpoint | undefined {
@@ -219,7 +223,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       if (this.#retry === undefined) this.#body = undefined;
     }
     if (this.#requestDone) this.#writeEnd(stream);
-    if (exchange.requestDone || body !== undefined) stream.flush();
+    // Else the bytes at hand may hold more of the body; who reads them flushes.
+    if (exchange.requestDone || body !== undefined || !this.#attempting) stream.flush();
     if (!stream.full) exchange.stream.resume();
   }
 

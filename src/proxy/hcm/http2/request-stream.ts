@@ -64,7 +64,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     const exchange = new HttpExchange(this, this, this.#owner.runtime);
     this.#exchange = exchange;
     exchange.start();
-    if (endStream) exchange.flushUpstream();
+    exchange.flushUpstream();
   }
 
   onData(data: Buffer, endStream: boolean): void {
