@@ -1,0 +1,3 @@
+module heddle.dev/interop
+
+go 1.24
