@@ -1,5 +1,5 @@
 /**
- * h2spec on our HTTP/2 codec, both ends. The rules it tests are those of RFC 7540; where RFC 9113 made
+ * h2spec on our HTTP/2 codec, both ends, alone and in the proxy. The rules it tests are those of RFC 7540; where RFC 9113 made
  * another of them, the difference stands here with its reason; where we fail, what Envoy fails is printed.
  */
 import assert from 'node:assert/strict';
@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startChild } from '../support/child.ts';
+import { startDataPath } from '../support/data-path.ts';
 import { echoServer } from '../support/h2-echo-server.ts';
 import { findPeer, requirePeer } from '../support/peer.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -47,36 +48,49 @@ function assertVerdict({ cases, failed }: Verdict, atLeast: number): void {
   );
 }
 
-const envoyListener = (port: number): string => `
+/** A listener `h2` with the given routes, and clusters. */
+function bootstrap(routes: readonly string[], clusters: readonly string[] = []): string {
+  return `
+admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }
 static_resources:
   listeners:
   - name: h2
-    address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
+    address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
     filter_chains:
     - filters:
-      - name: http
+      - name: envoy.filters.network.http_connection_manager
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: h2
           codec_type: HTTP2
           route_config:
             virtual_hosts:
-            - name: all
-              domains: ["*"]
-              routes:
-              - match: { prefix: "/" }
-                direct_response: { status: 200, body: { inline_string: "words" } }
+            - { name: all, domains: ["*"], routes: [${routes.join(', ')}] }
           http_filters:
-          - name: router
+          - name: envoy.filters.http.router
             typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
-admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }
+  clusters: [${clusters.join(',')}
+    ]
 `;
+}
+
+const words = '{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: words } } }';
+
+const http2Options =
+  '"@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: { http2_protocol_options: {} }';
+
+const clusterOf = (port: number): string => `
+    { name: "${port}", connect_timeout: 1s,
+      typed_extension_protocol_options: {
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions: { ${http2Options} } },
+      load_assignment: { cluster_name: "${port}", endpoints: [{ lb_endpoints: [{ endpoint: {
+        address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }] }] } }`;
 
 /** @returns the port of an Envoy that answers everything by itself */
 async function startEnvoy(t: TestContext, program: string): Promise<number> {
   const file = join(tempDir(t), 'envoy.yaml');
   // Port 0, and the admin interface says which one it became.
-  writeFileSync(file, envoyListener(0));
+  writeFileSync(file, bootstrap([words]));
   const adminFile = `${file}.admin`;
   const child = startChild(t, program, [
     '-c',
@@ -93,10 +107,8 @@ async function startEnvoy(t: TestContext, program: string): Promise<number> {
   return Number(/127\.0\.0\.1:(\d+)/.exec(listeners)?.[1]);
 }
 
-test('h2spec finds nothing wrong with our server', { timeout: 600_000 }, async (t) => {
-  const program = requirePeer(t, 'h2spec');
-  if (program === undefined) return;
-  const { port } = await echoServer(t);
+/** Judges what listens on `port`; where it fails, says what Envoy fails. */
+async function judgeServer(t: TestContext, program: string, port: number): Promise<void> {
   const verdict = await judge(program, ['--port', String(port)]);
   t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
   const envoy = findPeer('envoy');
@@ -106,20 +118,44 @@ test('h2spec finds nothing wrong with our server', { timeout: 600_000 }, async (
     for (const name of theirs.failed) t.diagnostic(`Envoy fails ${name}`);
   }
   assertVerdict(verdict, 140);
+}
+
+test('h2spec finds nothing wrong with our server', { timeout: 600_000 }, async (t) => {
+  const program = requirePeer(t, 'h2spec');
+  if (program === undefined) return;
+  const { port } = await echoServer(t);
+  await judgeServer(t, program, port);
 });
+
+test('h2spec finds nothing wrong with the proxy', { timeout: 600_000 }, async (t) => {
+  const program = requirePeer(t, 'h2spec');
+  if (program === undefined) return;
+  const proxy = await startDataPath(t, bootstrap([words]));
+  await judgeServer(t, program, proxy.port('h2'));
+});
+
+/** h2specd listens on a port for each case, one after the other; those that the system gives out by itself are above. */
+const firstPort: number = 20_000 + (process.pid % 10_000);
+const PORTS = 80;
+const client: string = join(import.meta.dirname, '../support/h2-client.ts');
+
+async function judgeClient(t: TestContext, program: string, command: string): Promise<void> {
+  const verdict = await judge(program, ['--exec', command, '--from-port', String(firstPort)]);
+  t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
+  assertVerdict(verdict, 50);
+}
 
 test('h2specd finds nothing wrong with our client', { timeout: 600_000 }, async (t) => {
   const program = requirePeer(t, 'h2specd');
   if (program === undefined) return;
-  const client = join(import.meta.dirname, '../support/h2-client.ts');
-  // It listens on a port for each case, from one on; those that the system gives out by itself are above.
-  const firstPort = 20_000 + (process.pid % 10_000);
-  const verdict = await judge(program, [
-    '--exec',
-    `${process.execPath} ${client}`,
-    '--from-port',
-    String(firstPort),
-  ]);
-  t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
-  assertVerdict(verdict, 50);
+  await judgeClient(t, program, `${process.execPath} ${client}`);
+});
+
+test('h2specd finds nothing wrong with the proxy as a client', { timeout: 600_000 }, async (t) => {
+  const program = requirePeer(t, 'h2specd');
+  if (program === undefined) return;
+  const ports = Array.from({ length: PORTS }, (_, i) => firstPort + i);
+  const routes = ports.map((port) => `{ match: { prefix: "/${port}/" }, route: { cluster: "${port}" } }`);
+  const proxy = await startDataPath(t, bootstrap(routes, ports.map(clusterOf)));
+  await judgeClient(t, program, `${process.execPath} ${client} ${proxy.port('h2')}`);
 });
