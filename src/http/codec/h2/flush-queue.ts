@@ -24,15 +24,25 @@ export class FlushQueue {
     if (this.#waiting.push(connection) === 1) this.#defer(this.#run);
   }
 
-  /** Flushes what waits; what is added meanwhile waits for the next turn. */
+  /** Flushes what waits; what is added meanwhile waits for the next turn. One that throws does not hold up the others. */
   run(): void {
     const waiting = this.#waiting;
     this.#waiting = this.#spare;
-    for (const connection of waiting) {
-      connection.flushQueued = false;
-      connection.flush();
+    let done = 0;
+    try {
+      while (done < waiting.length) {
+        const connection = waiting[done++]!;
+        connection.flushQueued = false;
+        connection.flush();
+      }
+    } finally {
+      while (done < waiting.length) {
+        const connection = waiting[done++]!;
+        connection.flushQueued = false;
+        this.add(connection);
+      }
+      waiting.length = 0;
+      this.#spare = waiting;
     }
-    waiting.length = 0;
-    this.#spare = waiting;
   }
 }

@@ -39,7 +39,7 @@ export class SendQueue {
       return;
     }
     // A view that is small beside what it was cut from would keep all of that alive.
-    const pins = data.buffer.byteLength > data.length * 4;
+    const pins = data.buffer.byteLength > data.length * 2;
     this.#pieces.push(copy || pins ? copied(data) : data);
   }
 
