@@ -62,6 +62,7 @@ export type ErrorCode =
   | 'UPGRADE_REFUSED'
   | 'DNS_FAILED'
   | 'INTERNAL_ERROR'
+  | 'PROXY_OVERLOADED'
   | 'UPSTREAM_REMOTE_RESET'
   | 'UPSTREAM_REFUSED_STREAM';
 
@@ -147,6 +148,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   BAD_PATH: kind('downstream', 'never', 400, '', 'path_normalization_failed', ''),
   BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
+  PROXY_OVERLOADED: kind('mesh', 'other-endpoint', 503, 'OM', 'overload', 'envoy overloaded'),
   INTERNAL_ERROR: kind('mesh', 'never', 500, '', 'internal_error', ''),
   UPSTREAM_REMOTE_RESET: kind(
     'upstream',

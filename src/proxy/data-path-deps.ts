@@ -7,6 +7,7 @@ import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
+import type { OverloadState } from './overload/state.ts';
 import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
@@ -41,6 +42,8 @@ export interface DataPathDeps {
   readonly nodeCluster: string;
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
+  /** What the process must not do just now; absent: it may do everything. */
+  readonly overload?: Readonly<OverloadState>;
   environment(name: string): string | undefined;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */
   readonly originalDestination?: OriginalDestination;

@@ -117,6 +117,11 @@ export class HttpExchange extends TimedRecord implements Exchange {
   start(): void {
     const { runtime } = this;
     const { settings } = runtime;
+    if (runtime.overload.stopsRequests) {
+      runtime.stats.downstream_rq_overload_close.inc();
+      this.refuse(replyTo('PROXY_OVERLOADED'));
+      return;
+    }
     if (settings.streamIdleTimeoutMs > 0) this.armIdle(settings.streamIdleTimeoutMs);
     if (settings.requestTimeoutMs > 0) this.armRequest(settings.requestTimeoutMs);
     const refusal =

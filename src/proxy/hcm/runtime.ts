@@ -8,6 +8,7 @@ import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { HttpFilter } from '../filter/contract.ts';
 import type { Tlv } from '../listen/proxy-header.ts';
+import type { OverloadState } from '../overload/state.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
 import type { RouteTable } from '../route/table.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -57,6 +58,7 @@ export interface HcmRuntime {
   /** What HTTP/2 connections share. */
   readonly h2: H2Surroundings;
   readonly log: Logger;
+  readonly overload: Readonly<OverloadState>;
   /** Undefined before RDS has brought them. */
   routes(): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;

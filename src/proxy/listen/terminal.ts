@@ -5,6 +5,7 @@ import { createDate, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
 import { serveHttp } from '../hcm/serve.ts';
 import type { HcmSettings } from '../hcm/settings.ts';
 import { createHttpStats } from '../hcm/stats.ts';
+import { calm } from '../overload/state.ts';
 import { createTcpTerminal } from '../tcp/terminal.ts';
 import type { AcceptedConnection, Served } from './accepted.ts';
 import type { ChainSettings } from './chain-settings.ts';
@@ -53,6 +54,7 @@ function httpTerminal(http: HcmSettings, deps: ListenerDeps): Terminal {
     routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
     cluster: (name) => deps.cluster(name),
     onException: (error) => deps.onException(error),
+    overload: deps.overload ?? calm,
     h2: deps.h2,
     log: deps.log,
     date: createDate(deps.clock),

@@ -273,6 +273,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     const { maxRequestsPerConnection } = this.runtime.settings;
     return (
       this.draining ||
+      this.runtime.overload.disablesKeepAlive ||
       this.runtime.draining ||
       this.#ended ||
       !this.#decoder.keepAlive ||
