@@ -2,13 +2,20 @@
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { canAskOriginalDestination, originalDestination } from '#host/original-destination.ts';
 import type { DataReader } from '#proxy/apply/secret-material.ts';
+import type { DataPathDeps } from '#proxy/data-path-deps.ts';
 
 /** Files and variables as the bootstrap names them. */
 export const dataReader: DataReader = {
   readFile: (path) => readFileSync(path),
   environment: (name) => process.env[name],
 };
+
+/** What only some systems can be asked. */
+export const systemCalls: Pick<DataPathDeps, 'originalDestination'> = canAskOriginalDestination()
+  ? { originalDestination }
+  : {};
 
 /** Addresses of a host name by the resolver of the system; `family` 0 is any. */
 export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<string[]> {

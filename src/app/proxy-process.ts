@@ -127,6 +127,8 @@ class RunningProxy implements ProxyProcess {
       log,
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
       logFlushIntervalMs: options.logFlushIntervalMs,
+      connectionLimits: settings.connectionLimits,
+      drainTimeMs: options.drainTimeMs,
     });
     this.dataPath = this.#serving.dataPath;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
@@ -301,6 +303,7 @@ class RunningProxy implements ProxyProcess {
         drainListeners: ({ graceful, inboundOnly }) => this.#drainListeners(graceful, inboundOnly),
         setHealthFailed: (failed) => {
           this.#healthFailed = failed;
+          this.dataPath.setUnhealthy(failed);
         },
         quit,
         reopenLogs: () => this.#serving.reopenLogs(),

@@ -12,11 +12,13 @@ import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
+import { connectionLimits } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
-import { dataReader, localAddress, resolveHost } from './operating-system.ts';
+import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
-const { thread, figures, logLevel, logFlushIntervalMs, nodeCluster } = workerData as ProxyWorkerData;
+const data = workerData as ProxyWorkerData;
+const { thread, figures, logLevel, logFlushIntervalMs, nodeCluster } = data;
 const port = parentPort!;
 
 const metrics = new Metrics(announceTo());
@@ -43,7 +45,10 @@ serveMain({
     resolve: resolveHost,
     localAddress: localAddress(),
     nodeCluster,
+    drainTimeMs: data.drainTimeMs,
+    connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
     ...dataReader,
+    ...systemCalls,
     thread,
     sharedCounts: () => counts && new SharedCounts(counts, thread),
   }),

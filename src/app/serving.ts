@@ -4,11 +4,14 @@ import { systemRandom } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
 import type { Metrics } from '#observe/metrics.ts';
+import type { ConnectionLimitSettings } from '#proxy/bootstrap/connection-limits.ts';
+import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
-import { dataReader, localAddress, resolveHost } from './operating-system.ts';
+import { connectionFigures, connectionLimits } from './connection-limits.ts';
+import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
 /** More than one thread. */
@@ -26,6 +29,9 @@ export interface ServingOptions {
   readonly log: Logger;
   readonly nodeCluster: string;
   readonly logFlushIntervalMs: number | undefined;
+  readonly connectionLimits: ConnectionLimitSettings;
+  /** Of connections of what was replaced or removed. */
+  readonly drainTimeMs: number;
 }
 
 export interface Serving {
@@ -37,7 +43,8 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { threads, metrics, secrets, log, nodeCluster, logFlushIntervalMs } = options;
+  const { threads, metrics, secrets, log, nodeCluster, logFlushIntervalMs, drainTimeMs } = options;
+  const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
   const local = createDataPath({
     clock: systemClock,
@@ -50,18 +57,32 @@ export function createServing(options: ServingOptions): Serving {
     resolve: resolveHost,
     localAddress: localAddress(),
     nodeCluster,
+    drainTimeMs,
+    connectionLimits: connectionLimits(connections),
     ...dataReader,
+    ...systemCalls,
   });
   if (threads === undefined) return { dataPath: local, logFiles, reopenLogs: () => logFiles.reopen() };
   const { count, logLevel } = threads;
+  const connectionCount = SharedCounts.memory(1, count);
   const dataPath = new ThreadedDataPath({
     threads: count,
+    connectionCount,
     judge: local,
     metrics,
     secrets,
     log,
     start: (index, figures) =>
-      startWorkerThread({ thread: { index, count }, figures, logLevel, logFlushIntervalMs, nodeCluster }),
+      startWorkerThread({
+        thread: { index, count },
+        figures,
+        logLevel,
+        logFlushIntervalMs,
+        nodeCluster,
+        drainTimeMs,
+        connections,
+        connectionCount,
+      }),
   });
   const reopenLogs = (): void => {
     logFiles.reopen();

@@ -1,6 +1,7 @@
 /** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
+import type { ConnectionFigures } from './connection-limits.ts';
 
 /** What a worker is given at its start. */
 export interface ProxyWorkerData {
@@ -10,6 +11,10 @@ export interface ProxyWorkerData {
   readonly logLevel: SharedArrayBuffer;
   readonly logFlushIntervalMs: number | undefined;
   readonly nodeCluster: string;
+  readonly drainTimeMs: number;
+  readonly connections: ConnectionFigures;
+  /** Where all threads count their connections. */
+  readonly connectionCount: SharedArrayBuffer;
 }
 
 /** In `dist/` a bundle of its own, without what only the main thread needs. */

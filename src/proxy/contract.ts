@@ -79,6 +79,8 @@ export interface DataPath {
   removeRoutes(name: string): void;
   /** Graceful: `connection: close` on what runs, stop accepting. Resolves when idle or after `drainTimeMs`. */
   drain(drainTimeMs: number): Promise<void>;
+  /** While health checks are made to fail, connections end with their responses (Envoy, `drain_type`). */
+  setUnhealthy(unhealthy: boolean): void;
   /** Closes everything now. */
   close(): Promise<void>;
   /** For the admin interface. */

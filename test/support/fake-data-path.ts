@@ -55,6 +55,7 @@ export function fakeDataPath(): FakeDataPath {
       return [];
     },
     removeCluster: (name) => void events.push(`remove cluster ${name}`),
+    setUnhealthy: (unhealthy) => void events.push(`unhealthy ${unhealthy}`),
     async removeListener(name): Promise<void> {
       events.push(`remove listener ${name}`);
     },

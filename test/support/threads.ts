@@ -10,6 +10,7 @@ import { createLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { loadBootstrap } from '#proxy/bootstrap/load.ts';
+import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { ListenerStatus, Prepared, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
@@ -35,6 +36,7 @@ export async function startThreads(
   t: Pick<TestContext, 'after'>,
   yaml: string,
   count = 2,
+  maxConnections = 10_000,
 ): Promise<RunningThreads> {
   const metrics = new Metrics();
   const secrets = createSecretStore();
@@ -56,8 +58,10 @@ export async function startThreads(
     nodeCluster,
     ...files,
   });
+  const connectionCount = SharedCounts.memory(1, count);
   const dataPath = new ThreadedDataPath({
     threads: count,
+    connectionCount,
     judge,
     secrets,
     metrics,
@@ -69,6 +73,9 @@ export async function startThreads(
         logLevel: new SharedArrayBuffer(4),
         logFlushIntervalMs: 10,
         nodeCluster,
+        drainTimeMs: 600_000,
+        connections: { process: maxConnections, ofListener: {} },
+        connectionCount,
       });
       workers[index] = worker;
       return worker;

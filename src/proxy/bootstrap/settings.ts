@@ -4,7 +4,6 @@
  */
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
-import { formatPath } from '#xds/document-path.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import {
@@ -19,6 +18,7 @@ import {
 } from '#xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { InternalListenerSchema } from '#xds/gen/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
 import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
@@ -45,6 +45,7 @@ export interface BootstrapSettings {
   readonly clusters: ListSource | undefined;
   readonly initialFetchTimeoutMs: number;
   readonly statsFlushIntervalMs: number;
+  readonly connectionLimits: ConnectionLimitSettings;
 }
 
 /** Envoy's defaults. */
@@ -76,6 +77,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     clusters,
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
+    connectionLimits: readConnectionLimits(bootstrap, report),
   };
   if (problems.some(({ level }) => level === 'error')) return { ok: false, problems };
   return { ok: true, value: settings, problems };
@@ -189,7 +191,7 @@ function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
 }
 
 function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
-  const { clusterManager, layeredRuntime, admin, applicationLogConfig } = bootstrap;
+  const { clusterManager, admin, applicationLogConfig } = bootstrap;
   checkStatsTags(bootstrap, report);
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
@@ -201,16 +203,6 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
   if (admin !== undefined && admin.profilePath !== '') {
     report('admin.profile_path', 'has no effect: there is no profiler', 'warning');
   }
-  layeredRuntime?.layers.forEach(({ layerSpecifier }, i) => {
-    if (layerSpecifier.case !== 'staticLayer') return;
-    for (const key of Object.keys(layerSpecifier.value)) {
-      report(
-        formatPath(['layered_runtime', 'layers', i, 'static_layer', key]),
-        'has no effect: no runtime key is supported',
-        'warning',
-      );
-    }
-  });
   bootstrap.bootstrapExtensions.forEach(({ typedConfig }, i) => {
     const unpacked = typedConfig && unpackAny(typedConfig);
     if (unpacked?.ok !== true || unpacked.schema.typeName !== InternalListenerSchema.typeName) {

@@ -40,6 +40,7 @@ export type Notice =
   | { readonly kind: 'secret'; readonly name: string; readonly material: SecretMaterial }
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
+  | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
   | { readonly kind: 'reopen-logs' };
 
 export type ToWorker = Notice | (Task & { readonly id: number });

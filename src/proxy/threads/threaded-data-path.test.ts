@@ -8,6 +8,7 @@ import { Metrics } from '#observe/metrics.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { createSecretStore } from '../apply/secret-store.ts';
+import { SharedCounts } from '../cluster/limited-count.ts';
 import type { LocalDataPath } from '../contract.ts';
 import type { ToWorker } from './message.ts';
 import { ThreadedDataPath } from './threaded-data-path.ts';
@@ -55,6 +56,7 @@ function threads(count: number): { readonly workers: FakeWorker[]; readonly data
   } as unknown as LocalDataPath;
   const dataPath = new ThreadedDataPath({
     threads: count,
+    connectionCount: SharedCounts.memory(1, count),
     judge,
     secrets: createSecretStore(),
     metrics: new Metrics(),

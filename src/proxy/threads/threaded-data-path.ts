@@ -37,6 +37,8 @@ import { WorkerPool } from './worker-pool.ts';
 
 export interface ThreadedOptions {
   readonly threads: number;
+  /** Where they count their connections together. */
+  readonly connectionCount: SharedArrayBuffer;
   /** Judges messages, and never serves. */
   readonly judge: LocalDataPath;
   readonly secrets: SecretStore;
@@ -65,6 +67,7 @@ export class ThreadedDataPath implements DataPath {
   readonly #routes = new Map<string, RouteConfiguration>();
   readonly #endpoints = new Map<string, ClusterLoadAssignment>();
   readonly #listeners = new Map<string, ActiveListener>();
+  #unhealthy = false;
   readonly #onSecret = (name: string): void => {
     const material = this.#options.secrets.get(name);
     if (material !== undefined) this.#pool.tellAll({ kind: 'secret', name, material });
@@ -136,6 +139,11 @@ export class ThreadedDataPath implements DataPath {
     await this.#pool.askAll({ kind: 'drain', drainTimeMs });
   }
 
+  setUnhealthy(unhealthy: boolean): void {
+    this.#unhealthy = unhealthy;
+    this.#pool.tellAll({ kind: 'unhealthy', unhealthy });
+  }
+
   async close(): Promise<void> {
     this.#options.secrets.off('change', this.#onSecret);
     await this.#pool.close();
@@ -201,6 +209,7 @@ export class ThreadedDataPath implements DataPath {
 
   async #restore(worker: WorkerLink): Promise<void> {
     this.#tellAllSecrets(worker);
+    if (this.#unhealthy) worker.tell({ kind: 'unhealthy', unhealthy: true });
     for (const assignment of this.#endpoints.values()) {
       worker.tell({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
     }
@@ -236,7 +245,9 @@ export class ThreadedDataPath implements DataPath {
 
   /** What the thread held of limits that all share is free again. */
   #forgetCounts(index: number): void {
-    const thread = { index, count: this.#options.threads };
+    const { threads: count, connectionCount } = this.#options;
+    const thread = { index, count };
+    new SharedCounts(connectionCount, thread).forgetThread();
     for (const { counts } of [...this.#clusters.values(), ...this.#listeners.values()]) {
       new SharedCounts(counts, thread).forgetThread();
     }

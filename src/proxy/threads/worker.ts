@@ -103,6 +103,9 @@ function hear(notice: Notice, deps: WorkerDeps, staged: Map<number, StagedListen
     case 'remove-routes':
       dataPath.removeRoutes(notice.name);
       return;
+    case 'unhealthy':
+      dataPath.setUnhealthy(notice.unhealthy);
+      return;
     case 'reopen-logs':
       deps.reopenLogs();
       return;

@@ -1,0 +1,91 @@
+/**
+ * Limits on downstream connections in a bootstrap: of the process by the overload manager, of the
+ * process or one listener by keys of the runtime (Envoy, "Overload manager", "Listener connection limits").
+ */
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { DownstreamConnectionsConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
+import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+import type { Report } from './settings.ts';
+
+export interface ConnectionLimitSettings {
+  /** Of all listeners; undefined: as the process decides. */
+  readonly process: number | undefined;
+  /** By name. */
+  readonly ofListener: Readonly<Record<string, number>>;
+}
+
+const PROCESS_KEY = 'overload.global_downstream_max_connections';
+const listenerKey = /^envoy\.resource_limits\.listener\.(.+)\.connection_limit$/;
+
+export function readConnectionLimits(bootstrap: Bootstrap, report: Report): ConnectionLimitSettings {
+  const keys = readRuntimeKeys(bootstrap);
+  const ofListener: Record<string, number> = {};
+  for (const [key, { value, path }] of keys) {
+    const name = listenerKey.exec(key)?.[1];
+    if (name === undefined && key !== PROCESS_KEY) {
+      report(path, 'has no effect: this runtime key is not supported', 'warning');
+      continue;
+    }
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+      report(path, 'must be a number of connections');
+    } else if (name !== undefined) ofListener[name] = value;
+  }
+  const byKey = keys.get(PROCESS_KEY)?.value;
+  return {
+    process: readMonitor(bootstrap, report) ?? (typeof byKey === 'number' ? byKey : undefined),
+    ofListener,
+  };
+}
+
+/** Keys of static layers; later layers win. Nested objects are keys with dots (Envoy, "Runtime"). */
+function readRuntimeKeys({
+  layeredRuntime,
+}: Bootstrap): Map<string, { readonly value: JsonValue; readonly path: string }> {
+  const keys = new Map<string, { value: JsonValue; path: string }>();
+  const collect = (object: JsonObject, prefix: string, at: string): void => {
+    for (const [name, value] of Object.entries(object)) {
+      const key = prefix === '' ? name : `${prefix}.${name}`;
+      const path = /^\w+$/.test(name) ? `${at}.${name}` : `${at}["${name}"]`;
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) collect(value, key, path);
+      else keys.set(key, { value, path });
+    }
+  };
+  layeredRuntime?.layers.forEach(({ layerSpecifier: layer }, i) => {
+    if (layer.case === 'staticLayer') {
+      collect(layer.value, '', `layered_runtime.layers[${i}].static_layer`);
+    }
+  });
+  return keys;
+}
+
+function readMonitor({ overloadManager: manager }: Bootstrap, report: Report): number | undefined {
+  if (manager === undefined) return undefined;
+  const at = 'overload_manager';
+  const refuse = (name: string, isSet: boolean): void => {
+    if (isSet) report(`${at}.${name}`, 'is not supported');
+  };
+  refuse('actions', manager.actions.length > 0);
+  refuse('loadshed_points', manager.loadshedPoints.length > 0);
+  refuse('buffer_factory_config', manager.bufferFactoryConfig !== undefined);
+  if (manager.refreshInterval !== undefined) {
+    report(`${at}.refresh_interval`, 'has no effect: connections are counted as they come', 'warning');
+  }
+  let limit: number | undefined;
+  manager.resourceMonitors.forEach(({ configType, name }, i) => {
+    const path = `${at}.resource_monitors[${i}]`;
+    const unpacked = configType.value && unpackAny(configType.value);
+    if (unpacked?.ok !== true || unpacked.schema.typeName !== DownstreamConnectionsConfigSchema.typeName) {
+      const only = typeUrlOf(DownstreamConnectionsConfigSchema);
+      report(`${path}.typed_config`, `monitor "${name}" is not supported (only ${only} is)`);
+      return;
+    }
+    const { maxActiveDownstreamConnections: max } = unpacked.message as unknown as {
+      readonly maxActiveDownstreamConnections: bigint;
+    };
+    if (max <= 0n) {
+      report(`${path}.typed_config.max_active_downstream_connections`, 'must be greater than 0');
+    } else limit = Number(max);
+  });
+  return limit;
+}
