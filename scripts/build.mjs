@@ -1,6 +1,7 @@
 /**
  * Builds `dist/`: one bundle of Heddle's own code, the heavy libraries beside it (loaded on first use),
- * and a V8 start-up snapshot of the bundle, which is what makes a sidecar start in 70 ms.
+ * and a V8 start-up snapshot of the bundle, which is what commands start from. Proxies run bundles of
+ * their own (`lean-bundle.mjs`).
  *
  * A snapshot may hold no handle of the operating system and cannot `import()`. So: `node:` modules are
  * fetched through getters at the time of use, and dynamic imports of libraries become `require` of a
@@ -12,13 +13,18 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { buildLean, cacheCode } from './lean-bundle.mjs';
 import { binaryPackage, findNode } from './node-binary.mjs';
+import { proxyFlags } from './proxy-flags.mjs';
 import { swapFolder } from './swap-folder.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Libraries that are only loaded by the processes that use them, and never in the snapshot. */
 const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
+
+/** Those a proxy may do without, besides. */
+const lazyInProxies = [...lazyLibraries, 're2js', 'js-yaml', 'commander'];
 
 /** File name in `dist/lib/` of a library. */
 const fileOf = (name) => `${name.replace('@', '').replace('/', '-')}.cjs`;
@@ -55,20 +61,24 @@ const lazyRequire = {
   },
 };
 
-/**
- * What every sidecar runs is loaded inside the snapshot; what only a control plane or the runner needs is
- * loaded from the bundle's text when its command runs.
- */
+/** The well-known types of protobuf are built as our own files are: see src/xds/descriptor/file.ts. */
+const ownDescriptors = {
+  name: 'own-descriptors',
+  setup(build) {
+    build.onLoad({ filter: /@bufbuild\/protobuf\/dist\/esm\/codegenv2\/file\.js$/ }, () => ({
+      contents: `export { fileDesc } from ${JSON.stringify(path.join(root, 'src/xds/descriptor/file.ts'))};`,
+      resolveDir: root,
+      loader: 'js',
+    }));
+  },
+};
+
+/** What only a control plane or the runner needs is loaded from the bundle's text when its command runs. */
 const entry = `
   import { main } from './src/app/main.ts';
   const start = (args) => main(args).then((code) => { if (code !== undefined) process.exitCode = code; });
   if (globalThis.heddleSnapshot === undefined) start(process.argv.slice(2));
-  else {
-    globalThis.heddleSnapshot(start);
-    import('./src/app/proxy.ts');
-    import('./src/app/sidecar.ts');
-    import('./src/app/gateway.ts');
-  }
+  else globalThis.heddleSnapshot(start);
 `;
 
 /** Runs before the bundle in both forms: gives it a \`require\` for \`dist/lib\` and its own place. */
@@ -127,22 +137,23 @@ export async function build() {
         minifyWhitespace: true,
         keepNames: false,
         supported: { 'dynamic-import': false },
-        plugins: [builtinGetters, lazyRequire],
+        plugins: [builtinGetters, lazyRequire, ownDescriptors],
         define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },
         banner: { js: banner },
         footer: { js: footer },
       }),
-      ...lazyLibraries.map((name) =>
+      buildLean(work, { ...common, plugins: [ownDescriptors] }, lazyInProxies, fileOf),
+      ...lazyInProxies.map((name) =>
         esbuild.build({
           ...common,
           stdin: {
-            contents: `module.exports = require(${JSON.stringify(name)});`,
+            contents: `export * from ${JSON.stringify(name)};`,
             resolveDir: root,
             loader: 'js',
           },
           outfile: path.join(work, 'lib', fileOf(name)),
-          minifySyntax: true,
-          minifyWhitespace: true,
+          minify: true,
+          charset: 'ascii',
         }),
       ),
     ]);
@@ -154,6 +165,7 @@ export async function build() {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     rmSync(path.join(work, 'snapshot.cjs'));
+    cacheCode(node, work, proxyFlags, path.join(root, 'scripts', 'example-bootstrap.yaml'));
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
     // `bin/heddle` compares this with the Node it found.
     writeFileSync(path.join(work, 'snapshot-for'), `${version} ${binaryPackage() ?? ''}\n`);

@@ -1,6 +1,6 @@
-// Generates src/xds/gen from proto/ with protobuf-es. Runs on any Node from 20 on.
+// Generates src/xds/gen from proto/ with protobuf-es, on descriptors of our own. Runs on any Node from 20 on.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { swapFolder } from './swap-folder.mjs';
@@ -23,6 +23,7 @@ export function generate() {
     if (error !== undefined) throw error;
     if (status !== 0) throw new Error(`buf generate failed:\n${stderr}`);
     const made = join(work, 'src', 'xds', 'gen');
+    useOwnDescriptors(made);
     writeFileList(made);
     swapFolder(made, out);
   } finally {
@@ -36,6 +37,24 @@ function isCurrent() {
   const sources = ['buf.yaml', 'buf.gen.yaml', 'package-lock.json', 'scripts/generate.mjs', ...protos];
   const madeMs = modifiedMs(join('src', 'xds', 'gen', 'files.js'));
   return sources.every((name) => modifiedMs(name) < madeMs);
+}
+
+/** What builds a file's descriptors is ours: see src/xds/descriptor/file.ts. */
+function useOwnDescriptors(folder) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith('_pb.js')) continue;
+    const file = join(folder, name);
+    const text = readFileSync(file, 'utf8').replace(
+      /^import \{(.*)\} from "@bufbuild\/protobuf\/codegenv2";$/m,
+      (_, names) => {
+        const others = names.split(',').filter((word) => word.trim() !== 'fileDesc');
+        const rest =
+          others.length === 0 ? '' : `import {${others.join(',')}} from "@bufbuild/protobuf/codegenv2";\n`;
+        return `${rest}import { fileDesc } from "#xds/descriptor/file.ts";`;
+      },
+    );
+    writeFileSync(file, text);
+  }
 }
 
 /** `files.js` names every generated file, so that the registry needs no list kept by hand. */

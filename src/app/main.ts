@@ -1,8 +1,10 @@
 /** Where the program starts: from the words of the command line to one command of the catalogue. */
+import { registerAsked } from '#cli/catalogue.ts';
 import type { Planes } from '#cli/planes.ts';
 import { colours } from '#cli/render/colour.ts';
 import { runCommandLine } from '#cli/run.ts';
 import { processTerminal } from '#cli/terminal.ts';
+import { endWithReader } from './standard-streams.ts';
 
 /** Each plane's code is loaded when its command runs, and not before. */
 const planes: Planes = {
@@ -24,20 +26,7 @@ const planes: Planes = {
 export async function main(words: readonly string[]): Promise<number> {
   endWithReader();
   const terminal = processTerminal(process, process.env, colours);
-  return runCommandLine(words, { planes, terminal });
-}
-
-/** A reader that went away (`heddle get | head`) is not an error of ours: what runs stops in order. */
-function endWithReader(): void {
-  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.stdout.on('error', () => {});
-    if (process.listenerCount('SIGTERM') > 0) process.emit('SIGTERM', 'SIGTERM');
-    else process.exit(0);
-  });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  return runCommandLine(words, { planes, terminal, register: registerAsked });
 }
 
 // In the bundle of `dist/` the caller decides when to start.

@@ -26,6 +26,7 @@ import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Transport } from '#xds/transport.ts';
 import { surviveExceptions } from './exception-guard.ts';
+import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
@@ -116,6 +117,7 @@ class RunningProxy implements ProxyProcess {
   #healthFailed = false;
   #intervals: NodeJS.Timeout | undefined;
   #endGuard: () => void = () => {};
+  #endTrim: () => void = () => {};
 
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
@@ -166,6 +168,7 @@ class RunningProxy implements ProxyProcess {
     this.#settled();
     this.#intervals = setInterval(() => this.metrics.endInterval(), settings.statsFlushIntervalMs).unref();
     this.#endGuard = surviveExceptions(this.metrics, log);
+    this.#endTrim = trimHeap();
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
   }
@@ -202,6 +205,7 @@ class RunningProxy implements ProxyProcess {
     await this.#admin?.close();
     this.#serving.logFiles.close();
     this.#endGuard();
+    this.#endTrim();
   }
 
   #settled(): void {

@@ -22,6 +22,13 @@ export interface CliCommand {
   register(program: Command, context: CliContext): void;
 }
 
+/** Adds to `program` what the words may need. */
+export type Register = (
+  program: Command,
+  words: readonly string[],
+  context: CliContext,
+) => void | Promise<void>;
+
 /** A command that may not have been loaded. */
 export interface CataloguedCommand {
   readonly name: string;
@@ -116,3 +123,17 @@ export const commands: readonly CataloguedCommand[] = [
 export function findCommand(word: string): CataloguedCommand | undefined {
   return commands.find((command) => command.name === word || command.aliases.includes(word));
 }
+
+/** Adds the command that is asked for; without one, the name and summary of each. */
+export const registerAsked: Register = async (program, words, context) => {
+  const asked = words[0] === 'help' ? words[1] : words[0];
+  const entry = asked === undefined ? undefined : findCommand(asked);
+  if (entry !== undefined) {
+    const { command } = await entry.load();
+    command.register(program, context);
+    return;
+  }
+  for (const { name, aliases, summary } of commands) {
+    program.command(name).aliases(aliases).summary(summary).description(summary);
+  }
+};

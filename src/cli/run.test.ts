@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { commands, findCommand } from './catalogue.ts';
+import { commands, findCommand, registerAsked } from './catalogue.ts';
 import { CliError, EXIT_DATA } from './exit.ts';
 import type { Planes } from './planes.ts';
 import { colours } from './render/colour.ts';
@@ -19,6 +19,7 @@ async function run(words: readonly string[], planes: Partial<Planes> = {}): Prom
   const err: string[] = [];
   const code = await runCommandLine(words, {
     planes: planes as Planes,
+    register: registerAsked,
     terminal: {
       out: (line) => void out.push(line),
       err: (line) => void err.push(line),

@@ -1,13 +1,19 @@
 /**
- * From words on the command line to one command: loads only that command's file, shows what went
- * wrong with what to do about it, and answers with the exit code.
+ * From words on the command line to one command: shows what went wrong with what to do about it, and
+ * answers with the exit code.
  */
 import { Command, CommanderError } from 'commander';
 import { HEDDLE_VERSION } from '#core/version.ts';
-import { type CliContext, commands, findCommand } from './catalogue.ts';
+import type { CliContext, Register } from './catalogue.ts';
 import { CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './exit.ts';
 import type { Planes } from './planes.ts';
 import type { Terminal } from './terminal.ts';
+
+export interface ProgramParts {
+  readonly planes: Planes;
+  readonly terminal: Terminal;
+  readonly register: Register;
+}
 
 /**
  * Runs one command line.
@@ -17,7 +23,7 @@ import type { Terminal } from './terminal.ts';
  */
 export async function runCommandLine(
   words: readonly string[],
-  { planes, terminal }: { readonly planes: Planes; readonly terminal: Terminal },
+  { planes, terminal, register }: ProgramParts,
 ): Promise<number> {
   let exitCode: number = EXIT_OK;
   const context: CliContext = {
@@ -61,20 +67,6 @@ Start here:
   heddle up examples/bookstore     run a whole mesh on this machine
   heddle COMMAND --help            options and examples of a command`,
     );
-}
-
-/** Adds the command that is asked for; without one, the name and summary of each. */
-async function register(program: Command, words: readonly string[], context: CliContext): Promise<void> {
-  const asked = words[0] === 'help' ? words[1] : words[0];
-  const entry = asked === undefined ? undefined : findCommand(asked);
-  if (entry !== undefined) {
-    const { command } = await entry.load();
-    command.register(program, context);
-    return;
-  }
-  for (const { name, aliases, summary } of commands) {
-    program.command(name).aliases(aliases).summary(summary).description(summary);
-  }
 }
 
 /** Says what went wrong; a message for a person for what we foresaw, a stack for what is a bug. */

@@ -3,12 +3,29 @@ import { readFileSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The words that start `heddle`; a command and its arguments follow. */
-export function heddleCommand(): readonly string[] {
+/** Commands that run a proxy, by a bundle of their own (`scripts/lean-bundle.mjs`). `bin/heddle` has the same. */
+const proxyVerbs: readonly string[] = ['proxy', 'sidecar', 'gateway'];
+
+/** For Node; as in `scripts/proxy-flags.mjs` and `bin/heddle`. */
+const proxyFlags: readonly string[] = ['--expose-gc', '--use-openssl-ca'];
+
+/** The words that start `heddle VERB`; its arguments follow. */
+export function heddleCommand(verb: string): readonly string[] {
   // What is built into `dist/` says how it was started; otherwise the source runs by itself.
   const { heddleSelf } = globalThis as { readonly heddleSelf?: readonly string[] };
-  return [process.execPath, ...(heddleSelf ?? [fileURLToPath(new URL('../app/main.ts', import.meta.url))])];
+  const { execPath } = process;
+  if (heddleSelf === undefined) {
+    return [execPath, fileURLToPath(new URL('../app/main.ts', import.meta.url)), verb];
+  }
+  if (!proxyVerbs.includes(verb)) return [execPath, ...heddleSelf, verb];
+  return [execPath, ...proxyFlags, fileURLToPath(new URL('./heddle-proxy.cjs', import.meta.url)), verb];
 }
+
+/** Environment of a proxy: glibc keeps less for threads that hardly allocate, and gives back what is free. */
+export const proxyEnvironment: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '1048576',
+};
 
 /** The folder that holds the program: the checkout, or the installed package. */
 export function programFolder(): string {

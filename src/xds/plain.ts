@@ -34,7 +34,8 @@ const tolerant: Registry = {
   kind: 'registry',
   [Symbol.iterator]: () => registry[Symbol.iterator](),
   get: (name) => registry.get(name),
-  getMessage: (name) => registry.getMessage(name) ?? { ...EmptySchema, typeName: name },
+  getMessage: (name) =>
+    registry.getMessage(name) ?? Object.create(EmptySchema, { typeName: { value: name } }),
   getEnum: (name) => registry.getEnum(name),
   getExtension: (name) => registry.getExtension(name),
   getExtensionFor: (extendee, no) => registry.getExtensionFor(extendee, no),

@@ -28,8 +28,7 @@ export interface ControlChild {
 
 export function controlCommand(places: MeshPlaces, control: ControlChild): readonly string[] {
   return [
-    ...heddleCommand(),
-    'control',
+    ...heddleCommand('control'),
     ...['--state', places.stateDirectory],
     ...['--name', control.name],
     ...['--address', places.controlAddress],
@@ -46,8 +45,7 @@ export function proxyCommand(
   child: ProxyChild,
 ): readonly string[] {
   return [
-    ...heddleCommand(),
-    verb,
+    ...heddleCommand(verb),
     ...['--control', `${places.controlAddress}:${ports.secureXds}`],
     ...['--root-ca', places.rootCertificate],
     ...['--token-fd', String(SECRET_FD)],

@@ -2,7 +2,7 @@
 import type { MeshInstance } from '#cli/mesh-state.ts';
 import { anyFreePort, nextFreePort } from '#host/free-port.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
-import { pathWithNode } from '#host/self.ts';
+import { pathWithNode, proxyEnvironment } from '#host/self.ts';
 import { proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
@@ -50,7 +50,10 @@ export class Ingress {
             address,
             trustDomain: mesh.trustDomain,
           }),
-          env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+          env: {
+            ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+            ...proxyEnvironment,
+          },
           workingDirectory: process.cwd(),
           logPath: mesh.places.log(POD),
           secret: await mesh.joinToken({

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ChildSpec } from '#host/process.ts';
-import { pathWithNode } from '#host/self.ts';
+import { pathWithNode, proxyEnvironment } from '#host/self.ts';
 import { bootstrapFileNames } from '../agent-folder.ts';
 import { certificateFileNames } from '../certificate-files.ts';
 import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
@@ -76,7 +76,7 @@ async function ownSpec(
       address: place.meshAddress,
       trustDomain: mesh.trustDomain,
     }),
-    env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+    env: { ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)), ...proxyEnvironment },
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${pod}.${verb}`),
     secret: await mesh.joinToken({ namespace, serviceAccount, pod }),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { registerAsked } from '../catalogue.ts';
 import { EXIT_DATA, EXIT_FAILURE, EXIT_USAGE } from '../exit.ts';
 import type { Planes } from '../planes.ts';
 import { colours } from '../render/colour.ts';
@@ -22,6 +23,7 @@ async function validate(...words: string[]): Promise<{ code: number; out: string
   const err: string[] = [];
   const code = await runCommandLine(['validate', ...words], {
     planes: {} as Planes,
+    register: registerAsked,
     terminal: {
       out: (line) => void out.push(line),
       err: (line) => void err.push(line),

@@ -1,0 +1,147 @@
+/**
+ * The bundles of long-lived processes: `dist/heddle-proxy.cjs` and, for its threads, `dist/heddle-worker.cjs`.
+ *
+ * There are many sidecars on a host, so what counts is the memory each has to itself. A start-up snapshot
+ * stays in memory beside the heap that was made of it; a bundle whose compiled code is cached starts nearly
+ * as fast and keeps none of that. Modules of Node and libraries that not every proxy needs are loaded when
+ * something of them is first used.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import * as esbuild from 'esbuild';
+
+/** What every proxy uses at once; the others are loaded at their first use. */
+const eagerBuiltins = [
+  'fs',
+  'path',
+  'net',
+  'stream',
+  'events',
+  'buffer',
+  'url',
+  'process',
+  'timers/promises',
+];
+
+/**
+ * Runs `lib/NAME.js` with the code compiled when this was built. Its `require` gives libraries of `lib/` and
+ * modules of Node, most of them as something that loads the module when a property is asked for.
+ */
+const starter = (name) => `'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const { Script } = require('node:vm');
+const file = path.join(__dirname, 'lib', '${name}.js');
+globalThis.heddleUrl = require('node:url').pathToFileURL(path.join(__dirname, 'heddle-proxy.cjs')).href;
+const eager = new Set(${JSON.stringify(eagerBuiltins)}.map((id) => 'node:' + id));
+const later = new Map();
+function load(id) {
+  return require(id.startsWith('node:') ? id : path.join(__dirname, id));
+}
+function requireLater(id) {
+  if (eager.has(id)) return require(id);
+  let stand = later.get(id);
+  if (stand === undefined) {
+    let loaded;
+    stand = new Proxy({}, { get: (_, name) => (loaded ??= load(id))[name] });
+    later.set(id, stand);
+  }
+  return stand;
+}
+let cachedData;
+try {
+  cachedData = fs.readFileSync(file.replace(/js$/, 'cache'));
+} catch {}
+const source = '(function (require) {' + fs.readFileSync(file, 'latin1') + '\\n})';
+const script = new Script(source, { filename: file, cachedData });
+globalThis.heddleScript = process.env.HEDDLE_CODE_CACHE === undefined ? undefined : script;
+cachedData = undefined;
+script.runInThisContext()(requireLater);
+`;
+
+/**
+ * A loop at the top of a module stands, bundled, in one function with all other modules, and when it runs
+ * often enough V8 compiles that whole function to machine code that is never run again: 400 KB. So loops
+ * get functions of their own.
+ */
+const loopsApart = {
+  name: 'loops-apart',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/.*\.ts$/ }, (args) => ({
+      contents: readFileSync(args.path, 'utf8').replace(
+        /^for \((?:.*;|.*\{\n(?:(?!\}).*\n)*\})$/gm,
+        (loop) => `(() => { ${loop} })();`,
+      ),
+      loader: 'ts',
+    }));
+  },
+};
+
+const entries = {
+  proxy: `
+    import { main } from './src/app/proxy-main.ts';
+    const run = (words) => main(words).then((code) => { if (code !== undefined) process.exitCode = code; });
+    if (globalThis.heddleScript === undefined) run(process.argv.slice(2));
+    else globalThis.heddleRun = run;
+  `,
+  worker: `import './src/app/proxy-worker.ts';`,
+};
+
+/** Checks a bootstrap that goes through most of what a start goes through, then saves what was compiled for it. */
+const cacheMaker = (folder, name) => `
+require(${JSON.stringify(path.join(folder, `heddle-${name}.cjs`))});
+heddleRun(['proxy', '--mode', 'validate', '-c', process.argv[2], '-l', 'off']).then(() => {
+  if (process.exitCode) throw new Error('the example bootstrap is not valid');
+  require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'lib', `${name}.cache`))}, heddleScript.createCachedData());
+});
+`;
+
+/**
+ * @param common options of esbuild
+ * @param libraries names of packages that become files of \`lib/\`
+ * @param fileOf their file names there
+ */
+export async function buildLean(folder, common, libraries, fileOf) {
+  const filter = new RegExp(`^(${libraries.map((name) => name.replace('/', '\\/')).join('|')})$`);
+  const lazyLibraries = {
+    name: 'lazy-libraries',
+    setup(build) {
+      build.onResolve({ filter }, (args) => ({ path: `lib/${fileOf(args.path)}`, external: true }));
+    },
+  };
+  await Promise.all(
+    Object.entries(entries).map(async ([name, contents]) => {
+      await esbuild.build({
+        ...common,
+        stdin: { contents, resolveDir: common.absWorkingDir, sourcefile: `${name}.js`, loader: 'js' },
+        outfile: path.join(folder, 'lib', `${name}.js`),
+        // One byte a character in memory.
+        charset: 'ascii',
+        minifySyntax: true,
+        minifyWhitespace: true,
+        supported: { 'dynamic-import': false },
+        external: ['node:*'],
+        define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },
+        plugins: [...common.plugins, lazyLibraries, loopsApart],
+      });
+      writeFileSync(path.join(folder, `heddle-${name}.cjs`), starter(name));
+    }),
+  );
+}
+
+/** Lets \`node\` compile what a start needs and saves it; without that a start takes longer and nothing else. */
+export function cacheCode(node, folder, flags, bootstrap) {
+  const work = mkdtempSync(path.join(os.tmpdir(), 'heddle-cache-'));
+  try {
+    const maker = path.join(work, 'make.cjs');
+    writeFileSync(maker, cacheMaker(folder, 'proxy'));
+    execFileSync(node, [...flags, maker, bootstrap], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, HEDDLE_CODE_CACHE: '1' },
+    });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,96 @@
+/** A message of a proto file: its fields are read when they are asked for. */
+import { EnumDescriptor } from './enum.ts';
+import { FieldDescriptor, OneofDescriptor } from './field.ts';
+import type { FileDescriptor } from './file.ts';
+import { typeNameIn } from './name.ts';
+import type { DescriptorReader } from './reader.ts';
+
+export class MessageDescriptor {
+  readonly kind = 'message';
+  readonly file: FileDescriptor;
+  readonly parent: MessageDescriptor | undefined;
+  name = '';
+  readonly typeName: string;
+  deprecated = false;
+  readonly nestedMessages: MessageDescriptor[] = [];
+  readonly nestedEnums: EnumDescriptor[] = [];
+  readonly nestedExtensions: never[] = [];
+  readonly encoded: DescriptorReader;
+  isMapEntry = false;
+  shape: Shape | undefined;
+
+  /** Reads names and what is nested; fields are read when they are asked for. */
+  constructor(encoded: DescriptorReader, file: FileDescriptor, parent: MessageDescriptor | undefined) {
+    this.file = file;
+    this.parent = parent;
+    this.encoded = encoded;
+    const reader = encoded.copy();
+    // Its own name is needed by those of what is nested, and comes first.
+    while (reader.next()) if (reader.field === 1) this.name = reader.text();
+    this.typeName = typeNameIn(parent?.typeName ?? file.proto.package, this.name);
+    const again = encoded.copy();
+    while (again.next()) {
+      if (again.field === 3) new MessageDescriptor(again.inside(), file, this);
+      else if (again.field === 4) new EnumDescriptor(again.inside(), file, this);
+      else if (again.field === 7) {
+        const options = again.inside();
+        while (options.next()) {
+          if (options.field === 7) this.isMapEntry = options.number() !== 0;
+          else if (options.field === 3) this.deprecated = options.number() !== 0;
+        }
+      }
+    }
+    file.types.set(this.typeName, this);
+    if (!this.isMapEntry) (parent?.nestedMessages ?? file.messages).push(this);
+  }
+
+  get fields(): readonly FieldDescriptor[] {
+    return this.#shape().fields;
+  }
+  get field(): Readonly<Record<string, FieldDescriptor>> {
+    return this.#shape().field;
+  }
+  get oneofs(): readonly OneofDescriptor[] {
+    return this.#shape().oneofs;
+  }
+  get members(): readonly (FieldDescriptor | OneofDescriptor)[] {
+    return this.#shape().members;
+  }
+
+  #shape(): Shape {
+    this.shape ??= shapeOf(this);
+    return this.shape;
+  }
+
+  toString(): string {
+    return `message ${this.typeName}`;
+  }
+}
+
+/** What a message is made of. */
+interface Shape {
+  readonly fields: FieldDescriptor[];
+  readonly field: Record<string, FieldDescriptor>;
+  readonly oneofs: OneofDescriptor[];
+  readonly members: (FieldDescriptor | OneofDescriptor)[];
+}
+
+function shapeOf(message: MessageDescriptor): Shape {
+  const shape: Shape = { fields: [], field: {}, oneofs: [], members: [] };
+  const declared: OneofDescriptor[] = [];
+  const reader = message.encoded.copy();
+  while (reader.next()) if (reader.field === 8) declared.push(new OneofDescriptor(reader.inside(), message));
+  const again = message.encoded.copy();
+  while (again.next()) {
+    if (again.field !== 2) continue;
+    const field = new FieldDescriptor(again.inside(), message, declared);
+    shape.fields.push(field);
+    shape.field[field.localName] = field;
+    const { oneof } = field;
+    if (oneof === undefined) shape.members.push(field);
+    else if (oneof.fields.push(field) === 1) shape.members.push(oneof);
+  }
+  // Those that `optional` fields are encoded with are none.
+  shape.oneofs.push(...declared.filter(({ fields }) => fields.length > 0));
+  return shape;
+}
