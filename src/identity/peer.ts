@@ -6,6 +6,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { spiffeIdOf } from './certificate.ts';
+import { pathToRoot } from './chain.ts';
 import type { SpiffeId } from './spiffe-id.ts';
 import type { TrustBundle, TrustBundles } from './trust-bundle.ts';
 
@@ -23,9 +24,6 @@ export type PeerRefusal =
 
 /** What is asked of a TLS socket. */
 export type PeerSocket = Pick<TLSSocket, 'authorized' | 'getPeerX509Certificate'>;
-
-/** A chain longer than this is refused; meshes use two or three. */
-const MAX_CHAIN = 8;
 
 /** The identity of the peer of `socket`, and a reason where it has none. */
 export function verifyPeer(
@@ -71,25 +69,8 @@ function isKnownToEndIn(leaf: X509Certificate, bundle: TrustBundle): boolean {
   }
   const fingerprint = leaf.fingerprint256;
   if (known.has(fingerprint)) return true;
-  if (!endsInRootOf(leaf, bundle)) return false;
+  if (pathToRoot(leaf, bundle.roots) === undefined) return false;
   if (known.size >= MAX_REMEMBERED) known.clear();
   known.add(fingerprint);
   return true;
-}
-
-/** Follows the chain the peer sent, checking each signature, until a root of `bundle` signed. */
-function endsInRootOf(leaf: X509Certificate, bundle: TrustBundle): boolean {
-  let certificate: X509Certificate | undefined = leaf;
-  for (let depth = 0; certificate !== undefined && depth < MAX_CHAIN; depth++) {
-    const child: X509Certificate = certificate;
-    if (bundle.roots.some((root) => isSignedBy(child, root))) return true;
-    const issuer: X509Certificate | undefined = child.issuerCertificate;
-    if (issuer === undefined || !issuer.ca || !isSignedBy(child, issuer)) return false;
-    certificate = issuer.fingerprint256 === child.fingerprint256 ? undefined : issuer;
-  }
-  return false;
-}
-
-function isSignedBy(child: X509Certificate, issuer: X509Certificate): boolean {
-  return child.checkIssued(issuer) && child.verify(issuer.publicKey);
 }
