@@ -67,11 +67,25 @@ async function installNpm(name: string, packages: readonly string[]): Promise<vo
   await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...packages], { cwd: folder });
 }
 
+/** What has no module file of its own can be had as a dependency of one that has. */
+async function buildInModule(folder: string, requirement: string): Promise<void> {
+  const module = mkdtempSync(join(peersFolder, 'module-'));
+  try {
+    const env = { ...process.env, GOFLAGS: '-mod=mod' };
+    await run('go', ['mod', 'init', 'peer'], { cwd: module, env });
+    await run('go', ['get', requirement], { cwd: module, env });
+    await run('go', ['build', '-o', `${folder}/`, requirement.split('@')[0]!], { cwd: module, env });
+  } finally {
+    rmSync(module, { recursive: true, force: true });
+  }
+}
+
 /** Go names a program after the last part of its package, which need not be the peer's name. */
 async function installGo(name: string, requirement: string): Promise<void> {
   const folder = mkdtempSync(join(peersFolder, 'go-'));
   try {
-    await run('go', ['install', requirement], { env: { ...process.env, GOBIN: folder } });
+    if (requirement.endsWith('+incompatible')) await buildInModule(folder, requirement);
+    else await run('go', ['install', requirement], { env: { ...process.env, GOBIN: folder } });
     const [program] = readdirSync(folder);
     if (program === undefined) throw new Error(`${requirement} has no program`);
     renameSync(join(folder, program), join(bin, name));

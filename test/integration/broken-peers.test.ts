@@ -63,7 +63,7 @@ async function atEase(path: RunningDataPath): Promise<void> {
       'http.web.downstream_rq_active',
       'cluster.app.upstream_rq_active',
       'cluster.app.upstream_rq_pending_active',
-      'http.web.http2.streams_active',
+      'http2.streams_active',
     ]) {
       assert.equal(path.stat(gauge), 0, gauge);
     }

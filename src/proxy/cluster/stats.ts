@@ -91,7 +91,7 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
     ...named(histogramNames, (metric) => scope.histogram(metric)),
     countStatus: statusCounter(scope, 'upstream_rq'),
     http2: () => {
-      http2 ??= createHttp2Stats(scope);
+      http2 ??= createHttp2Stats(scope, 'http2.');
       return http2;
     },
     scope,

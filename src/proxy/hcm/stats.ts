@@ -26,6 +26,7 @@ const counterNames = [
   'downstream_rq_http2_total',
   'downstream_rq_completed',
   'downstream_rq_overload_close',
+  'downstream_rq_too_many_premature_resets',
   'downstream_rq_rx_reset',
   'downstream_rq_non_relative_path',
   'downstream_rq_idle_timeout',
@@ -72,7 +73,7 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     ...(gauges as Record<(typeof gaugeNames)[number], Gauge>),
     downstream_rq_time: scope.histogram('downstream_rq_time'),
     downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
-    http2: createHttp2Stats(scope),
+    http2: createHttp2Stats(metrics.scope({ path: 'http2', family: 'http2', labels: {} }), ''),
     countStatus: statusCounter(scope, 'downstream_rq', false),
   };
 }

@@ -8,9 +8,10 @@ export interface Http2Stats {
   readonly streamsActive: Gauge;
 }
 
-export function createHttp2Stats(scope: Scope): Http2Stats {
+/** @param prefix of the names within the scope */
+export function createHttp2Stats(scope: Scope, prefix: '' | 'http2.'): Http2Stats {
   return {
-    counters: h2CounterNames.map((name) => scope.counter(`http2.${name}`)),
-    streamsActive: scope.gauge('http2.streams_active'),
+    counters: h2CounterNames.map((name) => scope.counter(prefix + name)),
+    streamsActive: scope.gauge(`${prefix}streams_active`),
   };
 }

@@ -144,9 +144,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#exchange = undefined;
     if (this.#over) return;
     this.#over = true;
-    const stream = this.#stream;
-    // The rest of the request is of no use (RFC 9113 §8.1).
-    if (!stream.endReceived && stream.queuedBytes === 0) stream.reset(errorCode.noError);
+    this.#stream.finish();
   }
 
   abort(): void {

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
-import type { H2Counter } from '#http/codec/h2/counter.ts';
+import { type H2Counter, h2Counter } from '#http/codec/h2/counter.ts';
 import type { H2Fault } from '#http/codec/h2/fault.ts';
 import { errorCode } from '#http/codec/h2/frame.ts';
 import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
@@ -106,7 +106,9 @@ export class Http2ServerConnection
   }
 
   onFault(fault: H2Fault): void {
-    this.runtime.stats.downstream_cx_protocol_error.inc();
+    const { stats } = this.runtime;
+    stats.downstream_cx_protocol_error.inc();
+    if (fault.counter === h2Counter.prematureResets) stats.downstream_rq_too_many_premature_resets.inc();
     this.runtime.log.debug('http2.fault', { peer: this.facts.remoteAddress, reason: fault.reason });
   }
 
