@@ -10,6 +10,7 @@ import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { loadBootstrap } from '#proxy/bootstrap/load.ts';
 import type { LocalDataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import type { DataPathDeps } from '#proxy/data-path-deps.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 
 export interface RunningDataPath {
@@ -26,12 +27,16 @@ export interface RunningDataPath {
   add(yaml: string): Promise<void>;
 }
 
-/** @param resolve stands for DNS; absent: every name is 127.0.0.1. */
+/**
+ * @param resolve stands for DNS; absent: every name is 127.0.0.1.
+ * @param more in the place of what is given else.
+ */
 export async function startDataPath(
   t: Pick<TestContext, 'after'>,
   yaml: string,
   secrets: SecretStore = createSecretStore(),
   resolve: (host: string) => Promise<readonly string[]> = async () => ['127.0.0.1'],
+  more: Partial<DataPathDeps> = {},
 ): Promise<RunningDataPath> {
   const metrics = new Metrics();
   const lines: string[] = [];
@@ -48,6 +53,8 @@ export async function startDataPath(
     nodeCluster: '',
     readFile: () => assert.fail('no files here'),
     environment: () => undefined,
+    originalDestination: () => undefined,
+    ...more,
   });
   t.after(() => dataPath.close());
   const add = async (text: string): Promise<void> => {
