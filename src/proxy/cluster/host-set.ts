@@ -42,6 +42,8 @@ export class HostSet {
     const groups = [...Map.groupBy(endpoints, ({ traits }) => traits.priority)]
       .sort(([a], [b]) => a - b)
       .map(([, all]) => ({ all, healthy: all.filter(({ traits }) => traits.healthy) }));
+    // Without endpoints there is one empty priority, in panic where that is allowed.
+    if (groups.length === 0) groups.push({ all: [], healthy: [] });
     const { load, inPanic } = loadOfPriorities(
       groups.map(({ all, healthy }) => ({ healthy: healthy.length, total: all.length })),
       this.#options.panicThreshold,

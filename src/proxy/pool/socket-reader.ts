@@ -30,6 +30,9 @@ export class SocketReader {
   #isFresh = true;
   #large = false;
   #smallReads = 0;
+  /** Buffers that are still read from, until {@link SocketReader.settle}. */
+  #lent: Buffer[] | undefined;
+  #lending = false;
 
   constructor() {
     this.#buffer = spareSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES);
@@ -57,10 +60,35 @@ export class SocketReader {
       this.#smallReads = 0;
     } else if (this.#large && ++this.#smallReads > PATIENCE) this.#large = false;
     if (free && this.#large === wasLarge) return true;
+    if (!free && this.#lending) {
+      this.#lending = false;
+      this.#lent ??= [];
+      this.#lent.push(buffer);
+    }
     // Whoever still refers to the buffer keeps it; else another connection gets it.
     if (free) this.#giveBack(buffer, wasLarge);
     this.#isFresh = false;
     return true;
+  }
+
+  /** Said while bytes are taken: they are still referred to, but {@link SocketReader.settle} will come. */
+  lend(): void {
+    this.#lending = true;
+  }
+
+  /** Nothing refers to any bytes that were taken. */
+  settle(): void {
+    const lent = this.#lent;
+    if (lent === undefined) return;
+    this.#lent = undefined;
+    for (const buffer of lent) this.#giveBack(buffer, buffer.length === LARGE_BYTES);
+  }
+
+  /** The socket is closed: what it would have read into is for others. */
+  done(): void {
+    this.settle();
+    if (this.#isFresh) this.#giveBack(this.#buffer, this.#buffer.length === LARGE_BYTES);
+    this.#isFresh = false;
   }
 
   #giveBack(buffer: Buffer, large: boolean): void {

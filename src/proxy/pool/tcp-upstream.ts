@@ -5,9 +5,8 @@
 import type { HeaderList } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import { type Relay, startRelay } from '../tcp/relay.ts';
+import { type Relay, type RelayClose, type RelayDeps, startRelay } from '../tcp/relay.ts';
 import type { TlsPeer } from '../tls/context.ts';
-import type { ConnectDeps } from './connect.ts';
 import type {
   ConnectionPool,
   IncomingResponse,
@@ -26,13 +25,13 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
   peer: TlsPeer = noPeer;
   localAddress = '';
   readonly #cluster: ClusterRuntime;
-  readonly #deps: ConnectDeps;
+  readonly #deps: RelayDeps;
   #relay: Relay | undefined;
   #handler: ResponseHandler | undefined;
   #full = false;
   #sendingEnded = false;
 
-  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: ConnectDeps) {
+  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: RelayDeps) {
     this.endpoint = endpoint;
     this.#cluster = cluster;
     this.#deps = deps;
@@ -48,10 +47,14 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
         this.#cluster.breaker.requests.force();
         client.onPoolReady(this);
       },
-      onFailed: (failure, reason) => client.onPoolFailure(failure, reason),
+      onFailed: (failure, reason) =>
+        client.onPoolFailure(failure === 'TOO_MANY_WAITING' ? 'OVERLOADED' : failure, reason),
+      settles: false,
+      countsAsRequest: false,
       onData: (data) => {
         this.#handler?.onResponseData(data);
         this.#handler?.onReadDone();
+        return this.#handler?.keepsData === false;
       },
       onDrain: () => {
         this.#full = false;
@@ -73,8 +76,12 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
   drain(): void {}
 
   close(): void {
+    this.#close('now');
+  }
+
+  #close(how: RelayClose): void {
     this.#handler = undefined;
-    this.#relay?.close();
+    this.#relay?.close(how);
   }
 
   // --- the stream
@@ -105,7 +112,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
   sendEnd(_trailers: HeaderList): void {
     this.#sendingEnded = true;
     this.#relay!.endSending();
-    if (this.#relay!.receivingEnded) this.#relay!.close();
+    if (this.#relay!.receivingEnded) this.#close('flush');
   }
 
   flush(): void {}
@@ -130,6 +137,6 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
     const handler = this.#handler;
     handler?.onReadDone();
     handler?.onResponseEnd();
-    if (this.#sendingEnded) this.#relay?.close();
+    if (this.#sendingEnded) this.#relay?.close('ended');
   }
 }

@@ -1,57 +1,96 @@
-/** A downstream connection under `tcp_proxy`: its bytes go to an endpoint and back, unread. */
+/**
+ * A downstream connection under `tcp_proxy`: its bytes go to an endpoint and back, unread.
+ *
+ * waiting (for filters, data or a back-off) -> connecting -> open -> ended, perhaps still flushing
+ */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#core/clock.ts';
-import { errorKinds } from '#core/error.ts';
 import type { Random } from '#core/random.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
-import type { Counter, Gauge } from '#observe/metrics-contract.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ConnectionFacts, Direction } from '../filter/contract.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
 import { TrafficRecord } from '../hcm/record.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
-import type { ConnectDeps } from '../pool/connect.ts';
-import { type Relay, startRelay } from './relay.ts';
+import type { TlsPeer } from '../tls/context.ts';
+import { hashConnection } from './connection-hash.ts';
+import { FilterState, stateKeys } from './filter-state.ts';
+import type { NetworkConnection } from './network-filter.ts';
+import { Outlet, type OutletOwner } from './outlet.ts';
+import {
+  type Relay,
+  type RelayClose,
+  type RelayDeps,
+  type RelayEnd,
+  type RelayFailure,
+  type RelayHandler,
+  resetSocket,
+  startRelay,
+} from './relay.ts';
 import type { TcpSettings } from './settings.ts';
+import type { TcpStats } from './stats.ts';
 
 export interface TcpRuntime {
   readonly settings: TcpSettings;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly random: Random;
-  readonly connecting: ConnectDeps;
+  readonly connecting: RelayDeps;
   readonly writeLog: WriteLog;
   readonly stats: TcpStats;
+  /** Whether connections that look at it are to be closed. */
+  draining: boolean;
   cluster(name: string): ClusterRuntime | undefined;
-}
-
-/** `tcp.<stat_prefix>.*`. */
-export interface TcpStats {
-  readonly downstream_cx_total: Counter;
-  readonly downstream_cx_no_route: Counter;
-  readonly downstream_cx_rx_bytes_total: Counter;
-  readonly downstream_cx_tx_bytes_total: Counter;
-  readonly idle_timeout: Counter;
-  readonly upstream_cx_active: Gauge;
 }
 
 const IDLE = 0;
 const LIFETIME = 1;
+const BACK_OFF = 2;
+const LOG = 3;
 
-export class TcpConnection extends TrafficRecord implements TimerOwner, ConnectionFacts {
+/** Envoy's reasons in `%DOWNSTREAM_LOCAL_CLOSE_REASON%`, with its spelling. */
+const NOT_CONNECTED = 'tcp_initializion_failure:';
+const CONNECT_FAILED = 0;
+const NO_ENDPOINT = 1;
+const OVER_LIMIT = 2;
+const NO_CLUSTER = 3;
+
+/** What is done with the downstream socket. */
+type DownstreamClose = 'flush' | 'now' | 'reset';
+
+export class TcpConnection
+  extends TrafficRecord
+  implements TimerOwner, ConnectionFacts, RelayHandler, OutletOwner, NetworkConnection
+{
   cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
+  readonly settles = true;
+  readonly countsAsRequest = true;
+  readonly state: FilterState = new FilterState();
 
   readonly #socket: Duplex;
+  readonly #facts: DownstreamFacts;
   readonly #runtime: TcpRuntime;
   readonly #onClose: (connection: TcpConnection) => void;
-  readonly #idleTimer: Timer = new Timer(this, IDLE);
-  readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
+  readonly #outlet: Outlet;
   #relay: Relay | undefined;
+  #idleTimer: Timer | undefined;
+  #idleTimeoutMs = 0;
+  #lifeTimer: Timer | undefined;
+  #backOffTimer: Timer | undefined;
+  #logTimer: Timer | undefined;
+  /** How many filters have let it pass. */
+  #passed = 0;
   #open = false;
+  #ended = false;
   #closed = false;
   #downstreamEnded = false;
+  #upstreamFlushes = false;
+  /** Reading the downstream waits for the upstream. */
+  #held = false;
+  #early: Buffer[] | undefined;
+  #earlyBytes = 0;
 
   constructor(
     socket: Duplex,
@@ -61,131 +100,374 @@ export class TcpConnection extends TrafficRecord implements TimerOwner, Connecti
   ) {
     super(facts, runtime.clock);
     this.#socket = socket;
+    this.#facts = facts;
     this.#runtime = runtime;
     this.#onClose = onClose;
-    runtime.stats.downstream_cx_total.inc();
+    const { settings, stats, wheel } = runtime;
+    stats.downstream_cx_total.inc();
+    this.#outlet = new Outlet(socket, settings.bufferLimitBytes, this, stats.downstream_cx_tx_bytes_total);
     socket.on('data', (data: Buffer) => this.#onData(data));
-    // Nothing is read before there is somewhere to send it.
-    socket.pause();
-    socket.on('drain', () => this.#relay?.resume());
-    socket.on('end', () => this.#onEnd());
-    socket.on('error', () => this.close());
-    socket.on('close', () => this.close());
-    const { idleTimeoutMs, maxDurationMs } = runtime.settings;
-    if (idleTimeoutMs > 0) runtime.wheel.arm(this.#idleTimer, idleTimeoutMs);
-    if (maxDurationMs > 0) runtime.wheel.arm(this.#lifeTimer, maxDurationMs);
-    this.#chooseCluster();
+    // Nothing is read before there is somewhere to send it, unless the configuration says how much.
+    if (settings.maxEarlyBytes < 0) socket.pause();
+    socket.on('end', () => this.#onDownstreamEnd());
+    socket.on('error', () => this.#onDownstreamGone('reset'));
+    socket.on('close', () => this.#onDownstreamGone('now'));
+    if (settings.maxDurationMs > 0) {
+      const jitterMs = settings.maxDurationMs * settings.durationJitter * runtime.random.ratio();
+      this.#lifeTimer = new Timer(this, LIFETIME);
+      wheel.arm(this.#lifeTimer, settings.maxDurationMs + jitterMs);
+    }
+    if (settings.logIntervalMs > 0) {
+      this.#logTimer = new Timer(this, LOG);
+      wheel.arm(this.#logTimer, settings.logIntervalMs);
+    }
+    if (settings.logOnStart) this.#log('TcpConnectionStart');
+    this.proceed();
   }
 
   get direction(): Direction {
     return this.#runtime.settings.direction;
   }
 
-  #chooseCluster(): void {
-    const { settings, random } = this.#runtime;
-    let point = random.ratio() * settings.totalWeight;
-    const chosen = settings.clusters.find(({ weight }) => {
-      point -= weight;
-      return point < 0;
-    });
-    const cluster = this.#runtime.cluster((chosen ?? settings.clusters[0])?.name ?? '');
+  // --- before the upstream
+
+  proceed(): void {
+    const { filters, connectOn } = this.#runtime.settings;
+    while (this.#passed < filters.length) {
+      if (this.#ended) return;
+      if (filters[this.#passed++]!.onConnection?.(this) === 'wait') return;
+    }
+    if (connectOn === 'accept' || this.#early !== undefined) this.#begin();
+    else if (this.#downstreamEnded) this.#finish('now', 'now');
+  }
+
+  refuse(flag: string, details: string): void {
+    if (this.#ended) return;
+    this.addFlag(flag);
+    this.downstreamLocalCloseReason = details;
+    this.#finish('now', 'now');
+  }
+
+  #begin(): void {
+    const runtime = this.#runtime;
+    const cluster = runtime.cluster(this.#chooseCluster());
     if (cluster === undefined) {
-      this.#runtime.stats.downstream_cx_no_route.inc();
-      this.#refuse('NC');
+      runtime.stats.downstream_cx_no_route.inc();
+      this.#refuse('NC', NO_CLUSTER);
       return;
     }
     this.cluster = cluster;
     this.upstreamCluster = cluster.name;
-    this.#connect(cluster);
+    this.#attempt();
   }
 
-  #connect(cluster: ClusterRuntime): void {
-    const endpoint = cluster.pick();
+  #chooseCluster(): string {
+    const { settings, random } = this.#runtime;
+    const named = settings.mayBeRerouted ? this.state.text(stateKeys.cluster) : undefined;
+    if (named !== undefined) return named;
+    let point = random.ratio() * settings.totalWeight;
+    for (const { name, weight } of settings.clusters) {
+      point -= weight;
+      if (point < 0) return name;
+    }
+    return settings.clusters[0]?.name ?? '';
+  }
+
+  #attempt(): void {
+    const cluster = this.cluster!;
+    const { settings, connecting } = this.#runtime;
+    if (this.upstreamAttempts >= settings.maxConnectAttempts) {
+      cluster.stats.upstream_cx_connect_attempts_exceeded.inc();
+      this.#refuse('URX', CONNECT_FAILED);
+      return;
+    }
+    const endpoint = cluster.isDynamic ? this.#dynamicEndpoint(cluster) : cluster.pick(this.#hash(cluster));
     if (endpoint === undefined) {
-      this.#refuse(errorKinds.NO_ENDPOINT.flag);
+      this.#refuse('UH', NO_ENDPOINT);
       return;
     }
     this.upstreamAttempts++;
     this.endpoint = endpoint;
     this.upstreamHost = endpoint.address;
-    this.#relay = startRelay(endpoint, cluster, this.#runtime.connecting, {
-      onOpen: (peer, localAddress) => {
-        this.#open = true;
-        this.upstreamPeerUri = peer.uri;
-        this.upstreamLocalUri = peer.ownUri;
-        this.upstreamLocalAddress = localAddress;
-        for (const filter of this.#runtime.settings.filters) filter.onOpen?.(this);
-        this.#socket.resume();
-        if (this.#downstreamEnded) this.#relay!.endSending();
-      },
-      onFailed: (failure, reason) => {
-        this.upstreamTransportFailureReason = reason.replaceAll(' ', '_');
-        if (failure !== 'OVERLOADED' && this.upstreamAttempts < this.#runtime.settings.maxConnectAttempts) {
-          this.#connect(cluster);
-          return;
-        }
-        if (failure !== 'OVERLOADED') cluster.stats.upstream_cx_connect_attempts_exceeded.inc();
-        this.#refuse(errorKinds[failure].flag);
-      },
-      onData: (data) => {
-        this.#touch();
-        if (this.firstUpstreamByteMs === -1) this.firstUpstreamByteMs = this.#runtime.clock.nowMs();
-        this.bytesSent += data.length;
-        this.#runtime.stats.downstream_cx_tx_bytes_total.inc(data.length);
-        if (!this.#socket.write(data)) this.#relay!.pause();
-      },
-      onDrain: () => this.#socket.resume(),
-      onEnd: () => {
-        if (!this.#socket.writableEnded) this.#socket.end();
-        if (this.#downstreamEnded) this.close();
-      },
-      onClosed: () => this.close(),
-    });
+    this.#relay = startRelay(endpoint, cluster, connecting, this);
   }
+
+  #hash(cluster: ClusterRuntime): ReturnType<typeof hashConnection> {
+    const { policy, hashPolicy } = cluster.settings;
+    const { hash } = this.#runtime.settings;
+    if (!policy.hashes || (hash ?? hashPolicy) === undefined) return undefined;
+    const { remoteIp: clientIp, remoteAddress, localAddress } = this.#facts;
+    return hashConnection({ clientIp, remoteAddress, localAddress, state: this.state }, hash, hashPolicy);
+  }
+
+  #dynamicEndpoint(cluster: ClusterRuntime): Endpoint | undefined {
+    const host = this.state.text(stateKeys.dynamicHost) ?? this.requestedServerName;
+    const port = this.state.text(stateKeys.dynamicPort);
+    const secure = cluster.settings.transport.secure;
+    return cluster.dynamic!.endpointFor(port === undefined ? host : `${host}:${port}`, secure);
+  }
+
+  onFailed(failure: RelayFailure, reason: string): void {
+    this.#relay = undefined;
+    if (this.#ended) return;
+    if (failure === 'OVERLOADED' || failure === 'TOO_MANY_WAITING') {
+      this.endpoint = undefined;
+      this.upstreamHost = '';
+    }
+    if (failure === 'OVERLOADED') {
+      this.upstreamAttempts--;
+      this.#refuse('UO', OVER_LIMIT);
+      return;
+    }
+    if (failure !== 'TOO_MANY_WAITING') {
+      this.upstreamTransportFailureReason = reason.trim().replaceAll(/\s+/g, '_');
+      if (this.responseFlags === '') this.addFlag('UF');
+    }
+    this.#again();
+  }
+
+  #again(): void {
+    const { settings, random, wheel } = this.#runtime;
+    const { backOff, maxConnectAttempts } = settings;
+    if (backOff === undefined || this.upstreamAttempts >= maxConnectAttempts) {
+      this.#attempt();
+      return;
+    }
+    const longestMs = Math.min(backOff.maxMs, backOff.baseMs * 2 ** (this.upstreamAttempts - 1));
+    this.#backOffTimer ??= new Timer(this, BACK_OFF);
+    wheel.arm(this.#backOffTimer, random.ratio() * longestMs);
+  }
+
+  onOpen(peer: TlsPeer, localAddress: string): void {
+    this.#open = true;
+    this.upstreamPeerUri = peer.uri;
+    this.upstreamLocalUri = peer.ownUri;
+    this.upstreamLocalAddress = localAddress;
+    const { settings, wheel } = this.#runtime;
+    this.#idleTimeoutMs = Number(this.state.text(stateKeys.idleTimeout) ?? settings.idleTimeoutMs);
+    if (this.#idleTimeoutMs > 0) {
+      this.#idleTimer = new Timer(this, IDLE);
+      wheel.arm(this.#idleTimer, this.#idleTimeoutMs);
+    }
+    for (const filter of settings.filters) filter.onOpen?.(this);
+    if (settings.logOnConnected) this.#log('TcpUpstreamConnected');
+    const relay = this.#relay!;
+    let goesOn = true;
+    for (const data of this.#early ?? []) goesOn = relay.write(data);
+    this.#early = undefined;
+    if (goesOn) this.#release();
+    else this.#hold();
+    if (this.#downstreamEnded) relay.endSending();
+  }
+
+  // --- downstream to upstream
 
   #onData(data: Buffer): void {
-    this.#touch();
+    if (this.#ended) return;
+    const { stats } = this.#runtime;
     this.bytesReceived += data.length;
-    this.#runtime.stats.downstream_cx_rx_bytes_total.inc(data.length);
-    if (!this.#relay!.write(data)) this.#socket.pause();
+    stats.downstream_cx_rx_bytes_total.inc(data.length);
+    if (!this.#open) {
+      this.#onEarlyData(data);
+      return;
+    }
+    this.#touch();
+    if (!this.#relay!.write(data)) this.#hold();
+    this.#checkDrain();
   }
 
-  #onEnd(): void {
+  #onEarlyData(data: Buffer): void {
+    const { settings, stats } = this.#runtime;
+    stats.early_data_received_count_total.inc();
+    const isFirst = this.#early === undefined;
+    this.#early ??= [];
+    this.#early.push(data);
+    this.#earlyBytes += data.length;
+    if (this.#earlyBytes > settings.maxEarlyBytes) this.#hold();
+    if (isFirst && settings.connectOn === 'data' && this.#passed === settings.filters.length) this.#begin();
+  }
+
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#runtime.stats.downstream_flow_control_paused_reading_total.inc();
+    this.#socket.pause();
+  }
+
+  #release(): void {
+    if (this.#held) {
+      this.#held = false;
+      this.#runtime.stats.downstream_flow_control_resumed_reading_total.inc();
+    }
+    this.#socket.resume();
+  }
+
+  onDrain(): void {
+    if (this.#ended) return;
+    this.#touch();
+    this.#release();
+  }
+
+  #onDownstreamEnd(): void {
     this.#downstreamEnded = true;
-    if (!this.#open) return;
-    this.#relay!.endSending();
-    if (this.#relay!.receivingEnded) this.close();
+    if (this.#ended) return;
+    if (!this.#open) {
+      const { settings } = this.#runtime;
+      // Without data there is nothing that the connection would be made for.
+      const idle = settings.connectOn === 'data' && this.#early === undefined;
+      if (idle && this.#passed === settings.filters.length) this.#finish('now', 'now');
+      return;
+    }
+    const relay = this.#relay!;
+    this.#upstreamFlushes = relay.receivingEnded && relay.waits;
+    relay.endSending();
+    if (!relay.receivingEnded) return;
+    if (this.#upstreamFlushes) {
+      const { stats } = this.#runtime;
+      stats.upstream_flush_total.inc();
+      stats.upstream_flush_active.add(1);
+    }
+    this.#finish('flush', 'flush');
   }
 
-  #touch(): void {
-    const { idleTimeoutMs } = this.#runtime.settings;
-    if (idleTimeoutMs > 0) this.#runtime.wheel.postpone(this.#idleTimer, idleTimeoutMs);
+  onFlushed(): void {
+    if (!this.#upstreamFlushes) return;
+    this.#upstreamFlushes = false;
+    this.#relay = undefined;
+    this.#runtime.stats.upstream_flush_active.add(-1);
+    this.#checkClosed();
   }
 
-  #refuse(flag: string): void {
-    this.responseFlags = flag;
-    this.close();
+  // --- upstream to downstream
+
+  onData(data: Buffer): boolean {
+    this.#touch();
+    this.bytesSent += data.length;
+    const outlet = this.#outlet;
+    const out = outlet.write(data);
+    if (outlet.full) {
+      this.cluster!.stats.upstream_flow_control_paused_reading_total.inc();
+      this.#relay!.pause();
+    }
+    this.#checkDrain();
+    return out;
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    const { wheel, clock, settings, writeLog } = this.#runtime;
-    wheel.disarm(this.#idleTimer);
-    wheel.disarm(this.#lifeTimer);
-    this.#relay?.close();
-    const socket = this.#socket;
-    if (socket.writableEnded || socket.writableLength > 0) socket.end(() => socket.destroy());
-    else socket.destroy();
-    this.endMs = clock.nowMs();
-    this.requestEndMs = this.endMs;
+  onOutletDrain(): void {
+    this.#touch();
+    if (this.#ended) return;
+    this.cluster!.stats.upstream_flow_control_resumed_reading_total.inc();
+    this.#relay?.resume();
+  }
+
+  /** The upstream sends no more. */
+  onEnd(): void {
+    if (this.#downstreamEnded) this.#finish('flush', 'ended');
+    else this.#socket.end();
+  }
+
+  // --- the end
+
+  onClosed(end: RelayEnd): void {
+    if (this.#ended) return;
+    if (end === 'reset') this.addFlag('UR');
+    this.#finish(end === 'reset' ? 'reset' : 'flush', 'now');
+  }
+
+  #onDownstreamGone(how: RelayClose): void {
+    if (!this.#ended) this.#finish('now', how);
+    this.#checkClosed();
+  }
+
+  #refuse(flag: string, failure: number): void {
+    this.refuse(flag, `${NOT_CONNECTED}${failure}`);
+  }
+
+  /** Whether it is idle nobody can say: it goes on. */
+  drain(): void {}
+
+  /** Ends it at once, with all that was not sent. */
+  destroy(): void {
+    if (!this.#ended) this.#finish('now', 'now');
+    this.#relay?.close('now');
+    this.#socket.destroy();
+  }
+
+  #finish(downstream: DownstreamClose, upstream: RelayClose): void {
+    this.#ended = true;
+    const { wheel, settings } = this.#runtime;
+    for (const timer of [this.#lifeTimer, this.#backOffTimer, this.#logTimer]) {
+      if (timer !== undefined) wheel.disarm(timer);
+    }
+    this.endMs = this.#runtime.clock.nowMs();
     for (const filter of settings.filters) filter.onEnd?.(this);
-    writeLog(this);
+    this.#log('TcpConnectionEnd');
+    this.#early = undefined;
+    this.#relay?.close(upstream);
+    if (!this.#upstreamFlushes) this.#relay = undefined;
+    const socket = this.#socket;
+    if (downstream === 'reset') resetSocket(socket);
+    else if (downstream === 'now') socket.destroy();
+    else {
+      // What comes is not read any more; with both directions ended the socket goes by itself.
+      if (!this.#downstreamEnded) socket.once('finish', () => socket.destroy());
+      if (!socket.writableEnded) socket.end();
+      else if (socket.writableFinished) socket.destroy();
+    }
+    this.#checkClosed();
+  }
+
+  #checkClosed(): void {
+    if (this.#closed || !this.#ended || this.#upstreamFlushes || !this.#socket.destroyed) return;
+    this.#closed = true;
+    this.#outlet.count();
+    if (this.#idleTimer !== undefined) this.#runtime.wheel.disarm(this.#idleTimer);
     this.#onClose(this);
   }
 
+  #checkDrain(): void {
+    const runtime = this.#runtime;
+    if (!runtime.draining || !runtime.settings.checksDrain || this.#ended) return;
+    runtime.stats.downstream_cx_drain_close.inc();
+    this.#finish('flush', 'now');
+  }
+
+  #touch(): void {
+    if (this.#idleTimer !== undefined) this.#runtime.wheel.postpone(this.#idleTimer, this.#idleTimeoutMs);
+  }
+
   onTimer(kind: number): void {
-    if (kind === IDLE) this.#runtime.stats.idle_timeout.inc();
-    this.close();
+    const { stats, settings, wheel } = this.#runtime;
+    switch (kind) {
+      case IDLE:
+        stats.idle_timeout.inc();
+        this.#expire('tcp_session_idle_timeout');
+        return;
+      case LIFETIME:
+        stats.max_downstream_connection_duration.inc();
+        this.addFlag('DT');
+        this.#expire('max_connection_duration_reached');
+        return;
+      case BACK_OFF:
+        this.#attempt();
+        return;
+      default:
+        this.#log('TcpPeriodic');
+        wheel.arm(this.#logTimer!, settings.logIntervalMs);
+    }
+  }
+
+  #expire(reason: string): void {
+    if (!this.#ended) {
+      this.downstreamLocalCloseReason = reason;
+      if (this.#open) this.upstreamLocalCloseReason = reason;
+    }
+    this.destroy();
+  }
+
+  #log(type: string): void {
+    this.accessLogType = type;
+    if (!this.#ended) this.endMs = this.#runtime.clock.nowMs();
+    this.#runtime.writeLog(this);
   }
 }

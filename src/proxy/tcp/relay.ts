@@ -1,21 +1,46 @@
-/** A connection without HTTP to an endpoint, for tcp_proxy and CONNECT: bytes, half-closes and back-pressure. */
+/** A connection to an endpoint for bytes without HTTP: for tcp_proxy, and for a CONNECT that ends here. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '#core/clock.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import { type ConnectDeps, type ConnectFailure, Connecting } from '../pool/connect.ts';
+import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from '../pool/connect.ts';
+import { type ByteTaker, SocketReader } from '../pool/socket-reader.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import { Outlet, type OutletOwner } from './outlet.ts';
+
+/**
+ * `connections`: the circuit breaker allows no more; `pending`: nor more that wait for one.
+ */
+export type RelayFailure = ConnectFailure | 'OVERLOADED' | 'TOO_MANY_WAITING';
+
+/** How the other side of a connection came to its end. */
+export type RelayEnd = 'reset' | 'closed';
 
 export interface RelayHandler {
   onOpen(peer: TlsPeer, localAddress: string): void;
-  onFailed(failure: ConnectFailure | 'OVERLOADED', reason: string): void;
-  onData(data: Buffer): void;
+  onFailed(failure: RelayFailure, reason: string): void;
+  /** @returns whether nothing refers to `data` any more. */
+  onData(data: Buffer): boolean;
+  /** What was written is out; comes after {@link Relay.write} said that more should wait. */
   onDrain(): void;
   /** The upstream has closed its sending direction. */
   onEnd(): void;
-  /** The connection is gone; not called after `close`. */
-  onClosed(): void;
+  /** The connection is gone; not called after {@link Relay.close}. */
+  onClosed(end: RelayEnd): void;
+  /** After `close` with what was written still on its way: all is out, or lost. */
+  onFlushed?(): void;
+  /** Whether nothing refers to any data any more when `onData` says so, or {@link Relay.resume} is called. */
+  readonly settles: boolean;
+  /** Whether the connection counts as a request of its cluster: not where one of HTTP is counted. */
+  readonly countsAsRequest: boolean;
 }
+
+/**
+ * `flush`: what was written still goes out; `ended`: the same, and the other side was the last to end;
+ * `now`: also ends a flush; `reset`: with RST, where the system knows that.
+ */
+export type RelayClose = 'flush' | 'ended' | 'now' | 'reset';
 
 export interface Relay {
   /** @returns whether more may be written at once. */
@@ -23,86 +48,136 @@ export interface Relay {
   endSending(): void;
   pause(): void;
   resume(): void;
-  close(): void;
+  close(how?: RelayClose): void;
   readonly receivingEnded: boolean;
+  /** Whether something that was written is not out. */
+  readonly waits: boolean;
+}
+
+export interface RelayDeps extends ConnectDeps {
+  readonly clock: Clock;
 }
 
 export function startRelay(
   endpoint: Endpoint,
   cluster: ClusterRuntime,
-  deps: ConnectDeps,
+  deps: RelayDeps,
   handler: RelayHandler,
 ): Relay {
   return new UpstreamRelay(endpoint, cluster, deps, handler);
 }
 
-class UpstreamRelay implements Relay {
+class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   readonly #endpoint: Endpoint;
   readonly #cluster: ClusterRuntime;
   readonly #handler: RelayHandler;
-  readonly #connecting: Connecting | undefined;
+  readonly #deps: RelayDeps;
+  readonly #startMs: number;
+  readonly #reader: SocketReader;
+  #connecting: Connecting | undefined;
   #socket: Duplex | undefined;
+  #outlet: Outlet | undefined;
   #closed = false;
+  #sendingEnded = false;
   receivingEnded = false;
 
-  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: ConnectDeps, handler: RelayHandler) {
+  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: RelayDeps, handler: RelayHandler) {
     this.#endpoint = endpoint;
     this.#cluster = cluster;
     this.#handler = handler;
-    const { stats, breaker } = cluster;
-    if (!breaker.connections.take()) {
-      stats.upstream_cx_overflow.inc();
-      this.#closed = true;
-      queueMicrotask(() => handler.onFailed('OVERLOADED', ''));
-      return;
-    }
+    this.#deps = deps;
+    this.#startMs = deps.clock.nowMs();
+    this.#reader = new SocketReader();
+    if (!this.#takePlaces()) return;
+    const { stats } = cluster;
     stats.upstream_cx_total.inc();
     stats.upstream_cx_active.add(1);
+    stats.upstream_rq_pending_total.inc();
+    stats.upstream_rq_pending_active.add(1);
     endpoint.counts.cxTotal++;
     endpoint.counts.cxActive++;
     endpoint.tunnels.add(this);
-    this.#connecting = new Connecting(
-      endpoint,
-      cluster.settings.pool.connectTimeoutMs,
-      {
-        onConnected: (socket, peer) => this.#onConnected(socket, peer),
-        onConnectFailed: (failure, reason) => {
-          stats.upstream_cx_connect_fail.inc();
-          if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
-          endpoint.counts.cxConnectFail++;
-          this.#release();
-          handler.onFailed(failure, reason);
-        },
-      },
-      deps,
-    );
+    const { connectTimeoutMs } = cluster.settings.pool;
+    this.#connecting = new Connecting(endpoint, connectTimeoutMs, this, deps, this.#reader);
   }
 
-  #onConnected(socket: Duplex, peer: TlsPeer): void {
+  /** @returns whether the circuit breaker allows it; else the handler hears of it. */
+  #takePlaces(): boolean {
+    const { breaker, stats } = this.#cluster;
+    let failure: RelayFailure | undefined;
+    if (!breaker.connections.take()) {
+      stats.upstream_cx_overflow.inc();
+      failure = 'OVERLOADED';
+    } else if (!breaker.pending.take()) {
+      breaker.connections.release();
+      stats.upstream_rq_pending_overflow.inc();
+      failure = 'TOO_MANY_WAITING';
+    }
+    if (failure === undefined) return true;
+    this.#closed = true;
+    const reason = failure;
+    queueMicrotask(() => this.#handler.onFailed(reason, ''));
+    return false;
+  }
+
+  onConnected(socket: Duplex, peer: TlsPeer): void {
+    this.#connecting = undefined;
     this.#socket = socket;
-    const { stats } = this.#cluster;
-    const { localAddress, localPort } = socket as Socket;
-    socket.on('data', (data: Buffer) => {
-      stats.upstream_cx_rx_bytes_total.inc(data.length);
-      this.#handler.onData(data);
-    });
-    socket.on('drain', () => this.#handler.onDrain());
+    const cluster = this.#cluster;
+    const { stats } = cluster;
+    const { counts } = this.#endpoint;
+    this.#leavePending();
+    stats.upstream_cx_connect_ms.record(this.#deps.clock.nowMs() - this.#startMs);
+    if (this.#handler.countsAsRequest) {
+      stats.upstream_rq_total.inc();
+      stats.upstream_rq_active.add(1);
+      counts.rqTotal++;
+      counts.rqActive++;
+    }
+    const { bufferLimitBytes } = cluster.settings;
+    this.#outlet = new Outlet(socket, bufferLimitBytes, this, stats.upstream_cx_tx_bytes_total);
+    this.#reader.taker = this;
+    socket.on('data', (data: Buffer) => this.#received(data));
     socket.on('end', () => {
       this.receivingEnded = true;
       if (!this.#closed) this.#handler.onEnd();
     });
-    socket.on('error', () => this.#onGone());
-    socket.on('close', () => this.#onGone());
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#onGone(error.code));
+    socket.on('close', () => {
+      this.#reader.done();
+      this.#outlet!.count();
+      this.#onGone(undefined);
+    });
+    const { localAddress, localPort } = socket as Socket;
     this.#handler.onOpen(peer, localAddress === undefined ? '' : `${localAddress}:${localPort}`);
   }
 
-  write(data: Buffer): boolean {
-    this.#cluster.stats.upstream_cx_tx_bytes_total.inc(data.length);
-    return this.#socket!.write(data);
+  onConnectFailed(failure: ConnectFailure, reason: string): void {
+    this.#connecting = undefined;
+    const { stats } = this.#cluster;
+    this.#leavePending();
+    stats.upstream_rq_pending_failure_eject.inc();
+    stats.upstream_cx_connect_fail.inc();
+    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    this.#endpoint.counts.cxConnectFail++;
+    this.#release(failure === 'CONNECT_TIMEOUT');
+    this.#handler.onFailed(failure, reason);
   }
 
-  endSending(): void {
-    if (this.#socket?.writableEnded === false) this.#socket.end();
+  // --- receiving
+
+  onBytes(bytes: Buffer): boolean {
+    const settled = this.#received(bytes);
+    if (!this.#handler.settles) return settled;
+    if (settled) this.#reader.settle();
+    else this.#reader.lend();
+    return settled;
+  }
+
+  #received(data: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#cluster.stats.upstream_cx_rx_bytes_total.inc(data.length);
+    return this.#handler.onData(data);
   }
 
   pause(): void {
@@ -110,35 +185,105 @@ class UpstreamRelay implements Relay {
   }
 
   resume(): void {
+    if (this.#handler.settles) this.#reader.settle();
     this.#socket?.resume();
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#connecting?.giveUp();
-    this.#release();
-    // What was written still goes out; what comes is not read any more.
+  // --- sending
+
+  write(data: Buffer): boolean {
+    const outlet = this.#outlet!;
+    outlet.write(data);
+    return !outlet.full;
+  }
+
+  onOutletDrain(): void {
+    if (!this.#closed) this.#handler.onDrain();
+  }
+
+  get waits(): boolean {
+    return this.#socket !== undefined && this.#socket.writableLength > 0;
+  }
+
+  endSending(): void {
+    if (this.#sendingEnded || this.#socket === undefined) return;
+    this.#sendingEnded = true;
+    this.#socket.end();
+  }
+
+  // --- the end
+
+  close(how: RelayClose = 'now'): void {
     const socket = this.#socket;
+    if (this.#closed) {
+      if (how === 'now' || how === 'reset') socket?.destroy();
+      return;
+    }
+    if (this.#connecting !== undefined) {
+      this.#connecting.giveUp();
+      this.#leavePending();
+      this.#cluster.stats.upstream_rq_cancelled.inc();
+    }
+    this.#release(how !== 'ended');
     if (socket === undefined) return;
-    if (this.receivingEnded && !socket.writableFinished) socket.end(() => socket.destroy());
+    if (how === 'flush' || how === 'ended') this.#flush(socket);
+    else if (how === 'reset') resetSocket(socket);
     else socket.destroy();
   }
 
-  #onGone(): void {
-    if (this.#closed) return;
-    this.#release();
-    this.#socket?.destroy();
-    this.#handler.onClosed();
+  #flush(socket: Duplex): void {
+    this.endSending();
+    socket.once('close', () => this.#handler.onFlushed?.());
+    // With both directions ended the socket goes by itself.
+    if (!this.receivingEnded) socket.once('finish', () => socket.destroy());
   }
 
-  #release(): void {
+  #onGone(errorCode: string | undefined): void {
     if (this.#closed) return;
+    this.#release(false);
+    this.#socket!.destroy();
+    // After its FIN a reset says no more than that it does not read either.
+    this.#handler.onClosed(errorCode === 'ECONNRESET' && !this.receivingEnded ? 'reset' : 'closed');
+  }
+
+  #leavePending(): void {
+    this.#cluster.breaker.pending.release();
+    this.#cluster.stats.upstream_rq_pending_active.add(-1);
+  }
+
+  /** @param local whether the end came from here. */
+  #release(local: boolean): void {
     this.#closed = true;
     this.#endpoint.tunnels.delete(this);
-    this.#endpoint.counts.cxActive--;
+    const { counts } = this.#endpoint;
+    counts.cxActive--;
     this.#cluster.breaker.connections.release();
     const { stats } = this.#cluster;
     stats.upstream_cx_active.add(-1);
     stats.upstream_cx_destroy.inc();
+    (local ? stats.upstream_cx_destroy_local : stats.upstream_cx_destroy_remote).inc();
+    if (this.#socket === undefined) return;
+    if (this.#handler.countsAsRequest) {
+      counts.rqActive--;
+      stats.upstream_rq_active.add(-1);
+    }
+    stats.upstream_cx_destroy_with_active_rq.inc();
+    (local
+      ? stats.upstream_cx_destroy_local_with_active_rq
+      : stats.upstream_cx_destroy_remote_with_active_rq
+    ).inc();
+    stats.upstream_cx_length_ms.record(this.#deps.clock.nowMs() - this.#startMs);
   }
+}
+
+/** Ends a connection with RST, or at once where it is none of TCP's own. */
+export function resetSocket(socket: Duplex): void {
+  const plain = socket as Socket & { readonly encrypted?: boolean };
+  if (
+    typeof plain.resetAndDestroy === 'function' &&
+    plain.encrypted !== true &&
+    plain.remotePort !== undefined
+  ) {
+    plain.resetAndDestroy();
+  } else socket.destroy();
 }

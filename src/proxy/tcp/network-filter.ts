@@ -1,0 +1,18 @@
+/** What stands before `tcp_proxy` in a filter chain and may prepare its choice. */
+import type { AccessRecord } from '#observe/access-record.ts';
+import type { ConnectionFilter } from '../filter/contract.ts';
+import type { FilterState } from './filter-state.ts';
+
+/** A connection before its cluster is chosen. */
+export interface NetworkConnection extends AccessRecord {
+  readonly state: FilterState;
+  /** Goes on after a filter said `'wait'`. Nothing happens when the connection has ended. */
+  proceed(): void;
+  /** Ends the connection after a filter said `'wait'`. @param flag Envoy's response flag */
+  refuse(flag: string, details: string): void;
+}
+
+export interface NetworkFilter extends ConnectionFilter {
+  /** A connection came. */
+  onConnection?(connection: NetworkConnection): 'wait' | undefined;
+}

@@ -1,0 +1,91 @@
+/** The network filters that end a chain without HTTP, in force: `tcp_proxy`, `echo`, `direct_response`. */
+import type { Duplex } from 'node:stream';
+import type { Clock } from '#core/clock.ts';
+import type { Random } from '#core/random.ts';
+import type { AccessRecord } from '#observe/access-record.ts';
+import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { DataPathDeps } from '../data-path-deps.ts';
+import { openLogs } from '../hcm/access-log-settings.ts';
+import type { DownstreamFacts } from '../hcm/runtime.ts';
+import { TcpConnection, type TcpRuntime } from './connection.ts';
+import { serveDirectResponse } from './direct-response.ts';
+import { serveEcho } from './echo.ts';
+import type { RelayDeps } from './relay.ts';
+import type { TcpSettings } from './settings.ts';
+import { createTcpStats } from './stats.ts';
+
+/** What ends a chain without HTTP. */
+export type TcpTerminalSettings =
+  | TcpSettings
+  | { readonly kind: 'echo' }
+  | { readonly kind: 'direct-response'; readonly response: Buffer };
+
+export interface TcpTerminalDeps extends DataPathDeps, RelayDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  cluster(name: string): ClusterRuntime | undefined;
+}
+
+/** A connection that is served. */
+export interface ServedConnection {
+  /** Ends when idle: which one without HTTP is, nobody can say. */
+  drain(): void;
+  /** Ends it now. */
+  destroy(): void;
+}
+
+export interface TcpTerminal {
+  /** @param socket plain, or with TLS around it. */
+  serve(socket: Duplex, facts: DownstreamFacts): ServedConnection;
+  /** Whether connections that look at it are to be closed. */
+  setDraining(draining: boolean): void;
+}
+
+/**
+ * @param onRecord gets the record of each connection when it has ended.
+ * @throws the system's error where a log cannot be opened.
+ */
+export function createTcpTerminal(
+  settings: TcpTerminalSettings,
+  onRecord: (record: AccessRecord) => void,
+  deps: TcpTerminalDeps,
+): TcpTerminal {
+  switch (settings.kind) {
+    case 'echo':
+      return plainTerminal((socket, facts) => serveEcho(socket, facts, deps.clock, onRecord));
+    case 'direct-response':
+      return plainTerminal((socket, facts) =>
+        serveDirectResponse(socket, facts, settings.response, deps.clock, onRecord),
+      );
+    default:
+      return proxyTerminal(settings, onRecord, deps);
+  }
+}
+
+function plainTerminal(serve: TcpTerminal['serve']): TcpTerminal {
+  return { serve, setDraining() {} };
+}
+
+function proxyTerminal(
+  settings: TcpSettings,
+  onRecord: (record: AccessRecord) => void,
+  deps: TcpTerminalDeps,
+): TcpTerminal {
+  const runtime: TcpRuntime = {
+    settings,
+    clock: deps.clock,
+    wheel: deps.wheel,
+    random: deps.random,
+    connecting: deps,
+    writeLog: openLogs(settings.logs, deps),
+    stats: createTcpStats(deps.metrics, settings.statPrefix),
+    draining: false,
+    cluster: (name) => deps.cluster(name),
+  };
+  return {
+    serve: (socket, facts) => new TcpConnection(socket, facts, runtime, onRecord),
+    setDraining(draining) {
+      runtime.draining = draining;
+    },
+  };
+}
