@@ -24,19 +24,24 @@ export interface ProxyChild {
  * Starts it with `bootstrap` as its file; killed when the test ends, if it has not ended before.
  *
  * @param nodeFlags stand before the program.
+ * @param openFiles how many files it may have open; 0: as many as this process.
  */
 export function startProxyChild(
   t: Pick<TestContext, 'after'>,
   bootstrap: string,
   flags: readonly string[] = [],
   nodeFlags: readonly string[] = [],
+  openFiles = 0,
 ): ProxyChild {
   const folder = tempDir(t);
   const config = join(folder, 'bootstrap.yaml');
   const addressFile = join(folder, 'admin');
   writeFileSync(config, bootstrap);
   const args = [...nodeFlags, program, 'proxy', '-c', config, '--admin-address-path', addressFile, ...flags];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const limited = ['-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath, ...args];
+  const child = spawn(openFiles === 0 ? process.execPath : 'sh', openFiles === 0 ? args : limited, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
   const ended = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
