@@ -38,7 +38,7 @@ async function leaf(): Promise<CertificateWithKey> {
   return issueWithNewKey(issuer, { id }, validity);
 }
 
-function tlsSocket({ certificatePem, privateKeyPem }: CertificateWithKey): object {
+function tlsSocket({ certificatePem, privateKeyPem }: CertificateWithKey): Readonly<Record<string, unknown>> {
   return {
     transport_socket: {
       name: 'tls',

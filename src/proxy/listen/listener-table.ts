@@ -6,8 +6,8 @@ import type { ListenerStatus, StagedListener } from '../contract.ts';
 import type { BindAddress } from './bind-address.ts';
 import { drainWithin } from './drain.ts';
 import { type ListenerDeps, ListenerRuntime } from './listener.ts';
+import { type Accept, type ListeningSocket, openSocket, socketKey } from './listening-socket.ts';
 import type { ListenerSettings } from './settings.ts';
-import { type Accept, type ListeningSocket, SocketTable } from './socket-table.ts';
 import { createTableStats, type TableStats } from './table-stats.ts';
 
 interface ActiveListener {
@@ -22,7 +22,6 @@ export class ListenerTable {
   readonly #deps: ListenerDeps;
   readonly #active = new Map<string, ActiveListener>();
   readonly #draining = new Set<ActiveListener>();
-  readonly #sockets: SocketTable;
   readonly #stats: TableStats;
   readonly #drainTimeMs: number;
   /** By address, for connections that are handed over. */
@@ -31,7 +30,6 @@ export class ListenerTable {
 
   constructor(deps: Omit<ListenerDeps, 'listenerAt'>) {
     this.#deps = { ...deps, listenerAt: (ip, port) => this.#listenerAt(ip, port) };
-    this.#sockets = new SocketTable((deps.thread?.count ?? 1) > 1);
     this.#stats = createTableStats(deps);
     this.#drainTimeMs = deps.drainTimeMs ?? DRAIN_MS;
   }
@@ -83,15 +81,18 @@ export class ListenerTable {
       runtime.close();
     };
     const addresses: string[] = [];
+    /** What the version before has open. */
+    const inherited = [...(this.#active.get(settings.name)?.sockets ?? [])];
     try {
       for (const [i, asked] of settings.addresses.entries()) {
         const address = withPort(asked, ports[i]);
-        const known = this.#inherited(settings.name, address);
-        if (!settings.binds || (known === undefined && this.#isElsewhere(address))) {
+        if (!settings.binds || this.#isElsewhere(address)) {
           addresses.push(settings.binds ? '' : address.text);
           continue;
         }
-        this.#checkFree(settings.name, address);
+        const known = inherited.find(({ key }) => key === socketKey(address));
+        if (known !== undefined) inherited.splice(inherited.indexOf(known), 1);
+        else this.#checkFree(settings.name, address);
         const socket = known ?? (await this.#open(settings, address, runtime));
         if (known === undefined) opened.push(socket);
         bound.push({ address, socket });
@@ -113,21 +114,13 @@ export class ListenerTable {
     address: BindAddress,
     runtime: ListenerRuntime,
   ): Promise<ListeningSocket> {
-    const { backlog, reusePort, bufferLimitBytes, name } = settings;
+    const { backlog, bufferLimitBytes, name } = settings;
+    const reusePort = settings.reusePort || (this.#deps.thread?.count ?? 1) > 1;
     const onError = (error: Error): void => {
       this.#deps.log.warn('listen.not-accepted', { listener: name, error: error.message });
     };
-    return this.#sockets.listen(
-      address,
-      { backlog, reusePort, bufferLimitBytes, onError },
-      acceptor(address, runtime),
-    );
-  }
-
-  /** The socket that the version before has open. */
-  #inherited(name: string, address: BindAddress): ListeningSocket | undefined {
-    const open = this.#sockets.get(address);
-    return this.#active.get(name)?.sockets.find((socket) => socket === open);
+    const options = { backlog, reusePort, bufferLimitBytes, onError };
+    return openSocket(address, options, acceptor(address, runtime));
   }
 
   /** Of a path in the file system there is one socket, which the first thread has. */
@@ -137,10 +130,9 @@ export class ListenerTable {
 
   /** With `SO_REUSEPORT` two listeners could share a port without a word of the system. */
   #checkFree(name: string, address: BindAddress): void {
-    const open = this.#sockets.get(address);
-    if (open === undefined) return;
+    if (address.kind === 'tcp' && address.port === 0) return;
     for (const [other, { sockets }] of this.#active) {
-      if (other !== name && sockets.includes(open)) {
+      if (other !== name && sockets.some(({ key }) => key === socketKey(address))) {
         throw new Error(`has duplicate address '${address.text}' as existing listener '${other}'`);
       }
     }

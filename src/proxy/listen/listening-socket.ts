@@ -1,4 +1,4 @@
-/** Listening sockets by address: they outlive the listener that opened them when another takes over. */
+/** Opens listening sockets, which outlive the listener that opened them when another takes over. */
 import { chmodSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { hostPort } from '../cluster/assignment.ts';
@@ -8,6 +8,8 @@ import type { BindAddress } from './bind-address.ts';
 export type Accept = (socket: Socket, path: string) => void;
 
 export interface ListeningSocket {
+  /** Equal for addresses that one socket can serve. */
+  readonly key: string;
   /** As bound. */
   readonly address: string;
   /** Who gets the next connection. */
@@ -23,48 +25,32 @@ export interface SocketOptions {
   onError(error: Error): void;
 }
 
-export class SocketTable {
-  readonly #open = new Map<string, ListeningSocket>();
-  readonly #shared: boolean;
-
-  /** @param shared whether other threads listen on the same ports (`SO_REUSEPORT`). */
-  constructor(shared: boolean) {
-    this.#shared = shared;
-  }
-
-  get(address: BindAddress): ListeningSocket | undefined {
-    return this.#open.get(keyOf(address));
-  }
-
-  /** Rejects with the system's error where the address cannot be bound. */
-  async listen(address: BindAddress, options: SocketOptions, accept: Accept): Promise<ListeningSocket> {
-    const key = keyOf(address);
-    const { bufferLimitBytes: limit, backlog, onError } = options;
-    const server = createServer({
-      noDelay: true,
-      allowHalfOpen: true,
-      ...(limit === undefined ? {} : { highWaterMark: limit }),
-    });
-    const opened: ListeningSocket = {
-      address: '',
-      accept,
-      close: () => {
-        if (this.#open.get(key) === opened) this.#open.delete(key);
-        server.close();
-      },
-    };
-    const path = address.kind === 'pipe' ? address.path : '';
-    server.on('connection', (socket) => opened.accept(socket, path));
-    const reusePort = options.reusePort || this.#shared;
-    await listening(server, { ...whereOf(address, reusePort), backlog }, onError);
-    if (address.kind === 'pipe' && address.mode !== 0) chmodSync(address.path, address.mode);
-    (opened as { address: string }).address = path === '' ? addressOf(server) : path;
-    if (address.kind === 'pipe' || address.port !== 0) this.#open.set(key, opened);
-    return opened;
-  }
+/** Rejects with the system's error where the address cannot be bound. */
+export async function openSocket(
+  address: BindAddress,
+  { bufferLimitBytes: limit, backlog, reusePort, onError }: SocketOptions,
+  accept: Accept,
+): Promise<ListeningSocket> {
+  const server = createServer({
+    noDelay: true,
+    allowHalfOpen: true,
+    ...(limit === undefined ? {} : { highWaterMark: limit }),
+  });
+  const path = address.kind === 'pipe' ? address.path : '';
+  const opened: ListeningSocket = {
+    key: socketKey(address),
+    address: '',
+    accept,
+    close: () => void server.close(),
+  };
+  server.on('connection', (socket) => opened.accept(socket, path));
+  await listening(server, { ...whereOf(address, reusePort), backlog }, onError);
+  if (address.kind === 'pipe' && address.mode !== 0) chmodSync(address.path, address.mode);
+  (opened as { address: string }).address = path === '' ? addressOf(server) : path;
+  return opened;
 }
 
-function keyOf(address: BindAddress): string {
+export function socketKey(address: BindAddress): string {
   return address.kind === 'tcp' && address.dualStack ? `${address.text} and IPv4` : address.text;
 }
 
