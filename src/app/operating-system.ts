@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { canDuplicateDescriptors, duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { canAskOriginalDestination, originalDestination } from '#host/original-destination.ts';
 import type { DataReader } from '#proxy/apply/secret-material.ts';
 import type { DataPathDeps } from '#proxy/data-path-deps.ts';
@@ -13,9 +14,10 @@ export const dataReader: DataReader = {
 };
 
 /** What only some systems can be asked. */
-export const systemCalls: Pick<DataPathDeps, 'originalDestination'> = canAskOriginalDestination()
-  ? { originalDestination }
-  : {};
+export const systemCalls: Pick<DataPathDeps, 'originalDestination' | 'duplicateDescriptor'> = {
+  ...(canAskOriginalDestination() ? { originalDestination } : {}),
+  ...(canDuplicateDescriptors() ? { duplicateDescriptor } : {}),
+};
 
 /** Addresses of a host name by the resolver of the system; `family` 0 is any. */
 export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<string[]> {

@@ -1,4 +1,5 @@
 /** What the data path is given from outside: time, chance, figures and the files it writes to. */
+import type { Socket } from 'node:net';
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
@@ -47,6 +48,8 @@ export interface DataPathDeps {
   environment(name: string): string | undefined;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */
   readonly originalDestination?: OriginalDestination;
+  /** A second descriptor of a socket, which belongs to who asked; absent where the system cannot be asked. */
+  duplicateDescriptor?(socket: Socket): number | undefined;
   /** How many downstream connections there may be; absent: any number. */
   readonly connectionLimits?: ConnectionLimits;
   /** How long connections of what was replaced or removed may go on; absent: 10 minutes. */

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { systemClock } from '#core/clock.ts';
 import { formatProblem } from '#core/problem.ts';
 import { systemRandom } from '#core/random.ts';
+import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
@@ -54,6 +55,7 @@ export async function startDataPath(
     readFile: () => assert.fail('no files here'),
     environment: () => undefined,
     originalDestination: () => undefined,
+    duplicateDescriptor,
     ...more,
   });
   t.after(() => dataPath.close());

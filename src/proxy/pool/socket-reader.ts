@@ -3,6 +3,7 @@
  * read: `onread` of `net.connect`, which accepted sockets do not have.
  */
 import type { OnReadOpts } from 'node:net';
+import { bytesOfSize, giveBuffer, largestSize, takeBuffer } from './read-buffers.ts';
 
 /** Whose bytes they are. */
 export interface ByteTaker {
@@ -10,32 +11,31 @@ export interface ByteTaker {
   onBytes(bytes: Buffer): boolean;
 }
 
-/** What is read mostly fits in it. */
-const SMALL_BYTES = 16 * 1024;
-/** For a connection on which more comes at once. */
-const LARGE_BYTES = 128 * 1024;
-/** Large buffers that are kept for the next who needs one. */
-const MAX_SPARE = 32;
-/** Reads in a row that would have fitted into a small one, after which a large one is given back. */
+/** Reads in a row that would have fitted into a smaller buffer, after which one is taken. */
 const PATIENCE = 16;
-
-const spareSmall: Buffer[] = [];
-const spareLarge: Buffer[] = [];
+/** Reads in a row that filled a buffer of this size, after which a larger one is taken. */
+const FULL_READS: readonly number[] = [1, 8];
+/** What one read takes at most, where nobody says more. */
+const MAX_BYTES = 128 * 1024;
 
 export class SocketReader {
   /** Set once the connection is made. */
   taker: ByteTaker | undefined;
   readonly onread: OnReadOpts;
+  readonly #maxSize: number;
+  #size = 0;
   #buffer: Buffer;
   #isFresh = true;
-  #large = false;
+  #fullReads = 0;
   #smallReads = 0;
   /** Buffers that are still read from, until {@link SocketReader.settle}. */
   #lent: Buffer[] | undefined;
   #lending = false;
 
-  constructor() {
-    this.#buffer = spareSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES);
+  /** @param maxBytes what one read takes at most, 16 KiB and up. */
+  constructor(maxBytes: number = MAX_BYTES) {
+    this.#maxSize = largestSize(maxBytes);
+    this.#buffer = takeBuffer(0);
     this.onread = {
       buffer: () => this.#next(),
       callback: (bytes) => this.#onRead(bytes),
@@ -45,7 +45,7 @@ export class SocketReader {
   /** Asked for after each read, and once before. */
   #next(): Buffer {
     if (!this.#isFresh) {
-      this.#buffer = (this.#large ? spareLarge : spareSmall).pop() ?? allocate(this.#large);
+      this.#buffer = takeBuffer(this.#size);
       this.#isFresh = true;
     }
     return this.#buffer;
@@ -54,21 +54,38 @@ export class SocketReader {
   #onRead(bytes: number): boolean {
     const buffer = this.#buffer;
     const free = this.taker?.onBytes(bytes === buffer.length ? buffer : buffer.subarray(0, bytes)) ?? false;
-    const wasLarge = this.#large;
-    if (bytes > SMALL_BYTES / 2) {
-      this.#large = this.#large || bytes === buffer.length;
-      this.#smallReads = 0;
-    } else if (this.#large && ++this.#smallReads > PATIENCE) this.#large = false;
-    if (free && this.#large === wasLarge) return true;
+    const before = this.#size;
+    this.#learn(bytes, buffer.length);
+    if (free && this.#size === before) return true;
     if (!free && this.#lending) {
       this.#lending = false;
       this.#lent ??= [];
       this.#lent.push(buffer);
     }
     // Whoever still refers to the buffer keeps it; else another connection gets it.
-    if (free) this.#giveBack(buffer, wasLarge);
+    if (free) giveBuffer(buffer);
     this.#isFresh = false;
     return true;
+  }
+
+  /** The size of the next buffer, from how much came. */
+  #learn(bytes: number, room: number): void {
+    const size = this.#size;
+    if (bytes === room) {
+      this.#smallReads = 0;
+      if (size < this.#maxSize && ++this.#fullReads >= FULL_READS[size]!) {
+        this.#size++;
+        this.#fullReads = 0;
+      }
+      return;
+    }
+    this.#fullReads = 0;
+    if (size === 0) return;
+    if (bytes > bytesOfSize(size - 1) / 2) this.#smallReads = 0;
+    else if (++this.#smallReads > PATIENCE) {
+      this.#size--;
+      this.#smallReads = 0;
+    }
   }
 
   /** Said while bytes are taken: they are still referred to, but {@link SocketReader.settle} will come. */
@@ -81,22 +98,13 @@ export class SocketReader {
     const lent = this.#lent;
     if (lent === undefined) return;
     this.#lent = undefined;
-    for (const buffer of lent) this.#giveBack(buffer, buffer.length === LARGE_BYTES);
+    for (const buffer of lent) giveBuffer(buffer);
   }
 
   /** The socket is closed: what it would have read into is for others. */
   done(): void {
     this.settle();
-    if (this.#isFresh) this.#giveBack(this.#buffer, this.#buffer.length === LARGE_BYTES);
+    if (this.#isFresh) giveBuffer(this.#buffer);
     this.#isFresh = false;
   }
-
-  #giveBack(buffer: Buffer, large: boolean): void {
-    const spare = large ? spareLarge : spareSmall;
-    if (spare.length < MAX_SPARE) spare.push(buffer);
-  }
-}
-
-function allocate(large: boolean): Buffer {
-  return Buffer.allocUnsafeSlow(large ? LARGE_BYTES : SMALL_BYTES);
 }

@@ -49,7 +49,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
       },
       onFailed: (failure, reason) =>
         client.onPoolFailure(failure === 'TOO_MANY_WAITING' ? 'OVERLOADED' : failure, reason),
-      settles: false,
+      dataIsOut: undefined,
       countsAsRequest: false,
       onData: (data) => {
         this.#handler?.onResponseData(data);

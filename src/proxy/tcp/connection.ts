@@ -16,6 +16,7 @@ import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import { hashConnection } from './connection-hash.ts';
 import { FilterState, stateKeys } from './filter-state.ts';
+import { type DuplicateDescriptor, Inlet, type InletHandler } from './inlet.ts';
 import type { NetworkConnection } from './network-filter.ts';
 import { Outlet, type OutletOwner } from './outlet.ts';
 import {
@@ -39,6 +40,7 @@ export interface TcpRuntime {
   readonly connecting: RelayDeps;
   readonly writeLog: WriteLog;
   readonly stats: TcpStats;
+  readonly duplicateDescriptor: DuplicateDescriptor | undefined;
   /** Whether connections that look at it are to be closed. */
   draining: boolean;
   cluster(name: string): ClusterRuntime | undefined;
@@ -61,11 +63,10 @@ type DownstreamClose = 'flush' | 'now' | 'reset';
 
 export class TcpConnection
   extends TrafficRecord
-  implements TimerOwner, ConnectionFacts, RelayHandler, OutletOwner, NetworkConnection
+  implements TimerOwner, ConnectionFacts, RelayHandler, InletHandler, OutletOwner, NetworkConnection
 {
   cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
-  readonly settles = true;
   readonly countsAsRequest = true;
   readonly state: FilterState = new FilterState();
 
@@ -73,6 +74,7 @@ export class TcpConnection
   readonly #facts: DownstreamFacts;
   readonly #runtime: TcpRuntime;
   readonly #onClose: (connection: TcpConnection) => void;
+  readonly #inlet: Inlet;
   readonly #outlet: Outlet;
   #relay: Relay | undefined;
   #idleTimer: Timer | undefined;
@@ -106,10 +108,9 @@ export class TcpConnection
     const { settings, stats, wheel } = runtime;
     stats.downstream_cx_total.inc();
     this.#outlet = new Outlet(socket, settings.bufferLimitBytes, this, stats.downstream_cx_tx_bytes_total);
-    socket.on('data', (data: Buffer) => this.#onData(data));
+    this.#inlet = new Inlet(socket, this, settings.bufferLimitBytes, runtime.duplicateDescriptor);
     // Nothing is read before there is somewhere to send it, unless the configuration says how much.
     if (settings.maxEarlyBytes < 0) socket.pause();
-    socket.on('end', () => this.#onDownstreamEnd());
     socket.on('error', () => this.#onDownstreamGone('reset'));
     socket.on('close', () => this.#onDownstreamGone('now'));
     if (settings.maxDurationMs > 0) {
@@ -262,7 +263,11 @@ export class TcpConnection
 
   // --- downstream to upstream
 
-  #onData(data: Buffer): void {
+  get receivedIsOut(): boolean {
+    return this.#relay === undefined ? this.#ended : !this.#relay.waits;
+  }
+
+  onReceived(data: Buffer): void {
     if (this.#ended) return;
     const { stats } = this.#runtime;
     this.bytesReceived += data.length;
@@ -291,7 +296,7 @@ export class TcpConnection
     if (this.#held) return;
     this.#held = true;
     this.#runtime.stats.downstream_flow_control_paused_reading_total.inc();
-    this.#socket.pause();
+    this.#inlet.pause();
   }
 
   #release(): void {
@@ -299,7 +304,7 @@ export class TcpConnection
       this.#held = false;
       this.#runtime.stats.downstream_flow_control_resumed_reading_total.inc();
     }
-    this.#socket.resume();
+    this.#inlet.resume();
   }
 
   onDrain(): void {
@@ -308,7 +313,7 @@ export class TcpConnection
     this.#release();
   }
 
-  #onDownstreamEnd(): void {
+  onReceivedAll(): void {
     this.#downstreamEnded = true;
     if (this.#ended) return;
     if (!this.#open) {
@@ -339,6 +344,10 @@ export class TcpConnection
   }
 
   // --- upstream to downstream
+
+  get dataIsOut(): boolean {
+    return this.#socket.writableLength === 0;
+  }
 
   onData(data: Buffer): boolean {
     this.#touch();
@@ -374,6 +383,10 @@ export class TcpConnection
     this.#finish(end === 'reset' ? 'reset' : 'flush', 'now');
   }
 
+  onReceivingFailed(): void {
+    this.#onDownstreamGone('reset');
+  }
+
   #onDownstreamGone(how: RelayClose): void {
     if (!this.#ended) this.#finish('now', how);
     this.#checkClosed();
@@ -406,11 +419,13 @@ export class TcpConnection
     this.#relay?.close(upstream);
     if (!this.#upstreamFlushes) this.#relay = undefined;
     const socket = this.#socket;
+    this.#inlet.close();
     if (downstream === 'reset') resetSocket(socket);
     else if (downstream === 'now') socket.destroy();
     else {
       // What comes is not read any more; with both directions ended the socket goes by itself.
-      if (!this.#downstreamEnded) socket.once('finish', () => socket.destroy());
+      const goes = this.#downstreamEnded && !this.#inlet.isSwift;
+      if (!goes) socket.once('finish', () => socket.destroy());
       if (!socket.writableEnded) socket.end();
       else if (socket.writableFinished) socket.destroy();
     }

@@ -30,8 +30,11 @@ export interface RelayHandler {
   onClosed(end: RelayEnd): void;
   /** After `close` with what was written still on its way: all is out, or lost. */
   onFlushed?(): void;
-  /** Whether nothing refers to any data any more when `onData` says so, or {@link Relay.resume} is called. */
-  readonly settles: boolean;
+  /**
+   * Whether nothing refers to any data it was given any more; undefined where nobody knows of data given
+   * before. Nothing does when it calls {@link Relay.resume}.
+   */
+  readonly dataIsOut: boolean | undefined;
   /** Whether the connection counts as a request of its cluster: not where one of HTTP is counted. */
   readonly countsAsRequest: boolean;
 }
@@ -87,7 +90,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     this.#handler = handler;
     this.#deps = deps;
     this.#startMs = deps.clock.nowMs();
-    this.#reader = new SocketReader();
+    this.#reader = new SocketReader(cluster.settings.bufferLimitBytes);
     if (!this.#takePlaces()) return;
     const { stats } = cluster;
     stats.upstream_cx_total.inc();
@@ -167,11 +170,14 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   // --- receiving
 
   onBytes(bytes: Buffer): boolean {
-    const settled = this.#received(bytes);
-    if (!this.#handler.settles) return settled;
-    if (settled) this.#reader.settle();
-    else this.#reader.lend();
-    return settled;
+    const handler = this.#handler;
+    const reader = this.#reader;
+    if (handler.dataIsOut === true) reader.settle();
+    const free = this.#received(bytes);
+    const isOut = handler.dataIsOut;
+    if (isOut === true) reader.settle();
+    else if (isOut === false) reader.lend();
+    return free;
   }
 
   #received(data: Buffer): boolean {
@@ -185,7 +191,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   }
 
   resume(): void {
-    if (this.#handler.settles) this.#reader.settle();
+    if (this.#handler.dataIsOut !== undefined) this.#reader.settle();
     this.#socket?.resume();
   }
 

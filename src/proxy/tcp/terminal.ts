@@ -79,6 +79,7 @@ function proxyTerminal(
     connecting: deps,
     writeLog: openLogs(settings.logs, deps),
     stats: createTcpStats(deps.metrics, settings.statPrefix),
+    duplicateDescriptor: deps.duplicateDescriptor,
     draining: false,
     cluster: (name) => deps.cluster(name),
   };
