@@ -107,7 +107,7 @@ class RunningProxy implements ProxyProcess {
   readonly metrics = new Metrics();
   readonly dataPath: DataPath;
   adminAddress: string | undefined;
-  readonly #options: ProxyProcessOptions;
+  #options: ProxyProcessOptions;
   readonly #serving: Serving;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
@@ -130,6 +130,7 @@ class RunningProxy implements ProxyProcess {
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
+      overload: settings.overload,
       drainTimeMs: options.drainTimeMs,
     });
     this.dataPath = this.#serving.dataPath;
@@ -168,6 +169,8 @@ class RunningProxy implements ProxyProcess {
     this.#settled();
     this.#intervals = setInterval(() => this.metrics.endInterval(), settings.statsFlushIntervalMs).unref();
     this.#endGuard = surviveExceptions(this.metrics, log);
+    const { bootstrap } = this.#options.loaded;
+    this.#options = { ...this.#options, loaded: { bootstrap, locate: unplaced, place: unplaced } };
     this.#endTrim = trimHeap();
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
@@ -328,6 +331,11 @@ class RunningProxy implements ProxyProcess {
       );
     await Promise.all(inbound.map(({ name }) => this.#configuration.removeListener(name)));
   }
+}
+
+/** Places in the text are asked for while it starts only; the text is not kept. */
+function unplaced(problem: Problem): Problem {
+  return problem;
 }
 
 /** For the log and for people: one line each. */

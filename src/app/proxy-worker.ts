@@ -14,6 +14,7 @@ import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
+import { watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
@@ -47,6 +48,7 @@ serveMain({
     nodeCluster,
     drainTimeMs: data.drainTimeMs,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
+    overload: watchMemory(data.overload, metrics, log),
     ...dataReader,
     ...systemCalls,
     thread,

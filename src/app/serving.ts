@@ -9,8 +9,10 @@ import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
+import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import { connectionFigures, connectionLimits } from './connection-limits.ts';
+import { watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
@@ -30,6 +32,8 @@ export interface ServingOptions {
   readonly nodeCluster: string;
   readonly logFlushIntervalMs: number | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
+  /** Absent: the default. */
+  readonly overload?: OverloadSettings | undefined;
   /** Of connections of what was replaced or removed. */
   readonly drainTimeMs: number;
 }
@@ -43,7 +47,7 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { threads, metrics, secrets, log, nodeCluster, logFlushIntervalMs, drainTimeMs } = options;
+  const { threads, metrics, secrets, log, nodeCluster, logFlushIntervalMs, drainTimeMs, overload } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
   const local = createDataPath({
@@ -59,6 +63,7 @@ export function createServing(options: ServingOptions): Serving {
     nodeCluster,
     drainTimeMs,
     connectionLimits: connectionLimits(connections),
+    overload: watchMemory(overload, metrics, log),
     ...dataReader,
     ...systemCalls,
   });
@@ -82,6 +87,7 @@ export function createServing(options: ServingOptions): Serving {
         drainTimeMs,
         connections,
         connectionCount,
+        overload,
       }),
   });
   const reopenLogs = (): void => {

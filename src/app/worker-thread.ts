@@ -1,5 +1,6 @@
 /** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
 import type { ConnectionFigures } from './connection-limits.ts';
 
@@ -15,6 +16,7 @@ export interface ProxyWorkerData {
   readonly connections: ConnectionFigures;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;
+  readonly overload: OverloadSettings | undefined;
 }
 
 /** In `dist/` a bundle of its own, without what only the main thread needs. */

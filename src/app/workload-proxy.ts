@@ -157,6 +157,7 @@ function processOptions(
     clusters: { kind: 'ads' },
     initialFetchTimeoutMs: INITIAL_FETCH_TIMEOUT_MS,
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
+    overload: undefined,
     connectionLimits: { process: undefined, ofListener: {} },
   };
   return {

@@ -4,8 +4,6 @@
  */
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
-import { DownstreamConnectionsConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
-import { typeUrlOf, unpackAny } from '#xds/registry.ts';
 import type { Report } from './settings.ts';
 
 export interface ConnectionLimitSettings {
@@ -18,7 +16,12 @@ export interface ConnectionLimitSettings {
 const PROCESS_KEY = 'overload.global_downstream_max_connections';
 const listenerKey = /^envoy\.resource_limits\.listener\.(.+)\.connection_limit$/;
 
-export function readConnectionLimits(bootstrap: Bootstrap, report: Report): ConnectionLimitSettings {
+/** @param maxConnections of the overload manager */
+export function readConnectionLimits(
+  bootstrap: Bootstrap,
+  maxConnections: number | undefined,
+  report: Report,
+): ConnectionLimitSettings {
   const keys = readRuntimeKeys(bootstrap);
   const ofListener: Record<string, number> = {};
   for (const [key, { value, path }] of keys) {
@@ -33,7 +36,7 @@ export function readConnectionLimits(bootstrap: Bootstrap, report: Report): Conn
   }
   const byKey = keys.get(PROCESS_KEY)?.value;
   return {
-    process: readMonitor(bootstrap, report) ?? (typeof byKey === 'number' ? byKey : undefined),
+    process: maxConnections ?? (typeof byKey === 'number' ? byKey : undefined),
     ofListener,
   };
 }
@@ -57,35 +60,4 @@ function readRuntimeKeys({
     }
   });
   return keys;
-}
-
-function readMonitor({ overloadManager: manager }: Bootstrap, report: Report): number | undefined {
-  if (manager === undefined) return undefined;
-  const at = 'overload_manager';
-  const refuse = (name: string, isSet: boolean): void => {
-    if (isSet) report(`${at}.${name}`, 'is not supported');
-  };
-  refuse('actions', manager.actions.length > 0);
-  refuse('loadshed_points', manager.loadshedPoints.length > 0);
-  refuse('buffer_factory_config', manager.bufferFactoryConfig !== undefined);
-  if (manager.refreshInterval !== undefined) {
-    report(`${at}.refresh_interval`, 'has no effect: connections are counted as they come', 'warning');
-  }
-  let limit: number | undefined;
-  manager.resourceMonitors.forEach(({ configType, name }, i) => {
-    const path = `${at}.resource_monitors[${i}]`;
-    const unpacked = configType.value && unpackAny(configType.value);
-    if (unpacked?.ok !== true || unpacked.schema.typeName !== DownstreamConnectionsConfigSchema.typeName) {
-      const only = typeUrlOf(DownstreamConnectionsConfigSchema);
-      report(`${path}.typed_config`, `monitor "${name}" is not supported (only ${only} is)`);
-      return;
-    }
-    const { maxActiveDownstreamConnections: max } = unpacked.message as unknown as {
-      readonly maxActiveDownstreamConnections: bigint;
-    };
-    if (max <= 0n) {
-      report(`${path}.typed_config.max_active_downstream_connections`, 'must be greater than 0');
-    } else limit = Number(max);
-  });
-  return limit;
 }

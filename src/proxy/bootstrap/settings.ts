@@ -18,6 +18,8 @@ import {
 } from '#xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { InternalListenerSchema } from '#xds/gen/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
 import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+import { Findings } from '../findings.ts';
+import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
 
 /** Where the admin interface listens. */
@@ -45,6 +47,8 @@ export interface BootstrapSettings {
   readonly clusters: ListSource | undefined;
   readonly initialFetchTimeoutMs: number;
   readonly statsFlushIntervalMs: number;
+  /** Absent: the default. */
+  readonly overload: OverloadSettings | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
 }
 
@@ -69,6 +73,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     report('node.id', 'is needed to ask a management server: set it here or with --service-node');
   }
   refuseUnsupported(bootstrap, known, report);
+  const overload = readOverloadManager(bootstrap, problems);
   const settings: BootstrapSettings = {
     admin: adminAddress(bootstrap.admin?.address, report),
     adminLogPaths: adminLogPaths(bootstrap.admin, report),
@@ -77,10 +82,23 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     clusters,
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
-    connectionLimits: readConnectionLimits(bootstrap, report),
+    overload,
+    connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
   };
   if (problems.some(({ level }) => level === 'error')) return { ok: false, problems };
   return { ok: true, value: settings, problems };
+}
+
+/** What the overload manager watches; undefined where there is none. */
+function readOverloadManager(
+  { overloadManager }: Bootstrap,
+  problems: Problem[],
+): OverloadSettings | undefined {
+  if (overloadManager === undefined) return undefined;
+  const findings = new Findings();
+  const settings = readOverload(overloadManager, 'overload_manager', findings);
+  problems.push(...findings.problems);
+  return settings;
 }
 
 export type Report = (path: string, message: string, level?: Problem['level']) => void;
