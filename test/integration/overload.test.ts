@@ -38,6 +38,15 @@ test('beyond its limit every request is answered with 503', async (t) => {
   assert.match(stats, /^overload\.memory\.pressure: \d{3,}$/m);
 });
 
+test('with reject_incoming_connections no connection is taken', async (t) => {
+  const rejecting = manager(1_000_000).replace('stop_accepting_requests', 'reject_incoming_connections');
+  const proxy = startProxyChild(t, admin + bootstrap([httpListener({ routes: direct })], []) + rejecting);
+  const port = await proxy.port('web');
+  await eventually(() => assert.rejects(fetch(`http://127.0.0.1:${port}/`)));
+  const stats = await (await proxy.admin('/stats?filter=overload_reject')).text();
+  assert.match(stats, /downstream_cx_overload_reject: [1-9]/);
+});
+
 test('below it nothing is refused', async (t) => {
   const proxy = startProxyChild(
     t,

@@ -77,7 +77,12 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     const { settings } = this;
     const stats = this.#stats;
     stats.connections_accepted_per_socket_event.record(1);
-    const { connectionLimits, nextConnectionId, clock } = this.#deps;
+    const { connectionLimits, nextConnectionId, clock, overload } = this.#deps;
+    if (overload?.rejectsConnections === true) {
+      stats.downstream_cx_overload_reject.inc();
+      refuse(socket);
+      return;
+    }
     const global = settings.ignoresGlobalLimit ? undefined : connectionLimits?.process;
     if (global !== undefined && !global.take()) {
       stats.downstream_global_cx_overflow.inc();
