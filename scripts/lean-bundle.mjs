@@ -25,6 +25,9 @@ const eagerBuiltins = [
   'timers/promises',
 ];
 
+/** Libraries that read command lines and bootstraps. */
+const forgotten = ['lib/commander.cjs', 'lib/js-yaml.cjs'];
+
 /**
  * Runs `lib/NAME.js` with the code compiled when this was built. Its `require` gives libraries of `lib/` and
  * modules of Node, most of them as something that loads the module when a property is asked for.
@@ -44,12 +47,23 @@ function requireLater(id) {
   if (eager.has(id)) return require(id);
   let stand = later.get(id);
   if (stand === undefined) {
-    let loaded;
-    stand = new Proxy({}, { get: (_, name) => (loaded ??= load(id))[name] });
+    stand = { loaded: undefined };
+    stand.proxy = new Proxy({}, { get: (_, name) => (stand.loaded ??= load(id))[name] });
     later.set(id, stand);
   }
-  return stand;
+  return stand.proxy;
 }
+// Lets go of libraries that a start needs and what follows seldom does; they can be loaded again.
+globalThis.heddleForget = () => {
+  for (const id of ${JSON.stringify(forgotten)}) {
+    const stand = later.get(id);
+    if (stand?.loaded === undefined) continue;
+    stand.loaded = undefined;
+    const name = path.join(__dirname, id);
+    module.children = module.children.filter((child) => child.filename !== name);
+    delete require.cache[name];
+  }
+};
 let cachedData;
 try {
   cachedData = fs.readFileSync(file.replace(/js$/, 'cache'));

@@ -18,6 +18,7 @@ import { LocalitySchema, NodeSchema } from '#xds/gen/envoy/config/core/v3/base_p
 import { introduce } from './introduce.ts';
 import { openLog } from './process-log.ts';
 import {
+  type ProxyProcess,
   type ProxyProcessOptions,
   problemTexts,
   startProxyProcess,
@@ -25,25 +26,35 @@ import {
   validateProxy,
 } from './proxy-process.ts';
 import type { ServingThreads } from './serving.ts';
-import { stopSignal } from './stop-signal.ts';
+import { type StopSignal, stopSignal } from './stop-signal.ts';
 
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
 export async function runProxy(options: ProxyOptions): Promise<number> {
   const threads = servingThreads(options);
   const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
-  const { value: process, problems } = prepare({ ...options, threads }, log, () => stopping.stop());
-  if (options.mode === 'validate') return validate(options, process, problems);
+  if (options.mode === 'validate')
+    return validate(
+      options,
+      prepare({ ...options, threads }, log, () => {}),
+    );
+  // What the bootstrap was read from goes with this call: it may be large, and nobody asks for it again.
+  const running = await start({ ...options, threads }, log, stopping);
+  await stopping.asked;
+  await stopInOrder(running, stopping);
+  return EXIT_OK;
+}
+
+async function start(options: Options, log: Logger, stopping: StopSignal): Promise<ProxyProcess> {
+  const { value, problems } = prepare(options, log, () => stopping.stop());
   for (const text of problemTexts(problems)) log.warn('proxy.bootstrap', { problem: text });
   warnOfFlags(options, log);
-  const started = await startProxyProcess(process);
+  const started = await startProxyProcess(value);
   for (const text of problemTexts(started.problems.filter(({ level }) => level !== 'error'))) {
     log.warn('proxy.bootstrap', { problem: text });
   }
   if (!started.ok) throw refused(started.problems);
-  await stopping.asked;
-  await stopInOrder(started.process, stopping);
-  return EXIT_OK;
+  return started.process;
 }
 
 interface Prepared {
@@ -90,12 +101,8 @@ function prepare(options: Options, log: Logger, quit: () => void): Prepared {
   return { value, problems };
 }
 
-async function validate(
-  options: ProxyOptions,
-  process: ProxyProcessOptions,
-  earlier: readonly Problem[],
-): Promise<number> {
-  const problems = [...earlier, ...(await validateProxy(process))];
+async function validate(options: ProxyOptions, { value, problems: earlier }: Prepared): Promise<number> {
+  const problems = [...earlier, ...(await validateProxy(value))];
   if (hasErrors(problems)) throw refused(problems);
   for (const text of problemTexts(problems)) console.error(text);
   console.log(`configuration '${options.configPath ?? '--config-yaml'}' OK`);

@@ -10,6 +10,8 @@ import type { Terminal } from './terminal.ts';
 export interface CliContext {
   readonly planes: Planes;
   readonly terminal: Terminal;
+  /** Runs a plane once the command line is read; resolves to the code the process ends with. */
+  run(plane: () => Promise<number>): void;
   /** Sets the code the process ends with; the first one that is not 0 stays. */
   exit(code: number): void;
 }

@@ -21,27 +21,42 @@ export interface ProgramParts {
  * @param words without the program's name, such as `['up', 'examples/bookstore']`
  * @returns the exit code; never rejects
  */
-export async function runCommandLine(
+export async function runCommandLine(words: readonly string[], parts: ProgramParts): Promise<number> {
+  try {
+    const { exitCode, plane } = await parse(words, parts);
+    return plane === undefined ? exitCode : await plane();
+  } catch (error) {
+    return explain(error, parts.terminal);
+  }
+}
+
+interface Outcome {
+  readonly exitCode: number;
+  /** Runs for as long as the process does, when what read the command line is gone. */
+  readonly plane: (() => Promise<number>) | undefined;
+}
+
+async function parse(
   words: readonly string[],
   { planes, terminal, register }: ProgramParts,
-): Promise<number> {
+): Promise<Outcome> {
   let exitCode: number = EXIT_OK;
+  let plane: Outcome['plane'];
   const context: CliContext = {
     planes,
     terminal,
+    run(chosen): void {
+      plane = chosen;
+    },
     exit(code): void {
       if (exitCode === EXIT_OK) exitCode = code;
     },
   };
-  try {
-    const program = emptyProgram(terminal);
-    await register(program, words, context);
-    if (words.length === 0) program.outputHelp();
-    else await program.parseAsync([...words], { from: 'user' });
-    return exitCode;
-  } catch (error) {
-    return explain(error, terminal);
-  }
+  const program = emptyProgram(terminal);
+  await register(program, words, context);
+  if (words.length === 0) program.outputHelp();
+  else await program.parseAsync([...words], { from: 'user' });
+  return { exitCode, plane };
 }
 
 function emptyProgram(terminal: Terminal): Command {

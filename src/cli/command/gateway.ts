@@ -10,7 +10,7 @@ export type GatewayOptions = WorkloadProxyOptions;
 
 export const command: CliCommand = {
   name: 'gateway',
-  register(program, { planes, exit }): void {
+  register(program, { planes, run }): void {
     const gateway = program
       .command('gateway')
       .summary('Run an ingress gateway')
@@ -23,9 +23,9 @@ Example:
   heddle gateway --control 127.1.0.1:15012 --root-ca root.pem --token-file token \\
     --name ingress-0 --namespace istio-system --service-account istio-ingressgateway --address 127.1.0.2`,
       )
-      .action(async (options: GatewayOptions) => {
+      .action((options: GatewayOptions) => {
         checkWorkloadProxyOptions(options);
-        exit(await planes.gateway(options));
+        run(() => planes.gateway(options));
       });
   },
 };

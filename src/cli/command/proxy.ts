@@ -52,7 +52,7 @@ const refusedFlags: readonly (readonly [flag: string, reason: string])[] = [
 
 export const command: CliCommand = {
   name: 'proxy',
-  register(program, { planes, exit }): void {
+  register(program, { planes, run }): void {
     const proxy = program
       .command('proxy')
       .summary("Run an Envoy bootstrap file, with Envoy's flags")
@@ -71,9 +71,9 @@ Examples:
 
 Exit codes: 0 stopped in order or valid, 1 could not run, 64 wrong flags, 65 the bootstrap is not valid.`,
       )
-      .action(async (options: ProxyOptions & Record<string, unknown>) => {
+      .action((options: ProxyOptions & Record<string, unknown>) => {
         refuse(options);
-        exit(await planes.proxy(options));
+        run(() => planes.proxy(options));
       });
   },
 };

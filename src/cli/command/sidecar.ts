@@ -10,7 +10,7 @@ export type SidecarOptions = WorkloadProxyOptions;
 
 export const command: CliCommand = {
   name: 'sidecar',
-  register(program, { planes, exit }): void {
+  register(program, { planes, run }): void {
     const sidecar = program
       .command('sidecar')
       .summary('Run the proxy of one workload instance')
@@ -25,9 +25,9 @@ Example:
   heddle sidecar --control 127.1.0.1:15012 --root-ca root.pem --token-file token \\
     --name reviews-v1-0 --service-account reviews --address 127.1.1.1`,
       )
-      .action(async (options: SidecarOptions) => {
+      .action((options: SidecarOptions) => {
         checkWorkloadProxyOptions(options);
-        exit(await planes.sidecar(options));
+        run(() => planes.sidecar(options));
       });
   },
 };
