@@ -1,7 +1,10 @@
 /** Connections without HTTP: tcp_proxy, CONNECT, internal listeners. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { seededRandom } from '#core/random.ts';
 import { bootstrap, cluster, httpListener, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import { httpServer, ok, rawClient, rawServer } from '../support/raw-tcp.ts';
@@ -17,6 +20,18 @@ const connectTo = (to: string): string =>
   `[{ match: { connect_matcher: {} }, route: { cluster: ${to}, upgrade_configs: [{ upgrade_type: CONNECT, connect_config: {} }] } }, { match: { prefix: / }, route: { cluster: ${to} } }]`;
 const acceptConnect = ['upgrade_configs: [{ upgrade_type: CONNECT }]'];
 const connectLine = 'CONNECT app:80 HTTP/1.1\r\nhost: app:80\r\n\r\n';
+
+/** Stops reading for a moment, again and again. */
+function stutter(socket: Socket): void {
+  let until = 0;
+  socket.on('data', (data) => {
+    until -= data.length;
+    if (until > 0) return;
+    until = 1 + Math.floor(Math.random() * 4 * 1024 * 1024);
+    socket.pause();
+    setTimeout(() => socket.resume(), Math.random() * 4);
+  });
+}
 
 describe('tcp_proxy', () => {
   test('each direction is closed by itself', async (t) => {
@@ -67,6 +82,56 @@ describe('tcp_proxy', () => {
     });
     client.socket.resume();
     await eventually(() => assert.equal(received, size));
+  });
+
+  test('every byte comes through in order both ways at once, however often a side stops reading', async (t) => {
+    const server = await rawServer(t, (socket) => {
+      stutter(socket);
+      socket.pipe(socket);
+    });
+    const path = await startDataPath(
+      t,
+      bootstrap([tcpListener('tcp', 'cluster: app')], [cluster('app', [server.port])]),
+    );
+    const size = 48 * 1024 * 1024;
+    await Promise.all(
+      [1, 2, 3].map(async (seed) => {
+        const { socket } = rawClient(t, path.port('tcp'));
+        socket.removeAllListeners('data');
+        stutter(socket);
+        const [sent, received] = [createHash('sha256'), createHash('sha256')];
+        const random = seededRandom(seed);
+        let left = size;
+        const piece = Buffer.from(Array.from({ length: 70_001 }, () => random.below(256)));
+        const push = (): void => {
+          while (left > 0) {
+            const part = Buffer.from(piece.subarray(0, Math.min(left, 1 + random.below(piece.length))));
+            part[0] = left & 0xff;
+            left -= part.length;
+            sent.update(part);
+            if (!socket.write(part)) {
+              socket.once('drain', push);
+              return;
+            }
+          }
+          socket.end();
+        };
+        push();
+        let count = 0;
+        socket.on('data', (data) => {
+          count += data.length;
+          received.update(data);
+        });
+        await once(socket, 'end');
+        assert.equal(count, size);
+        assert.equal(received.digest('hex'), sent.digest('hex'));
+      }),
+    );
+    await eventually(() => assert.equal(path.stat('cluster.app.upstream_cx_active'), 0));
+    for (const direction of ['rx', 'tx']) {
+      assert.equal(path.stat(`cluster.app.upstream_cx_${direction}_bytes_total`), 3 * size);
+      assert.equal(path.stat(`tcp.tcp.downstream_cx_${direction}_bytes_total`), 3 * size);
+    }
   });
 
   test('nobody there: another endpoint is tried, then the connection ends', async (t) => {

@@ -30,6 +30,8 @@ export class Inlet implements ByteTaker {
   #duplicate: DuplicateDescriptor | undefined;
   readonly #limitBytes: number;
   #bytes = 0;
+  /** What the socket held when it went on, and hands over before anything that it reads anew. */
+  #heldBytes: number;
   #swift: Socket | undefined;
   #reader: SocketReader | undefined;
 
@@ -46,6 +48,7 @@ export class Inlet implements ByteTaker {
     this.#socket = socket;
     this.#handler = handler;
     this.#limitBytes = limitBytes;
+    this.#heldBytes = socket.readableLength;
     this.#duplicate = isPlain(socket) ? duplicate : undefined;
     socket.on('data', (data: Buffer) => this.#onData(data));
     socket.on('end', () => handler.onReceivedAll());
@@ -61,16 +64,13 @@ export class Inlet implements ByteTaker {
   }
 
   resume(): void {
-    if (this.#swift === undefined) this.#socket.resume();
-    else {
+    if (this.#swift === undefined) {
+      this.#heldBytes = this.#socket.readableLength;
+      this.#socket.resume();
+    } else {
       this.#reader!.settle();
       this.#swift.resume();
     }
-  }
-
-  /** Reads plainly from now on, where it does not read otherwise already. */
-  stayPlain(): void {
-    this.#duplicate = undefined;
   }
 
   /** Reads no more. */
@@ -81,12 +81,13 @@ export class Inlet implements ByteTaker {
   #onData(data: Buffer): void {
     if (this.#duplicate !== undefined) {
       this.#bytes += data.length;
-      if (this.#bytes >= SWIFT_AFTER_BYTES) this.#change();
+      if (this.#heldBytes > 0) this.#heldBytes -= data.length;
+      else if (this.#bytes >= SWIFT_AFTER_BYTES) this.#change();
     }
     this.#handler.onReceived(data);
   }
 
-  /** While the socket hands over data: it must not read on by itself. */
+  /** While the socket hands over what it has just read, and holds nothing: the second descriptor goes on there. */
   #change(): void {
     const socket = this.#socket as Socket;
     const fd = this.#duplicate!(socket);
@@ -116,7 +117,7 @@ export class Inlet implements ByteTaker {
   }
 }
 
-/** A socket that holds as much as it may reads no more until that is taken, which nobody does. */
+/** A socket that holds as much as it may when it has handed over a read stops, until that is taken: never. */
 function stopReading(socket: Socket): void {
   const { readableHighWaterMark } = socket;
   if (filler.length < readableHighWaterMark) filler = Buffer.alloc(readableHighWaterMark);
