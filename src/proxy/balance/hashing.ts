@@ -99,7 +99,7 @@ class HashingPicker<E extends Candidate> implements Picker<E> {
 
 /** What places an endpoint: `hash_key` of its metadata `envoy.lb`, its host name, or its address. */
 function hashKeyOf({ address, traits }: Candidate, useHostname: boolean): string {
-  const key = traits.metadata?.filterMetadata['envoy.lb']?.['hash_key'];
+  const key = traits.metadata?.filterMetadata['envoy.lb']?.hash_key;
   if (typeof key === 'string' && key !== '') return byteString(key);
   return byteString(useHostname ? traits.hostname : address);
 }
