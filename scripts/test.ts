@@ -2,6 +2,7 @@
  * Everything CI runs: `check`, then tests with real sockets and processes, then outside programs as judges.
  * `npm test`; `npm run test:long` adds the parts that take many minutes.
  */
+import { randomBytes } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { runStep, type Step } from './run-step.ts';
 
@@ -24,11 +25,15 @@ const tier = (name: string, pattern: string, concurrency: number): Step[] => {
   ];
 };
 
+/** One seed for all files of a run. */
+process.env.HEDDLE_INTEROP_SEED ??= randomBytes(6).toString('hex');
+
 const steps: Step[] = [
   { name: 'build', command: process.execPath, args: ['scripts/prepare.mjs'] },
   { name: 'check', command: process.execPath, args: ['scripts/check.ts'], live: true },
   ...tier('integration', 'test/integration/**/*.test.ts', 2),
   ...tier('outside peers', 'test/peers/**/*.test.ts', 2),
+  ...tier('side by side with Envoy', 'test/interop/**/*.test.ts', 2),
   ...(process.argv.includes('--long') ? tier('long', 'test/long/**/*.test.ts', 1) : []),
 ];
 
