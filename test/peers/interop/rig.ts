@@ -9,6 +9,8 @@ import { type ProxyName, proxyNames, type RunningProxy, startProxy, type Upstrea
 
 type Hooks = Pick<TestContext, 'after'>;
 
+const caseTimeoutMs = 90_000;
+
 export interface Rig<Of extends Upstream = Upstream> {
   readonly proxy: RunningProxy;
   readonly upstreams: readonly Of[];
@@ -52,7 +54,7 @@ export function interop<Of extends Upstream, Extra>(suite: Suite<Of, Extra>): vo
         return { ...servers, proxy: await proxy, certificates };
       };
       for (const one of suite.cases) {
-        test(one.name, async (t) => {
+        test(one.name, { timeout: caseTimeoutMs }, async (t) => {
           for (const peer of ['envoy', 'openssl', ...suite.peers, ...one.peers] as const) {
             if (requirePeer(t, peer) === undefined) return;
           }
