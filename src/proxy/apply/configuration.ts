@@ -6,6 +6,7 @@
  */
 import type { Message } from '@bufbuild/protobuf';
 import type { Problem } from '#core/problem.ts';
+import { timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -15,7 +16,6 @@ import { resourceTypes } from '#xds/resource-type.ts';
 import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
 import { type FileSecret, fileSecretsOf } from './file-secrets.ts';
 import { ResourceTable } from './resource-table.ts';
-import { timeSlices } from './time-slice.ts';
 
 export interface ConfigurationDeps {
   readonly dataPath: DataPath;

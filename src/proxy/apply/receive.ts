@@ -3,6 +3,7 @@
  * traffic is served in between. Valid resources take effect beside refused ones.
  */
 import { formatProblem, type Problem } from '#core/problem.ts';
+import { timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
@@ -17,7 +18,6 @@ import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
-import { timeSlices } from './time-slice.ts';
 
 /** What to do with fields a newer server sends. */
 export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';

@@ -1,0 +1,56 @@
+/**
+ * Long work in short slices. Work is a generator that yields between two small pieces; who runs it does so at
+ * once, or in slices, between which the event loop serves others. However many run, one slice fits in a turn of
+ * the loop.
+ */
+
+/** May be interrupted where it yields: every few hundred microseconds at least. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Longest stretch of work without a pause. */
+const SLICE_MS = 2;
+
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+export async function inSlices<T>(steps: Steps<T>, breathe: Breathe = timeSlices()): Promise<T> {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+    const pause = breathe();
+    if (pause !== undefined) await pause;
+  }
+}
+
+/** Call it between two pieces of work; there is something to wait for only when the slice is used up. */
+export type Breathe = () => Promise<void> | undefined;
+
+export function timeSlices(nowMs: () => number = () => performance.now()): Breathe {
+  let startedMs = nowMs();
+  return () => {
+    if (nowMs() - startedMs < SLICE_MS) return undefined;
+    return new Promise((resolve) => {
+      nextTurn(() => {
+        startedMs = nowMs();
+        resolve();
+      });
+    });
+  };
+}
+
+/** Those that wait for a turn of the event loop, each for one of its own. */
+const waiting: (() => void)[] = [];
+
+function nextTurn(run: () => void): void {
+  if (waiting.push(run) === 1) setImmediate(takeTurn);
+}
+
+function takeTurn(): void {
+  const run = waiting.shift();
+  if (waiting.length > 0) setImmediate(takeTurn);
+  run?.();
+}
