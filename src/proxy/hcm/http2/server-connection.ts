@@ -188,7 +188,7 @@ export class Http2ServerConnection
         if (this.#codec.streamsActive > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
         else {
           stats.downstream_cx_idle_timeout.inc();
-          this.#codec.goAway();
+          if (!this.#draining) this.#startDrain();
         }
         return;
       case LIFETIME:
