@@ -84,6 +84,7 @@ const argumentOperators: Readonly<Record<string, (argument: string) => Parsed<Op
   RESP: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseHeaders, name))),
   TRAILER: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseTrailers, name))),
   DYNAMIC_METADATA: (argument) => good(metadataOf(argument.split(':'))),
+  FILTER_STATE: filterState,
   START_TIME: (argument) => {
     const format = compileTimeFormat(argument);
     return format.ok ? good((r) => format.value(r.startTimeMs)) : format;
@@ -114,6 +115,16 @@ function findOperator({ name, argument }: Command): Parsed<Operator> {
   const plain = Object.hasOwn(plainOperators, name) ? plainOperators[name] : undefined;
   if (plain === undefined) return bad(`operator %${name}% is not supported`);
   return argument === undefined ? good(plain) : bad(`operator %${name}% takes no argument`);
+}
+
+/** `KEY`, `KEY:TYPED` or `KEY:PLAIN`. */
+function filterState(argument: string): Parsed<Operator> {
+  const [key = '', form = 'TYPED', ...more] = argument.split(':');
+  const plain = form === 'PLAIN';
+  if (more.length > 0 || !(plain || form === 'TYPED')) {
+    return bad(`%FILTER_STATE(${argument})% is not supported: only :PLAIN and :TYPED are`);
+  }
+  return good((record) => record.filterState?.(key, plain));
 }
 
 /** `X?Y`: header X, or Y where X is absent. */

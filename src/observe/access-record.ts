@@ -73,5 +73,7 @@ export interface AccessRecord {
   /** URI of the verified certificate of the upstream. */
   upstreamPeerUri: string;
   downstreamTlsVersion: string;
+  /** What filters noted about a connection, as a text or a JSON value; absent where nobody does. */
+  filterState?(key: string, plain: boolean): string | undefined;
   connectionId: number;
 }

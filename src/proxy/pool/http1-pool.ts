@@ -134,7 +134,11 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       this.#idle.splice(idleAt, 1);
       this.#idleSinceMs.splice(idleAt, 1);
     }
-    if (this.#busy.delete(connection)) stats.upstream_cx_destroy_with_active_rq.inc();
+    if (this.#busy.delete(connection)) {
+      stats.upstream_cx_destroy_with_active_rq.inc();
+      if (local) stats.upstream_cx_destroy_local_with_active_rq.inc();
+      else stats.upstream_cx_destroy_remote_with_active_rq.inc();
+    }
     stats.upstream_cx_destroy.inc();
     if (local) stats.upstream_cx_destroy_local.inc();
     else stats.upstream_cx_destroy_remote.inc();
@@ -235,7 +239,11 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #onConnectFailed(failure: ConnectFailure, reason: string): void {
     const { stats, endpoint } = this;
     stats.upstream_cx_connect_fail.inc();
-    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    stats.upstream_cx_destroy.inc();
+    if (failure === 'CONNECT_TIMEOUT') {
+      stats.upstream_cx_connect_timeout.inc();
+      stats.upstream_cx_destroy_local.inc();
+    } else stats.upstream_cx_destroy_remote.inc();
     endpoint.counts.cxConnectFail++;
     endpoint.counts.cxActive--;
     this.#released();

@@ -202,7 +202,11 @@ export class Http2Pool implements ConnectionPool {
     this.#connecting = undefined;
     const { stats, endpoint } = this;
     stats.upstream_cx_connect_fail.inc();
-    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    stats.upstream_cx_destroy.inc();
+    if (failure === 'CONNECT_TIMEOUT') {
+      stats.upstream_cx_connect_timeout.inc();
+      stats.upstream_cx_destroy_local.inc();
+    } else stats.upstream_cx_destroy_remote.inc();
     endpoint.counts.cxConnectFail++;
     endpoint.counts.cxActive--;
     this.#released();

@@ -49,6 +49,20 @@ export function compileMutation(
   return { remove: removed, add: added };
 }
 
+/** Headers for a request of the proxy's own. Undefined when there are none. */
+export function compileAdditions(
+  options: readonly HeaderValueOption[],
+  path: string,
+  findings: Findings,
+): HeaderMutation | undefined {
+  if (options.length === 0) return undefined;
+  const add = options.flatMap((option, i) => {
+    const addition = compileAddition(option, `${path}[${i}]`, 'request', findings);
+    return addition === undefined ? [] : [addition];
+  });
+  return { remove: [], add };
+}
+
 function compileAddition(
   option: HeaderValueOption,
   path: string,

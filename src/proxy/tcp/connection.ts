@@ -4,47 +4,29 @@
  * waiting (for filters, data or a back-off) -> connecting -> open -> ended, perhaps still flushing
  */
 import type { Duplex } from 'node:stream';
-import type { Clock } from '#core/clock.ts';
-import type { Random } from '#core/random.ts';
-import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { HeaderList } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ConnectionFacts, Direction } from '../filter/contract.ts';
-import type { WriteLog } from '../hcm/access-log-settings.ts';
 import { TrafficRecord } from '../hcm/record.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import { hashConnection } from './connection-hash.ts';
-import { FilterState, stateKeys } from './filter-state.ts';
-import { type DuplicateDescriptor, Inlet, type InletHandler } from './inlet.ts';
+import { FilterState, stateKeys, tunnelKeys } from './filter-state.ts';
+import { Inlet, type InletHandler } from './inlet.ts';
 import type { NetworkConnection } from './network-filter.ts';
 import { Outlet, type OutletOwner } from './outlet.ts';
 import {
   type Relay,
   type RelayClose,
-  type RelayDeps,
   type RelayEnd,
   type RelayFailure,
-  type RelayHandler,
   resetSocket,
   startRelay,
 } from './relay.ts';
-import type { TcpSettings } from './settings.ts';
-import type { TcpStats } from './stats.ts';
-
-export interface TcpRuntime {
-  readonly settings: TcpSettings;
-  readonly clock: Clock;
-  readonly wheel: TimerWheel;
-  readonly random: Random;
-  readonly connecting: RelayDeps;
-  readonly writeLog: WriteLog;
-  readonly stats: TcpStats;
-  readonly duplicateDescriptor: DuplicateDescriptor | undefined;
-  /** Whether connections that look at it are to be closed. */
-  draining: boolean;
-  cluster(name: string): ClusterRuntime | undefined;
-}
+import type { TcpRuntime } from './runtime.ts';
+import { startTunnel, type TunnelHandler } from './tunnel.ts';
 
 const IDLE = 0;
 const LIFETIME = 1;
@@ -63,7 +45,7 @@ type DownstreamClose = 'flush' | 'now' | 'reset';
 
 export class TcpConnection
   extends TrafficRecord
-  implements TimerOwner, ConnectionFacts, RelayHandler, InletHandler, OutletOwner, NetworkConnection
+  implements TimerOwner, ConnectionFacts, TunnelHandler, InletHandler, OutletOwner, NetworkConnection
 {
   cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
@@ -124,6 +106,10 @@ export class TcpConnection
     }
     if (settings.logOnStart) this.#log('TcpConnectionStart');
     this.proceed();
+  }
+
+  filterState(key: string, plain: boolean): string | undefined {
+    return this.state.shown(key, plain);
   }
 
   get direction(): Direction {
@@ -190,7 +176,11 @@ export class TcpConnection
     this.upstreamAttempts++;
     this.endpoint = endpoint;
     this.upstreamHost = endpoint.address;
-    this.#relay = startRelay(endpoint, cluster, connecting, this);
+    const { tunnel } = settings;
+    const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
+    this.#relay = isTunnel
+      ? startTunnel(endpoint, cluster, tunnel, this, this)
+      : startRelay(endpoint, cluster, connecting, this);
   }
 
   #hash(cluster: ClusterRuntime): ReturnType<typeof hashConnection> {
@@ -253,12 +243,23 @@ export class TcpConnection
     for (const filter of settings.filters) filter.onOpen?.(this);
     if (settings.logOnConnected) this.#log('TcpUpstreamConnected');
     const relay = this.#relay!;
+    if (!relay.knowsWhatIsOut) this.#inlet.stayPlain();
     let goesOn = true;
     for (const data of this.#early ?? []) goesOn = relay.write(data);
     this.#early = undefined;
     if (goesOn) this.#release();
     else this.#hold();
     if (this.#downstreamEnded) relay.endSending();
+  }
+
+  onTunnelHead(status: number, headers: HeaderList): void {
+    if (this.#runtime.settings.tunnel?.notesHeaders !== true) return;
+    this.state.setFields(tunnelKeys.responseHeaders, [':status', String(status), ...headers]);
+  }
+
+  onTunnelTrailers(trailers: HeaderList): void {
+    if (this.#runtime.settings.tunnel?.notesTrailers !== true) return;
+    this.state.setFields(tunnelKeys.responseTrailers, trailers);
   }
 
   // --- downstream to upstream

@@ -16,7 +16,15 @@ export const stateKeys = {
   dynamicPort: 'envoy.upstream.dynamic_port',
 } as const;
 
+/** Keys that tcp_proxy writes. */
+export const tunnelKeys = {
+  responseHeaders: 'envoy.tcp_proxy.propagate_response_headers',
+  responseTrailers: 'envoy.tcp_proxy.propagate_response_trailers',
+} as const;
+
 export interface StateNote {
+  /** As a JSON value, where it is more than a text. */
+  readonly json?: string;
   readonly text: string;
   /** Whether a hash policy may use it. */
   readonly hashable: boolean;
@@ -30,8 +38,23 @@ export class FilterState {
     this.#notes.set(key, note);
   }
 
+  /** @param list name, value, name, value, and so on. */
+  setFields(key: string, list: readonly string[]): void {
+    const headers: { key: string; value: string }[] = [];
+    for (let i = 0; i < list.length; i += 2) headers.push({ key: list[i]!, value: list[i + 1]! });
+    this.set(key, { text: '', json: JSON.stringify({ headers }), hashable: false });
+  }
+
   text(key: string): string | undefined {
     return this.#notes?.get(key)?.text;
+  }
+
+  /** As an access log shows it. @param plain the text instead of a JSON value */
+  shown(key: string, plain: boolean): string | undefined {
+    const note = this.#notes?.get(key);
+    if (note === undefined) return undefined;
+    if (plain) return note.json === undefined ? note.text : undefined;
+    return note.json ?? JSON.stringify(note.text);
   }
 
   hashable(key: string): string | undefined {

@@ -73,6 +73,11 @@ export class Inlet implements ByteTaker {
     }
   }
 
+  /** For one who cannot say when data is out: reads plainly from now on. */
+  stayPlain(): void {
+    this.#duplicate = undefined;
+  }
+
   /** Reads no more. */
   close(): void {
     this.#swift?.destroy();

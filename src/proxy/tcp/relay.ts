@@ -53,6 +53,8 @@ export interface Relay {
   resume(): void;
   close(how?: RelayClose): void;
   readonly receivingEnded: boolean;
+  /** Whether {@link Relay.waits} tells of all that was written. */
+  readonly knowsWhatIsOut: boolean;
   /** Whether something that was written is not out. */
   readonly waits: boolean;
 }
@@ -83,6 +85,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   #closed = false;
   #sendingEnded = false;
   receivingEnded = false;
+  readonly knowsWhatIsOut = true;
 
   constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: RelayDeps, handler: RelayHandler) {
     this.#endpoint = endpoint;

@@ -8,6 +8,7 @@ import type { Findings } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
 import { type HashedText, readHashPolicy } from './connection-hash.ts';
 import type { NetworkFilter } from './network-filter.ts';
+import { readTunneling, type TunnelSettings } from './tunnel-settings.ts';
 
 export interface WeightedName {
   readonly name: string;
@@ -39,6 +40,8 @@ export interface TcpSettings {
   /** What is read before there is somewhere to send it; -1: nothing. */
   readonly maxEarlyBytes: number;
   readonly checksDrain: boolean;
+  /** The bytes go inside an HTTP request. */
+  readonly tunnel: TunnelSettings | undefined;
   readonly logs: readonly LogTarget[];
   readonly logOnStart: boolean;
   readonly logOnConnected: boolean;
@@ -66,7 +69,6 @@ const BACK_OFF_RATIO = 10;
 export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Findings): TcpSettings {
   const { path, filters, direction, bufferLimitBytes } = context;
   if (proxy.statPrefix === '') findings.error(`${path}.stat_prefix`, 'is missing');
-  findings.refuse(`${path}.tunneling_config`, proxy.tunnelingConfig !== undefined);
   findings.refuse(`${path}.on_demand`, proxy.onDemand !== undefined);
   findings.refuse(`${path}.proxy_protocol_tlvs`, proxy.proxyProtocolTlvs.length > 0);
   const clusters = readClusters(proxy, path, findings);
@@ -91,6 +93,8 @@ export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Fin
     connectOn: mode === ConnectMode.ON_DOWNSTREAM_DATA ? 'data' : 'accept',
     maxEarlyBytes: early ?? -1,
     checksDrain: proxy.checkDrainClose === true,
+    tunnel:
+      proxy.tunnelingConfig && readTunneling(proxy.tunnelingConfig, `${path}.tunneling_config`, findings),
     ...readLogs(proxy, path, findings),
     bufferLimitBytes,
     filters,

@@ -7,10 +7,11 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
-import { TcpConnection, type TcpRuntime } from './connection.ts';
+import { TcpConnection } from './connection.ts';
 import { serveDirectResponse } from './direct-response.ts';
 import { serveEcho } from './echo.ts';
 import type { RelayDeps } from './relay.ts';
+import type { TcpRuntime } from './runtime.ts';
 import type { TcpSettings } from './settings.ts';
 import { createTcpStats } from './stats.ts';
 
