@@ -103,6 +103,21 @@ const entries = {
   worker: `import './src/app/proxy-worker.ts';`,
 };
 
+/** Loads what a worker loads; what it does later is compiled when it does it. */
+const workerCacheMaker = (folder) => `
+const { Worker, isMainThread, parentPort } = require('node:worker_threads');
+if (isMainThread) {
+  const worker = new Worker(__filename, { workerData: {} });
+  worker.on('message', (message) => message === 'cached' && worker.terminate());
+} else {
+  // Without what a proxy gives it it does not get far, and all of its code is loaded by then.
+  try { require(${JSON.stringify(path.join(folder, 'heddle-worker.cjs'))}); } catch {}
+  const cache = heddleScript.createCachedData();
+  require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'lib', 'worker.cache'))}, cache);
+  parentPort.postMessage('cached');
+}
+`;
+
 /** Checks a bootstrap that goes through most of what a start goes through, then saves what was compiled for it. */
 const cacheMaker = (folder, name) => `
 require(${JSON.stringify(path.join(folder, `heddle-${name}.cjs`))});
@@ -150,11 +165,13 @@ export function cacheCode(node, folder, flags, bootstrap) {
   const work = mkdtempSync(path.join(os.tmpdir(), 'heddle-cache-'));
   try {
     const maker = path.join(work, 'make.cjs');
-    writeFileSync(maker, cacheMaker(folder, 'proxy'));
-    execFileSync(node, [...flags, maker, bootstrap], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, HEDDLE_CODE_CACHE: '1' },
-    });
+    for (const text of [cacheMaker(folder, 'proxy'), workerCacheMaker(folder)]) {
+      writeFileSync(maker, text);
+      execFileSync(node, [...flags, maker, bootstrap], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, HEDDLE_CODE_CACHE: '1' },
+      });
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -24,7 +24,7 @@ export function trimHeap(): () => void {
   const trim = (): void => {
     (globalThis as Forgetful).heddleForget?.();
     gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    keptBytes = process.memoryUsage.rss();
+    keptBytes = process.memoryUsage().heapTotal;
   };
   let before = process.cpuUsage();
   const look = (): void => {
@@ -32,7 +32,7 @@ export function trimHeap(): () => void {
     before = process.cpuUsage();
     const usedMs = (user + system) / 1000;
     if (usedMs > QUIET_RATIO * LOOK_MS) return;
-    if (process.memoryUsage.rss() > keptBytes + WORTH_BYTES) trim();
+    if (process.memoryUsage().heapTotal > keptBytes + WORTH_BYTES) trim();
   };
   const first = setTimeout(trim, AFTER_START_MS).unref();
   const timer = setInterval(look, LOOK_MS).unref();

@@ -14,6 +14,7 @@ import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
+import { trimHeap } from './heap-trim.ts';
 import { watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
@@ -28,6 +29,7 @@ const log = relayLogger(sharedLogLevel(logLevel), (level, event, fields) =>
   say({ kind: 'log', level, event, fields }),
 );
 surviveExceptions(metrics, log);
+trimHeap();
 const logFiles = createLogFiles(logFlushIntervalMs);
 const secrets = createSecretStore();
 let counts: SharedArrayBuffer | undefined;

@@ -66,17 +66,26 @@ export function gaugeSum({ metrics }: { readonly metrics: SlotGauge[] }): {
   return { value: level === Number.NEGATIVE_INFINITY ? sum : level, used };
 }
 
-export function metricRows(tables: readonly MetricTable[]): MetricRow[] {
+const allKinds = ['counter', 'gauge', 'histogram'] as const;
+
+/** @param only one kind of them; absent: all. */
+export function metricRows(tables: readonly MetricTable[], only?: MetricRow['kind']): MetricRow[] {
+  const kinds = only === undefined ? allKinds : [only];
   const byPath = tables.length === 1 ? undefined : new Map<string, MetricRow>();
   const rows: MetricRow[] = [];
   for (const { scopes } of tables) {
-    for (const scope of scopes.values()) addScope(scope, rows, byPath);
+    for (const scope of scopes.values()) addScope(scope, kinds, rows, byPath);
   }
   return rows;
 }
 
-function addScope(scope: ScopeTable, rows: MetricRow[], byPath: Map<string, MetricRow> | undefined): void {
-  for (const kind of ['counter', 'gauge', 'histogram'] as const) {
+function addScope(
+  scope: ScopeTable,
+  kinds: readonly MetricRow['kind'][],
+  rows: MetricRow[],
+  byPath: Map<string, MetricRow> | undefined,
+): void {
+  for (const kind of kinds) {
     for (const [name, metric] of scope[`${kind}s`]) {
       const path = scope.path === '' ? name : `${scope.path}.${name}`;
       const known = byPath?.get(`${kind} ${path}`);

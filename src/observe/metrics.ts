@@ -152,7 +152,7 @@ export class Metrics implements MetricRegistry {
 
   /** Ends the running interval of every histogram; call it every 5 s, as Envoy does. */
   endInterval(): void {
-    for (const row of this.#rows()) {
+    for (const row of this.#rows('histogram')) {
       if (row.kind !== 'histogram') continue;
       const count = row.metrics.reduce((sum, histogram) => sum + histogram.count, 0);
       if (count === 0) continue;
@@ -231,10 +231,10 @@ export class Metrics implements MetricRegistry {
     return { interval: within?.quantiles() ?? noValues, all: all.quantiles() };
   }
 
-  #rows(): MetricRow[] {
+  #rows(kind?: MetricRow['kind']): MetricRow[] {
     for (const prepare of this.#beforeReading) prepare();
     for (const refresh of this.#shown.values()) refresh();
-    return metricRows([this.#own, ...this.#shown.keys()]);
+    return metricRows([this.#own, ...this.#shown.keys()], kind);
   }
 }
 
