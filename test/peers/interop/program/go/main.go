@@ -1,5 +1,6 @@
 // Command interop is Go's net/http on both sides of a proxy: `serve h1|h2` prints its port and runs until its
-// standard input ends; `ask VERSION ROOT` reads requests as JSON from standard input and prints answers.
+// standard input ends; `ask VERSION ROOT` reads requests as JSON from standard input and prints answers;
+// `stream VERSION ROOT URL` prints a body as it comes.
 package main
 
 import (
@@ -25,6 +26,8 @@ func main() {
 		err = serve(os.Args[2])
 	case len(os.Args) == 4 && os.Args[1] == "ask":
 		err = ask(os.Args[2], os.Args[3])
+	case len(os.Args) == 5 && os.Args[1] == "stream":
+		err = stream(os.Args[2], os.Args[3], os.Args[4])
 	default:
 		err = fmt.Errorf("serve h1|h2, or ask 1.1|2 ROOT")
 	}
@@ -74,10 +77,10 @@ type answer struct {
 	Sha256 string `json:"sha256"`
 }
 
-func ask(version, rootFile string) error {
+func clientOf(version, rootFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(rootFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
@@ -85,7 +88,28 @@ func ask(version, rootFile string) error {
 	protocols.SetHTTP1(version == "1.1")
 	protocols.SetHTTP2(version == "2")
 	protocols.SetUnencryptedHTTP2(version == "2")
-	client := &http.Client{Transport: &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	return &http.Client{Transport: &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{RootCAs: roots}}}, nil
+}
+
+func stream(version, rootFile, url string) error {
+	client, err := clientOf(version, rootFile)
+	if err != nil {
+		return err
+	}
+	response, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
+}
+
+func ask(version, rootFile string) error {
+	client, err := clientOf(version, rootFile)
+	if err != nil {
+		return err
+	}
 	var questions []question
 	if err := json.NewDecoder(os.Stdin).Decode(&questions); err != nil {
 		return err
