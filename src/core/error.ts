@@ -57,7 +57,9 @@ export type ErrorCode =
   | 'VERSION_TOO_OLD'
   | 'CODING_UNSUPPORTED'
   | 'MISSING_HOST'
+  | 'QUERY_WITHOUT_TYPE'
   | 'BAD_PATH'
+  | 'PATH_REDIRECT'
   | 'BAD_TARGET'
   | 'UPGRADE_REFUSED'
   | 'DNS_FAILED'
@@ -145,7 +147,9 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   VERSION_TOO_OLD: kind('downstream', 'never', 426, 'DPE', 'low_version', ''),
   CODING_UNSUPPORTED: kind('downstream', 'never', 501, 'DPE', 'http1.invalid_transfer_encoding', ''),
   MISSING_HOST: kind('downstream', 'never', 400, '', 'missing_host_header', ''),
+  QUERY_WITHOUT_TYPE: kind('downstream', 'never', 400, '', 'query_missing_content_type', ''),
   BAD_PATH: kind('downstream', 'never', 400, '', 'path_normalization_failed', ''),
+  PATH_REDIRECT: kind('downstream', 'never', 307, '', 'path_normalization_failed', ''),
   BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
   PROXY_OVERLOADED: kind('mesh', 'other-endpoint', 503, 'OM', 'overload', 'envoy overloaded'),

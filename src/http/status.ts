@@ -67,8 +67,8 @@ export function phraseOf(status: number): string {
 
 const lines: string[] = [];
 
-/** `HTTP/1.1 200 OK` with its line end. */
-export function statusLine(status: number): string {
+/** `HTTP/1.1 200 OK` with its line end. @param minor version of the client */
+export function statusLine(status: number, minor = 1): string {
   lines[status] ??= `HTTP/1.1 ${status} ${phraseOf(status)}\r\n`;
-  return lines[status];
+  return minor === 1 ? lines[status] : lines[status].replace('HTTP/1.1', 'HTTP/1.0');
 }

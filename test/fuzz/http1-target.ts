@@ -1,7 +1,8 @@
 /** The HTTP/1 decoders. */
 import assert from 'node:assert/strict';
-import { RequestDecoder, ResponseDecoder } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
+import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
+import { ResponseDecoder } from '#http/codec/h1/response-decoder.ts';
 import type { FuzzTarget } from './target.ts';
 
 function run(kind: 'request' | 'response', pieces: readonly Buffer[]): string {

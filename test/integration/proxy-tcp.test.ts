@@ -186,8 +186,10 @@ describe('tcp_proxy', () => {
 describe('CONNECT', () => {
   test('ends here, and its bytes go on as they are', async (t) => {
     const server = await rawServer(t, (socket) => {
-      socket.on('data', (data) => socket.write(`echo ${data.toString()}`));
-      socket.on('end', () => socket.end('bye'));
+      socket.on('data', (data) => {
+        if (data.toString() === 'end') socket.end('bye');
+        else socket.write(`echo ${data.toString()}`);
+      });
     });
     const path = await startDataPath(
       t,
@@ -202,7 +204,7 @@ describe('CONNECT', () => {
     assert.match(await client.until((text) => text.endsWith('echo one')), /^HTTP\/1.1 200 OK\r\n/);
     client.socket.write('two');
     await client.until((text) => text.endsWith('echo two'));
-    client.socket.end();
+    client.socket.write('end');
     assert.match(await client.ended(), /bye$/);
     await eventually(() => assert.deepEqual(path.lines, ['200 - via_upstream\n']));
     assert.equal(path.stat('cluster.app.upstream_cx_active'), 0);

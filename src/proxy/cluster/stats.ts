@@ -70,8 +70,10 @@ export type ClusterStats = Readonly<
     Record<(typeof gaugeNames)[number], Gauge> &
     Record<(typeof histogramNames)[number], Histogram>
 > & {
-  /** Counts a status: `upstream_rq_503` and `upstream_rq_5xx`. */
+  /** Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`. */
   countStatus(status: number): void;
+  /** Counts a response that is not used, as the request is sent again: the same names below `retry.`. */
+  countRetried(status: number): void;
   /** `http2.*`, made on first use. */
   http2(): Http2Stats;
   /** Counters of the TLS handshakes, made on first use (`ssl.*`). */
@@ -89,7 +91,8 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
     ...named(counterNames, (metric) => scope.counter(metric)),
     ...named(gaugeNames, (metric) => scope.gauge(metric)),
     ...named(histogramNames, (metric) => scope.histogram(metric)),
-    countStatus: statusCounter(scope, 'upstream_rq'),
+    countStatus: responseCounter(scope, ''),
+    countRetried: responseCounter(scope, 'retry.'),
     http2: () => {
       http2 ??= createHttp2Stats(scope, 'http2.');
       return http2;
@@ -103,6 +106,17 @@ function named<Name extends string, Metric>(
   make: (name: Name) => Metric,
 ): Record<Name, Metric> {
   return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Metric>;
+}
+
+/** Counters are made when first needed: most clusters never retry. */
+function responseCounter(scope: Scope, prefix: string): (status: number) => void {
+  const count = statusCounter(scope, `${prefix}upstream_rq`);
+  let completed: Counter | undefined;
+  return (status) => {
+    completed ??= scope.counter(`${prefix}upstream_rq_completed`);
+    completed.inc();
+    count(status);
+  };
 }
 
 /** A function that counts statuses under `prefix_NNN` and `prefix_Nxx`; counters are made when first needed. */

@@ -17,14 +17,14 @@ import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
 import { Forwarding } from './forwarding.ts';
 import {
   dropHopByHop,
-  expectsContinue,
   isGrpcType,
   mutateRequestHead,
   normalizeAuthority,
+  takeExpectation,
 } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
-import { readPseudoTarget, readTarget } from './target.ts';
+import { readTarget } from './target.ts';
 import { TimedRecord } from './timed-record.ts';
 
 const noTrailers: HeaderList = [];
@@ -124,29 +124,26 @@ export class HttpExchange extends TimedRecord implements Exchange {
     }
     if (settings.streamIdleTimeoutMs > 0) this.armIdle(settings.streamIdleTimeoutMs);
     if (settings.requestTimeoutMs > 0) this.armRequest(settings.requestTimeoutMs);
-    const refusal =
-      this.stream.major === 2
-        ? readPseudoTarget(this, settings)
-        : readTarget(this, this.#marks, this.#minor, settings);
+    const marks = this.#marks;
+    if ((marks & mark.expect) !== 0 && !settings.proxy100Continue && takeExpectation(this.requestHeaders)) {
+      this.stream.interim(100, []);
+    }
+    const refusal = readTarget(this, marks, this.#minor, this.stream.major, settings);
     if (refusal !== undefined) {
       this.refuse(refusal);
       return;
     }
     this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
-    const marks = this.#marks;
-    const wantsContinue = expectsContinue(this.requestHeaders, marks);
     dropHopByHop(this.requestHeaders, marks, this.#connectionHeader);
     mutateRequestHead(this, marks, this.stream.facts, runtime);
     if ((marks & mark.contentType) !== 0)
       this.isGrpc = isGrpcType(headerOf(this.requestHeaders, 'content-type')!);
-    if (wantsContinue && !settings.proxy100Continue) {
-      this.stream.interim(100, []);
-    } else if (wantsContinue) this.requestHeaders.push('expect', '100-continue');
     this.#findRoute();
   }
 
   #findRoute(): void {
     const { runtime } = this;
+    runtime.stats.rq_total.inc();
     const table = runtime.routes();
     const route = table?.find(this);
     if (table === undefined || route === undefined) {
@@ -162,6 +159,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.routeName = route.name;
     const { requireTls } = route.host;
     if (requireTls !== 'none' && this.scheme !== 'https') {
+      runtime.stats.rq_direct_response.inc();
       this.reply({
         status: 301,
         body: '',
@@ -236,7 +234,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
         return;
       }
       case 'redirect':
-        runtime.stats.rq_redirect.inc();
+        runtime.stats.rq_direct_response.inc();
         this.#replyFromRoute(action.status, '', ['location', action.location(this, this.scheme === 'https')]);
         return;
       case 'direct':
@@ -270,7 +268,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   onRequestTrailers(trailers: HeaderList): void {
     for (const filter of this.runtime.hooks.requestTrailers) filter.onRequestTrailers!(this, trailers);
-    if (this.stream.major === 2 || this.runtime.settings.enableTrailers)
+    if (this.stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true)
       this.#forwarding?.sendTrailers(trailers);
   }
 
@@ -362,7 +360,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.responseStarted = true;
     this.responseCode = status;
     this.responseHeaders = headers;
-    const opaque = status === 101 || (this.method === 'CONNECT' && status < 300);
+    const opaque = (status === 101 && this.upgrade !== '') || (this.method === 'CONNECT' && status < 300);
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
     // A filter that changes the body takes its length away.
@@ -414,11 +412,14 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   respondEnd(): void {
     const { stream } = this;
-    stream.end(stream.major === 2 || this.runtime.settings.enableTrailers ? this.#trailers : noTrailers);
+    stream.end(
+      stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true
+        ? this.#trailers
+        : noTrailers,
+    );
     this.#responseDone = true;
-    if (this.#opaque && !this.requestDone) return;
     this.#forwarding = undefined;
-    if (this.requestDone || this.#closeAfter) this.#finish();
+    if (this.requestDone || this.#closeAfter || this.#opaque) this.#finish();
   }
 
   /** The response cannot be completed: the client must see that. */
@@ -428,7 +429,8 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.responseCodeDetails = details;
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
-    this.runtime.stats.rq_reset_after_downstream_response_started.inc();
+    this.runtime.stats.downstream_rq_tx_reset.inc();
+    this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#record();
     this.stream.abort();
   }

@@ -22,7 +22,7 @@ import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
-import { dropHopByHop } from './request-head.ts';
+import { dropResponseHopByHop } from './request-head.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
 import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
@@ -78,7 +78,6 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   /** @param marks of the request's head as it came. */
   start(marks: number): void {
     const exchange = this.#exchange;
-    this.#runtime.stats.rq_total.inc();
     const hasEnvoyHeaders = (marks & mark.envoyInternal) !== 0;
     this.#timeouts = readTimeouts(
       exchange,
@@ -248,6 +247,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const { status, headers, marks } = head;
     const exchange = this.#exchange;
     if (status < 200 && status !== 101) {
+      this.#cluster.stats.countStatus(status);
       if (status === 100 && this.#runtime.settings.proxy100Continue && !exchange.responseStarted) {
         exchange.stream.interim(100, []);
       }
@@ -257,11 +257,11 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const nowMs = this.#runtime.clock.nowMs();
     const retry = this.#retry;
     const { stats, breaker } = this.#cluster;
-    dropHopByHop(headers, marks, head.connection);
+    dropResponseHopByHop(headers, marks);
     if (retry !== undefined) {
       const verdict = retry.onResponse(status, headers, breaker, stats);
       if (verdict === 'again') {
-        stats.countStatus(status);
+        stats.countRetried(status);
         this.#countEndpoint(status);
         this.#scheduleRetry();
         return;
@@ -319,11 +319,13 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
 
   onResponseEnd(): void {
     const exchange = this.#exchange;
+    const stream = this.#stream;
     this.#stream = undefined;
     this.#leave();
+    // The end of a connection behind CONNECT is that of the tunnel.
+    if (!this.#requestDone && this.#chosen.action.terminatesConnect) stream?.reset();
     if (!this.#responding) return;
     const { stats } = this.#cluster;
-    stats.upstream_rq_completed.inc();
     stats.upstream_rq_time.record(this.#runtime.clock.nowMs() - this.#attemptStartMs);
     this.#end();
     exchange.respondEnd();
@@ -337,7 +339,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   onUpstreamReset(reason: ResetReason): void {
     this.#stream = undefined;
     this.#leave();
-    this.#cluster.stats.upstream_rq_rx_reset.inc();
+    if (reason === 'UPSTREAM_REMOTE_RESET' || reason === 'UPSTREAM_REFUSED_STREAM') {
+      this.#cluster.stats.upstream_rq_rx_reset.inc();
+    }
     this.#endpoint!.counts.rqError++;
     if (this.#responding) {
       const exchange = this.#exchange;

@@ -2,7 +2,14 @@
  * What a connection manager does to the head of a request before routing (Envoy, "HTTP header
  * manipulation"): who the client is, which of its headers are believed, and a request id.
  */
-import { filterHeaders, type HeaderList, hasHeader, headerOf, setHeader } from '#http/header-list.ts';
+import {
+  filterHeaders,
+  type HeaderList,
+  hasHeader,
+  headerOf,
+  removeHeader,
+  setHeader,
+} from '#http/header-list.ts';
 import { findName, hashStep, mark, marksAt } from '#http/header-name.ts';
 import { forwardClientCert } from './client-cert.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
@@ -15,12 +22,9 @@ export interface MutableHead {
   downstreamRemoteAddress: string;
 }
 
-/** Names that `connection` may list without their fields being dropped. */
-const KEPT: ReadonlySet<string> = new Set(['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']);
-const NEVER_FORWARDED =
-  mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding | mark.expect | mark.host;
+const NEVER_FORWARDED = mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding | mark.host;
 
-/** Drops what is for this connection only (RFC 9110 §7.6.1). */
+/** Drops what is for this connection only from the head of a request (RFC 9110 §7.6.1). */
 export function dropHopByHop(headers: HeaderList, marks: number, connection: string): void {
   if ((marks & (NEVER_FORWARDED | mark.te)) === 0) return;
   const nominated = connection === '' ? undefined : nominatedBy(connection);
@@ -33,7 +37,6 @@ export function dropHopByHop(headers: HeaderList, marks: number, connection: str
       case 'proxy-connection':
       case 'upgrade':
       case 'transfer-encoding':
-      case 'expect':
       case 'host':
         continue;
       case 'te':
@@ -50,12 +53,30 @@ export function dropHopByHop(headers: HeaderList, marks: number, connection: str
   headers.length = to;
 }
 
+const OF_ONE_CONNECTION = mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding;
+
+/** The same for a response: what it says itself about its connection holds for nobody else, as in Envoy. */
+export function dropResponseHopByHop(headers: HeaderList, marks: number): void {
+  if ((marks & OF_ONE_CONNECTION) !== 0) filterHeaders(headers, isEndToEnd);
+}
+
+function isEndToEnd(name: string): boolean {
+  switch (name) {
+    case 'connection':
+    case 'keep-alive':
+    case 'proxy-connection':
+    case 'upgrade':
+    case 'transfer-encoding':
+      return false;
+    default:
+      return true;
+  }
+}
+
 function nominatedBy(connection: string): Set<string> | undefined {
   const lower = connection.toLowerCase();
   if (lower === 'keep-alive' || lower === 'close') return undefined;
-  const names = new Set(lower.split(',').map((name) => name.trim()));
-  for (const kept of KEPT) names.delete(kept);
-  return names;
+  return new Set(lower.split(',').map((name) => name.trim()));
 }
 
 export function mutateRequestHead(
@@ -156,7 +177,7 @@ export function isGrpcType(type: string): boolean {
   return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
 }
 
-/** Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1). */
-export function expectsContinue(headers: readonly string[], marks: number): boolean {
-  return (marks & mark.expect) !== 0 && headerOf(headers, 'expect')?.toLowerCase() === '100-continue';
+/** Drops `expect: 100-continue` (RFC 9110 §10.1.1). @returns whether it was there */
+export function takeExpectation(headers: HeaderList): boolean {
+  return headerOf(headers, 'expect')?.toLowerCase() === '100-continue' && removeHeader(headers, 'expect');
 }

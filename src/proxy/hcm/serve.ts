@@ -29,8 +29,8 @@ export function serveHttp(
 }
 
 const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
-/** No method begins like it. */
-const DECIDING_BYTES = 3;
+/** So many bytes of it decide (`PRI * HTTP/2`). */
+const DECIDING_BYTES = 12;
 
 /** Looks at the first bytes: HTTP/2 begins with its preface (RFC 9113 §3.4). */
 class UnknownCodec implements HttpServerConnection, TimerOwner {

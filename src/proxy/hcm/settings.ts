@@ -1,5 +1,6 @@
 /** An `HttpConnectionManager` message, read once. */
-import { type DecoderLimits, defaultLimits } from '#http/codec/h1/decoder.ts';
+import { defaultLimits } from '#http/codec/h1/decoder.ts';
+import type { RequestRules } from '#http/codec/h1/request-decoder.ts';
 import type { H2Options } from '#http/codec/h2/options.ts';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
 import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
@@ -36,7 +37,8 @@ export interface HcmSettings {
   readonly logs: readonly LogTarget[];
   readonly localReply: LocalReplyRules | undefined;
   readonly codec: 'auto' | 'http1' | 'http2';
-  readonly limits: DecoderLimits;
+  /** Of HTTP/1 requests. */
+  readonly requests: RequestRules;
   readonly http2: H2Options;
   /** Whether HTTP/1 responses have names `Like-This`. */
   readonly properCase: boolean;
@@ -58,9 +60,7 @@ export interface HcmSettings {
   readonly pathRules: PathRules | undefined;
   readonly stripPort: 'none' | 'matching' | 'any';
   readonly stripTrailingDot: boolean;
-  readonly acceptHttp10: boolean;
   readonly defaultHostForHttp10: string;
-  readonly enableTrailers: boolean;
   readonly underscores: 'allow' | 'reject' | 'drop';
   /** 0 disables each of these. */
   readonly streamIdleTimeoutMs: number;
@@ -100,10 +100,20 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
   const { filters, router } = readFilters(hcm, context, findings);
   const { inlineRoutes, routeName } = readRoutes(hcm, at, findings);
   const headerCase = readHeaderCase(h1, `${at}.http_protocol_options`, findings);
-  const limits: DecoderLimits = {
+  const underscores =
+    common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
+      ? 'reject'
+      : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
+        ? 'drop'
+        : 'allow';
+  const requests: RequestRules = {
     keepCase: headerCase === 'preserve',
     maxHeadBytes: (hcm.maxRequestHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+    wantsTrailers: h1?.enableTrailers ?? false,
+    takesHttp10: h1?.acceptHttp10 ?? false,
+    keepsUrl: h1?.allowAbsoluteUrl === false,
+    underscores,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
   const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps.random);
@@ -121,13 +131,13 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
       findings,
     ),
     codec: codecs[hcm.codecType] ?? 'auto',
-    limits,
+    requests,
     properCase: headerCase === 'proper',
     http2: readHttp2Options(
       hcm.http2ProtocolOptions,
       {
-        maxHeaderListBytes: limits.maxHeadBytes,
-        maxHeaderFields: limits.maxFields,
+        maxHeaderListBytes: requests.maxHeadBytes,
+        maxHeaderFields: requests.maxFields,
         streamBufferBytes: BUFFER_LIMIT_BYTES,
         streamFlushTimeoutMs: streamIdleTimeoutMs,
         streamErrors: hcm.streamErrorOnInvalidHttpMessage ?? false,
@@ -161,15 +171,8 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
           ? 'matching'
           : 'none',
     stripTrailingDot: hcm.stripTrailingHostDot,
-    acceptHttp10: h1?.acceptHttp10 ?? false,
     defaultHostForHttp10: h1?.defaultHostForHttp10 ?? '',
-    enableTrailers: h1?.enableTrailers ?? false,
-    underscores:
-      common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
-        ? 'reject'
-        : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
-          ? 'drop'
-          : 'allow',
+    underscores,
     streamIdleTimeoutMs,
     requestTimeoutMs: ms('request_timeout', hcm.requestTimeout, 0),
     requestHeadersTimeoutMs: ms('request_headers_timeout', hcm.requestHeadersTimeout, 0),
@@ -202,10 +205,6 @@ function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Fin
   findings.refuse(
     `${at}.http_protocol_options.send_fully_qualified_url`,
     hcm.httpProtocolOptions?.sendFullyQualifiedUrl === true,
-  );
-  findings.refuse(
-    `${at}.http_protocol_options.allow_absolute_url`,
-    hcm.httpProtocolOptions?.allowAbsoluteUrl === false,
   );
   findings.refuse(
     `${at}.set_current_client_cert_details.issuer`,

@@ -40,6 +40,7 @@ const counterNames = [
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
+  'downstream_rq_tx_reset',
 ] as const;
 
 const gaugeNames = [

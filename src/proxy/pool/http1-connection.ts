@@ -4,9 +4,10 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type DecoderEvents, type DecoderLimits, ResponseDecoder } from '#http/codec/h1/decoder.ts';
+import type { DecoderEvents, DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import { type RawNames, writeFields, writtenName } from '#http/codec/h1/header-case.ts';
+import { ResponseDecoder } from '#http/codec/h1/response-decoder.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -235,7 +236,9 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   }
 
   #onEndOfBytes(): void {
-    this.#decoder.finish();
+    // A tunnel through HTTP/1 has no end but that of the connection, which ends both directions.
+    if (this.#decoder.inTunnel) this.#decoder.stop();
+    else this.#decoder.finish();
     if (this.#handler !== undefined) this.#handler.onReadDone();
     if (!this.closed) this.#onGone(false);
   }

@@ -14,15 +14,4 @@ export interface Difference {
   heddle(envoy: Observation): Observation;
 }
 
-function withoutHeader(name: string, envoy: Observation): Observation {
-  return { ...envoy, client: envoy.client.filter((line) => !line.startsWith(`${name}:`)) };
-}
-
-export const differences: readonly Difference[] = [
-  {
-    title: "Headers that a response names as its own hop's",
-    cases: ['hop-by-hop headers of the response'],
-    why: 'RFC 9110 §7.6.1 asks a proxy to remove them; Envoy does so in requests only',
-    heddle: (envoy) => withoutHeader('x-mine', envoy),
-  },
-];
+export const differences: readonly Difference[] = [];

@@ -1,35 +1,26 @@
-/** The chunked transfer coding (RFC 9112 §7.1), byte by byte where it is framing and in one piece where it is data. */
-import { tokenCode } from '../../header-name.ts';
+/**
+ * The chunked transfer coding (RFC 9112 §7.1), byte by byte where it is framing and in one piece where it
+ * is data. As Envoy reads it: a size line ends with CR LF and nothing else, its extensions are skipped
+ * whatever they are, and what stands between data and the next line is skipped too.
+ */
 import { type Fault, faults } from './fault.ts';
-import { valueChar } from './fields.ts';
 
 /** What the bytes just read mean. */
 export type ChunkStep = 'more' | 'data' | 'trailers';
 
+const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
 const SEMICOLON = 0x3b;
-const EQUALS = 0x3d;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-/** Hex digits of a size: 13 stay below 2^53. */
-const MAX_SIZE_DIGITS = 13;
-/** Bytes of extensions that are skipped for one chunk. */
-const MAX_EXTENSION_BYTES = 4096;
+/** Hex digits of a size, without zeros before it: more would not fit into 64 bits. */
+const MAX_SIZE_DIGITS = 16;
 
 const SIZE = 0;
+const EXTENSION = 1;
 const SIZE_LF = 2;
 const DATA = 3;
-const DATA_CR = 4;
-const DATA_LF = 5;
-// Extensions (RFC 9112 §7.1.1): `;` name, and perhaps `=` and a token or a quoted string.
-const NAME_START = 6;
-const NAME = 7;
-const VALUE_START = 8;
-const VALUE = 9;
-const QUOTED = 10;
-const QUOTED_PAIR = 11;
-const AFTER_QUOTED = 12;
+const DATA_END = 4;
 
 export class ChunkReader {
   fault: Fault | undefined;
@@ -37,15 +28,19 @@ export class ChunkReader {
   position = 0;
   #state = SIZE;
   #left = 0;
+  #hasDigits = false;
   #digits = 0;
-  #extensionBytes = 0;
 
   reset(): void {
     this.fault = undefined;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#state = SIZE;
     this.#left = 0;
+    this.#hasDigits = false;
     this.#digits = 0;
-    this.#extensionBytes = 0;
   }
 
   /**
@@ -62,7 +57,7 @@ export class ChunkReader {
         const take = Math.min(this.#left, end - pos);
         this.#left -= take;
         this.position = pos + take;
-        if (this.#left === 0) this.#state = DATA_CR;
+        if (this.#left === 0) this.#state = DATA_END;
         return 'data';
       }
       const byte = buffer[pos++]!;
@@ -80,48 +75,38 @@ export class ChunkReader {
     switch (this.#state) {
       case SIZE:
         return this.#readSize(byte);
+      case EXTENSION:
+        if (byte === LF) return this.#fail();
+        if (byte === CR) this.#state = SIZE_LF;
+        return false;
       case SIZE_LF:
-        if (byte !== LF) return this.#fail(faults.chunkSize);
-        this.#digits = 0;
-        this.#extensionBytes = 0;
-        this.#state = this.#left === 0 ? SIZE : DATA;
+        if (byte !== LF) return this.#fail();
+        this.#state = DATA;
         return this.#left === 0;
-      case DATA_CR:
-        if (byte !== CR) return this.#fail(faults.chunkEnd);
-        this.#state = DATA_LF;
-        return false;
-      case DATA_LF:
-        if (byte !== LF) return this.#fail(faults.chunkEnd);
-        this.#state = SIZE;
-        return false;
       default:
-        return this.#readExtension(byte);
+        if (byte === LF) this.#begin();
+        return false;
     }
   }
 
   #readSize(byte: number): boolean {
     const digit = hexDigit(byte);
     if (digit !== -1) {
-      if (++this.#digits > MAX_SIZE_DIGITS) return this.#fail(faults.chunkSize);
+      this.#hasDigits = true;
+      if (this.#digits > 0 || digit > 0) this.#digits++;
+      if (this.#digits > MAX_SIZE_DIGITS) return this.#fail();
       this.#left = this.#left * 16 + digit;
       return false;
     }
-    if (this.#digits === 0) return this.#fail(faults.chunkSize);
+    if (!this.#hasDigits) return this.#fail();
     if (byte === CR) this.#state = SIZE_LF;
-    else if (byte === SEMICOLON) this.#state = NAME_START;
-    else return this.#fail(faults.chunkSize);
+    else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#state = EXTENSION;
+    else return this.#fail();
     return false;
   }
 
-  #readExtension(byte: number): boolean {
-    const next = ++this.#extensionBytes > MAX_EXTENSION_BYTES ? -1 : afterExtensionByte(this.#state, byte);
-    if (next === -1) return this.#fail(faults.chunkSize);
-    this.#state = next;
-    return false;
-  }
-
-  #fail(fault: Fault): boolean {
-    this.fault = fault;
+  #fail(): boolean {
+    this.fault = faults.chunkSize;
     return true;
   }
 }
@@ -130,22 +115,4 @@ function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
-}
-
-/** The state after one more byte of an extension; -1 where it may not stand there. */
-function afterExtensionByte(state: number, byte: number): number {
-  if (state === QUOTED) {
-    if (byte === QUOTE) return AFTER_QUOTED;
-    if (byte === BACKSLASH) return QUOTED_PAIR;
-    return valueChar[byte] === 1 ? QUOTED : -1;
-  }
-  if (state === QUOTED_PAIR) return valueChar[byte] === 1 ? QUOTED : -1;
-  const isToken = tokenCode[byte] !== 0;
-  if (state === NAME_START) return isToken ? NAME : -1;
-  if (state === VALUE_START) return isToken ? VALUE : byte === QUOTE ? QUOTED : -1;
-  if (byte === CR) return SIZE_LF;
-  if (byte === SEMICOLON) return NAME_START;
-  if (state === AFTER_QUOTED) return -1;
-  if (state === NAME && byte === EQUALS) return VALUE_START;
-  return isToken ? state : -1;
 }

@@ -1,13 +1,14 @@
 /**
- * HTTP/1.1 messages from bytes (RFC 9112), for both directions: strict, one pass over a head, data
- * handed on without a copy. Any split of the bytes gives the same events but for the pieces of data.
+ * HTTP/1.1 messages from bytes (RFC 9112), for both directions: one pass over a head, data handed on
+ * without a copy. Any split of the bytes gives the same events but for the pieces of data.
  */
-import type { HeaderList } from '../../header-list.ts';
+import { type HeaderList, headerOf, removeHeader } from '../../header-list.ts';
+import { mark } from '../../header-name.ts';
 import { ChunkReader } from './chunked.ts';
 import { type Fault, faults } from './fault.ts';
 import { FieldReader } from './fields.ts';
 import type { RawNames } from './header-case.ts';
-import { RequestLine, StatusLine } from './start-line.ts';
+import { hopeless, tidyHead, tidyTrailers } from './loose-head.ts';
 
 export interface DecoderLimits {
   /** Bytes of a head, or of trailers, with line ends. */
@@ -16,6 +17,10 @@ export interface DecoderLimits {
   readonly maxFields: number;
   /** Whether names are kept as they were written. */
   readonly keepCase?: boolean;
+  /** Whether trailers are of use to anybody: others are read and not counted. */
+  readonly wantsTrailers?: boolean;
+  /** Whether a message may have both a length, which is dropped then, and chunks. */
+  readonly allowsChunkedLength?: boolean;
 }
 
 /** Envoy's defaults. */
@@ -31,6 +36,9 @@ export interface DecoderEvents {
   onFault(fault: Fault): void;
 }
 
+/** How a message goes on after its head. */
+export const body = { none: 0, length: 1, chunked: 2, untilClose: 4, opaque: 6, interim: -1 } as const;
+
 const HEAD = 0;
 const LENGTH = 1;
 const CHUNKED = 2;
@@ -44,7 +52,7 @@ const FIRST_LOOK_BYTES = 2048;
 const CR = 0x0d;
 const LF = 0x0a;
 
-abstract class Decoder {
+export abstract class Decoder {
   /** The head read last. The list belongs to whom `onHead` told. */
   headers: HeaderList = [];
   marks = 0;
@@ -59,23 +67,26 @@ abstract class Decoder {
 
   protected readonly events: DecoderEvents;
   protected readonly fields: FieldReader;
+  protected readonly limits: DecoderLimits;
   protected body: number = HEAD;
-  readonly #maxHeadBytes: number;
+  readonly #isRequest: boolean;
   readonly #chunks = new ChunkReader();
   #state: number = HEAD;
   #left = 0;
   #held: Buffer | undefined;
   #heldBytes = 0;
+  #lineSeen = false;
 
-  constructor(events: DecoderEvents, limits: DecoderLimits) {
+  constructor(events: DecoderEvents, limits: DecoderLimits, isRequest: boolean) {
     this.events = events;
     this.fields = new FieldReader(limits.maxFields, limits.keepCase === true);
-    this.#maxHeadBytes = limits.maxHeadBytes;
+    this.limits = limits;
+    this.#isRequest = isRequest;
   }
 
   /** Reads the start line; sets what is its own. @returns where the fields begin, or a fault. */
   protected abstract readStart(text: string): number | Fault;
-  /** After the fields: sets `body` to how the message is framed, 0 for no body, -1 for an interim head. */
+  /** After the fields: sets `body` to one of {@link body}. */
   protected abstract frame(): Fault | undefined;
 
   /** Names of the head read last as they were written, where that is kept. */
@@ -91,6 +102,11 @@ abstract class Decoder {
   /** Whether bytes of a head, but not its end, have been read. */
   get inHead(): boolean {
     return this.#state === HEAD && this.#heldBytes > 0;
+  }
+
+  /** Whether the bytes that come are not HTTP any more. */
+  get inTunnel(): boolean {
+    return this.#state === OPAQUE;
   }
 
   /** Reads no more, whatever comes. */
@@ -135,16 +151,7 @@ abstract class Decoder {
     if (this.#state === UNTIL_CLOSE || this.#state === OPAQUE) {
       this.#state = DEAD;
       this.events.onEnd();
-    } else if (this.inMessage && this.#state !== DEAD && !this.#holdsEmptyLines())
-      this.#fail(faults.truncated);
-  }
-
-  /** Whether all that is held are empty lines before a message. */
-  #holdsEmptyLines(): boolean {
-    if (this.#state !== HEAD) return false;
-    const held = this.#held!;
-    for (let i = 0; i < this.#heldBytes; i++) if (held[i] !== CR && held[i] !== LF) return false;
-    return true;
+    } else if (this.inMessage && this.#state !== DEAD) this.#fail(faults.truncated);
   }
 
   #fail(fault: Fault): void {
@@ -155,43 +162,64 @@ abstract class Decoder {
   }
 
   #decodeHead(chunk: Buffer, at: number): number {
-    if (this.#heldBytes === 0) {
-      let start = at;
-      // Empty lines before a message are skipped (RFC 9112 §2.2).
-      while (chunk[start] === CR && chunk[start + 1] === LF) start += 2;
-      if (start === chunk.length) return start;
-      let text = chunk.toString('latin1', start, Math.min(chunk.length, start + FIRST_LOOK_BYTES));
-      let end = text.indexOf('\r\n\r\n');
-      if (end === -1 && chunk.length - start > FIRST_LOOK_BYTES) {
-        text = chunk.toString('latin1', start, Math.min(chunk.length, start + this.#maxHeadBytes + 4));
-        end = text.indexOf('\r\n\r\n');
-      }
-      if (end === -1) return this.#hold(chunk, start);
-      if (end + 4 > this.#maxHeadBytes) {
-        this.#fail(faults.headTooLarge);
-        return chunk.length;
-      }
-      this.#readHead(text, end + 2);
-      return start + end + 4;
+    if (this.#heldBytes > 0) return this.#gatherHead(chunk, at);
+    let start = at;
+    // Empty lines before a request are skipped (RFC 9112 §2.2).
+    if (this.#isRequest) while (chunk[start] === CR || chunk[start] === LF) start++;
+    if (start === chunk.length) return start;
+    const { maxHeadBytes } = this.limits;
+    let text = chunk.toString('latin1', start, Math.min(chunk.length, start + FIRST_LOOK_BYTES));
+    let end = text.indexOf('\r\n\r\n');
+    if (end === -1 && chunk.length - start > FIRST_LOOK_BYTES) {
+      text = chunk.toString('latin1', start, Math.min(chunk.length, start + maxHeadBytes));
+      end = text.indexOf('\r\n\r\n');
     }
-    const before = this.#heldBytes;
-    this.#hold(chunk, at);
-    if (this.#state === DEAD) return chunk.length;
-    let skip = 0;
-    const held = this.#held!;
-    while (held[skip] === CR && held[skip + 1] === LF) skip += 2;
-    const end = held.subarray(0, this.#heldBytes).indexOf('\r\n\r\n', Math.max(skip, before - 3), 'latin1');
-    if (end === -1) return chunk.length;
-    const text = held.toString('latin1', skip, end + 4);
-    this.#release();
-    this.#readHead(text, end + 2 - skip);
-    return at + (end + 4 - before);
+    if (end === -1 || end + 4 > maxHeadBytes) return this.#gatherHead(chunk, start);
+    return this.#endHead(chunk, start, this.#readHead(text, end + 4));
   }
 
-  /** Keeps the beginning of a head, or of trailers, until the rest comes. */
-  #hold(chunk: Buffer, at: number): number {
-    const more = chunk.length - at;
-    const total = this.#heldBytes + more;
+  /** Keeps the beginning of a head until the rest comes. */
+  #gatherHead(chunk: Buffer, at: number): number {
+    const before = this.#heldBytes;
+    this.#hold(chunk, at);
+    const held = this.#held!;
+    const length = blockLength(held, this.#heldBytes, before);
+    const { maxHeadBytes } = this.limits;
+    if (length > maxHeadBytes || (length === -1 && this.#heldBytes > maxHeadBytes)) {
+      this.#fail(faults.headTooLarge);
+      return chunk.length;
+    }
+    if (length === -1) return this.#examine(chunk, at, before);
+    const text = held.toString('latin1', 0, length);
+    this.#release();
+    return this.#endHead(chunk, at - before, this.#readHead(text, length));
+  }
+
+  /** What has come of a head: whether it can still become one, or needs nothing more. */
+  #examine(chunk: Buffer, at: number, before: number): number {
+    const held = this.#held!;
+    const fault = before === 0 ? hopeless(String.fromCharCode(held[0]!), this.#isRequest) : undefined;
+    if (fault !== undefined) {
+      this.#fail(fault);
+      return chunk.length;
+    }
+    if (!this.#isRequest || this.#lineSeen) return chunk.length;
+    const lineEnd = held.subarray(0, this.#heldBytes).indexOf(LF, before);
+    if (lineEnd === -1) return chunk.length;
+    this.#lineSeen = true;
+    const text = held.toString('latin1', 0, lineEnd + 1);
+    // A line without a version is a whole request (HTTP/0.9).
+    if (tidyHead(text, true) === undefined) return chunk.length;
+    this.#release();
+    return this.#endHead(chunk, at - before, this.#readHead(text, text.length));
+  }
+
+  #endHead(chunk: Buffer, start: number, taken: number): number {
+    return taken === -1 ? chunk.length : start + taken;
+  }
+
+  #hold(chunk: Buffer, at: number): void {
+    const total = this.#heldBytes + chunk.length - at;
     let held = this.#held;
     if (held === undefined || held.length < total) {
       const grown = Buffer.allocUnsafeSlow(Math.max(512, total * 2));
@@ -200,55 +228,71 @@ abstract class Decoder {
       this.#held = grown;
     }
     chunk.copy(held, this.#heldBytes, at);
-    const fresh = this.#heldBytes;
     this.#heldBytes = total;
-    // A bare line feed never becomes right: its sender waits for an answer.
-    for (let lf = held.indexOf(LF, fresh); lf !== -1 && lf < total; lf = held.indexOf(LF, lf + 1)) {
-      if (lf > 0 && held[lf - 1] === CR) {
-        if (lf >= 3 && held[lf - 2] === LF && held[lf - 3] === CR) break;
-        continue;
-      }
-      this.#fail(faults.lineEnd);
-      return chunk.length;
-    }
-    if (
-      total > this.#maxHeadBytes &&
-      held.subarray(0, this.#maxHeadBytes).indexOf('\r\n\r\n', 0, 'latin1') === -1
-    ) {
-      this.#fail(this.#state === TRAILERS ? faults.trailersTooLarge : faults.headTooLarge);
-    }
-    return chunk.length;
   }
 
   #release(): void {
     this.#held = undefined;
     this.#heldBytes = 0;
+    this.#lineSeen = false;
   }
 
-  /** @param end where the last line's CR LF ends. */
-  #readHead(text: string, end: number): void {
-    const fieldsAt = this.readStart(text);
-    if (typeof fieldsAt !== 'number') {
-      this.#fail(fieldsAt);
-      return;
+  /** Reads the head that is `text[0..length)`. @returns how many characters it took; -1 for none. */
+  #readHead(text: string, length: number): number {
+    let taken = length;
+    let fault = text.charCodeAt(length - 4) === CR ? this.#readLines(text, length - 2) : faults.requestLine;
+    if (fault !== undefined) {
+      const tidy = tidyHead(text.slice(0, length), this.#isRequest);
+      if (tidy !== undefined && 'text' in tidy) {
+        taken = tidy.length;
+        fault = this.#readLines(tidy.text, tidy.text.length);
+      } else fault = tidy ?? fault;
     }
-    const { fields } = this;
-    const fault = fields.read(text, fieldsAt, end);
     if (fault !== undefined) {
       this.#fail(fault);
-      return;
+      return -1;
     }
+    const { fields } = this;
     this.headers = fields.fields;
     this.marks = fields.marks;
     this.contentLength = fields.contentLength;
     this.chunked = fields.chunked;
-    this.headBytes = end + 2;
+    this.headBytes = taken;
     const misframed = this.frame();
     if (misframed !== undefined) {
       this.#fail(misframed);
-      return;
+      return -1;
     }
     this.#begin();
+    return taken;
+  }
+
+  #readLines(text: string, end: number): Fault | undefined {
+    const fieldsAt = this.readStart(text);
+    return typeof fieldsAt === 'number' ? this.fields.read(text, fieldsAt, end) : fieldsAt;
+  }
+
+  /** What a length and a transfer coding say together (RFC 9112 §6.1). */
+  protected checkFraming(): Fault | undefined {
+    const { fields } = this;
+    const { marks } = fields;
+    if ((marks & mark.transferEncoding) === 0) return fields.badLength ? faults.contentLength : undefined;
+    if ((marks & mark.contentLength) !== 0) {
+      if (!fields.chunked || this.limits.allowsChunkedLength !== true) {
+        return fields.badLength ? faults.contentLength : faults.twoLengths;
+      }
+      removeHeader(fields.fields, 'content-length');
+      this.contentLength = -1;
+    }
+    return fields.chunked ? undefined : faults.transferEncoding;
+  }
+
+  /** Whether the connection outlives a message, by the rules of RFC 9112 §9.3. */
+  protected readKeepAlive(): boolean {
+    const { fields, minor } = this;
+    if (minor === 0 ? !fields.keepAlive : fields.close) return false;
+    if ((fields.marks & mark.hopByHop) === 0) return true;
+    return !/(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(headerOf(fields.fields, 'proxy-connection') ?? '');
   }
 
   #begin(): void {
@@ -283,26 +327,25 @@ abstract class Decoder {
 
   #decodeTrailers(chunk: Buffer, at: number): number {
     const before = this.#heldBytes;
-    // None, mostly. What follows them is the next message and not for the checks below.
-    const isEmpty =
-      before === 0
-        ? chunk[at] === CR && chunk[at + 1] === LF
-        : before === 1 && chunk[at] === LF && this.#held![0] === CR;
-    if (isEmpty) {
+    const first = before === 0 ? chunk[at] : this.#held![0];
+    const second = before === 0 ? chunk[at + 1] : before === 1 ? chunk[at] : this.#held![1];
+    // None, mostly.
+    if (first === LF || (first === CR && second === LF)) {
       this.#release();
       this.#state = HEAD;
       this.events.onEnd();
-      return at + (2 - before);
+      return at + (first === LF ? 1 : 2) - before;
     }
     this.#hold(chunk, at);
-    // `#hold` may have found a fault.
-    if (this.#state === DEAD) return chunk.length;
-    const held = this.#held!;
-    const end = held.subarray(0, this.#heldBytes).indexOf('\r\n\r\n', Math.max(0, before - 3), 'latin1');
-    if (end === -1) return chunk.length;
-    const text = held.toString('latin1', 0, end + 2);
+    const length = blockLength(this.#held!, this.#heldBytes, before);
+    if (length === -1 && this.#heldBytes <= this.limits.maxHeadBytes) return chunk.length;
+    if (length === -1 || length > this.limits.maxHeadBytes) {
+      this.#fail(faults.headTooLarge);
+      return chunk.length;
+    }
+    const text = this.#held!.toString('latin1', 0, length);
     this.#release();
-    const fault = this.fields.read(text, 0, text.length);
+    const fault = this.#readTrailers(text);
     if (fault !== undefined) {
       this.#fail(fault);
       return chunk.length;
@@ -311,129 +354,27 @@ abstract class Decoder {
     if (this.#state === DEAD) return chunk.length;
     this.#state = HEAD;
     this.events.onEnd();
-    return at + (end + 4 - before);
-  }
-}
-
-export class RequestDecoder extends Decoder {
-  method = '';
-  target = '';
-  readonly #line = new RequestLine();
-
-  constructor(events: DecoderEvents, limits: DecoderLimits = defaultLimits) {
-    super(events, limits);
+    return at + length - before;
   }
 
-  protected override readStart(text: string): number | Fault {
-    const line = this.#line;
-    const fault = line.read(text);
-    if (fault !== undefined) return fault;
-    this.method = line.method;
-    this.target = line.target;
-    this.minor = line.minor;
-    return line.end;
-  }
-
-  protected override frame(): Fault | undefined {
+  #readTrailers(text: string): Fault | undefined {
     const { fields } = this;
-    this.keepAlive = this.minor === 1 ? !fields.close : fields.keepAlive && !fields.close;
-    if (this.method === 'CONNECT') {
-      // Bytes after the head of a CONNECT belong to the tunnel (RFC 9112 §3.2.3).
-      if (fields.chunked || fields.contentLength > 0) return faults.contentLength;
-      this.body = OPAQUE;
-    } else if (fields.upgrade !== '' && this.upgrade !== '') this.body = OPAQUE;
-    else if (fields.chunked) {
-      if (this.minor === 0) return faults.transferEncoding;
-      this.body = CHUNKED;
-    } else this.body = fields.contentLength > 0 ? LENGTH : HEAD;
-    return undefined;
-  }
-
-  /** HTTP/1 targets carry their scheme themselves. */
-  readonly scheme = '';
-
-  /** Whether data, or the end of a tunnel, follows the head read last. */
-  get hasBody(): boolean {
-    return this.body !== HEAD;
-  }
-
-  /** The protocol asked for, '' for none; h2c is never changed to (RFC 9113 §3.1). */
-  get upgrade(): string {
-    const { upgrade } = this.fields;
-    return this.minor === 1 && upgrade.toLowerCase() !== 'h2c' ? upgrade : '';
-  }
-
-  /** Value of `host`, '' for none. */
-  get host(): string {
-    return this.fields.host;
-  }
-
-  /** Values of `connection`, joined, '' for none. */
-  get connection(): string {
-    return this.fields.connection;
+    const isCounted = this.limits.wantsTrailers === true;
+    const fault = text.endsWith('\r\n\r\n')
+      ? fields.readTrailers(text, text.length - 2, isCounted)
+      : faults.fieldName;
+    if (fault === undefined) return undefined;
+    const tidy = tidyTrailers(text);
+    return 'text' in tidy ? fields.readTrailers(tidy.text, tidy.text.length, isCounted) : tidy;
   }
 }
 
-export class ResponseDecoder extends Decoder {
-  status = 0;
-  reason = '';
-  /** Method of the request this answers; set it before the answer is read. */
-  requestMethod = 'GET';
-  /** Whether that request asked for another protocol. */
-  upgradeAsked = false;
-  readonly #line = new StatusLine();
-
-  constructor(events: DecoderEvents, limits: DecoderLimits = defaultLimits) {
-    super(events, limits);
-  }
-
-  protected override readStart(text: string): number | Fault {
-    const line = this.#line;
-    const fault = line.read(text);
-    if (fault !== undefined) return fault;
-    this.status = line.status;
-    this.reason = line.reason;
-    this.minor = line.minor;
-    return line.end;
-  }
-
-  /** RFC 9112 §6.3. */
-  protected override frame(): Fault | undefined {
-    const { fields, status } = this;
-    this.keepAlive = this.minor === 1 ? !fields.close : fields.keepAlive && !fields.close;
-    if (status < 200) {
-      if (status === 101) {
-        // A protocol that was not asked for cannot be switched to.
-        if (!this.upgradeAsked) return faults.statusLine;
-        this.body = OPAQUE;
-        this.keepAlive = false;
-        return undefined;
-      }
-      this.body = -1;
-      return undefined;
-    }
-    if (this.requestMethod === 'CONNECT' && status < 300) {
-      this.body = OPAQUE;
-      this.keepAlive = false;
-    } else if (this.requestMethod === 'HEAD' || status === 204 || status === 304) this.body = HEAD;
-    else if (fields.chunked) {
-      if (this.minor === 0) return faults.transferEncoding;
-      this.body = CHUNKED;
-    } else if (fields.contentLength === 0) this.body = HEAD;
-    else if (fields.contentLength > 0) this.body = LENGTH;
-    else {
-      this.body = UNTIL_CLOSE;
-      this.keepAlive = false;
-    }
-    return undefined;
-  }
-
-  get connection(): string {
-    return this.fields.connection;
-  }
-
-  /** Whether neither data nor trailers follow the head read last. */
-  get endStream(): boolean {
-    return this.body === HEAD;
-  }
+/** Where lines end with an empty one: the length with it, -1 for nowhere. @param searched how much was looked at before */
+function blockLength(held: Buffer, heldBytes: number, searched: number): number {
+  const bytes = held.subarray(0, heldBytes);
+  const from = Math.max(0, searched - 2);
+  const strict = bytes.indexOf('\n\r\n', from, 'latin1');
+  const loose = bytes.subarray(0, strict === -1 ? heldBytes : strict + 1).indexOf('\n\n', from, 'latin1');
+  if (loose !== -1) return loose + 2;
+  return strict === -1 ? -1 : strict + 3;
 }

@@ -14,30 +14,30 @@ const codecError = (reason: string): Fault => ({ status: 400, details: 'http1.co
 export type FaultName =
   | 'requestLine'
   | 'statusLine'
-  | 'method'
-  | 'target'
   | 'version'
   | 'oldVersion'
   | 'fieldName'
   | 'fieldValue'
-  | 'lineEnd'
   | 'contentLength'
   | 'twoLengths'
   | 'transferEncoding'
   | 'connection'
-  | 'host'
+  | 'connectBody'
+  | 'method'
+  | 'target'
+  | 'url'
+  | 'scheme'
+  | 'authority'
+  | 'underscore'
+  | 'bodyNotAllowed'
   | 'chunkSize'
-  | 'chunkEnd'
   | 'headTooLarge'
   | 'tooManyFields'
-  | 'trailersTooLarge'
   | 'truncated';
 
 export const faults: Readonly<Record<FaultName, Fault>> = {
   requestLine: codecError('malformed request line'),
   statusLine: codecError('malformed status line'),
-  method: codecError('invalid method'),
-  target: codecError('invalid request target'),
   version: codecError('invalid version'),
   oldVersion: { status: 426, details: 'low_version', reason: 'not a version of HTTP/1' },
   fieldName: codecError('invalid character in a field name'),
@@ -46,7 +46,6 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     details: 'http1.invalid_characters',
     reason: 'invalid character in a field value',
   },
-  lineEnd: codecError('line not ended by CR LF'),
   contentLength: codecError('invalid content-length'),
   twoLengths: {
     status: 400,
@@ -63,11 +62,20 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     details: 'http1.connection_header_rejected',
     reason: 'connection names a field that must not be dropped',
   },
-  host: codecError('more than one host'),
+  connectBody: { status: 400, details: 'http1.body_disallowed', reason: 'CONNECT with a body' },
+  method: codecError('unknown method'),
+  target: codecError('invalid request target'),
+  url: { status: 400, details: 'http1.invalid_url', reason: 'invalid URL as request target' },
+  scheme: {
+    status: 400,
+    details: 'http1.invalid_scheme',
+    reason: 'request target with a scheme other than http and https',
+  },
+  authority: { status: 400, details: 'http.invalid_authority', reason: 'invalid host' },
+  underscore: { status: 400, details: 'http1.unexpected_underscore', reason: 'underscore in a field name' },
+  bodyNotAllowed: codecError('a body where the status allows none'),
   chunkSize: codecError('invalid chunk size'),
-  chunkEnd: codecError('chunk not ended by CR LF'),
   headTooLarge: { status: 431, details: 'http1.headers_too_large', reason: 'head too large' },
   tooManyFields: { status: 431, details: 'http1.too_many_headers', reason: 'too many header fields' },
-  trailersTooLarge: { status: 431, details: 'http1.trailers_too_large', reason: 'trailers too large' },
   truncated: codecError('connection closed within a message'),
 };

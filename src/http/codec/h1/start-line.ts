@@ -20,10 +20,12 @@ const methods: readonly string[] = [
   'TRACE',
 ];
 
+const VERSION = /^HTTP\/[0-9]\.[0-9]\r\n/;
+
 export class RequestLine {
   method = '';
   target = '';
-  /** 0 or 1: the minor version. */
+  /** 1 for HTTP/1.1; 0 for every other version, which are all taken for HTTP/1.0. */
   minor = 1;
   /** Where the field lines begin. */
   end = 0;
@@ -36,9 +38,8 @@ export class RequestLine {
     this.method = internMethod(text, pos);
     const targetAt = ++pos;
     let char = text.charCodeAt(pos);
-    while (char > SPACE && char !== 0x7f && char < 256) char = text.charCodeAt(++pos);
-    if (pos === targetAt) return faults.requestLine;
-    if (char !== SPACE) return char === LF ? faults.lineEnd : faults.requestLine;
+    while (char > SPACE && char < 0x7f) char = text.charCodeAt(++pos);
+    if (pos === targetAt || char !== SPACE) return faults.requestLine;
     this.target = text.slice(targetAt, pos);
     const fault = this.#readVersion(text, pos + 1);
     if (fault !== undefined) return fault;
@@ -47,15 +48,9 @@ export class RequestLine {
   }
 
   #readVersion(text: string, at: number): Fault | undefined {
-    if (!text.startsWith('HTTP/1.', at)) {
-      return /^HTTP\/\d\.\d\r/.test(text.slice(at, at + 9)) ? faults.oldVersion : faults.version;
-    }
-    const minor = text.charCodeAt(at + 7) - 0x30;
-    if (minor !== 0 && minor !== 1) return faults.version;
-    if (text.charCodeAt(at + 8) !== CR || text.charCodeAt(at + 9) !== LF) {
-      return text.charCodeAt(at + 8) === LF ? faults.lineEnd : faults.version;
-    }
-    this.minor = minor;
+    if (text.startsWith('HTTP/1.1\r\n', at)) this.minor = 1;
+    else if (VERSION.test(text.slice(at, at + 10))) this.minor = 0;
+    else return faults.version;
     return undefined;
   }
 }
@@ -65,6 +60,10 @@ function internMethod(text: string, length: number): string {
   return text.slice(0, length);
 }
 
+const STATUS_VERSION = /^HTTP\/[0-9]\.[0-9] /;
+/** What Envoy's parser takes beyond three digits. */
+const MAX_STATUS = 9999;
+
 export class StatusLine {
   status = 0;
   reason = '';
@@ -72,27 +71,26 @@ export class StatusLine {
   end = 0;
 
   read(text: string): Fault | undefined {
-    if (!text.startsWith('HTTP/1.')) return faults.statusLine;
-    const minor = text.charCodeAt(7) - 0x30;
-    if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE) return faults.statusLine;
+    if (text.startsWith('HTTP/1.1 ')) this.minor = 1;
+    else if (STATUS_VERSION.test(text.slice(0, 9))) this.minor = 0;
+    else return faults.statusLine;
     let status = 0;
-    for (let i = 9; i < 12; i++) {
-      const digit = text.charCodeAt(i) - 0x30;
-      if (!(digit >= 0 && digit <= 9)) return faults.statusLine;
+    let pos = 9;
+    for (
+      let digit = text.charCodeAt(pos) - 0x30;
+      digit >= 0 && digit <= 9;
+      digit = text.charCodeAt(++pos) - 0x30
+    ) {
       status = status * 10 + digit;
     }
-    if (status < 100) return faults.statusLine;
-    let pos = 12;
+    if (status < 100 || status > MAX_STATUS) return faults.statusLine;
     // The space before an empty reason is often forgotten.
     if (text.charCodeAt(pos) === SPACE) pos++;
     else if (text.charCodeAt(pos) !== CR) return faults.statusLine;
     const reasonAt = pos;
     while (valueChar[text.charCodeAt(pos)] === 1) pos++;
-    if (text.charCodeAt(pos) !== CR || text.charCodeAt(pos + 1) !== LF) {
-      return text.charCodeAt(pos) === LF ? faults.lineEnd : faults.statusLine;
-    }
+    if (text.charCodeAt(pos) !== CR || text.charCodeAt(pos + 1) !== LF) return faults.statusLine;
     this.status = status;
-    this.minor = minor;
     this.reason = text.slice(reasonAt, pos);
     this.end = pos + 2;
     return undefined;

@@ -31,8 +31,8 @@ export class ResponseWriter {
 
   /** @returns whether the connection has to be closed after this response. */
   head(head: ResponseHead): boolean {
-    const { status, headers, minor, close } = head;
-    let text = statusLine(status);
+    const { status, headers, minor } = head;
+    let text = statusLine(status, minor);
     text += writeFields(headers, head.rawNames, this.#properCase);
     if (head.opaque) {
       this.#framing = OPAQUE;
@@ -41,22 +41,29 @@ export class ResponseWriter {
       this.#output.writeText(`${text}\r\n`);
       return true;
     }
+    text += this.#frame(head);
+    const hasLength = head.contentLength !== -1 || (this.#framing === NONE && !isBodyless(head));
+    // To HTTP/1.0 only a length tells where a response ends.
+    const close = head.close || (minor === 0 && !hasLength);
     if (close) text += `${this.#own('connection', head)}: close\r\n`;
     else if (minor === 0) text += `${this.#own('connection', head)}: keep-alive\r\n`;
-    let mustClose = close;
-    this.#framing = PLAIN;
-    if (head.requestMethod === 'HEAD' || status === 204 || status === 304) this.#framing = NONE;
-    else if (head.endStream) {
-      this.#framing = NONE;
-      if (head.contentLength === -1) text += `${this.#own('content-length', head)}: 0\r\n`;
-    } else if (head.contentLength === -1) {
-      if (minor === 1) {
-        this.#framing = CHUNKED;
-        text += `${this.#own('transfer-encoding', head)}: chunked\r\n`;
-      } else mustClose = true;
-    }
     this.#output.writeText(`${text}\r\n`);
-    return mustClose;
+    return close;
+  }
+
+  /** Sets the framing. @returns the field that tells it, where the head has none */
+  #frame(head: ResponseHead): string {
+    const { contentLength, minor, requestMethod } = head;
+    this.#framing = NONE;
+    if (isBodyless(head)) {
+      // The client is told how the response to GET would be framed.
+      if (requestMethod !== 'HEAD' || contentLength !== -1 || minor === 0 || isLengthless(head.status))
+        return '';
+      return `${this.#own('transfer-encoding', head)}: chunked\r\n`;
+    }
+    if (head.endStream) return contentLength === -1 ? `${this.#own('content-length', head)}: 0\r\n` : '';
+    this.#framing = contentLength === -1 && minor === 1 ? CHUNKED : PLAIN;
+    return this.#framing === CHUNKED ? `${this.#own('transfer-encoding', head)}: chunked\r\n` : '';
   }
 
   /** A name of ours, in the case of the others. */
@@ -97,4 +104,12 @@ export class ResponseWriter {
     for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i]!}: ${trailers[i + 1]!}\r\n`;
     this.#output.writeText(`${text}\r\n`);
   }
+}
+
+function isLengthless(status: number): boolean {
+  return status < 200 || status === 204 || status === 304;
+}
+
+function isBodyless({ requestMethod, status }: ResponseHead): boolean {
+  return requestMethod === 'HEAD' || isLengthless(status);
 }

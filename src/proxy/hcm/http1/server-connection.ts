@@ -5,8 +5,9 @@
 import type { Duplex } from 'node:stream';
 import { errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import { type DecoderEvents, RequestDecoder } from '#http/codec/h1/decoder.ts';
+import type { DecoderEvents } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
+import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
 import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
@@ -45,7 +46,6 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   #closed = false;
   #paused = false;
   #decoding = false;
-  #ended = false;
   draining = false;
 
   constructor(
@@ -59,7 +59,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.facts = facts;
     this.#socket = socket;
     this.#onClose = onClose;
-    this.#decoder = new RequestDecoder(this, runtime.settings.limits);
+    this.#decoder = new RequestDecoder(this, runtime.settings.requests);
     this.#writer = new ResponseWriter(this, runtime.settings.properCase);
     const { stats, settings, clock, wheel } = runtime;
     this.#openedMs = clock.nowMs();
@@ -136,12 +136,11 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   }
 
   #onEndOfBytes(): void {
-    this.#ended = true;
-    if (this.#exchange !== undefined && !this.#exchange.requestDone) {
-      this.#decoder.finish();
+    // Who ends its direction has given up, as Envoy sees it.
+    if (this.#exchange === undefined && this.#decoder.inHead && !this.#closing) {
+      this.#exchange = new HttpExchange(this, undefined, this.runtime);
     }
-    if (this.#exchange === undefined) this.#close();
-    // A client that sent its whole request may close its direction and still read (RFC 9112 §9.6).
+    this.destroy();
   }
 
   // --- what the decoder says
@@ -174,7 +173,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     const exchange = this.#exchange ?? new HttpExchange(this, undefined, this.runtime);
     const began = this.#exchange !== undefined;
     this.#exchange = exchange;
-    if (began && (exchange.responseStarted || fault.reason === 'connection closed within a message')) {
+    if (began && exchange.responseStarted) {
       this.destroy();
       return;
     }
@@ -189,7 +188,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   // --- the response, called by the exchange
 
   interim(status: number, headers: HeaderList): void {
-    let text = statusLine(status);
+    let text = statusLine(status, this.#decoder.minor);
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]!}: ${headers[i + 1]!}\r\n`;
     this.writeText(`${text}\r\n`);
     this.flush();
@@ -275,7 +274,6 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
       this.draining ||
       this.runtime.overload.disablesKeepAlive ||
       this.runtime.draining ||
-      this.#ended ||
       !this.#decoder.keepAlive ||
       (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection)
     );
