@@ -5,6 +5,7 @@ import { ConfigSchema as DirectResponseSchema } from '#xds/gen/envoy/extensions/
 import { EchoSchema } from '#xds/gen/envoy/extensions/filters/network/echo/v3/echo_pb.js';
 import { ConfigSchema as SetFilterStateSchema } from '#xds/gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
 import { SniClusterSchema } from '#xds/gen/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.js';
+import { FilterConfigSchema as SniForwardSchema } from '#xds/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Direction } from '../filter/contract.ts';
@@ -13,6 +14,7 @@ import type { NetworkFilter } from './network-filter.ts';
 import { readSetFilterState } from './set-filter-state.ts';
 import { readTcpProxy } from './settings.ts';
 import { sniCluster } from './sni-cluster.ts';
+import { readSniDynamicForwardProxy } from './sni-dynamic-forward-proxy.ts';
 import type { TcpTerminalSettings } from './terminal.ts';
 
 export interface TcpFilterContext {
@@ -65,6 +67,11 @@ export function readTcpFilter(
       const message = findings.unpack(path, any, SetFilterStateSchema);
       if (message === undefined) return { kind: 'broken', ends: false };
       return { kind: 'filter', filter: readSetFilterState(message, path, findings) };
+    }
+    case SniForwardSchema.typeName: {
+      const message = findings.unpack(path, any, SniForwardSchema);
+      if (message === undefined) return { kind: 'broken', ends: false };
+      return { kind: 'filter', filter: readSniDynamicForwardProxy(message, path, context.deps, findings) };
     }
     default:
       return undefined;

@@ -66,6 +66,7 @@ export class TcpConnection
   #logTimer: Timer | undefined;
   /** How many filters have let it pass. */
   #passed = 0;
+  #ready = false;
   #open = false;
   #ended = false;
   #closed = false;
@@ -124,15 +125,9 @@ export class TcpConnection
       if (this.#ended) return;
       if (filters[this.#passed++]!.onConnection?.(this) === 'wait') return;
     }
+    this.#ready = true;
     if (connectOn === 'accept' || this.#early !== undefined) this.#begin();
     else if (this.#downstreamEnded) this.#finish('now', 'now');
-  }
-
-  refuse(flag: string, details: string): void {
-    if (this.#ended) return;
-    this.addFlag(flag);
-    this.downstreamLocalCloseReason = details;
-    this.#finish('now', 'now');
   }
 
   #begin(): void {
@@ -290,7 +285,7 @@ export class TcpConnection
     this.#early.push(data);
     this.#earlyBytes += data.length;
     if (this.#earlyBytes > settings.maxEarlyBytes) this.#hold();
-    if (isFirst && settings.connectOn === 'data' && this.#passed === settings.filters.length) this.#begin();
+    if (isFirst && settings.connectOn === 'data' && this.#ready) this.#begin();
   }
 
   #hold(): void {
@@ -321,7 +316,7 @@ export class TcpConnection
       const { settings } = this.#runtime;
       // Without data there is nothing that the connection would be made for.
       const idle = settings.connectOn === 'data' && this.#early === undefined;
-      if (idle && this.#passed === settings.filters.length) this.#finish('now', 'now');
+      if (idle && this.#ready) this.#finish('now', 'now');
       return;
     }
     const relay = this.#relay!;
@@ -394,7 +389,9 @@ export class TcpConnection
   }
 
   #refuse(flag: string, failure: number): void {
-    this.refuse(flag, `${NOT_CONNECTED}${failure}`);
+    this.addFlag(flag);
+    this.downstreamLocalCloseReason = `${NOT_CONNECTED}${failure}`;
+    this.#finish('now', 'now');
   }
 
   /** Whether it is idle nobody can say: it goes on. */

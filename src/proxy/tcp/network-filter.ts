@@ -8,8 +8,6 @@ export interface NetworkConnection extends AccessRecord {
   readonly state: FilterState;
   /** Goes on after a filter said `'wait'`. Nothing happens when the connection has ended. */
   proceed(): void;
-  /** Ends the connection after a filter said `'wait'`. @param flag Envoy's response flag */
-  refuse(flag: string, details: string): void;
 }
 
 export interface NetworkFilter extends ConnectionFilter {
