@@ -1,9 +1,8 @@
-/** The admin interface on a socket. Not on the data path: plain `node:http`. */
-
+/** The admin interface on a socket, and the small servers beside it. */
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { AdminReply, AdminView } from './contract.ts';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { AdminView } from './contract.ts';
+import { type Answer, PageConnection } from './page-connection.ts';
 import { answerAdmin } from './pages.ts';
 
 /** Where a small server listens: an address and port, or a Unix socket. */
@@ -16,8 +15,6 @@ export interface RunningServer {
   readonly address: string;
   close(): Promise<void>;
 }
-
-export type Answer = (method: string, target: string) => Promise<AdminReply>;
 
 /** Rejects with the error of the operating system where the address cannot be had. */
 export function serveAdmin(
@@ -34,23 +31,11 @@ export function serveAdmin(
 
 /** Serves whatever `answer` gives; used for the admin, readiness and metrics ports. */
 export async function servePages(address: ServeAddress, answer: Answer): Promise<RunningServer> {
-  const server = createServer((request, response) => {
-    request.resume();
-    const method = request.method ?? 'GET';
-    answer(method, request.url ?? '/').then(
-      ({ status, contentType, body }) => {
-        response.writeHead(status, {
-          'content-type': contentType,
-          'cache-control': 'no-cache, max-age=0',
-          'x-content-type-options': 'nosniff',
-        });
-        response.end(method === 'HEAD' ? undefined : body);
-      },
-      (error: unknown) => {
-        response.writeHead(500, { 'content-type': 'text/plain; charset=UTF-8' });
-        response.end(`${error instanceof Error ? error.message : String(error)}\n`);
-      },
-    );
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    new PageConnection(socket, answer);
   });
   await listen(server, address);
   const bound = server.address() as AddressInfo | string;
@@ -59,7 +44,7 @@ export async function servePages(address: ServeAddress, answer: Answer): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of open) socket.destroy();
       }),
   };
 }
