@@ -15,6 +15,7 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
+import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
@@ -111,6 +112,7 @@ class RunningProxy implements ProxyProcess {
   readonly #serving: Serving;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
+  #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
   #admin: RunningServer | undefined;
   #state: ServerState = 'PRE_INITIALIZING';
@@ -203,6 +205,7 @@ class RunningProxy implements ProxyProcess {
   async close(): Promise<void> {
     clearInterval(this.#intervals);
     this.#discovery.close();
+    this.#secretFiles?.close();
     this.#configuration.close();
     await this.dataPath.close();
     await this.#admin?.close();
@@ -229,6 +232,7 @@ class RunningProxy implements ProxyProcess {
   #createDiscovery(): Discovery {
     const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
     const receive = createReceiver({
       configuration: this.#configuration,
       secrets,
@@ -236,6 +240,7 @@ class RunningProxy implements ProxyProcess {
       unknownFields,
       unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
       counted: (service, outcome) => this.#countUpdate(service, outcome),
+      follow: (secret) => this.#secretFiles?.follow(secret),
       log,
     });
     return createDiscovery({

@@ -56,6 +56,8 @@ export interface CertificateDetails {
   /** Object identifiers; undefined: any purpose. */
   readonly purposes: readonly string[] | undefined;
   readonly limitsNames: boolean;
+  /** Whether it is not to be shown without an OCSP response (RFC 7633, status_request). */
+  readonly mustStaple: boolean;
 }
 
 /** Bits of {@link CertificateDetails.keyUsage}. */
@@ -67,6 +69,7 @@ const extensionOids = {
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   extendedKeyUsage: '2.5.29.37',
+  tlsFeature: '1.3.6.1.5.5.7.1.24',
 } as const;
 
 /** Context-specific tags of the TBSCertificate. */
@@ -104,7 +107,7 @@ export function certificateDetails(der: Uint8Array): CertificateDetails {
 
 type Extensions = Pick<
   CertificateDetails,
-  'names' | 'allNames' | 'keyUsage' | 'isAuthority' | 'pathLength' | 'purposes' | 'limitsNames'
+  'names' | 'allNames' | 'keyUsage' | 'isAuthority' | 'pathLength' | 'purposes' | 'limitsNames' | 'mustStaple'
 >;
 
 function extensionsOf(der: Uint8Array, wrapper: DerElement | undefined): Extensions {
@@ -123,6 +126,7 @@ function extensionsOf(der: Uint8Array, wrapper: DerElement | undefined): Extensi
   const usage = inner(extensionOids.keyUsage);
   const basic = inner(extensionOids.basicConstraints);
   const purposes = inner(extensionOids.extendedKeyUsage);
+  const features = inner(extensionOids.tlsFeature);
   const constraints = basic === undefined ? [] : derChildren(der, basic);
   const length = constraints.find(({ tag }) => tag === derTag.integer);
   return {
@@ -133,7 +137,14 @@ function extensionsOf(der: Uint8Array, wrapper: DerElement | undefined): Extensi
     purposes:
       purposes === undefined ? undefined : derChildren(der, purposes).map((purpose) => derOid(der, purpose)),
     limitsNames: values.has(extensionOids.nameConstraints),
+    mustStaple: features !== undefined && listsStatusRequest(der, features),
   };
+}
+
+const STATUS_REQUEST = '05';
+
+function listsStatusRequest(der: Uint8Array, features: DerElement): boolean {
+  return derChildren(der, features).some((feature) => derHexInteger(der, feature) === STATUS_REQUEST);
 }
 
 /** The first byte of a bit string says how many bits at its end are unused. */

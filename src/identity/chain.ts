@@ -21,20 +21,31 @@ export function pathToRoot(
   roots: readonly X509Certificate[],
   accepts: (authority: X509Certificate, below: number) => boolean = isAuthority,
 ): ChainPath | undefined {
+  const presented = chainOf(leaf);
   let issuerOfLeaf: X509Certificate | undefined;
-  let certificate: X509Certificate | undefined = leaf;
-  for (let depth = 0; certificate !== undefined && depth < MAX_CHAIN; depth++) {
-    const child: X509Certificate = certificate;
-    const root = roots.find((candidate) => isSignedBy(child, candidate) && accepts(candidate, depth));
+  let child = leaf;
+  for (let depth = 0; depth < MAX_CHAIN; depth++) {
+    const signs = (candidate: X509Certificate): boolean =>
+      isSignedBy(child, candidate) && accepts(candidate, depth);
+    const root = roots.find(signs);
     if (root !== undefined) return { issuer: issuerOfLeaf ?? root, intermediates: depth };
-    const issuer: X509Certificate | undefined = child.issuerCertificate;
-    if (issuer === undefined || !issuer.ca || !isSignedBy(child, issuer) || !accepts(issuer, depth)) {
-      return undefined;
-    }
+    const at = presented.findIndex((candidate) => candidate.ca && signs(candidate));
+    const [issuer] = at === -1 ? [] : presented.splice(at, 1);
+    if (issuer === undefined) return undefined;
     issuerOfLeaf ??= issuer;
-    certificate = issuer.fingerprint256 === child.fingerprint256 ? undefined : issuer;
+    child = issuer;
   }
   return undefined;
+}
+
+/** What came after the leaf, in the order it was sent, which need not be that of the signatures. */
+function chainOf(leaf: X509Certificate): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  for (let next = leaf.issuerCertificate; next !== undefined && chain.length < MAX_CHAIN; ) {
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
 }
 
 function isAuthority(): boolean {

@@ -9,6 +9,8 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { CertificateMaterial } from './tls/certificate-material.ts';
+import type { ValidationRules } from './tls/validation-rules.ts';
 
 /** What a `Secret` resource becomes: PEM texts. A private key is never logged or dumped. */
 export interface SecretMaterial {
@@ -17,6 +19,12 @@ export interface SecretMaterial {
   readonly privateKeyPem?: string;
   /** Trusted roots. Absent in a TLS certificate. */
   readonly trustedCaPem?: string;
+  /** All of a TLS certificate; absent where it is but a chain and a key. */
+  readonly certificate?: CertificateMaterial;
+  /** All of a validation context; absent where it is but roots. */
+  readonly validation?: ValidationRules;
+  /** The first one makes session tickets, all of them open some. */
+  readonly sessionTicketKeys?: readonly Uint8Array[];
 }
 
 /**

@@ -9,6 +9,7 @@ const REDACTED_BASE64: string = btoa(REDACTED);
 const sensitiveFields: ReadonlySet<string> = new Set([
   'private_key',
   'password',
+  'pkcs12',
   'generic_secret',
   'session_ticket_keys',
 ]);

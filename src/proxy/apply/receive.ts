@@ -31,6 +31,8 @@ export interface ReceiverDeps {
   readonly unknownFieldsSeen: Counter;
   /** Envoy's `update_success` and `update_rejected`, by service such as `CDS`. */
   readonly counted: (service: string, outcome: 'success' | 'rejected') => void;
+  /** Told of secrets of a server: the files they name may change. */
+  readonly follow?: (secret: Secret) => void;
   readonly log: Logger;
 }
 
@@ -90,20 +92,22 @@ function offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResource
         ...configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration }),
       ];
     case 'secret':
-      return [...unknown, ...offerSecret(deps, resource.version, message as Secret)];
+      return [...unknown, ...offerSecret(deps, resource.version, message as Secret, update.nonce !== '')];
   }
 }
 
 function offerSecret(
-  { secrets, configuration, reader }: ReceiverDeps,
+  { secrets, configuration, reader, follow }: ReceiverDeps,
   version: string,
   secret: Secret,
+  isOfServer: boolean,
 ): readonly Problem[] {
   const parsed = secretMaterial(secret, reader);
   if (!parsed.ok) return parsed.problems;
   configuration.table.warm('secret', secret.name, version, secret, 'dynamic');
   configuration.table.activate('secret', secret.name);
   secrets.set(secret.name, parsed.value);
+  if (isOfServer) follow?.(secret);
   return parsed.problems;
 }
 

@@ -1,38 +1,57 @@
 /**
- * A `Secret` resource -> PEM texts, checked as far as a file or a server can be wrong: texts that
- * are no PEM, a key that is not the certificate's.
+ * A `Secret` resource -> what TLS is made of, checked as far as a file or a server can be wrong: texts
+ * that are no PEM, a key that is not the certificate's.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import type { Parsed, Problem } from '#core/problem.ts';
-import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { Parsed } from '#core/problem.ts';
+import type { DataSource, WatchedDirectory } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type {
   CertificateValidationContext,
   TlsCertificate,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { type Secret, SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import {
+  type SPIFFECertValidatorConfig,
+  SPIFFECertValidatorConfigSchema,
+} from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';
+import { unpackAny } from '#xds/registry.ts';
 import type { SecretMaterial } from '../contract.ts';
+import { Findings } from '../findings.ts';
+import { readCertificate } from '../tls/certificate-material.ts';
+import type { DataReader } from '../tls/data-source.ts';
+import { readTicketKeys } from '../tls/ticket-key-sources.ts';
+import { readValidationRules } from '../tls/validation-rules.ts';
 
-/** Where the bytes of a data source come from. */
-export interface DataReader {
-  /** @throws the error of the operating system. */
-  readFile(path: string): Uint8Array;
-  environment(name: string): string | undefined;
-}
-
-const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+export type { DataReader } from '../tls/data-source.ts';
 
 export function secretMaterial(secret: Secret, reader: DataReader): Parsed<SecretMaterial> {
-  const { type } = secret;
+  const findings = new Findings();
+  return findings.result(readMaterial(secret, reader, findings) ?? {});
+}
+
+/** Undefined where the findings say why. */
+function readMaterial({ type }: Secret, reader: DataReader, findings: Findings): SecretMaterial | undefined {
   switch (type.case) {
-    case 'tlsCertificate':
-      return certificateMaterial(type.value, reader);
-    case 'validationContext':
-      return validationMaterial(type.value, reader);
+    case 'tlsCertificate': {
+      const certificate = readCertificate(type.value, 'tls_certificate', reader, findings);
+      if (certificate === undefined) return undefined;
+      const { chainPem, keyPem } = certificate;
+      return { certificate, certificateChainPem: chainPem, privateKeyPem: keyPem };
+    }
+    case 'validationContext': {
+      // Whether roots are missing is seen where these rules meet those of a context.
+      const validation = readValidationRules(type.value, 'validation_context', reader, findings, true);
+      const { trustedCaPem } = validation;
+      return trustedCaPem === '' ? { validation } : { validation, trustedCaPem };
+    }
+    case 'sessionTicketKeys':
+      return { sessionTicketKeys: readTicketKeys(type.value, 'session_ticket_keys', reader, findings) };
     case 'genericSecret':
-      return refused('generic_secret', 'is not supported');
+      findings.refuse('generic_secret', true);
+      return undefined;
     default:
-      return refused('type', 'a secret is a tls_certificate or a validation_context');
+      findings.error('type', 'is missing: a secret is a certificate, a validation context or ticket keys');
+      return undefined;
   }
 }
 
@@ -51,106 +70,45 @@ export function secretMessage(name: string, material: SecretMaterial): Secret {
 }
 
 /** Paths of the files `secret` reads, to be watched. */
-export function filesOf(secret: Secret): string[] {
-  const { type } = secret;
-  const sources =
-    type.case === 'tlsCertificate'
-      ? [type.value.certificateChain, type.value.privateKey]
-      : type.case === 'validationContext'
-        ? [type.value.trustedCa]
-        : [];
+export function filesOf({ type }: Secret): string[] {
+  switch (type.case) {
+    case 'tlsCertificate':
+      return certificateFiles(type.value);
+    case 'validationContext':
+      return validationFiles(type.value);
+    case 'sessionTicketKeys':
+      return pathsOf(type.value.keys);
+    default:
+      return [];
+  }
+}
+
+function certificateFiles(certificate: TlsCertificate): string[] {
+  const { certificateChain, privateKey, pkcs12, password, ocspStaple, watchedDirectory } = certificate;
+  return [
+    ...pathsOf([certificateChain, privateKey, pkcs12, password, ocspStaple]),
+    ...entryOf(watchedDirectory),
+  ];
+}
+
+function validationFiles(context: CertificateValidationContext): string[] {
+  const { trustedCa, crl, customValidatorConfig, watchedDirectory } = context;
+  const custom = customValidatorConfig?.typedConfig && unpackAny(customValidatorConfig.typedConfig);
+  const bundles =
+    custom?.ok && custom.schema.typeName === SPIFFECertValidatorConfigSchema.typeName
+      ? (custom.message as SPIFFECertValidatorConfig).trustDomains
+      : [];
+  return [
+    ...pathsOf([trustedCa, crl, ...bundles.map(({ trustBundle }) => trustBundle)]),
+    ...entryOf(watchedDirectory),
+  ];
+}
+
+function pathsOf(sources: readonly (DataSource | undefined)[]): string[] {
   return sources.flatMap((source) => (source?.specifier.case === 'filename' ? [source.specifier.value] : []));
 }
 
-function certificateMaterial(certificate: TlsCertificate, reader: DataReader): Parsed<SecretMaterial> {
-  const problems: Problem[] = [];
-  const certificateChainPem = read(
-    certificate.certificateChain,
-    'tls_certificate.certificate_chain',
-    reader,
-    problems,
-  );
-  const privateKeyPem = read(certificate.privateKey, 'tls_certificate.private_key', reader, problems);
-  if (certificateChainPem === undefined || privateKeyPem === undefined) return { ok: false, problems };
-  const leaf = certificatesIn(certificateChainPem, 'tls_certificate.certificate_chain', problems)[0];
-  try {
-    const key = createPrivateKey(privateKeyPem);
-    if (leaf !== undefined && !leaf.checkPrivateKey(key)) {
-      problems.push(problem('tls_certificate.private_key', 'is not the key of the certificate'));
-    }
-  } catch {
-    // The reason is left out: it may quote the key.
-    problems.push(problem('tls_certificate.private_key', 'is not a private key in PEM'));
-  }
-  if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, value: { certificateChainPem, privateKeyPem }, problems };
-}
-
-function validationMaterial(
-  context: CertificateValidationContext,
-  reader: DataReader,
-): Parsed<SecretMaterial> {
-  const problems: Problem[] = [];
-  const trustedCaPem = read(context.trustedCa, 'validation_context.trusted_ca', reader, problems);
-  const pins = context.verifyCertificateHash.length + context.verifyCertificateSpki.length;
-  const names = context.matchTypedSubjectAltNames.length + context.matchSubjectAltNames.length;
-  if (pins + names > 0) {
-    // What is checked comes with the TLS context, where the data path reads it; a secret gives the roots.
-    problems.push(problem('validation_context', 'only trusted_ca is supported in a secret'));
-  }
-  if (trustedCaPem === undefined) return { ok: false, problems };
-  certificatesIn(trustedCaPem, 'validation_context.trusted_ca', problems);
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: { trustedCaPem }, problems };
-}
-
-function read(
-  source: DataSource | undefined,
-  path: string,
-  reader: DataReader,
-  problems: Problem[],
-): string | undefined {
-  const specifier = source?.specifier;
-  try {
-    switch (specifier?.case) {
-      case 'inlineString':
-        return specifier.value;
-      case 'inlineBytes':
-        return new TextDecoder().decode(specifier.value);
-      case 'filename':
-        return new TextDecoder().decode(reader.readFile(specifier.value));
-      case 'environmentVariable': {
-        const value = reader.environment(specifier.value);
-        if (value === undefined)
-          problems.push(problem(path, `environment variable ${specifier.value} is not set`));
-        return value;
-      }
-      default:
-        problems.push(problem(path, 'is missing'));
-        return undefined;
-    }
-  } catch (error) {
-    problems.push(problem(path, (error as Error).message));
-    return undefined;
-  }
-}
-
-function certificatesIn(pem: string, path: string, problems: Problem[]): X509Certificate[] {
-  const blocks = pem.match(certificateBlock) ?? [];
-  if (blocks.length === 0) problems.push(problem(path, 'holds no certificate in PEM'));
-  return blocks.flatMap((block) => {
-    try {
-      return [new X509Certificate(block)];
-    } catch (error) {
-      problems.push(problem(path, `is not a certificate: ${(error as Error).message}`));
-      return [];
-    }
-  });
-}
-
-function problem(path: string, message: string): Problem {
-  return { level: 'error', path, message };
-}
-
-function refused(path: string, message: string): Parsed<SecretMaterial> {
-  return { ok: false, problems: [problem(path, message)] };
+/** A file in a folder that is watched stands for the folder. */
+function entryOf(folder: WatchedDirectory | undefined): string[] {
+  return folder === undefined ? [] : [`${folder.path}/.`];
 }

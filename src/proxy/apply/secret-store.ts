@@ -1,5 +1,6 @@
 /** The secrets of a process by SDS name; whoever serves TLS listens for changes. */
 import { EventEmitter } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { SecretMaterial, SecretStore } from '../contract.ts';
 
 class MemorySecretStore extends EventEmitter<{ change: [name: string] }> implements SecretStore {
@@ -10,6 +11,8 @@ class MemorySecretStore extends EventEmitter<{ change: [name: string] }> impleme
   }
 
   set(name: string, material: SecretMaterial): void {
+    // What is sent again and is the same changes nothing: sessions stay good.
+    if (isDeepStrictEqual(this.#materials.get(name), material)) return;
     this.#materials.set(name, material);
     this.emit('change', name);
   }

@@ -51,6 +51,7 @@ export class ClusterRuntime {
     this.metadata = settings.metadata;
     this.#deps = deps;
     this.stats = createClusterStats(deps.metrics, settings.name);
+    for (const transport of this.#transports()) transport.open(this.stats.scope);
     this.breaker = new CircuitBreaker(settings.circuit, deps.sharedCounts?.('cluster', settings.name));
     this.dynamic =
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
@@ -143,6 +144,7 @@ export class ClusterRuntime {
   /** What runs goes on; nothing new begins. */
   drain(): void {
     this.#closed = true;
+    for (const transport of this.#transports()) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;
       endpoint.pool?.drain();
@@ -171,6 +173,11 @@ export class ClusterRuntime {
       addedViaApi: true,
       endpoints: this.#all().map((endpoint) => endpoint.status()),
     };
+  }
+
+  #transports(): UpstreamTransport[] {
+    const { transport, transportMatches } = this.settings;
+    return [transport, ...transportMatches.map((match) => match.transport)];
   }
 
   /** The first match whose criteria the endpoint's metadata meets; else the cluster's own transport. */

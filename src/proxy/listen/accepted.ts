@@ -179,9 +179,9 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   secured(socket: TLSSocket, peer: TlsPeer): void {
     this.tls = socket;
     this.peer = peer;
-    this.tlsVersion = socket.getProtocol() ?? '';
+    this.tlsVersion = peer.version ?? '';
     if (typeof socket.servername === 'string') this.serverName = socket.servername;
-    if (peer.presented) this.certificate = clientCertificateOf(socket, peer.ownUri);
+    this.certificate = clientCertificateOf(peer);
   }
 
   /** Has {@link ConnectionOwner.onLate} called after `delayMs`, unless it is stopped. */

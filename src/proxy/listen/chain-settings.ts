@@ -15,7 +15,7 @@ import { type HcmSettings, readHcm } from '../hcm/settings.ts';
 import { readTcpFilter } from '../tcp/chain-filter.ts';
 import type { NetworkFilter } from '../tcp/network-filter.ts';
 import type { TcpTerminalSettings } from '../tcp/terminal.ts';
-import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream.ts';
+import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream-settings.ts';
 import type { NamedSecret } from '../tls/material.ts';
 import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
 import { ConnectionLimit, type GateSettings } from './connection-gate.ts';

@@ -1,18 +1,16 @@
 /** A filter chain in force: lets connections in, does their TLS, and serves them. */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import type { LimitedCount } from '../cluster/limited-count.ts';
+import type { LineSink } from '../data-path-deps.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
-import { createDownstreamTls, type DownstreamTls, type DownstreamTlsSettings } from '../tls/downstream.ts';
+import { createDownstreamTls, type DownstreamTls } from '../tls/downstream.ts';
+import type { DownstreamTlsSettings } from '../tls/downstream-settings.ts';
 import type { AcceptedConnection } from './accepted.ts';
 import type { ChainSettings } from './chain-settings.ts';
 import { ADMITTED, type ConnectionGate } from './connection-gate.ts';
 import type { ListenerDeps } from './listener.ts';
 import type { ListenerStats } from './listener-stats.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
-
-/** Whose handshake it is that TLS tells of: it knows the connection it made, not the one it was given. */
-const handshakes: AsyncLocalStorage<AcceptedConnection> = new AsyncLocalStorage();
 
 /** What a chain has of its listener. */
 export interface ChainSurroundings {
@@ -31,7 +29,7 @@ export class Chain {
   readonly #deps: ListenerDeps;
   readonly #stats: ListenerStats;
   readonly #gates: readonly ConnectionGate[];
-  readonly #tls: DownstreamTls | undefined;
+  readonly #tls: DownstreamTls<AcceptedConnection> | undefined;
   readonly #terminal: Terminal;
   #onIdle: (() => void) | undefined;
   draining = false;
@@ -68,31 +66,32 @@ export class Chain {
     connection.phase = 'handshake';
     const { handshakeTimeoutMs } = this.settings;
     if (handshakeTimeoutMs > 0) connection.armTimer(this.#deps.wheel, handshakeTimeoutMs);
-    handshakes.run(connection, startHandshake, this.#tls, connection.socket);
+    this.#tls.accept(connection.socket, connection);
   }
 
-  #createTls(settings: DownstreamTlsSettings): DownstreamTls {
-    const { ssl } = this.#stats;
-    return createDownstreamTls(settings, this.#deps.secrets, {
-      onSecure: (socket, peer) => {
-        ssl.handshake.inc();
-        const connection = handshakes.getStore();
-        if (connection === undefined || connection.phase !== 'handshake') {
-          socket.destroy();
-          return;
-        }
-        connection.stopTimer(this.#deps.wheel);
-        connection.secured(socket, peer);
-        this.#serve(connection, socket);
+  #createTls(settings: DownstreamTlsSettings): DownstreamTls<AcceptedConnection> {
+    const { secrets, clock } = this.#deps;
+    const { scope } = this.#stats;
+    const openLog = (path: string): LineSink => this.#deps.openLog(path);
+    return createDownstreamTls<AcceptedConnection>(
+      settings,
+      { secrets, clock, scope, openLog },
+      {
+        onSecure: (connection, socket, peer) => {
+          if (connection.phase !== 'handshake') {
+            socket.destroy();
+            return;
+          }
+          connection.stopTimer(this.#deps.wheel);
+          connection.secured(socket, peer);
+          this.#serve(connection, socket);
+        },
+        onRefused: (connection, reason) => {
+          connection.transportFailure = reason;
+          this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
+        },
       },
-      onRefused: (_, reason) => {
-        ssl.connection_error.inc();
-        if (/certificate|verify|SAN/i.test(reason)) ssl.fail_verify_error.inc();
-        const connection = handshakes.getStore();
-        if (connection !== undefined) connection.transportFailure = reason;
-        this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
-      },
-    });
+    );
   }
 
   #serve(connection: AcceptedConnection, socket: Duplex): void {
@@ -141,8 +140,4 @@ export class Chain {
     this.#onIdle?.();
     this.#onIdle = undefined;
   }
-}
-
-function startHandshake(tls: DownstreamTls, socket: Duplex): void {
-  tls.accept(socket);
 }

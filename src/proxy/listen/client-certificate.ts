@@ -1,20 +1,27 @@
-/** What `x-forwarded-client-cert` can tell of a TLS connection. */
-import type { TLSSocket } from 'node:tls';
+/** What `x-forwarded-client-cert` can tell of a TLS connection; one object for each certificate. */
+import type { PeerCertificate } from '#identity/peer-certificate.ts';
 import type { ClientCertificate } from '../hcm/client-cert.ts';
-import { parseSubjectAltNames } from '../tls/san.ts';
+import type { TlsPeer } from '../tls/peer.ts';
 
-export function clientCertificateOf(socket: TLSSocket, ownUri: string): ClientCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
+const told = new WeakMap<PeerCertificate, Map<string, ClientCertificate>>();
+
+/** Undefined where the client showed none. */
+export function clientCertificateOf({ certificate, ownUri }: TlsPeer): ClientCertificate | undefined {
   if (certificate === undefined) return undefined;
-  const names = parseSubjectAltNames(certificate.subjectAltName);
-  return {
-    ownUri,
-    hash: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-    // RFC 4514: the most specific name first, on one line.
-    subject: (certificate.subject ?? '').split('\n').reverse().join(',').replaceAll('"', '\\"'),
-    pem: encodeURIComponent(certificate.toString()),
-    chainPem: '',
-    uris: names.uri,
-    dns: names.dns,
-  };
+  const known = told.get(certificate) ?? new Map<string, ClientCertificate>();
+  told.set(certificate, known);
+  let facts = known.get(ownUri);
+  if (facts === undefined) {
+    facts = {
+      ownUri,
+      hash: certificate.sha256,
+      subject: certificate.details.subject,
+      pem: encodeURIComponent(certificate.pem),
+      chainPem: '',
+      uris: certificate.names.uri,
+      dns: certificate.names.dns,
+    };
+    known.set(ownUri, facts);
+  }
+  return facts;
 }

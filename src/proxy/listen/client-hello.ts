@@ -26,6 +26,12 @@ const HOST_NAME = 0;
 const ALPN = 16;
 
 export function readClientHello(bytes: Buffer): HelloVerdict {
+  const body = clientHelloBody(bytes);
+  return body === 'more' || body === 'none' ? body : parseHello(body);
+}
+
+/** The message without its head (RFC 8446 §4.1.2). */
+export function clientHelloBody(bytes: Buffer): Buffer | 'more' | 'none' {
   let at = 0;
   let have = 0;
   let wanted = MESSAGE_HEAD;
@@ -48,7 +54,7 @@ export function readClientHello(bytes: Buffer): HelloVerdict {
     if (piece.length < length && have < wanted) return 'more';
     at += RECORD_HEAD + length;
   }
-  return parseHello(join(pieces).subarray(MESSAGE_HEAD, wanted));
+  return join(pieces).subarray(MESSAGE_HEAD, wanted);
 }
 
 function join(pieces: readonly Buffer[]): Buffer {

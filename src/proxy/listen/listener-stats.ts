@@ -1,5 +1,5 @@
 /** The statistics of a listener, by Envoy's names (`listener.<address>.*`). */
-import type { Counter, Gauge, Histogram, MetricRegistry } from '#observe/metrics-contract.ts';
+import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 
 const counterNames = [
   'downstream_cx_total',
@@ -16,8 +16,6 @@ const counterNames = [
 
 const gaugeNames = ['downstream_cx_active', 'downstream_pre_cx_active'] as const;
 
-const sslNames = ['handshake', 'connection_error', 'fail_verify_error'] as const;
-
 export type ListenerStats = Readonly<Record<(typeof counterNames)[number], Counter>> &
   Readonly<Record<(typeof gaugeNames)[number], Gauge>> & {
     readonly downstream_cx_length_ms: Histogram;
@@ -25,7 +23,8 @@ export type ListenerStats = Readonly<Record<(typeof counterNames)[number], Count
     /** Of the thread that accepts. */
     readonly worker_cx_total: Counter;
     readonly worker_cx_active: Gauge;
-    readonly ssl: Readonly<Record<(typeof sslNames)[number], Counter>>;
+    /** For what is counted elsewhere under the same names, such as TLS. */
+    readonly scope: Scope;
   };
 
 /** @param thread number of the thread that accepts. */
@@ -37,7 +36,6 @@ export function createListenerStats(metrics: MetricRegistry, address: string, th
   });
   const counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)]));
   const gauges = Object.fromEntries(gaugeNames.map((name) => [name, scope.gauge(name)]));
-  const ssl = Object.fromEntries(sslNames.map((name) => [name, scope.counter(`ssl.${name}`)]));
   return {
     ...(counters as Record<(typeof counterNames)[number], Counter>),
     ...(gauges as Record<(typeof gaugeNames)[number], Gauge>),
@@ -45,6 +43,6 @@ export function createListenerStats(metrics: MetricRegistry, address: string, th
     connections_accepted_per_socket_event: scope.histogram('connections_accepted_per_socket_event'),
     worker_cx_total: scope.counter(`worker_${thread}.downstream_cx_total`),
     worker_cx_active: scope.gauge(`worker_${thread}.downstream_cx_active`),
-    ssl: ssl as Record<(typeof sslNames)[number], Counter>,
+    scope,
   };
 }

@@ -58,10 +58,14 @@ export class Connecting {
     };
     raw.on('error', onError);
     if (endpoint.transport.secure) {
-      this.#socket = endpoint.transport.wrap(raw, (outcome, socket) => {
-        if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
-        else this.#succeed(socket, outcome);
-      });
+      this.#socket = endpoint.transport.wrap(
+        raw,
+        (outcome, socket) => {
+          if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
+          else this.#succeed(socket, outcome);
+        },
+        endpoint,
+      );
       return;
     }
     const ready = (): void =>

@@ -1,152 +1,225 @@
 /**
- * TLS of a listener: one server for each `DownstreamTlsContext`, made on first use and anew when a
- * secret changes, so that tickets of the old one are worth nothing to the new.
+ * TLS of a filter chain: looks at the ClientHello, gives the connection to the server that fits, and
+ * judges the peer when the handshake is done. Secrets that change make new servers; connections that
+ * are there go on.
  */
 import type { Duplex } from 'node:stream';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
-import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import { RawBufferSchema } from '#xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
-import { DownstreamTlsContextSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { Server, TLSSocket } from 'node:tls';
+import type { Clock } from '#core/clock.ts';
+import type { Scope } from '#observe/metrics-contract.ts';
 import type { SecretStore } from '../contract.ts';
-import type { DataPathDeps } from '../data-path-deps.ts';
-import { type Findings, typeNameOf } from '../findings.ts';
-import { judgePeer, secureContextOf, type TlsPeer, textsOf } from './context.ts';
-import { type NamedSecret, readTlsMaterial, type TlsMaterial } from './material.ts';
+import type { LineSink } from '../data-path-deps.ts';
+import type { TlsPeer } from './context.ts';
+import { agreedCurve } from './curves.ts';
+import type { DownstreamTlsSettings } from './downstream-settings.ts';
+import { failureText, isTlsFault, type TlsFailure, verifyFailureText } from './failure-text.ts';
+import { Handshake } from './handshake.ts';
+import type { HelloFacts } from './hello.ts';
+import type { VerifyFault } from './judge.ts';
+import { KeyLog } from './key-log.ts';
+import { namesSecret, resolveMaterial } from './resolved-material.ts';
+import { ServerSet } from './server-set.ts';
+import { processTicketSecret } from './ticket-keys.ts';
+import { TlsStats } from './tls-stats.ts';
+import { chainRefusal } from './verify-text.ts';
 
-export interface DownstreamTls {
-  /** Begins the handshake on a raw connection whose bytes have not been read. */
-  accept(raw: Duplex): void;
-  /** The handshakes in progress and the server itself are let go of. */
+export interface DownstreamTls<Owner> {
+  /**
+   * Begins the handshake on a raw connection whose bytes have not been read.
+   *
+   * @param owner comes back with what becomes of it
+   */
+  accept(raw: Duplex, owner: Owner): void;
+  /** No more handshakes begin. */
   close(): void;
 }
 
-export interface TlsEvents {
-  onSecure(socket: TLSSocket, peer: TlsPeer): void;
-  /** The raw connection is destroyed. */
-  onRefused(raw: Duplex, reason: string): void;
+export interface TlsEvents<Owner> {
+  onSecure(owner: Owner, socket: TLSSocket, peer: TlsPeer): void;
+  /** The connection is destroyed. @param reason as Envoy writes it, '' where the other side just went away */
+  onRefused(owner: Owner, reason: string): void;
 }
 
-export interface DownstreamTlsSettings {
-  readonly material: TlsMaterial;
-  readonly requireClientCertificate: boolean;
+export interface DownstreamTlsDeps {
+  readonly secrets: SecretStore;
+  readonly clock: Clock;
+  /** Of the listener. */
+  readonly scope: Scope;
+  openLog(path: string): LineSink;
+  /** For session tickets where no keys are given; absent: one of this process. */
+  readonly ticketSecret?: Uint8Array | undefined;
 }
 
-/** Undefined for a plain listener. */
-export function readDownstreamTransport(
-  socket: TransportSocket | undefined,
-  path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-  secrets: NamedSecret[],
-): DownstreamTlsSettings | undefined {
-  if (socket === undefined) return undefined;
-  const at = `${path}.typed_config`;
-  const any = socket.configType.value;
-  if (typeNameOf(any) === RawBufferSchema.typeName) return undefined;
-  if (any === undefined && socket.name === 'envoy.transport_sockets.raw_buffer') return undefined;
-  const context = findings.unpack(at, any, DownstreamTlsContextSchema);
-  if (context === undefined) return undefined;
-  findings.refuse(`${at}.require_sni`, context.requireSni === true);
-  findings.refuse(`${at}.full_scan_certs_on_sni_mismatch`, context.fullScanCertsOnSniMismatch === true);
-  findings.refuse(`${at}.session_timeout`, context.sessionTimeout !== undefined);
-  const material = readTlsMaterial(
-    context.commonTlsContext,
-    `${at}.common_tls_context`,
-    deps,
-    findings,
-    secrets,
-  );
-  if (material.certificateSecret === '' && material.certificateChainPem === '') {
-    findings.error(`${at}.common_tls_context.tls_certificates`, 'a listener needs a certificate');
-  }
-  const requireClientCertificate = context.requireClientCertificate ?? false;
-  if (requireClientCertificate && !material.verifies) {
-    findings.error(
-      `${at}.common_tls_context.validation_context`,
-      'is needed to verify the client certificates required',
-    );
-  }
-  if (material.certificateSecret === '' && material.validationSecret === '' && !findings.failed) {
-    tryContext(material, deps.secrets, at, findings);
-  }
-  return { material, requireClientCertificate };
+/** A server that is asked to do one handshake: what it emits comes with that. */
+interface HandshakeServer<Owner> extends Server {
+  handshake: Handshake<Owner>;
 }
 
-function tryContext(material: TlsMaterial, secrets: SecretStore, path: string, findings: Findings): void {
-  try {
-    secureContextOf(material, textsOf(material, secrets)!);
-  } catch (error) {
-    findings.error(`${path}.common_tls_context`, error instanceof Error ? error.message : String(error));
-  }
-}
+const NO_SECRETS = 'TLS error: Secret is not supplied by SDS';
 
-export function createDownstreamTls(
+/** @throws the system's error where the key log cannot be opened. */
+export function createDownstreamTls<Owner>(
   settings: DownstreamTlsSettings,
-  secrets: SecretStore,
-  events: TlsEvents,
-): DownstreamTls {
-  const { material, requireClientCertificate } = settings;
-  let server: Server | undefined;
-  const onChange = (name: string): void => {
-    if (name === material.certificateSecret || name === material.validationSecret) server = undefined;
-  };
-  secrets.on('change', onChange);
+  deps: DownstreamTlsDeps,
+  events: TlsEvents<Owner>,
+): DownstreamTls<Owner> {
+  return new ChainTls(settings, deps, events);
+}
 
-  function build(): Server | undefined {
-    const texts = textsOf(material, secrets);
-    if (texts === undefined) return undefined;
-    const made = createServer({
-      cert: texts.chain,
-      key: texts.key,
-      ...(texts.ca === '' ? {} : { ca: texts.ca }),
-      minVersion: material.minVersion,
-      maxVersion: material.maxVersion,
-      ...(material.ciphers === '' ? {} : { ciphers: material.ciphers }),
-      ...(material.curves === '' ? {} : { ecdhCurve: material.curves }),
-      ...(material.alpn.length === 0 ? {} : { ALPNProtocols: [...material.alpn] }),
-      requestCert: material.verifies || requireClientCertificate,
-      rejectUnauthorized: requireClientCertificate && !material.acceptUntrusted,
-      allowHalfOpen: true,
-    });
-    made.on('secureConnection', (socket) => {
-      const outcome = judgePeer(socket, material, requireClientCertificate);
-      if (typeof outcome !== 'string') {
-        events.onSecure(socket, outcome);
-        return;
-      }
-      socket.on('error', ignore);
-      socket.destroy();
-      events.onRefused(socket, outcome);
-    });
-    made.on('tlsClientError', (error, socket) => {
-      socket.on('error', ignore);
-      socket.destroy();
-      events.onRefused(socket, error.message);
-    });
-    return made;
+class ChainTls<Owner> implements DownstreamTls<Owner> {
+  readonly #settings: DownstreamTlsSettings;
+  readonly #deps: DownstreamTlsDeps;
+  readonly #events: TlsEvents<Owner>;
+  readonly #stats: TlsStats;
+  readonly #keyLog: KeyLog | undefined;
+  readonly #onSecret: (name: string) => void;
+  #servers: ServerSet | undefined;
+
+  constructor(settings: DownstreamTlsSettings, deps: DownstreamTlsDeps, events: TlsEvents<Owner>) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#events = events;
+    this.#stats = new TlsStats(deps.scope, 'server_ssl_socket_factory');
+    if (settings.dynamicSecrets > 0) this.#stats.secretUpdates.inc(settings.dynamicSecrets);
+    const { keyLog } = settings.material;
+    this.#keyLog = keyLog && new KeyLog(keyLog, deps.openLog(keyLog.path));
+    this.#onSecret = (name) => {
+      if (!namesSecret(settings.material, name) && name !== settings.ticketSecret) return;
+      this.#servers = undefined;
+      this.#stats.secretUpdates.inc();
+    };
+    deps.secrets.on('change', this.#onSecret);
   }
 
-  return {
-    accept(raw): void {
-      try {
-        server ??= build();
-      } catch (error) {
-        raw.destroy();
-        events.onRefused(raw, error instanceof Error ? error.message : String(error));
-        return;
-      }
-      if (server === undefined) {
-        raw.destroy();
-        events.onRefused(raw, 'Secret is not supplied by SDS');
-        return;
-      }
-      server.emit('connection', raw);
-    },
-    close(): void {
-      secrets.off('change', onChange);
-      server = undefined;
-    },
+  accept(raw: Duplex, owner: Owner): void {
+    new Handshake(raw, owner, this.#begin).read();
+  }
+
+  close(): void {
+    this.#deps.secrets.off('change', this.#onSecret);
+    this.#servers = undefined;
+  }
+
+  readonly #begin = (handshake: Handshake<Owner>, hello: HelloFacts): void => {
+    try {
+      this.#servers ??= this.#createServers();
+    } catch (error) {
+      this.#refuse(handshake, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    const servers = this.#servers;
+    if (servers === undefined) {
+      this.#refuse(handshake, NO_SECRETS);
+      return;
+    }
+    if (this.#settings.requiresServerName && hello.serverName === '') {
+      this.#stats.counters.connection_error.inc();
+      this.#refuse(handshake, 'TLS error: the client names no server');
+      return;
+    }
+    const index = servers.chooseCertificate(hello);
+    if (!this.#mayShow(servers, hello, index)) {
+      this.#refuse(handshake, 'TLS error: the OCSP response of the certificate is missing or has expired');
+      return;
+    }
+    handshake.servers = servers;
+    handshake.certificate = servers.certificates[index];
+    handshake.curve = agreedCurve(servers.curves, hello);
+    const server = Object.create(servers.server(index, hello)) as HandshakeServer<Owner>;
+    server.handshake = handshake;
+    servers.begin(server, handshake.raw, hello.ticketName);
   };
+
+  #createServers(): ServerSet | undefined {
+    const { secrets, clock, ticketSecret = processTicketSecret() } = this.#deps;
+    const { material, ticketSecret: secretName } = this.#settings;
+    const resolved = resolveMaterial(material, secrets);
+    const ticketKeys =
+      secretName === '' ? this.#settings.ticketKeys : secrets.get(secretName)?.sessionTicketKeys;
+    if (resolved === undefined || resolved.certificates.length === 0 || ticketKeys === undefined)
+      return undefined;
+    const chain = this;
+    const keyLog = this.#keyLog;
+    const parts = { resolved, ticketKeys, ticketSecret, clock };
+    return new ServerSet(this.#settings, parts, {
+      onSecure(socket) {
+        chain.#onSecure((this as HandshakeServer<Owner>).handshake, socket);
+      },
+      onFailed(error, socket) {
+        chain.#onFailed((this as HandshakeServer<Owner>).handshake, error, socket);
+      },
+      onKeys: keyLog && ((line, socket) => keyLog.write(line, socket)),
+    });
+  }
+
+  /** Counts as Envoy does. */
+  #mayShow(servers: ServerSet, hello: HelloFacts, index: number): boolean {
+    if (!hello.takesStaple) return true;
+    const { counters } = this.#stats;
+    const choice = servers.staple(hello, index);
+    counters.ocsp_staple_requests.inc();
+    if (choice === 'staple') counters.ocsp_staple_responses.inc();
+    else if (choice === 'omit') counters.ocsp_staple_omitted.inc();
+    else counters.ocsp_staple_failed.inc();
+    return choice !== 'fail';
+  }
+
+  #onSecure(handshake: Handshake<Owner>, socket: TLSSocket): void {
+    const { servers, certificate, curve, owner } = handshake;
+    let verdict: ReturnType<ServerSet['judge']['judge']>;
+    try {
+      verdict = servers!.judge.judge(socket, certificate);
+    } catch (error) {
+      this.#stats.counters.fail_verify_error.inc();
+      this.#drop(owner, socket, verifyFailureText((error as Error).message));
+      return;
+    }
+    const { peer, refusal } = verdict;
+    if (refusal !== undefined) this.#stats.counters[refusal.fault].inc();
+    if (peer === undefined) {
+      this.#drop(owner, socket, verifyFailureText(refusal?.detail ?? ''));
+      return;
+    }
+    this.#stats.secured(socket, peer, curve);
+    this.#events.onSecure(owner, socket, peer);
+  }
+
+  #onFailed({ owner }: Handshake<Owner>, error: Error, socket: TLSSocket): void {
+    const { counters } = this.#stats;
+    const { code = '' } = error as TlsFailure;
+    const fault = faultOf(code, socket);
+    if (fault !== undefined) {
+      counters[fault].inc();
+      const detail = chainRefusal(String(socket.authorizationError));
+      this.#drop(
+        owner,
+        socket,
+        fault === 'fail_verify_error' ? verifyFailureText(detail) : failureText(error),
+      );
+      return;
+    }
+    if (isTlsFault(error)) counters.connection_error.inc();
+    this.#drop(owner, socket, isTlsFault(error) ? failureText(error) : '');
+  }
+
+  #drop(owner: Owner, socket: TLSSocket, reason: string): void {
+    socket.on('error', ignore);
+    socket.destroy();
+    this.#events.onRefused(owner, reason);
+  }
+
+  #refuse({ raw, owner }: Handshake<Owner>, reason: string): void {
+    raw.destroy();
+    this.#events.onRefused(owner, reason);
+  }
+}
+
+/** What OpenSSL itself ended the handshake for, if it was the certificate. */
+function faultOf(code: string, socket: TLSSocket): VerifyFault | undefined {
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'fail_verify_no_cert';
+  return socket.authorizationError instanceof Error || typeof socket.authorizationError === 'string'
+    ? 'fail_verify_error'
+    : undefined;
 }
 
 function ignore(): void {}

@@ -1,215 +1,175 @@
-/** Certificates, keys and roots of a TLS context, from where the configuration says they are. */
-import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+/** A `CommonTlsContext`, read once. */
 import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
-import type {
-  CertificateValidationContext,
-  TlsCertificate,
-} from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { CertificateValidationContext_TrustChainVerification as Trust } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { CommonTlsContext } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
-import { compileSanMatch, type SanMatch } from './san.ts';
+import { type CertificateMaterial, readCertificate } from './certificate-material.ts';
+import type { DataReader } from './data-source.ts';
+import { type KeyLogSettings, readKeyLog } from './key-log.ts';
+import { readTlsParameters, type TlsParameterSet } from './parameters.ts';
+import {
+  asksForCertificate,
+  noRules,
+  readValidationRules,
+  type ValidationRules,
+} from './validation-rules.ts';
 
-/** What is needed to make a SecureContext; a part may come by SDS and not be there yet. */
 export interface TlsMaterial {
-  readonly certificateSecret: string;
+  readonly parameters: TlsParameterSet;
+  /** Given in the configuration itself. */
+  readonly certificates: readonly CertificateMaterial[];
+  /** Names of those that come by SDS; never beside the others. */
+  readonly certificateSecrets: readonly string[];
+  /** Given in the configuration itself. */
+  readonly rules: ValidationRules;
+  /** Of the rules that are added by SDS; '' for none. */
   readonly validationSecret: string;
-  /** PEM texts given in the configuration itself. */
-  readonly certificateChainPem: string;
-  readonly privateKeyPem: string;
-  readonly trustedCaPem: string;
-  /** Whether the peer's chain is to be verified. */
+  /** Whether the peer's certificate is to satisfy anything. */
   readonly verifies: boolean;
-  readonly acceptUntrusted: boolean;
-  readonly sanMatch: SanMatch | undefined;
   readonly alpn: readonly string[];
-  readonly minVersion: TlsVersion;
-  readonly maxVersion: TlsVersion;
-  readonly ciphers: string;
-  readonly curves: string;
+  readonly keyLog: KeyLogSettings | undefined;
+  /** How many secrets come from a server or a file, and not from the bootstrap. */
+  readonly dynamicSecrets: number;
 }
-
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 export interface NamedSecret {
   readonly name: string;
   readonly sdsCluster: string;
 }
 
+/** What reading a context needs besides the message. */
+export interface MaterialReading {
+  readonly side: 'client' | 'server';
+  readonly reader: DataReader;
+  readonly findings: Findings;
+  /** Filled with the secrets that are named. */
+  readonly secrets: NamedSecret[];
+}
+
 export function readTlsMaterial(
   context: CommonTlsContext | undefined,
   path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-  secrets: NamedSecret[],
+  reading: MaterialReading,
 ): TlsMaterial {
-  const certificates = context?.tlsCertificates ?? [];
-  if (certificates.length > 1)
-    findings.error(`${path}.tls_certificates`, 'more than one certificate is not supported');
+  const { side, reader, findings } = reading;
+  refuseUnsupported(context, path, findings);
+  const inline = context?.tlsCertificates ?? [];
   const sds = context?.tlsCertificateSdsSecretConfigs ?? [];
-  if (sds.length > 1)
-    findings.error(`${path}.tls_certificate_sds_secret_configs`, 'more than one is not supported');
-  findings.refuse(
-    `${path}.tls_certificate_provider_instance`,
-    context?.tlsCertificateProviderInstance !== undefined,
-  );
-  findings.refuse(
-    `${path}.tls_certificate_certificate_provider_instance`,
-    context?.tlsCertificateCertificateProviderInstance !== undefined,
-  );
-  const certificate =
-    certificates[0] && readCertificate(certificates[0], `${path}.tls_certificates[0]`, deps, findings);
-  const validation = readValidation(context, path, deps, findings, secrets);
-  const params = context?.tlsParams;
-  findings.refuse(`${path}.tls_params.signature_algorithms`, (params?.signatureAlgorithms.length ?? 0) > 0);
-  const version = (value: number | undefined, otherwise: TlsVersion, name: string): TlsVersion => {
-    if (value === undefined || value === 0) return otherwise;
-    if (value === 1 || value === 2)
-      findings.error(`${path}.tls_params.${name}`, 'TLS before 1.2 is not supported');
-    return value === 4 ? 'TLSv1.3' : 'TLSv1.2';
-  };
+  if (inline.length > 0 && sds.length > 0) {
+    findings.error(`${path}.tls_certificates`, 'cannot stand beside tls_certificate_sds_secret_configs');
+  }
+  if (side === 'client' && Math.max(inline.length, sds.length) > 1) {
+    const field = inline.length > 1 ? 'tls_certificates' : 'tls_certificate_sds_secret_configs';
+    findings.error(`${path}.${field}`, 'a client shows one certificate');
+  }
+  const validation = readValidation(context, path, reading);
   return {
-    certificateSecret: sds[0] === undefined ? '' : noteSecret(sds[0], secrets),
-    certificateChainPem: certificate?.chain ?? '',
-    privateKeyPem: certificate?.key ?? '',
+    parameters: readTlsParameters(context?.tlsParams, side, `${path}.tls_params`, findings),
+    certificates: inline.flatMap((certificate, i) => {
+      const at = `${path}.tls_certificates[${i}]`;
+      if (certificate.watchedDirectory !== undefined) {
+        findings.warn(`${at}.watched_directory`, 'has an effect in a secret only, as in Envoy');
+      }
+      return readCertificate(certificate, at, reader, findings) ?? [];
+    }),
+    certificateSecrets: sds.map((config) => noteSecret(config, reading.secrets)),
     ...validation,
-    alpn: context?.alpnProtocols ?? [],
-    minVersion: version(params?.tlsMinimumProtocolVersion, 'TLSv1.2', 'tls_minimum_protocol_version'),
-    maxVersion: version(params?.tlsMaximumProtocolVersion, 'TLSv1.3', 'tls_maximum_protocol_version'),
-    ciphers:
-      params?.cipherSuites.map((suite) => suite.replace(/^\[|\]$/g, '').replaceAll('|', ':')).join(':') ?? '',
-    curves: params?.ecdhCurves.join(':') ?? '',
+    alpn: readAlpn(context, path, findings),
+    keyLog: readKeyLog(context?.keyLog, `${path}.key_log`, findings),
+    dynamicSecrets: [...sds, validationSource(context)].filter((config) => config?.sdsConfig !== undefined)
+      .length,
   };
 }
 
-type Validation = Pick<
-  TlsMaterial,
-  'validationSecret' | 'trustedCaPem' | 'verifies' | 'acceptUntrusted' | 'sanMatch'
->;
+function refuseUnsupported(context: CommonTlsContext | undefined, path: string, findings: Findings): void {
+  if (context === undefined) return;
+  const refuse = (field: string, value: unknown): void =>
+    findings.refuse(`${path}.${field}`, value !== undefined);
+  refuse('tls_certificate_provider_instance', context.tlsCertificateProviderInstance);
+  refuse('tls_certificate_certificate_provider', context.tlsCertificateCertificateProvider);
+  refuse('tls_certificate_certificate_provider_instance', context.tlsCertificateCertificateProviderInstance);
+  refuse('custom_tls_certificate_selector', context.customTlsCertificateSelector);
+  refuse('custom_handshaker', context.customHandshaker);
+  const { validationContextType: type } = context;
+  findings.refuse(
+    `${path}.validation_context_certificate_provider`,
+    type.case === 'validationContextCertificateProvider',
+  );
+  findings.refuse(
+    `${path}.validation_context_certificate_provider_instance`,
+    type.case === 'validationContextCertificateProviderInstance',
+  );
+  if (type.case !== 'combinedValidationContext') return;
+  const combined = 'combined_validation_context';
+  refuse(
+    `${combined}.validation_context_certificate_provider`,
+    type.value.validationContextCertificateProvider,
+  );
+  refuse(
+    `${combined}.validation_context_certificate_provider_instance`,
+    type.value.validationContextCertificateProviderInstance,
+  );
+}
+
+/** RFC 7301: one byte says how long a name is. */
+const MAX_PROTOCOL_BYTES = 255;
+
+function readAlpn(
+  context: CommonTlsContext | undefined,
+  path: string,
+  findings: Findings,
+): readonly string[] {
+  // Envoy leaves empty ones out.
+  const protocols = (context?.alpnProtocols ?? []).filter((name) => name !== '');
+  protocols.forEach((name, i) => {
+    if (name.length > MAX_PROTOCOL_BYTES) findings.error(`${path}.alpn_protocols[${i}]`, 'is too long');
+  });
+  return protocols;
+}
+
+type Validation = Pick<TlsMaterial, 'rules' | 'validationSecret' | 'verifies'>;
 
 function readValidation(
   context: CommonTlsContext | undefined,
   path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-  secrets: NamedSecret[],
+  { reader, findings, secrets }: MaterialReading,
 ): Validation {
-  const none = {
-    validationSecret: '',
-    trustedCaPem: '',
-    verifies: false,
-    acceptUntrusted: false,
-    sanMatch: undefined,
-  };
-  const { validationContextType: type } = context ?? {};
+  const type = context?.validationContextType;
   switch (type?.case) {
-    case 'validationContext':
-      return {
-        ...none,
-        ...readValidationContext(type.value, `${path}.validation_context`, deps, findings, false),
-      };
+    case 'validationContext': {
+      const rules = readValidationRules(type.value, `${path}.validation_context`, reader, findings);
+      warnOfFolder(type.value.watchedDirectory, `${path}.validation_context`, findings);
+      return { rules, validationSecret: '', verifies: asksForCertificate(rules) };
+    }
     case 'validationContextSdsSecretConfig':
-      return { ...none, verifies: true, validationSecret: noteSecret(type.value, secrets) };
+      return { rules: noRules, validationSecret: noteSecret(type.value, secrets), verifies: true };
     case 'combinedValidationContext': {
       const { defaultValidationContext: own, validationContextSdsSecretConfig: sds } = type.value;
       const at = `${path}.combined_validation_context`;
-      const read =
-        own === undefined
-          ? {}
-          : readValidationContext(own, `${at}.default_validation_context`, deps, findings, true);
       if (sds === undefined) findings.error(`${at}.validation_context_sds_secret_config`, 'is missing');
-      return {
-        ...none,
-        ...read,
-        verifies: true,
-        validationSecret: sds === undefined ? '' : noteSecret(sds, secrets),
-      };
+      const rules =
+        own === undefined
+          ? noRules
+          : readValidationRules(own, `${at}.default_validation_context`, reader, findings, true);
+      return { rules, validationSecret: sds === undefined ? '' : noteSecret(sds, secrets), verifies: true };
     }
     default:
-      return none;
+      return { rules: noRules, validationSecret: '', verifies: false };
   }
 }
 
-function readValidationContext(
-  context: CertificateValidationContext,
-  path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-  combined: boolean,
-): Partial<Validation> {
-  findings.refuse(`${path}.verify_certificate_spki`, context.verifyCertificateSpki.length > 0);
-  findings.refuse(`${path}.verify_certificate_hash`, context.verifyCertificateHash.length > 0);
-  findings.refuse(`${path}.allow_expired_certificate`, context.allowExpiredCertificate);
-  findings.refuse(
-    `${path}.ca_certificate_provider_instance`,
-    context.caCertificateProviderInstance !== undefined,
-  );
-  const trustedCaPem =
-    context.trustedCa === undefined
-      ? ''
-      : readSource(context.trustedCa, `${path}.trusted_ca`, deps, findings);
-  const sanMatch = compileSanMatch(context, path, findings);
-  if (sanMatch !== undefined && trustedCaPem === '' && !combined) {
-    findings.error(
-      `${path}.trusted_ca`,
-      'is missing: names in certificates that nobody vouches for mean nothing',
-    );
-  }
-  return {
-    trustedCaPem,
-    verifies: trustedCaPem !== '',
-    acceptUntrusted: context.trustChainVerification === Trust.ACCEPT_UNTRUSTED,
-    sanMatch,
-  };
+function warnOfFolder(folder: unknown, path: string, findings: Findings): void {
+  if (folder !== undefined)
+    findings.warn(`${path}.watched_directory`, 'has an effect in a secret only, as in Envoy');
 }
 
-function readCertificate(
-  certificate: TlsCertificate,
-  path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-): { chain: string; key: string } {
-  if (certificate.certificateChain === undefined) findings.error(`${path}.certificate_chain`, 'is missing');
-  if (certificate.privateKey === undefined) findings.error(`${path}.private_key`, 'is missing');
-  return {
-    chain: readSource(certificate.certificateChain, `${path}.certificate_chain`, deps, findings),
-    key: readSource(certificate.privateKey, `${path}.private_key`, deps, findings),
-  };
+function validationSource(context: CommonTlsContext | undefined): SdsSecretConfig | undefined {
+  const type = context?.validationContextType;
+  if (type?.case === 'validationContextSdsSecretConfig') return type.value;
+  return type?.case === 'combinedValidationContext' ? type.value.validationContextSdsSecretConfig : undefined;
 }
 
-function readSource(
-  source: DataSource | undefined,
-  path: string,
-  deps: DataPathDeps,
-  findings: Findings,
-): string {
-  const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
-  try {
-    switch (source?.specifier.case) {
-      case undefined:
-        return '';
-      case 'inlineString':
-        return source.specifier.value;
-      case 'inlineBytes':
-        return decode(source.specifier.value);
-      case 'filename':
-        return decode(deps.readFile(source.specifier.value));
-      case 'environmentVariable': {
-        const value = deps.environment(source.specifier.value);
-        if (value === undefined)
-          findings.error(path, `environment variable ${source.specifier.value} is not set`);
-        return value ?? '';
-      }
-    }
-  } catch (error) {
-    findings.error(path, error instanceof Error ? error.message : String(error));
-    return '';
-  }
-}
-
-function noteSecret(config: SdsSecretConfig, secrets: NamedSecret[]): string {
+export function noteSecret(config: SdsSecretConfig, secrets: NamedSecret[]): string {
   secrets.push({ name: config.name, sdsCluster: sdsClusterOf(config.sdsConfig) });
   return config.name;
 }

@@ -1,17 +1,31 @@
 /** The transport of connections to endpoints: plain, or TLS as an `UpstreamTlsContext` says. */
-
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { toBinary } from '@bufbuild/protobuf';
+import type { Scope } from '#observe/metrics-contract.ts';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { InternalUpstreamTransportSchema } from '#xds/gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
 import { RawBufferSchema } from '#xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { UpstreamTlsContextSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
-import { judgePeer, secureContextOf, type TlsPeer, textsOf } from './context.ts';
-import { type NamedSecret, readTlsMaterial, type TlsMaterial } from './material.ts';
+import { leafOf } from './certificate-material.ts';
+import {
+  ClientHandshake,
+  type ClientState,
+  type TransportOverride,
+  type TransportTarget,
+  type WrapDone,
+} from './client-handshake.ts';
+import { clientContext } from './context.ts';
+import { PeerJudge } from './judge.ts';
+import { KeyLog } from './key-log.ts';
+import type { NamedSecret } from './material.ts';
+import { noPeer } from './peer.ts';
+import { namesSecret, resolveMaterial, secretsOf } from './resolved-material.ts';
+import { SessionStore } from './session-store.ts';
+import { TlsStats } from './tls-stats.ts';
+import { readUpstreamSettings, type UpstreamTlsSettings } from './upstream-settings.ts';
 
 export interface UpstreamTransport {
   /** Equal for equal transports. */
@@ -19,14 +33,13 @@ export interface UpstreamTransport {
   readonly secure: boolean;
   /** Whether it shows a certificate of ours and verifies the other's. */
   readonly mutual: boolean;
-  /**
-   * Wraps a connection that is being made. `done` is called once with the peer, or with the reason
-   * there is none (the raw connection is destroyed then).
-   */
-  wrap(raw: Duplex, done: (outcome: TlsPeer | string, socket: Duplex) => void): Duplex;
+  /** Wraps a connection that is being made. On failure the caller destroys what was returned. */
+  wrap(raw: Duplex, done: WrapDone, target?: TransportTarget, override?: TransportOverride): Duplex;
+  /** From now on its handshakes are counted there: in the scope of its cluster. */
+  open(scope: Scope): void;
+  /** Its secrets are no longer followed for the statistics. */
+  close(): void;
 }
-
-const noPeer: TlsPeer = { uri: '', presented: false, validated: false, ownUri: '' };
 
 export const plainTransport: UpstreamTransport = {
   key: '',
@@ -36,6 +49,8 @@ export const plainTransport: UpstreamTransport = {
     done(noPeer, raw);
     return raw;
   },
+  open() {},
+  close() {},
 };
 
 export function readUpstreamTransport(
@@ -52,18 +67,9 @@ export function readUpstreamTransport(
     case UpstreamTlsContextSchema.typeName: {
       const context = findings.unpack(at, any, UpstreamTlsContextSchema);
       if (context === undefined) return plainTransport;
-      findings.refuse(`${at}.auto_host_sni`, context.autoHostSni);
-      findings.refuse(`${at}.auto_sni_san_validation`, context.autoSniSanValidation);
-      findings.refuse(`${at}.allow_renegotiation`, context.allowRenegotiation);
-      const material = readTlsMaterial(
-        context.commonTlsContext,
-        `${at}.common_tls_context`,
-        deps,
-        findings,
-        secrets,
-      );
+      const settings = readUpstreamSettings(context, at, { side: 'client', reader: deps, findings, secrets });
       const key = createHash('sha256').update(toBinary(UpstreamTlsContextSchema, context)).digest('base64');
-      return new TlsTransport(key, material, context.sni, deps);
+      return new TlsTransport(key, settings, deps);
     }
     case RawBufferSchema.typeName:
       return plainTransport;
@@ -78,57 +84,74 @@ export function readUpstreamTransport(
   }
 }
 
+const NO_SECRETS = 'TLS error: Secret is not supplied by SDS';
+
 class TlsTransport implements UpstreamTransport {
   readonly key: string;
   readonly secure = true;
   readonly mutual: boolean;
-  readonly #material: TlsMaterial;
-  readonly #serverName: string;
+  readonly #settings: UpstreamTlsSettings;
   readonly #deps: DataPathDeps;
+  #state: ClientState | undefined;
+  #stats: TlsStats | undefined;
+  #keyLog: KeyLog | undefined;
+  readonly #onSecret: (name: string) => void;
 
-  constructor(key: string, material: TlsMaterial, serverName: string, deps: DataPathDeps) {
+  constructor(key: string, settings: UpstreamTlsSettings, deps: DataPathDeps) {
     this.key = key;
-    this.#material = material;
-    this.#serverName = serverName;
-    this.mutual =
-      material.verifies && (material.certificateSecret !== '' || material.certificateChainPem !== '');
+    this.#settings = settings;
     this.#deps = deps;
+    const { material } = settings;
+    this.mutual = material.verifies && material.certificates.length + material.certificateSecrets.length > 0;
+    this.#onSecret = (name) => {
+      if (namesSecret(material, name)) this.#stats?.secretUpdates.inc();
+    };
   }
 
-  wrap(raw: Duplex, done: (outcome: TlsPeer | string, socket: Duplex) => void): Duplex {
-    const material = this.#material;
-    let settled = false;
-    const settle = (outcome: TlsPeer | string, socket: Duplex): void => {
-      if (settled) return;
-      settled = true;
-      done(outcome, socket);
-    };
-    const texts = textsOf(material, this.#deps.secrets);
-    if (texts === undefined) {
-      settle('TLS error: Secret is not supplied by SDS', raw);
-      return raw;
+  open(scope: Scope): void {
+    const { material } = this.#settings;
+    this.#stats = new TlsStats(scope, 'client_ssl_socket_factory');
+    if (material.dynamicSecrets > 0) this.#stats.secretUpdates.inc(material.dynamicSecrets);
+    if (material.keyLog !== undefined) {
+      this.#keyLog = new KeyLog(material.keyLog, this.#deps.openLog(material.keyLog.path));
     }
-    let socket: TLSSocket;
+    this.#deps.secrets.on('change', this.#onSecret);
+  }
+
+  close(): void {
+    this.#deps.secrets.off('change', this.#onSecret);
+  }
+
+  wrap(raw: Duplex, done: WrapDone, target?: TransportTarget, override?: TransportOverride): Duplex {
     try {
-      socket = connectTls({
-        socket: raw,
-        secureContext: secureContextOf(material, texts),
-        ...(this.#serverName === '' ? {} : { servername: this.#serverName }),
-        ...(material.alpn.length === 0 ? {} : { ALPNProtocols: [...material.alpn] }),
-        // The verdict is ours, below: with roots of our own and names instead of host names.
-        rejectUnauthorized: false,
-        checkServerIdentity: () => undefined,
-      });
+      const state = this.#currentState();
+      if (state === undefined) {
+        done(NO_SECRETS, raw);
+        return raw;
+      }
+      const handshake = new ClientHandshake(this.#settings, state, done, this.#stats, this.#keyLog);
+      return handshake.begin(raw, target, override);
     } catch (error) {
-      settle(`TLS error: ${error instanceof Error ? error.message : String(error)}`, raw);
+      done(`TLS error: ${error instanceof Error ? error.message : String(error)}`, raw);
       return raw;
     }
-    socket.once('secureConnect', () => {
-      const outcome = judgePeer(socket, material, true);
-      settle(typeof outcome === 'string' ? `TLS error: ${outcome}` : outcome, socket);
-    });
-    socket.once('error', (error) => settle(`TLS error: ${error.message}`, socket));
-    socket.once('close', () => settle('TLS error: connection closed', socket));
-    return socket;
+  }
+
+  /** Undefined while a secret is missing. New secrets make a new state, whose sessions are none yet. */
+  #currentState(): ClientState | undefined {
+    const { material, maxSessions } = this.#settings;
+    const sources = secretsOf(material, this.#deps.secrets);
+    if (this.#state?.sources.every((source, i) => source === sources[i]) === true) return this.#state;
+    const resolved = resolveMaterial(material, this.#deps.secrets);
+    if (resolved === undefined) return undefined;
+    const { certificates, rules } = resolved;
+    this.#state = {
+      sources,
+      context: clientContext(material.parameters, certificates, rules),
+      judge: new PeerJudge(rules, 'client', true, () => this.#deps.clock.wallMs()),
+      own: certificates[0] && leafOf(certificates[0]),
+      sessions: new SessionStore(maxSessions),
+    };
+    return this.#state;
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * Files that secrets of a server name: read again when they change. The secret takes effect as a whole,
+ * or not at all.
+ */
+import { type FSWatcher, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { formatProblem } from '#core/problem.ts';
+import type { Logger } from '#observe/log.ts';
+import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import type { SecretStore } from '../contract.ts';
+import { type DataReader, filesOf, secretMaterial } from './secret-material.ts';
+
+export interface SecretFilesDeps {
+  readonly secrets: SecretStore;
+  readonly reader: DataReader;
+  readonly log: Logger;
+}
+
+interface Followed {
+  readonly secret: Secret;
+  readonly watchers: readonly FSWatcher[];
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Chain and key are written one after the other: the last one counts. */
+const SETTLE_MS = 20;
+
+export class SecretFiles {
+  readonly #deps: SecretFilesDeps;
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(deps: SecretFilesDeps) {
+    this.#deps = deps;
+  }
+
+  /** From now on, in place of what was followed under that name. */
+  follow(secret: Secret): void {
+    this.#forget(secret.name);
+    const folders = new Set(filesOf(secret).map((file) => dirname(file)));
+    if (folders.size === 0) return;
+    const onChange = (): void => this.#arm(secret.name);
+    const watchers = [...folders].flatMap((folder) => {
+      try {
+        return [watch(folder, onChange).unref()];
+      } catch (error) {
+        this.#deps.log.error('apply.file-not-watched', { path: folder, error });
+        return [];
+      }
+    });
+    this.#followed.set(secret.name, { secret, watchers, timer: undefined });
+  }
+
+  close(): void {
+    for (const name of [...this.#followed.keys()]) this.#forget(name);
+  }
+
+  #arm(name: string): void {
+    const followed = this.#followed.get(name);
+    if (followed === undefined) return;
+    clearTimeout(followed.timer);
+    followed.timer = setTimeout(() => this.#reload(followed.secret), SETTLE_MS);
+  }
+
+  #reload(secret: Secret): void {
+    const { secrets, reader, log } = this.#deps;
+    const parsed = secretMaterial(secret, reader);
+    if (parsed.ok) secrets.set(secret.name, parsed.value);
+    else
+      log.warn('apply.secret-not-read', { name: secret.name, problems: parsed.problems.map(formatProblem) });
+  }
+
+  #forget(name: string): void {
+    const followed = this.#followed.get(name);
+    if (followed === undefined) return;
+    clearTimeout(followed.timer);
+    for (const watcher of followed.watchers) watcher.close();
+    this.#followed.delete(name);
+  }
+}
