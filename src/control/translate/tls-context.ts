@@ -50,6 +50,11 @@ export function upstreamMutualTls(
   const commonTlsContext = {
     ...commonContext(identities.map((id) => uriMatcher('exact', id))),
     alpnProtocols: [...(http2 ? http2CallerProtocols : callerProtocols)],
+    // A caller speaks TLS 1.2 unless it is told otherwise (Envoy).
+    tlsParams: {
+      tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
+      tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+    },
   };
   return tlsSocket(pack(UpstreamTlsContextSchema, { commonTlsContext, sni }));
 }
