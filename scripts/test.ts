@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { runStep, type Step } from './run-step.ts';
 
-const tier = (name: string, pattern: string, concurrency: number): Step[] => {
+/** @param minutes that a test may take. */
+const tier = (name: string, pattern: string, concurrency: number, minutes = 5): Step[] => {
   const files = globSync(pattern).sort();
   if (files.length === 0) return [];
   return [
@@ -17,13 +18,16 @@ const tier = (name: string, pattern: string, concurrency: number): Step[] => {
         '--test',
         '--test-reporter=spec',
         `--test-concurrency=${concurrency}`,
-        '--test-timeout=300000',
+        `--test-timeout=${minutes * 60_000}`,
         ...files,
       ],
       live: true,
     },
   ];
 };
+
+/** Fuzz targets run for as many hours as they are told. */
+const LONG_MINUTES = 24 * 60;
 
 /** One seed for all files of a run. */
 process.env.HEDDLE_INTEROP_SEED ??= randomBytes(6).toString('hex');
@@ -34,7 +38,7 @@ const steps: Step[] = [
   ...tier('integration', 'test/integration/**/*.test.ts', 2),
   ...tier('outside peers', 'test/peers/**/*.test.ts', 2),
   ...tier('side by side with Envoy', 'test/interop/**/*.test.ts', 2),
-  ...(process.argv.includes('--long') ? tier('long', 'test/long/**/*.test.ts', 1) : []),
+  ...(process.argv.includes('--long') ? tier('long', 'test/long/**/*.test.ts', 1, LONG_MINUTES) : []),
 ];
 
 const failed: string[] = [];
