@@ -2,6 +2,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
+import { processTicketSecret } from '#proxy/tls/ticket-keys.ts';
 import type { ConnectionFigures } from './connection-limits.ts';
 
 /** What a worker is given at its start. */
@@ -26,10 +27,10 @@ function workerFile(): URL {
 }
 
 export function startWorkerThread(data: ProxyWorkerData): Worker {
-  const { index } = data.thread;
+  const thread = { ...data.thread, ticketSecret: processTicketSecret() };
   return new Worker(workerFile(), {
-    name: `worker_${index}`,
-    workerData: data,
+    name: `worker_${thread.index}`,
+    workerData: { ...data, thread },
     transferList: [data.figures],
     // Those of the process are for its main thread.
     execArgv: [],

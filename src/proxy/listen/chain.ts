@@ -70,12 +70,12 @@ export class Chain {
   }
 
   #createTls(settings: DownstreamTlsSettings): DownstreamTls<AcceptedConnection> {
-    const { secrets, clock } = this.#deps;
+    const { secrets, clock, thread } = this.#deps;
     const { scope } = this.#stats;
     const openLog = (path: string): LineSink => this.#deps.openLog(path);
     return createDownstreamTls<AcceptedConnection>(
       settings,
-      { secrets, clock, scope, openLog },
+      { secrets, clock, scope, openLog, ticketSecret: thread?.ticketSecret },
       {
         onSecure: (connection, socket, peer) => {
           if (connection.phase !== 'handshake') {
