@@ -99,7 +99,10 @@ function writtenResults(): Result[] {
     const newest = globSync(join(values.out, `????-??-??-${name}.json`))
       .sort()
       .at(-1);
-    return newest === undefined ? [] : [JSON.parse(readFileSync(newest, 'utf8')) as Result];
+    if (newest === undefined) return [];
+    const result = JSON.parse(readFileSync(newest, 'utf8')) as Result;
+    // Older files had another form.
+    return 'verdicts' in result ? [result] : [];
   });
 }
 

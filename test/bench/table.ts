@@ -77,7 +77,11 @@ export function table(result: Result): string {
 }
 
 function leftOutLines({ leftOut }: Result): string[] {
-  return Object.entries(leftOut).map(([name, reason]) => `${name} is left out: ${reason}`);
+  return Object.entries(leftOut).map(([name, reason]) => {
+    // Of what a program said, where it began and how it ended.
+    const lines = reason.trim().split('\n');
+    return `${name} is left out: ${lines.length > 1 ? `${lines[0]} … ${lines.at(-1)}` : reason}`;
+  });
 }
 
 function verdictText(verdict: Verdict): string {
