@@ -74,7 +74,7 @@ describe('addresses', () => {
       ['127.0.0.2', addresses[2]],
     ] as const) {
       const port = Number(address?.split(':').at(-1));
-      assert.equal(await bodyOf(rawConnect(t, { host, port })), 'main', address);
+      assert.equal(await bodyOf(rawConnect(t, { host, port })), 'main', String(address));
     }
     assert.equal(await bodyOf(rawConnect(t, { path: file })), 'main');
     // All count under the first one.

@@ -1,9 +1,5 @@
 /** The listener filters of a `Listener` message, read once. */
-import {
-  type ProxyProtocolPassThroughTLVs,
-  ProxyProtocolConfig_Version as ProxyVersion,
-  ProxyProtocolPassThroughTLVs_PassTLVsMatchType as TlvMatch,
-} from '#xds/gen/envoy/config/core/v3/proxy_protocol_pb.js';
+import { ProxyProtocolConfig_Version as ProxyVersion } from '#xds/gen/envoy/config/core/v3/proxy_protocol_pb.js';
 import type {
   ListenerFilterChainMatchPredicate,
   ListenerFilter as ListenerFilterMessage,
@@ -26,6 +22,7 @@ import { type Findings, typeNameOf } from '../findings.ts';
 import { HttpInspector } from './http-inspector.ts';
 import type { ListenerFilter } from './listener-filter.ts';
 import { OriginalDst } from './original-dst.ts';
+import { MAX_TLV_TYPE, readPassThrough } from './pass-through.ts';
 import { ProxyProtocol, type ProxyProtocolSettings, type TlvRule } from './proxy-protocol.ts';
 import { TlsInspector, type TlsInspectorSettings } from './tls-inspector.ts';
 
@@ -150,7 +147,6 @@ function readProxyProtocol(
 
 /** Where Envoy puts what names no namespace. */
 const NAMESPACE = 'envoy.filters.listener.proxy_protocol';
-const MAX_TLV_TYPE = 255;
 
 function readRule({ tlvType, onTlvPresent }: ProxyProtocol_Rule, path: string, findings: Findings): TlvRule {
   if (tlvType > MAX_TLV_TYPE) findings.error(`${path}.tlv_type`, `must not be above ${MAX_TLV_TYPE}`);
@@ -162,18 +158,6 @@ function readRule({ tlvType, onTlvPresent }: ProxyProtocol_Rule, path: string, f
     key: onTlvPresent?.key ?? '',
     encoding: onTlvPresent?.valueStringEncoding === Encoding.BASE64 ? 'base64' : 'utf8',
   };
-}
-
-export function readPassThrough(
-  message: ProxyProtocolPassThroughTLVs | undefined,
-  path: string,
-  findings: Findings,
-): ProxyProtocolSettings['passThrough'] {
-  if (message === undefined) return undefined;
-  message.tlvType.forEach((type, i) => {
-    if (type > MAX_TLV_TYPE) findings.error(`${path}.tlv_type[${i}]`, `must not be above ${MAX_TLV_TYPE}`);
-  });
-  return message.matchType === TlvMatch.INCLUDE_ALL ? 'all' : message.tlvType;
 }
 
 function readPredicate(

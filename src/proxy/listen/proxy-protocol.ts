@@ -3,6 +3,7 @@ import type { Counter, MetricRegistry } from '#observe/metrics-contract.ts';
 import { byteString } from '../findings.ts';
 import type { AcceptedConnection } from './accepted.ts';
 import { type ListenerFilter, MORE, REFUSE } from './listener-filter.ts';
+import { type PassThrough, passes } from './pass-through.ts';
 import {
   HEAD_V2_BYTES,
   headerStart,
@@ -27,8 +28,8 @@ export interface ProxyProtocolSettings {
   readonly optional: boolean;
   readonly disallowed: readonly ('v1' | 'v2')[];
   readonly rules: readonly TlvRule[];
-  /** Types handed on to upstreams; undefined: none. */
-  readonly passThrough: 'all' | readonly number[] | undefined;
+  /** Types handed on to upstreams. */
+  readonly passThrough: PassThrough;
 }
 
 interface VersionStats {
@@ -126,9 +127,7 @@ export class ProxyProtocol implements ListenerFilter {
     connection.restoreLocal(destination.ip, destination.port);
     const { rules, passThrough } = this.#settings;
     if (tlvs.length === 0) return;
-    if (passThrough !== undefined) {
-      connection.tlvs = passThrough === 'all' ? tlvs : tlvs.filter(({ type }) => passThrough.includes(type));
-    }
+    if (passThrough !== undefined) connection.tlvs = tlvs.filter(({ type }) => passes(passThrough, type));
     for (const rule of rules) {
       const tlv = tlvs.find(({ type }) => type === rule.type);
       if (tlv !== undefined) connection.setMetadata(rule.namespace, rule.key, textOf(tlv, rule.encoding));
