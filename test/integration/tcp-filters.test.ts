@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { bootstrap, cluster, startDataPath } from '../support/data-path.ts';
+import { bootstrap, cluster, httpListener, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientOf, rawClient, rawServer } from '../support/raw-tcp.ts';
 import { chainListener, networkFilter, tcpListener, tlsInspector } from '../support/tcp-chain.ts';
@@ -230,5 +230,16 @@ describe('equal clients go to equal endpoints', () => {
       );
       assert.equal(new Set(answers).size, 1, answers.join());
     });
+  }
+});
+
+test('filters that only tcp_proxy asks are refused before HTTP', async (t) => {
+  const web = httpListener({ routes: '[{ match: { prefix: / }, direct_response: { status: 200 } }]' });
+  for (const filter of [
+    networkFilter('sni_cluster.v3.SniCluster'),
+    setFilterState(note('k', 'v', 'envoy.string')),
+  ]) {
+    const yaml = bootstrap([web.replace('- filters:', `- filters:\n      - ${filter}`)], []);
+    await assert.rejects(startDataPath(t, yaml), /filters\[0\].*is only supported before tcp_proxy/);
   }
 });

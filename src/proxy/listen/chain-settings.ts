@@ -69,6 +69,8 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
   let tcp: TcpTerminalSettings | undefined;
   const gates: GateSettings[] = [];
   const before: NetworkFilter[] = [];
+  /** Places of filters that only `tcp_proxy` asks. */
+  const tcpOnly: string[] = [];
   chain.filters.forEach((filter, i) => {
     const at = `${path}.filters[${i}]`;
     const any = filter.configType.value;
@@ -84,8 +86,10 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
     } else {
       const read = readTcpFilter(any, { path: at, deps, direction, before, bufferLimitBytes }, findings);
       if (read === undefined) before.push(...readObserver(any, filter.name, at, context, findings));
-      else if (read.kind === 'filter') before.push(read.filter);
-      else if (read.kind === 'terminal') tcp = read.settings;
+      else if (read.kind === 'filter') {
+        before.push(read.filter);
+        tcpOnly.push(at);
+      } else if (read.kind === 'terminal') tcp = read.settings;
       ends = read?.kind === 'terminal' || (read?.kind === 'broken' && read.ends);
     }
     const isLast = i === chain.filters.length - 1;
@@ -94,6 +98,7 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
       findings.error(at, 'the last filter must be one that ends a chain, such as tcp_proxy');
     }
   });
+  if (http !== undefined) for (const at of tcpOnly) findings.error(at, 'is only supported before tcp_proxy');
   return { gates, http, tcp };
 }
 

@@ -435,6 +435,8 @@ export class TcpConnection
     this.#closed = true;
     this.#outlet.count();
     if (this.#idleTimer !== undefined) this.#runtime.wheel.disarm(this.#idleTimer);
+    // From here on it is one line in the log of its listener.
+    this.accessLogType = 'NotSet';
     this.#onClose(this);
   }
 
