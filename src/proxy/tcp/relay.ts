@@ -78,7 +78,8 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   readonly #handler: RelayHandler;
   readonly #deps: RelayDeps;
   readonly #startMs: number;
-  readonly #reader: SocketReader;
+  /** Where the endpoint is read plainly. */
+  readonly #reader: SocketReader | undefined;
   #connecting: Connecting | undefined;
   #socket: Duplex | undefined;
   #outlet: Outlet | undefined;
@@ -93,7 +94,8 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     this.#handler = handler;
     this.#deps = deps;
     this.#startMs = deps.clock.nowMs();
-    this.#reader = new SocketReader(cluster.settings.bufferLimitBytes);
+    const isPlain = !endpoint.transport.secure && endpoint.target.kind !== 'internal';
+    this.#reader = isPlain ? new SocketReader(cluster.settings.bufferLimitBytes) : undefined;
     if (!this.#takePlaces()) return;
     const { stats } = cluster;
     stats.upstream_cx_total.inc();
@@ -142,15 +144,15 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     }
     const { bufferLimitBytes } = cluster.settings;
     this.#outlet = new Outlet(socket, bufferLimitBytes, this, stats.upstream_cx_tx_bytes_total);
-    this.#reader.taker = this;
-    socket.on('data', (data: Buffer) => this.#received(data));
+    if (this.#reader === undefined) socket.on('data', (data: Buffer) => this.#received(data));
+    else this.#reader.taker = this;
     socket.on('end', () => {
       this.receivingEnded = true;
       if (!this.#closed) this.#handler.onEnd();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => this.#onGone(error.code));
     socket.on('close', () => {
-      this.#reader.done();
+      this.#reader?.done();
       this.#outlet!.count();
       this.#onGone(undefined);
     });
@@ -174,7 +176,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
 
   onBytes(bytes: Buffer): boolean {
     const handler = this.#handler;
-    const reader = this.#reader;
+    const reader = this.#reader!;
     if (handler.dataIsOut === true) reader.settle();
     const free = this.#received(bytes);
     const isOut = handler.dataIsOut;
@@ -194,7 +196,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   }
 
   resume(): void {
-    if (this.#handler.dataIsOut !== undefined) this.#reader.settle();
+    if (this.#handler.dataIsOut !== undefined) this.#reader?.settle();
     this.#socket?.resume();
   }
 
