@@ -53,9 +53,17 @@ export class Draw {
 
   /** Shuffles header lines, but keeps lines of one name in their order, which has a meaning. */
   order(lines: readonly string[]): string[] {
-    const name = (line: string): string => line.split(':', 1)[0]!.trim().toLowerCase();
-    const byName = Map.groupBy(lines, name);
-    return this.shuffle(lines.map(name)).map((of) => byName.get(of)!.shift()!);
+    return this.#within(lines, (line) => line.split(':', 1)[0]!.trim().toLowerCase());
+  }
+
+  /** Likewise of fields. */
+  orderFields(fields: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+    return this.#within(fields, ([name]) => name);
+  }
+
+  #within<Item>(items: readonly Item[], name: (item: Item) => string): Item[] {
+    const byName = Map.groupBy(items, name);
+    return this.shuffle(items.map(name)).map((of) => byName.get(of)!.shift()!);
   }
 
   /** The header line with its name in letters of any case. */

@@ -25,7 +25,7 @@ const left: readonly RegExp[] = [
   /_cx_destroy/,
   /\.upstream_cx_(?:close_notify|length|idle_timeout|http[123]_total|total)$/,
   // Which library the codec is.
-  /^http2\.nghttp2_/,
+  /http2\.nghttp2_/,
   // Batches of codec events that have no counterpart on the wire.
   /^http2\..*(?:pending_send|deferred|streams_active)|\.http2\.(?:pending_send|deferred|streams_active|.*keepalive)/,
 ];

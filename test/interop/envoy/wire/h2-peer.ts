@@ -85,6 +85,8 @@ export class H2Peer {
   /** How many frames of each type came. */
   readonly frames: Map<number, number> = new Map();
   closed = false;
+  /** Of DATA that keeps to the window of the connection. */
+  sentBytes = 0;
   onHead: (stream: StreamView) => void = () => {};
   readonly socket: Duplex;
   readonly #options: PeerOptions;

@@ -39,7 +39,7 @@ export const fieldsOf =
   (method: string, path: string, more: readonly Field[] = []) =>
   ({ draw, id }: Play): Field[] => [
     ...draw.shuffle<Field>([[':method', method], scheme, [':authority', 'test.example'], [':path', path]]),
-    ...draw.shuffle<Field>([['x-test', id], ...more]),
+    ...draw.orderFields([['x-test', id], ...more]),
   ];
 
 /** A whole request without a body. */
@@ -59,6 +59,29 @@ export const h2Head =
   (fields: readonly Field[], { stream = 1, end = true }: { stream?: number; end?: boolean } = {}) =>
   ({ id }: Play): Buffer =>
     headersFrame(stream, [...fields, ['x-test', id]], end);
+
+const FRAME_BYTES = 16_384;
+const FIRST_WINDOW = 65_535;
+const initialWindowSize = 4;
+
+/** Sends a body as far as the other side's windows go, and goes on as they are opened. */
+export async function sendBody(peer: H2Peer, stream: number, text: string, end = true): Promise<void> {
+  let sent = 0;
+  const credit = (): number =>
+    Math.min(
+      FIRST_WINDOW + (peer.credit.get(0) ?? 0) - peer.sentBytes,
+      (peer.settings?.get(initialWindowSize) ?? FIRST_WINDOW) + (peer.credit.get(stream) ?? 0) - sent,
+    );
+  await peer.until(() => peer.settings !== undefined);
+  while (sent < text.length) {
+    await peer.until(() => credit() > 0 || peer.stream(stream).reset !== '', 10_000, 'room in the window');
+    if (peer.closed || peer.stream(stream).reset !== '') return;
+    const bytes = Math.min(credit(), FRAME_BYTES, text.length - sent);
+    sent += bytes;
+    peer.sentBytes += bytes;
+    peer.data(stream, text.slice(sent - bytes, sent), end && sent === text.length);
+  }
+}
 
 export async function openHttp2(
   play: Play,
