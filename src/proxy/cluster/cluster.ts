@@ -9,7 +9,7 @@ import type { DnsCache } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
-import { EndpointPools } from '../pool/endpoint-pools.ts';
+import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import type { AssignedEndpoint } from './assignment.ts';
@@ -122,19 +122,27 @@ export class ClusterRuntime {
     return endpoint;
   }
 
-  /** @param downstreamMajor version of HTTP the request came by; some clusters follow it. */
-  poolOf(endpoint: Endpoint, downstreamMajor: 1 | 2): ConnectionPool {
+  /**
+   * @param downstreamMajor version of HTTP the request came by; some clusters follow it.
+   * @param downstream the connection it came by; some endpoints are told of it.
+   */
+  poolOf(endpoint: Endpoint, downstreamMajor: 1 | 2, downstream: PooledDownstream): ConnectionPool {
     let { pool } = endpoint;
     if (pool === undefined) {
       pool = new EndpointPools(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
       endpoint.pool = pool;
     }
-    return pool.of(downstreamMajor);
+    return pool.of(downstreamMajor, downstream);
   }
 
   /** A plain connection for one request (CONNECT). */
-  tcpPoolOf(endpoint: Endpoint): ConnectionPool {
-    return new TcpUpstream(endpoint, this, this.#deps);
+  tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream): ConnectionPool {
+    const { proxyHeader } = endpoint.transport;
+    return new TcpUpstream(
+      endpoint,
+      this,
+      proxyHeader === undefined ? this.#deps : { ...this.#deps, downstream },
+    );
   }
 
   get endpoints(): readonly Endpoint[] {

@@ -171,8 +171,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#waiting = true;
     this.#pool =
       action.terminatesConnect && exchange.method === 'CONNECT'
-        ? cluster.tcpPoolOf(endpoint)
-        : cluster.poolOf(endpoint, exchange.stream.major);
+        ? cluster.tcpPoolOf(endpoint, exchange.stream.facts)
+        : cluster.poolOf(endpoint, exchange.stream.major, exchange.stream.facts);
     this.#attempting = true;
     this.#pool.request(this);
     this.#attempting = false;

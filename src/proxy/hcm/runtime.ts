@@ -7,9 +7,9 @@ import type { FilterMetadata } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { HttpFilter } from '../filter/contract.ts';
-import type { Tlv } from '../listen/proxy-header.ts';
 import type { OverloadState } from '../overload/state.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
+import type { PooledDownstream } from '../pool/endpoint-pools.ts';
 import type { RouteTable } from '../route/table.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { WriteLog } from './access-log-settings.ts';
@@ -71,7 +71,7 @@ export interface HcmRuntime {
 }
 
 /** Facts about a downstream connection that hold for all its requests. */
-export interface DownstreamFacts {
+export interface DownstreamFacts extends PooledDownstream {
   readonly connectionId: number;
   /** `127.0.0.1:50000`; '' for an internal connection. */
   readonly remoteAddress: string;
@@ -84,8 +84,6 @@ export interface DownstreamFacts {
   readonly directLocalAddress: string;
   /** Name of the filter chain; '' for none. */
   readonly chainName: string;
-  /** Values of a PROXY header that are handed on. */
-  readonly tlvs: readonly Tlv[] | undefined;
   readonly metadata: FilterMetadata | undefined;
   readonly secure: boolean;
   readonly serverName: string;

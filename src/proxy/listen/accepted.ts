@@ -87,6 +87,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   tlsVersion = '';
   peer: TlsPeer = noPeer;
   certificate: ClientCertificate | undefined = undefined;
+  #whenClosed: (() => void)[] | undefined = undefined;
   /** Why the handshake failed; '' while it has not. */
   transportFailure = '';
 
@@ -173,6 +174,16 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
 
   setMetadata(namespace: string, key: string, value: string): void {
     this.metadata = { ...this.metadata, [namespace]: { ...this.metadata?.[namespace], [key]: value } };
+  }
+
+  onceClosed(run: () => void): void {
+    this.#whenClosed ??= [];
+    this.#whenClosed.push(run);
+  }
+
+  /** Tells who asked that it is closed. */
+  closed(): void {
+    for (const run of this.#whenClosed ?? []) run();
   }
 
   /** The handshake is done. */

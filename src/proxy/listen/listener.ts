@@ -211,6 +211,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     const kept = phase === 'served' && chain?.settings.tcp !== undefined;
     if (this.#writeLog !== undefined && !kept) this.#writeLog(new ConnectionRecord(connection, clock));
     connection.phase = 'closed';
+    connection.closed();
     this.#checkIdle();
   }
 

@@ -5,6 +5,7 @@ import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
 import { Timer as WheelTimer } from '#core/timer-wheel.ts';
 import type { Endpoint, Target } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { SocketReader } from './socket-reader.ts';
 
 /** Finds the listeners of this process by name. */
@@ -16,6 +17,8 @@ export interface InternalListeners {
 export interface ConnectDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
+  /** Whose connection it is made for, where the endpoint is told. */
+  readonly downstream?: ProxiedConnection;
 }
 
 export type ConnectFailure = 'CONNECT_FAILED' | 'CONNECT_TIMEOUT';
@@ -57,21 +60,30 @@ export class Connecting {
       this.#fail('CONNECT_FAILED', `delayed connect error: ${describe(error)}`);
     };
     raw.on('error', onError);
-    if (endpoint.transport.secure) {
-      this.#socket = endpoint.transport.wrap(
-        raw,
-        (outcome, socket) => {
-          if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
-          else this.#succeed(socket, outcome);
-        },
-        endpoint,
-      );
+    const { secure, proxyHeader } = endpoint.transport;
+    if (secure && proxyHeader === undefined) {
+      this.#secure(raw, endpoint);
       return;
     }
-    const ready = (): void =>
-      endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer)) && undefined;
+    const ready = (): void => {
+      if (this.#settled) return;
+      if (proxyHeader !== undefined) raw.write(proxyHeader.header(deps.downstream));
+      if (secure) this.#secure(raw, endpoint);
+      else endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer));
+    };
     if (endpoint.target.kind === 'internal') queueMicrotask(ready);
     else raw.once('connect', ready);
+  }
+
+  #secure(raw: Duplex, endpoint: Endpoint): void {
+    this.#socket = endpoint.transport.wrap(
+      raw,
+      (outcome, socket) => {
+        if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
+        else this.#succeed(socket, outcome);
+      },
+      endpoint,
+    );
   }
 
   /** Nobody waits for it any more. */

@@ -8,12 +8,19 @@ import type { TlsPeer } from '../tls/context.ts';
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
+import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 
 /** Told by a pool what ALPN agreed on for a new connection, before the pool uses it. */
 export interface AlpnJudge {
   /** Whether the connection went to the other pool. */
   takesOver(from: ConnectionPool, socket: Duplex, peer: TlsPeer): boolean;
+}
+
+/** A downstream connection that endpoints are told of. */
+export interface PooledDownstream extends ProxiedConnection {
+  /** Runs `run` when the connection is closed. */
+  onceClosed(run: () => void): void;
 }
 
 export class EndpointPools {
@@ -25,6 +32,8 @@ export class EndpointPools {
   #http1: Http1Pool | undefined;
   #http2: Http2Pool | undefined;
   #auto: AutoPool | undefined;
+  /** By downstream connection, while that is open. */
+  #own: Map<PooledDownstream, EndpointPools> | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -40,8 +49,14 @@ export class EndpointPools {
     this.#deps = deps;
   }
 
-  /** @param downstreamMajor version of HTTP the request came by */
-  of(downstreamMajor: 1 | 2): ConnectionPool {
+  /**
+   * @param downstreamMajor version of HTTP the request came by
+   * @param downstream the connection it came by: an endpoint that is told of it gets connections for it alone
+   */
+  of(downstreamMajor: 1 | 2, downstream?: PooledDownstream): ConnectionPool {
+    if (downstream !== undefined && this.#endpoint.transport.proxyHeader !== undefined) {
+      return this.#ownOf(downstream).of(downstreamMajor);
+    }
     switch (this.#settings.protocol) {
       case 'http1':
         return this.http1();
@@ -65,14 +80,30 @@ export class EndpointPools {
     return this.#http2;
   }
 
+  #ownOf(downstream: PooledDownstream): EndpointPools {
+    this.#own ??= new Map();
+    let own = this.#own.get(downstream);
+    if (own !== undefined) return own;
+    const deps = { ...this.#deps, downstream };
+    own = new EndpointPools(this.#endpoint, this.#settings, this.#breaker, this.#stats, deps);
+    this.#own.set(downstream, own);
+    downstream.onceClosed(() => {
+      this.#own?.delete(downstream);
+      own.drain();
+    });
+    return own;
+  }
+
   drain(): void {
     this.#http1?.drain();
     this.#http2?.drain();
+    for (const own of this.#own?.values() ?? []) own.drain();
   }
 
   close(): void {
     this.#http1?.close();
     this.#http2?.close();
+    for (const own of this.#own?.values() ?? []) own.close();
   }
 }
 

@@ -20,6 +20,7 @@ import { Outlet, type OutletOwner } from './outlet.ts';
 import {
   type Relay,
   type RelayClose,
+  type RelayDeps,
   type RelayEnd,
   type RelayFailure,
   resetSocket,
@@ -157,7 +158,7 @@ export class TcpConnection
 
   #attempt(): void {
     const cluster = this.cluster!;
-    const { settings, connecting } = this.#runtime;
+    const { settings } = this.#runtime;
     if (this.upstreamAttempts >= settings.maxConnectAttempts) {
       cluster.stats.upstream_cx_connect_attempts_exceeded.inc();
       this.#refuse('URX', CONNECT_FAILED);
@@ -174,8 +175,14 @@ export class TcpConnection
     const { tunnel } = settings;
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
-      ? startTunnel(endpoint, cluster, tunnel, this, this)
-      : startRelay(endpoint, cluster, connecting, this);
+      ? startTunnel(endpoint, cluster, tunnel, this.#facts, this)
+      : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
+  }
+
+  /** With the connection that some endpoints are told of. */
+  #connectingTo({ transport }: Endpoint): RelayDeps {
+    const { connecting } = this.#runtime;
+    return transport.proxyHeader === undefined ? connecting : { ...connecting, downstream: this.#facts };
   }
 
   #hash(cluster: ClusterRuntime): ReturnType<typeof hashConnection> {

@@ -15,6 +15,7 @@ import type {
   ResponseHandler,
   UpstreamStream,
 } from '../pool/contract.ts';
+import type { PooledDownstream } from '../pool/endpoint-pools.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Relay, RelayClose, RelayHandler } from './relay.ts';
 import type { TunnelSettings } from './tunnel-settings.ts';
@@ -30,10 +31,10 @@ export function startTunnel(
   endpoint: Endpoint,
   cluster: ClusterRuntime,
   settings: TunnelSettings,
-  record: AccessRecord,
-  handler: TunnelHandler,
+  downstream: PooledDownstream,
+  handler: TunnelHandler & AccessRecord,
 ): Relay {
-  return new Tunnel(endpoint, cluster, settings, record, handler);
+  return new Tunnel(endpoint, cluster, settings, downstream, handler);
 }
 
 const noTrailers: HeaderList = [];
@@ -45,6 +46,7 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
   readonly knowsWhatIsOut = false;
   readonly #endpoint: Endpoint;
   readonly #cluster: ClusterRuntime;
+  readonly #downstream: PooledDownstream;
   readonly #handler: TunnelHandler;
   readonly #request: OutgoingRequest;
   #pool: ConnectionPool | undefined;
@@ -59,13 +61,14 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
     endpoint: Endpoint,
     cluster: ClusterRuntime,
     settings: TunnelSettings,
-    record: AccessRecord,
-    handler: TunnelHandler,
+    downstream: PooledDownstream,
+    handler: TunnelHandler & AccessRecord,
   ) {
     this.#endpoint = endpoint;
+    this.#downstream = downstream;
     this.#cluster = cluster;
     this.#handler = handler;
-    this.#request = requestOf(settings, record, cluster.settings.transport.secure);
+    this.#request = requestOf(settings, handler, cluster.settings.transport.secure);
     const { connections } = cluster.breaker;
     if (connections.value >= connections.limit) {
       cluster.stats.upstream_cx_overflow.inc();
@@ -80,7 +83,7 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
 
   #ask(): void {
     if (this.#closed) return;
-    this.#pool = this.#cluster.poolOf(this.#endpoint, 1);
+    this.#pool = this.#cluster.poolOf(this.#endpoint, 1, this.#downstream);
     this.#pool.request(this);
   }
 

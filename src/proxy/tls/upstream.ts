@@ -5,10 +5,12 @@ import { toBinary } from '@bufbuild/protobuf';
 import type { Scope } from '#observe/metrics-contract.ts';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { InternalUpstreamTransportSchema } from '#xds/gen/envoy/extensions/transport_sockets/internal_upstream/v3/internal_upstream_pb.js';
+import { ProxyProtocolUpstreamTransportSchema } from '#xds/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { RawBufferSchema } from '#xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import { UpstreamTlsContextSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import { HeadedTransport, type ProxyHeaderWriter, readProxyHeader } from '../pool/proxy-protocol.ts';
 import { leafOf } from './certificate-material.ts';
 import {
   ClientHandshake,
@@ -33,6 +35,8 @@ export interface UpstreamTransport {
   readonly secure: boolean;
   /** Whether it shows a certificate of ours and verifies the other's. */
   readonly mutual: boolean;
+  /** What a new connection begins with, before all else; written by who opens it. */
+  readonly proxyHeader?: ProxyHeaderWriter;
   /** Wraps a connection that is being made. On failure the caller destroys what was returned. */
   wrap(raw: Duplex, done: WrapDone, target?: TransportTarget, override?: TransportOverride): Duplex;
   /** From now on its handshakes are counted there: in the scope of its cluster. */
@@ -76,6 +80,14 @@ export function readUpstreamTransport(
     case InternalUpstreamTransportSchema.typeName: {
       const inner = findings.unpack(at, any, InternalUpstreamTransportSchema);
       return readUpstreamTransport(inner?.transportSocket, `${at}.transport_socket`, deps, findings, secrets);
+    }
+    case ProxyProtocolUpstreamTransportSchema.typeName: {
+      const message = findings.unpack(at, any, ProxyProtocolUpstreamTransportSchema);
+      const path = `${at}.transport_socket`;
+      const inner = readUpstreamTransport(message?.transportSocket, path, deps, findings, secrets);
+      return message === undefined
+        ? inner
+        : new HeadedTransport(inner, readProxyHeader(message, at, findings));
     }
     default:
       if (any === undefined && socket.name === 'envoy.transport_sockets.raw_buffer') return plainTransport;
