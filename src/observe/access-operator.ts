@@ -16,9 +16,10 @@ function elapsed(fromMs: number, toMs: number): number | undefined {
   return toMs < 0 ? undefined : Math.max(0, Math.floor(toMs - fromMs));
 }
 
+/** Without the port, and IPv6 without its brackets; a path as it is. */
 function hostOf(address: string): string | undefined {
-  const colon = address.lastIndexOf(':');
-  return orNothing(colon === -1 ? address : address.slice(0, colon));
+  const host = /^(?:\[(.*)\]|([^/:]*)):\d+$/.exec(address);
+  return orNothing(host === null ? address : (host[1] ?? host[2]!));
 }
 
 function portOf(address: string): number | undefined {

@@ -98,17 +98,26 @@ const STREAM = 1;
 const DATAGRAM = 2;
 const addressBytes: Readonly<Record<number, number>> = { 1: 4, 2: 16 };
 
+/** Whether the first {@link HEAD_V2_BYTES} may begin a header, whatever follows. */
+export function isHeadV2(head: Buffer): boolean {
+  return head[12] === LOCAL || (head[12] === PROXY && lengthV2(head) >= endOfAddresses(head));
+}
+
+/** Infinity where the header has no addresses that are understood. */
+function endOfAddresses(head: Buffer): number {
+  const bytes = addressBytes[head[13]! >> 4];
+  const transport = head[13]! & 0x0f;
+  if (bytes === undefined || (transport !== STREAM && transport !== DATAGRAM))
+    return Number.POSITIVE_INFINITY;
+  return HEAD_V2_BYTES + 2 * bytes + 4;
+}
+
 /** @param header whole. @returns undefined where it is malformed. */
 export function parseV2(header: Buffer): ProxyHeader | undefined {
-  const command = header[12]!;
-  if (command === LOCAL) return noAddresses;
-  if (command !== PROXY) return undefined;
-  const family = header[13]! >> 4;
-  const transport = header[13]! & 0x0f;
-  const bytes = addressBytes[family];
-  if (bytes === undefined || (transport !== STREAM && transport !== DATAGRAM)) return undefined;
-  const end = HEAD_V2_BYTES + 2 * bytes + 4;
-  if (header.length < end) return undefined;
+  if (!isHeadV2(header)) return undefined;
+  if (header[12] === LOCAL) return noAddresses;
+  const end = endOfAddresses(header);
+  const bytes = (end - HEAD_V2_BYTES - 4) / 2;
   const at = HEAD_V2_BYTES + bytes;
   const source = endpoint([...header.subarray(HEAD_V2_BYTES, at)], bytes, header.readUInt16BE(end - 4));
   const destination = endpoint([...header.subarray(at, at + bytes)], bytes, header.readUInt16BE(end - 2));

@@ -7,6 +7,7 @@ import { type PassThrough, passes } from './pass-through.ts';
 import {
   HEAD_V2_BYTES,
   headerStart,
+  isHeadV2,
   lengthV1,
   lengthV2,
   type ProxyHeader,
@@ -90,6 +91,7 @@ export class ProxyProtocol implements ListenerFilter {
       stats.disallowed.inc();
       return REFUSE;
     }
+    if (start === 'v2' && !isHeadV2(bytes)) return this.#refuse(stats);
     if (length === 0 || bytes.length < length) return MORE;
     const whole = bytes.subarray(0, length);
     const header = start === 'v1' ? parseV1(whole) : parseV2(whole);
