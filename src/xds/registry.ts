@@ -46,8 +46,25 @@ export function messageOfTypeUrl(typeUrl: string): DescMessage | undefined {
   return registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
 }
 
+/** What was packed here and not encoded yet. */
+const packed = new WeakMap<Any, { readonly schema: DescMessage; readonly message: Message }>();
+
+/**
+ * Encoded when its bytes are asked for: what a text says is seldom sent on, and whoever unpacks it gets
+ * `message` itself, which is not changed from now on.
+ */
 export function packAny<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {
-  return create(AnySchema, { typeUrl: typeUrlOf(schema), value: toBinary(schema, message) });
+  const any = create(AnySchema, { typeUrl: typeUrlOf(schema) });
+  let value: Uint8Array | undefined;
+  Object.defineProperty(any, 'value', {
+    enumerable: true,
+    get(): Uint8Array {
+      value ??= toBinary(schema, message);
+      return value;
+    },
+  });
+  packed.set(any, { schema, message });
+  return any;
 }
 
 export type Unpacked =
@@ -56,6 +73,8 @@ export type Unpacked =
 
 /** The message inside `any`, of whichever known type. Bytes that do not decode are a value, not an exception. */
 export function unpackAny(any: Any): Unpacked {
+  const known = packed.get(any);
+  if (known !== undefined) return { ok: true, ...known };
   const schema = messageOfTypeUrl(any.typeUrl);
   if (schema === undefined) {
     return { ok: false, reason: 'unknown-type', detail: `type ${JSON.stringify(any.typeUrl)} is not known` };

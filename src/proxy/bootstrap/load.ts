@@ -2,7 +2,7 @@
  * An Envoy bootstrap, from the text of its file and of `--config-yaml`, to its message. Every field
  * Heddle does not support is an error with its path and place.
  */
-import { create, mergeFromBinary, toBinary } from '@bufbuild/protobuf';
+import { clone, create, mergeFromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Parsed, Position, Problem } from '#core/problem.ts';
 import { parseYaml, type YamlDocument } from '#core/yaml.ts';
 import { messageFromDocument } from '#xds/document.ts';
@@ -48,12 +48,19 @@ export function loadBootstrap(
     if (part !== undefined) parts.push(part);
   }
   if (parts.length < texts.length) return { ok: false, problems };
-  const bootstrap = create(BootstrapSchema);
-  for (const { message } of parts)
-    mergeFromBinary(BootstrapSchema, bootstrap, toBinary(BootstrapSchema, message));
+  const [first, ...others] = parts;
+  const bootstrap = first?.message ?? create(BootstrapSchema);
+  // Merged into a message of its own: where each list came from is looked up in the parts.
+  const merged = others.length === 0 ? bootstrap : clone(BootstrapSchema, bootstrap);
+  for (const { message } of others)
+    mergeFromBinary(BootstrapSchema, merged, toBinary(BootstrapSchema, message));
   const locate = (problem: Problem, kind: StaticKind, index: number): Problem =>
     located(problem, kind, index, parts);
-  return { ok: true, value: { bootstrap, locate, place: (problem) => placed(problem, parts) }, problems };
+  return {
+    ok: true,
+    value: { bootstrap: merged, locate, place: (problem) => placed(problem, parts) },
+    problems,
+  };
 }
 
 /** In the text that says most of the path; of two, the later one wins as it does in the merge. */
