@@ -181,8 +181,11 @@ export class TcpConnection
 
   /** With the connection that some endpoints are told of. */
   #connectingTo({ transport }: Endpoint): RelayDeps {
-    const { connecting } = this.#runtime;
-    return transport.proxyHeader === undefined ? connecting : { ...connecting, downstream: this.#facts };
+    const { connecting, settings } = this.#runtime;
+    if (transport.proxyHeader === undefined) return connecting;
+    const { clock, wheel, internal } = connecting;
+    const downstream = settings.tlvs?.tell(this.#facts, this) ?? this.#facts;
+    return { clock, wheel, internal, downstream };
   }
 
   #hash(cluster: ClusterRuntime): ReturnType<typeof hashConnection> {

@@ -1,12 +1,11 @@
 /** `envoy.filters.network.set_filter_state`: notes about a connection, made of its facts by format strings. */
-import { compileAccessLog, type FormatLine } from '#observe/access-log.ts';
-import type { SubstitutionFormatString } from '#xds/gen/envoy/config/core/v3/substitution_format_string_pb.js';
+import type { FormatLine } from '#observe/access-log.ts';
 import type { FilterStateValue } from '#xds/gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
 import type { Config } from '#xds/gen/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
 import type { Findings } from '../findings.ts';
-import { readFormat } from '../hcm/access-log-settings.ts';
 import { stateKeys } from './filter-state.ts';
 import type { NetworkFilter } from './network-filter.ts';
+import { compileFormat } from './text-format.ts';
 
 interface Note {
   readonly key: string;
@@ -63,15 +62,4 @@ function readNote(value: FilterStateValue, path: string, findings: Findings): No
   }
   const text = compileFormat(value.value.value, `${path}.format_string`, findings);
   return { key, hashable: hashable ?? false, skipIfEmpty: value.skipIfEmpty, text };
-}
-
-function compileFormat(format: SubstitutionFormatString, path: string, findings: Findings): FormatLine {
-  const shape = readFormat(format, path, findings);
-  const compiled = compileAccessLog(shape);
-  if (!compiled.ok) {
-    findings.problems.push(...compiled.problems.map((problem) => ({ ...problem, path })));
-    return () => '';
-  }
-  // A JSON text comes as a line.
-  return shape.kind === 'text' ? compiled.value : (record) => compiled.value(record).trimEnd();
 }

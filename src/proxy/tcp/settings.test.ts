@@ -23,7 +23,18 @@ interface Row {
 // Each is refused by Envoy too, but for the first two.
 const refused: readonly Row[] = [
   { why: 'clusters on demand', fields: { onDemand: {} }, at: ['tcp.on_demand'] },
-  { why: 'TLVs of our own', fields: { proxyProtocolTlvs: [{ type: 1 }] }, at: ['tcp.proxy_protocol_tlvs'] },
+  {
+    why: 'values in the PROXY header of a tunnel',
+    fields: { proxyProtocolTlvs: [{ type: 1 }], tunnelingConfig: { hostname: 'a:1' } },
+    at: ['tcp.proxy_protocol_tlvs'],
+  },
+  {
+    why: 'a value of a type there cannot be, and one said twice',
+    fields: {
+      proxyProtocolTlvs: [{ type: 256 }, { type: 1, value: 'YQ==', formatString: { textFormat: 'a' } }],
+    },
+    at: ['tcp.proxy_protocol_tlvs[0].type', 'tcp.proxy_protocol_tlvs[1]'],
+  },
   {
     why: 'an operator there is not',
     fields: { tunnelingConfig: { hostname: '%NONSENSE%' } },

@@ -8,6 +8,7 @@ import type { Findings } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
 import { type HashedText, readHashPolicy } from './connection-hash.ts';
 import type { NetworkFilter } from './network-filter.ts';
+import { type OwnTlvs, readOwnTlvs } from './own-tlvs.ts';
 import { readTunneling, type TunnelSettings } from './tunnel-settings.ts';
 
 export interface WeightedName {
@@ -40,6 +41,8 @@ export interface TcpSettings {
   /** What is read before there is somewhere to send it; -1: nothing. */
   readonly maxEarlyBytes: number;
   readonly checksDrain: boolean;
+  /** Added to the PROXY header of endpoints that are told of the connection. */
+  readonly tlvs: OwnTlvs | undefined;
   /** The bytes go inside an HTTP request. */
   readonly tunnel: TunnelSettings | undefined;
   readonly logs: readonly LogTarget[];
@@ -70,7 +73,8 @@ export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Fin
   const { path, filters, direction, bufferLimitBytes } = context;
   if (proxy.statPrefix === '') findings.error(`${path}.stat_prefix`, 'is missing');
   findings.refuse(`${path}.on_demand`, proxy.onDemand !== undefined);
-  findings.refuse(`${path}.proxy_protocol_tlvs`, proxy.proxyProtocolTlvs.length > 0);
+  const tlvs = readOwnTlvs(proxy, path, findings);
+  findings.refuse(`${path}.proxy_protocol_tlvs`, tlvs !== undefined && proxy.tunnelingConfig !== undefined);
   const clusters = readClusters(proxy, path, findings);
   const early = proxy.maxEarlyDataBytes;
   const mode = proxy.upstreamConnectMode;
@@ -93,6 +97,7 @@ export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Fin
     connectOn: mode === ConnectMode.ON_DOWNSTREAM_DATA ? 'data' : 'accept',
     maxEarlyBytes: early ?? -1,
     checksDrain: proxy.checkDrainClose === true,
+    tlvs,
     tunnel:
       proxy.tunnelingConfig && readTunneling(proxy.tunnelingConfig, `${path}.tunneling_config`, findings),
     ...readLogs(proxy, path, findings),
