@@ -1,6 +1,6 @@
 /**
  * Fuzzes by hand, for as long as asked:
- *   node test/fuzz/run.ts [TARGET] [--seconds N] [--seed N]
+ *   npm run fuzz -- [TARGET] [--seconds N] [--seed N]
  * What breaks a target is written to `test/fuzz/regressions/TARGET-HASH.bin`, which `npm run check` runs from then on.
  */
 import { createHash } from 'node:crypto';

@@ -76,6 +76,7 @@ export async function startThreads(
         drainTimeMs: 600_000,
         connections: { process: maxConnections, ofListener: {} },
         connectionCount,
+        overload: undefined,
       });
       workers[index] = worker;
       return worker;
