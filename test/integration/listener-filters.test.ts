@@ -1,5 +1,7 @@
 /** Listener filters on real connections: PROXY protocol, TLS and HTTP looked at, and who is let wait. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { before, describe, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { type CertificateWithKey, createRoot, issueWithNewKey, readIssuer } from '#identity/issue.ts';
@@ -14,9 +16,7 @@ import {
   get,
   getOnce,
   httpInspector,
-  ipAddress,
   listener,
-  originalDst,
   proxyLine,
   proxyProtocol,
   rawConnect,
@@ -249,6 +249,61 @@ describe('filters one after the other', () => {
     );
   });
 
+  test('TLS that is not ended here goes on by its server name, untouched', async (t) => {
+    const { certificatePem: cert, privateKeyPem: key } = certificate;
+    const ends = ['one', 'two'].map((name) =>
+      tls.createServer({ cert, key }, (socket) => {
+        socket.on('error', () => {});
+        socket.end(`${name} ${socket.alpnProtocol}`);
+      }),
+    );
+    const ports = await Promise.all(
+      ends.map(async (server) => {
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        t.after(() => server.close());
+        return (server.address() as AddressInfo).port;
+      }),
+    );
+    const to = (name: string): object => ({ filters: [tcpProxy(name)] });
+    const path = await startDataPath(
+      t,
+      bootstrap(
+        [
+          listener(
+            'sni',
+            [
+              chain('one', { server_names: ['one.example'] }, to('one') as never),
+              chain('two', { server_names: ['*.example'] }, to('two') as never),
+            ],
+            { listener_filters: [tlsInspector()] },
+          ),
+        ],
+        [cluster('one', [ports[0]!]), cluster('two', [ports[1]!])],
+      ),
+    );
+    for (const [servername, text] of [
+      ['one.example', 'one false'],
+      ['x.example', 'two false'],
+    ] as const) {
+      const options = { host: '127.0.0.1', port: path.port('sni'), servername, rejectUnauthorized: false };
+      assert.equal(await clientOf(t, tls.connect(options)).ended(), text);
+    }
+    const unnamed = clientOf(
+      t,
+      tls.connect({ port: path.port('sni'), host: '127.0.0.1', rejectUnauthorized: false }),
+    );
+    assert.equal(await unnamed.ended(), '');
+  });
+
+  test('requests are counted by the listener they came by', async (t) => {
+    const path = await run(t, listener('web', [chain('main')], { stat_prefix: 'edge' }));
+    await bodyOf(rawConnect(t, { port: path.port('web') }));
+    assert.equal(path.stat('listener.edge.http.http.downstream_rq_completed'), 1);
+    assert.equal(path.stat('listener.edge.http.http.downstream_rq_2xx'), 1);
+    assert.equal(path.stat('http.http.downstream_rq_2xx'), 1);
+  });
+
   test('one byte at a time, over IPv6', async (t) => {
     const path = await run(t, both().replace('127.0.0.1', '::1'));
     const client = rawConnect(t, { port: path.port('web'), host: '::1' });
@@ -363,62 +418,5 @@ describe('listener_filters_timeout', () => {
     client.socket.write(getOnce.slice(0, 5));
     await eventually(() => assert.equal(path.stat(timeouts), 1));
     assert.equal(await bodyOf(client, getOnce.slice(5)), 'main');
-  });
-});
-
-describe('use_original_dst', () => {
-  const handing = (more: object = {}): string =>
-    listener('capture', [chain('capture')], {
-      use_original_dst: true,
-      listener_filters: [proxyProtocol()],
-      ...more,
-    });
-  const unbound = (name: string, address: string, port: number, more: object = {}): string =>
-    listener(name, [chain(name)], { address: ipAddress(address, port), bind_to_port: false, ...more });
-
-  test('connections go to the listener of the address they were made to', async (t) => {
-    const path = await run(
-      t,
-      handing(),
-      unbound('exact', '10.1.2.3', 80),
-      unbound('port', '0.0.0.0', 81),
-      unbound('six', '::', 82),
-      unbound('looking', '10.1.2.3', 83, { listener_filters: [httpInspector()] }),
-    );
-    const to = async (address: string, port: number): Promise<string> => {
-      const source = address.includes(':') ? '2001:db8::9' : '1.2.3.4';
-      const client = rawConnect(t, { port: path.port('capture') });
-      return bodyOf(client, proxyLine(source, address, 1, port) + getOnce);
-    };
-    assert.equal(await to('10.1.2.3', 80), 'exact');
-    assert.equal(await to('10.1.2.4', 80), 'capture');
-    assert.equal(await to('10.1.2.4', 81), 'port');
-    assert.equal(await to('2001:db8::1', 82), 'six');
-    assert.equal(await to('2001:db8::1', 81), 'capture');
-    assert.equal(await to('10.1.2.3', 83), 'looking');
-    assert.equal(path.stat('http_inspector.http11_found'), 1);
-    assert.equal(path.stat('listener.10.1.2.3_80.downstream_cx_total'), 1);
-    assert.equal(path.stat('listener.127.0.0.1_0.downstream_cx_total'), 2);
-    await eventually(() => {
-      for (const status of path.dataPath.listeners()) assert.equal(status.activeConnections, 0, status.name);
-    });
-  });
-
-  test('what the system knows of the destination comes by the filter original_dst', async (t) => {
-    const path = await startDataPath(
-      t,
-      bootstrap([handing({ listener_filters: [originalDst()] }), unbound('exact', '10.1.2.3', 80)], []),
-      undefined,
-      undefined,
-      { originalDestination: () => ({ ip: '10.1.2.3', port: 80 }) },
-    );
-    assert.equal(await bodyOf(rawConnect(t, { port: path.port('capture') })), 'exact');
-  });
-
-  test('a listener that is gone gets nothing', async (t) => {
-    const path = await run(t, handing(), unbound('exact', '10.1.2.3', 80));
-    await path.dataPath.removeListener('exact');
-    const client = rawConnect(t, { port: path.port('capture') });
-    assert.equal(await bodyOf(client, proxyLine('1.2.3.4', '10.1.2.3') + getOnce), 'capture');
   });
 });

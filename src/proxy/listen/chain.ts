@@ -15,6 +15,8 @@ import { createTerminal, type Terminal } from './terminal.ts';
 /** What a chain has of its listener. */
 export interface ChainSurroundings {
   readonly stats: ListenerStats;
+  /** Its part of the names of statistics. */
+  readonly statAddress: string;
   /** Makes a count of this chain's connections, over all threads, with that limit. */
   readonly countTo: (limit: number) => LimitedCount;
   /** Of the listener; undefined where it has no log. */
@@ -35,12 +37,13 @@ export class Chain {
   draining = false;
 
   /** @throws the system's error where a log cannot be opened. */
-  constructor(settings: ChainSettings, { stats, countTo, writeLog, deps }: ChainSurroundings) {
+  constructor(settings: ChainSettings, surroundings: ChainSurroundings) {
+    const { stats, countTo, deps } = surroundings;
     this.settings = settings;
     this.#deps = deps;
     this.#stats = stats;
     this.#gates = settings.gates.map((gate) => gate.create(deps.metrics, countTo));
-    this.#terminal = createTerminal(settings, writeLog, deps);
+    this.#terminal = createTerminal(settings, surroundings);
     this.#tls = settings.tls && this.#createTls(settings.tls);
   }
 
@@ -96,7 +99,12 @@ export class Chain {
 
   #serve(connection: AcceptedConnection, socket: Duplex): void {
     connection.phase = 'served';
-    connection.served = this.#terminal.serve(socket, connection);
+    try {
+      connection.served = this.#terminal.serve(socket, connection);
+    } catch (error) {
+      this.#deps.onException(error);
+      connection.socket.destroy();
+    }
   }
 
   /** A connection of its is closed. */

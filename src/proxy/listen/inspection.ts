@@ -14,6 +14,8 @@ export interface InspectionHandler {
   onInspected(connection: AcceptedConnection): void;
   /** A filter wants it closed. */
   onRefused(connection: AcceptedConnection): void;
+  /** A filter failed on it: a mistake of ours. */
+  onException(connection: AcceptedConnection, error: unknown): void;
   /** The other side has nothing more to say, and filters want more. */
   onCutShort(connection: AcceptedConnection): void;
 }
@@ -50,6 +52,30 @@ export class Inspection {
 
   /** @returns whether it waits for bytes; the handler was called where it does not. */
   run(): boolean {
+    let outcome: number;
+    try {
+      outcome = this.#look();
+    } catch (error) {
+      this.#stop();
+      this.#handler.onException(this.#connection, error);
+      return false;
+    }
+    if (outcome === MORE) {
+      this.#listen();
+      return true;
+    }
+    if (outcome === REFUSE) {
+      this.#stop();
+      this.#handler.onRefused(this.#connection);
+      return false;
+    }
+    this.giveBack();
+    this.#handler.onInspected(this.#connection);
+    return false;
+  }
+
+  /** Until a filter waits or refuses, or all are done. */
+  #look(): number {
     for (; this.#at < this.#filters.length; this.#at++) {
       const { filter, skips } = this.#filters[this.#at]!;
       if (!this.#began) {
@@ -58,23 +84,13 @@ export class Inspection {
       }
       const bytes = this.#buffer.subarray(this.#start, this.#end);
       const outcome = bytes.length === 0 ? MORE : filter.onBytes(this.#connection, bytes, this.#seen);
-      if (outcome === MORE) {
-        this.#seen = bytes.length;
-        this.#listen();
-        return true;
-      }
-      if (outcome === REFUSE) {
-        this.#stop();
-        this.#handler.onRefused(this.#connection);
-        return false;
-      }
+      if (outcome === MORE) this.#seen = bytes.length;
+      if (outcome === MORE || outcome === REFUSE) return outcome;
       this.#start += outcome;
       this.#seen = 0;
       this.#began = false;
     }
-    this.giveBack();
-    this.#handler.onInspected(this.#connection);
-    return false;
+    return 0;
   }
 
   /** Ends it: the bytes are those of the connection again. */

@@ -1,5 +1,6 @@
 /** The statistics of a listener, by Envoy's names (`listener.<address>.*`). */
 import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import { statusCounter } from '../cluster/stats.ts';
 
 const counterNames = [
   'downstream_cx_total',
@@ -44,5 +45,28 @@ export function createListenerStats(metrics: MetricRegistry, address: string, th
     worker_cx_total: scope.counter(`worker_${thread}.downstream_cx_total`),
     worker_cx_active: scope.gauge(`worker_${thread}.downstream_cx_active`),
     scope,
+  };
+}
+
+/** `listener.<address>.http.<stat_prefix>`: the requests that came by that listener. */
+export function listenerHttpPath(address: string, statPrefix: string): string {
+  return `listener.${address}.http.${statPrefix}`;
+}
+
+export function createListenerHttpCounter(
+  metrics: MetricRegistry,
+  address: string,
+  statPrefix: string,
+): (status: number) => void {
+  const scope = metrics.scope({
+    path: listenerHttpPath(address, statPrefix),
+    family: 'listener.http',
+    labels: { envoy_listener_address: address, envoy_http_conn_manager_prefix: statPrefix },
+  });
+  const completed = scope.counter('downstream_rq_completed');
+  const count = statusCounter(scope, 'downstream_rq', false);
+  return (status) => {
+    completed.inc();
+    count(status);
   };
 }

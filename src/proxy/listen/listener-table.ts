@@ -6,6 +6,7 @@ import type { ListenerStatus, StagedListener } from '../contract.ts';
 import type { BindAddress } from './bind-address.ts';
 import { drainWithin } from './drain.ts';
 import { type ListenerDeps, ListenerRuntime } from './listener.ts';
+import { listenerHttpPath } from './listener-stats.ts';
 import { type Accept, type ListeningSocket, openSocket, socketKey } from './listening-socket.ts';
 import type { ListenerSettings } from './settings.ts';
 import { createTableStats, type TableStats } from './table-stats.ts';
@@ -216,6 +217,10 @@ export class ListenerTable {
     const { statAddress } = listener.runtime.settings;
     const others = [...this.#active.values(), ...this.#draining];
     if (others.some(({ runtime }) => runtime.settings.statAddress === statAddress)) return;
+    const { chains, defaultChain } = listener.runtime.settings;
+    for (const { http } of defaultChain === undefined ? chains : [...chains, defaultChain]) {
+      if (http !== undefined) this.#deps.metrics.removeScope(listenerHttpPath(statAddress, http.statPrefix));
+    }
     this.#deps.metrics.removeScope(`listener.${statAddress}`);
   }
 

@@ -146,6 +146,13 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     connection.socket.destroy();
   }
 
+  onException(connection: AcceptedConnection, error: unknown): void {
+    this.#looked(connection);
+    this.#stats.downstream_listener_filter_error.inc();
+    this.#deps.onException(error);
+    connection.socket.destroy();
+  }
+
   onCutShort(connection: AcceptedConnection): void {
     this.#looked(connection);
     this.#stats.downstream_listener_filter_remote_close.inc();
@@ -244,6 +251,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
       if (same !== undefined) return same;
       return new Chain(settings, {
         stats: this.#stats,
+        statAddress: this.settings.statAddress,
         countTo: (limit) => limitedCount(shared, 1 + index, limit),
         writeLog: this.#writeLog,
         deps: this.#deps,

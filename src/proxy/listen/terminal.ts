@@ -1,6 +1,6 @@
 /** The filter that ends a chain and serves its connections: an HTTP connection manager or one without HTTP. */
 import type { Duplex } from 'node:stream';
-import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
+import { openLogs } from '../hcm/access-log-settings.ts';
 import { createDate, type HcmRuntime, hooksOf } from '../hcm/runtime.ts';
 import { serveHttp } from '../hcm/serve.ts';
 import type { HcmSettings } from '../hcm/settings.ts';
@@ -8,8 +8,10 @@ import { createHttpStats } from '../hcm/stats.ts';
 import { calm } from '../overload/state.ts';
 import { createTcpTerminal } from '../tcp/terminal.ts';
 import type { AcceptedConnection, Served } from './accepted.ts';
+import type { ChainSurroundings } from './chain.ts';
 import type { ChainSettings } from './chain-settings.ts';
 import type { ListenerDeps } from './listener.ts';
+import { createListenerHttpCounter } from './listener-stats.ts';
 
 export interface Terminal {
   /** @param socket plain, or with TLS around it. @returns undefined where it was closed at once. */
@@ -18,16 +20,12 @@ export interface Terminal {
   setDraining(draining: boolean): void;
 }
 
-/**
- * @param writeLog of the listener: gets the record of each connection without HTTP.
- * @throws the system's error where a log cannot be opened.
- */
+/** @throws the system's error where a log cannot be opened. */
 export function createTerminal(
   { http, tcp }: Pick<ChainSettings, 'http' | 'tcp'>,
-  writeLog: WriteLog | undefined,
-  deps: ListenerDeps,
+  { writeLog, statAddress, deps }: ChainSurroundings,
 ): Terminal {
-  if (http !== undefined) return httpTerminal(http, deps);
+  if (http !== undefined) return httpTerminal(http, statAddress, deps);
   return tcp === undefined ? closing : createTcpTerminal(tcp, writeLog ?? ignore, deps);
 }
 
@@ -40,11 +38,19 @@ const closing: Terminal = {
   setDraining() {},
 };
 
-function httpTerminal(http: HcmSettings, deps: ListenerDeps): Terminal {
+function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps): Terminal {
+  const stats = createHttpStats(deps.metrics, http.statPrefix);
+  const countAtListener = createListenerHttpCounter(deps.metrics, statAddress, http.statPrefix);
   const runtime: HcmRuntime = {
     settings: http,
     hooks: hooksOf(http.filters),
-    stats: createHttpStats(deps.metrics, http.statPrefix),
+    stats: {
+      ...stats,
+      countStatus(status) {
+        stats.countStatus(status);
+        countAtListener(status);
+      },
+    },
     writeLog: openLogs(http.logs, deps),
     clock: deps.clock,
     wheel: deps.wheel,
