@@ -1,5 +1,4 @@
 /** A `FilterChain` message, read once: whom it takes and what its filters do. */
-import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import {
@@ -19,11 +18,12 @@ import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/down
 import type { NamedSecret } from '../tls/material.ts';
 import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
 import { ConnectionLimit, type GateSettings } from './connection-gate.ts';
+import { digest } from './digest.ts';
 
 export interface ChainSettings {
   readonly name: string;
   /** Equal for chains of equal messages. */
-  readonly key: string;
+  readonly key: () => string;
   readonly match: ChainKeys;
   readonly tls: DownstreamTlsSettings | undefined;
   /** 0: none. */
@@ -51,7 +51,7 @@ export function readChain(chain: FilterChain, context: ChainContext, findings: F
   }
   return {
     name: chain.name,
-    key: createHash('sha256').update(toBinary(FilterChainSchema, chain)).digest('base64'),
+    key: digest(() => toBinary(FilterChainSchema, chain)),
     match: readChainMatch(chain.filterChainMatch, `${path}.filter_chain_match`, findings),
     tls: readDownstreamTransport(chain.transportSocket, `${path}.transport_socket`, deps, findings, secrets),
     handshakeTimeoutMs:

@@ -247,7 +247,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     shared: SharedCounts | undefined,
   ): ChainSet {
     const create = (settings: ChainSettings, index: number): Chain => {
-      const same = known.find((chain) => chain.settings.key === settings.key);
+      const same = known.find((chain) => chain.settings.key() === settings.key());
       if (same !== undefined) return same;
       return new Chain(settings, {
         stats: this.#stats,

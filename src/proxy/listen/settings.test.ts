@@ -213,7 +213,7 @@ describe('what is read', () => {
   });
 
   test('the frame is the same while only chains change', () => {
-    const frame = (fields: JsonObject): string => read(fields)[0].frame;
+    const frame = (fields: JsonObject): string => read(fields)[0].frame();
     const same = frame({});
     assert.equal(frame(chains({ destinationPort: 1 })), same);
     assert.equal(frame({ defaultFilterChain: { filters: [echo] } }), same);

@@ -1,5 +1,4 @@
 /** A `Listener` message, read once: addresses, filter chains and what each of them does. */
-import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { FilterChain } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
@@ -19,6 +18,7 @@ import { type BindAddress, readBindAddress, readKeepAlive } from './bind-address
 import { sameKeys } from './chain-criteria.ts';
 import { ChainMatcher } from './chain-match.ts';
 import { type ChainSettings, readChain } from './chain-settings.ts';
+import { digest } from './digest.ts';
 import { type FilterSettings, readFilters } from './filter-settings.ts';
 import { refuseListenerFields } from './unsupported.ts';
 
@@ -49,7 +49,7 @@ export interface ListenerSettings {
   readonly statAddress: string;
   readonly logs: readonly LogTarget[];
   /** Equal for messages that differ in their chains only. */
-  readonly frame: string;
+  readonly frame: () => string;
   readonly secrets: readonly NamedSecret[];
   readonly routes: readonly string[];
 }
@@ -88,7 +88,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     isInternal,
     binds: listener.bindToPort !== false,
     chains,
-    defaultChain: defaultChain && { ...defaultChain, key: `default ${defaultChain.key}` },
+    defaultChain: defaultChain && { ...defaultChain, key: () => `default ${defaultChain.key()}` },
     filters: readFilters(listener.listenerFilters, handsOver, deps, findings),
     filterTimeoutMs:
       findings.durationMs('listener_filters_timeout', listener.listenerFiltersTimeout) ?? FILTER_TIMEOUT_MS,
@@ -102,7 +102,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     direction,
     statAddress: listener.statPrefix !== '' ? listener.statPrefix : text.replaceAll(':', '_'),
     logs: readAccessLogs(listener.accessLog, 'access_log', findings),
-    frame: frameOf(listener),
+    frame: digest(() => frameOf(listener)),
     secrets,
     routes: all.flatMap(({ http }) => (http === undefined || http.routeName === '' ? [] : [http.routeName])),
   };
@@ -150,8 +150,8 @@ function readAddresses(listener: Listener, findings: Findings): BindAddress[] {
 }
 
 /** What an update must leave as it is for the listener to go on with other chains (Envoy, "filter chain only update"). */
-function frameOf(listener: Listener): string {
+function frameOf(listener: Listener): Uint8Array {
   const frame = create(ListenerSchema, { ...listener, filterChains: [] });
   delete frame.defaultFilterChain;
-  return createHash('sha256').update(toBinary(ListenerSchema, frame)).digest('base64');
+  return toBinary(ListenerSchema, frame);
 }
