@@ -42,7 +42,7 @@ export class ListenerTable {
   async stage(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
     try {
       const before = this.#active.get(settings.name);
-      const inPlace = before?.runtime.settings.frame() === settings.frame();
+      const inPlace = before !== undefined && before.runtime.settings.frame() === settings.frame();
       const staged = inPlace ? this.#stageChains(before, settings) : await this.#stageAll(settings, ports);
       this.#stats.listener_create_success.inc();
       return staged;
