@@ -138,7 +138,7 @@ describe('the beginning', () => {
       assert.equal((await client.ended()).length, sent.length);
     }
     await eventually(() =>
-      assert.deepEqual(path.lines, [`[::1]:${port} [::1]\n`, `${join(folder, 'socket')}\n`]),
+      assert.deepEqual(path.lines, [`[::1]:${port} ::1\n`, `${join(folder, 'socket')}\n`]),
     );
   });
 });
