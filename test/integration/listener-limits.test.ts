@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { OwnCount } from '#proxy/cluster/limited-count.ts';
 import type { ConnectionLimits } from '#proxy/data-path-deps.ts';
+import { calm } from '#proxy/overload/state.ts';
 import { bootstrap, cluster, type RunningDataPath, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -100,6 +101,25 @@ describe('limits on connections', () => {
     await once(silent.socket, 'connect');
     await eventually(() => assert.equal(path.stat(own('downstream_cx_active')), 1));
     await refused(t, path.port('web'));
+  });
+
+  test('under pressure none is taken, but by a listener that says so', async (t) => {
+    const path = await startDataPath(
+      t,
+      bootstrap(
+        [
+          listener('web', [chain('main')]),
+          listener('still', [chain('main')], { stat_prefix: 'still', bypass_overload_manager: true }),
+        ],
+        [],
+      ),
+      undefined,
+      undefined,
+      { overload: { ...calm, rejectsConnections: true } },
+    );
+    await refused(t, path.port('web'));
+    assert.equal(path.stat(own('downstream_cx_overload_reject')), 1);
+    await served(t, path.port('still'));
   });
 
   test('over two threads together', async (t) => {

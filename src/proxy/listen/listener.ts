@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type LimitedCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
+import { calm } from '../overload/state.ts';
 import type { RouteTable } from '../route/table.ts';
 import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
 import { Chain } from './chain.ts';
@@ -51,7 +52,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   /** @throws the system's error where a log cannot be opened. */
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.settings = settings;
-    this.#deps = deps;
+    this.#deps = settings.bypassesOverload ? { ...deps, overload: calm } : deps;
     this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
     this.#filters = settings.filters.map(({ create, skips }) => ({ filter: create(deps), skips }));
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);

@@ -58,7 +58,6 @@ describe('what is refused, and where', () => {
     [{ fcdsConfig: { name: 'x' } }, 'fcds_config: is not supported'],
     [{ statsMatcher: { rejectAll: true } }, 'stats_matcher: is not supported'],
     [{ apiListener: {} }, 'api_listener: is not supported'],
-    [{ bypassOverloadManager: true }, 'bypass_overload_manager: is not supported'],
     [{ deprecatedV1: { bindToPort: false } }, 'deprecated_v1: is not supported: use bind_to_port'],
     [
       { perConnectionBufferHighWatermarkTimeout: '1s' },

@@ -38,6 +38,8 @@ export interface ListenerSettings {
   /** Whether connections go to the listener of the address they were made to. */
   readonly handsOver: boolean;
   readonly ignoresGlobalLimit: boolean;
+  /** Whether the overload manager does nothing to its connections. */
+  readonly bypassesOverload: boolean;
   readonly backlog: number;
   /** Whether other processes may bind the same addresses. */
   readonly reusePort: boolean;
@@ -95,6 +97,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     continuesOnTimeout: listener.continueOnListenerFiltersTimeout,
     handsOver,
     ignoresGlobalLimit: listener.ignoreGlobalConnLimit || isInternal,
+    bypassesOverload: listener.bypassOverloadManager,
     backlog: listener.tcpBacklogSize ?? BACKLOG,
     reusePort: listener.enableReusePort ?? listener.reusePort,
     bufferLimitBytes: listener.perConnectionBufferLimitBytes,

@@ -35,6 +35,5 @@ function fieldsOf(listener: Listener): [path: string, isSet: boolean, why: strin
       listener.perConnectionBufferHighWatermarkTimeout !== undefined,
       'is not supported',
     ],
-    ['bypass_overload_manager', listener.bypassOverloadManager, 'is not supported'],
   ];
 }
