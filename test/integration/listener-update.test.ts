@@ -17,6 +17,7 @@ import {
   tcpProxy,
 } from '../support/listener.ts';
 import { type RawClient, rawServer } from '../support/raw-tcp.ts';
+import { startThreads } from '../support/threads.ts';
 
 /** Two chains by destination port, each answering with its text. */
 const both = (a: string, b: string, more: object = {}): string =>
@@ -70,6 +71,21 @@ describe('an update of filter chains only', () => {
     assert.equal(manager(path, 'listener_in_place_updated'), 1);
     assert.equal(manager(path, 'listener_modified'), 1);
     assert.equal(manager(path, 'listener_added'), 1);
+  });
+
+  test('is one on all threads', async (t) => {
+    const path = await startThreads(t, bootstrap([both('a1', 'b1')], []));
+    const port = await path.port('web');
+    const kept = Array.from({ length: 8 }, () => open(t, port, 81));
+    const changed = Array.from({ length: 8 }, () => open(t, port, 80));
+    await Promise.all([...kept, ...changed].map(ask));
+    await path.install(bootstrap([both('a2', 'b1')], []));
+    await eventually(async () => {
+      assert.match(await ask(open(t, port, 80)), /a2$/);
+    });
+    for (const client of changed) await client.ended();
+    for (const client of kept) assert.doesNotMatch(await ask(client), /connection: close/);
+    assert.equal(path.stat('listener_manager.listener_in_place_updated'), 1);
   });
 
   test('may add, remove and change the default chain', async (t) => {
