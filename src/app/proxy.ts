@@ -25,12 +25,12 @@ import {
   stopInOrder,
   validateProxy,
 } from './proxy-process.ts';
-import type { ServingThreads } from './serving.ts';
+import { type ServingThreads, servingThreads } from './serving.ts';
 import { type StopSignal, stopSignal } from './stop-signal.ts';
 
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
 export async function runProxy(options: ProxyOptions): Promise<number> {
-  const threads = servingThreads(options);
+  const threads = servingThreads(options.concurrency);
   const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
   if (options.mode === 'validate')
@@ -64,11 +64,6 @@ interface Prepared {
 }
 
 type Options = ProxyOptions & { readonly threads: ServingThreads | undefined };
-
-/** `--concurrency`: 0 and absent are one thread, and one thread is the main thread. */
-function servingThreads({ concurrency = 0 }: ProxyOptions): ServingThreads | undefined {
-  return concurrency <= 1 ? undefined : { count: concurrency, logLevel: new SharedArrayBuffer(4) };
-}
 
 function prepare(options: Options, log: Logger, quit: () => void): Prepared {
   const loaded = loadBootstrap(readTexts(options), {

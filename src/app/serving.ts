@@ -23,6 +23,11 @@ export interface ServingThreads {
   readonly logLevel: SharedArrayBuffer;
 }
 
+/** @param concurrency as on the command line: 0 and absent are one thread, which is the main thread. */
+export function servingThreads(concurrency = 0): ServingThreads | undefined {
+  return concurrency <= 1 ? undefined : { count: concurrency, logLevel: new SharedArrayBuffer(4) };
+}
+
 export interface ServingOptions {
   /** Absent: the main thread serves. */
   readonly threads?: ServingThreads | undefined;

@@ -10,7 +10,7 @@ import { CliError, EXIT_DATA, EXIT_FAILURE, EXIT_OK } from '#cli/exit.ts';
 import type { WorkloadProxyOptions } from '#cli/option/workload-proxy.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import { CONTROL_PLANE_DNS_NAME } from '#identity/control-plane-name.ts';
-import type { Logger } from '#observe/log.ts';
+import { type Logger, sharedLogLevel } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
 import { textReply } from '#proxy/admin/contract.ts';
 import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/server.ts';
@@ -36,6 +36,7 @@ import {
   startProxyProcess,
   stopInOrder,
 } from './proxy-process.ts';
+import { type ServingThreads, servingThreads } from './serving.ts';
 import { type StopSignal, stopSignal } from './stop-signal.ts';
 import {
   createWorkloadIdentity,
@@ -62,12 +63,13 @@ export type NodeType = 'sidecar' | 'router';
 
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. */
 export async function runWorkloadProxy(type: NodeType, options: WorkloadProxyOptions): Promise<number> {
-  const log = openLog(options);
+  const threads = servingThreads(options.concurrency);
+  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
   const identity = workloadIdentity(options, log);
   const stopped = await obtainCertificate(identity, stopping);
   if (stopped) return EXIT_OK;
-  const process = await start(type, options, { identity, log, stopping });
+  const process = await start(type, options, { identity, log, stopping, threads });
   const servers = await serveWellKnown(options, process);
   log.info(`${type}.started`, { name: options.name, admin: process.adminAddress });
   await stopping.asked;
@@ -117,6 +119,7 @@ interface Parts {
   readonly identity: WorkloadIdentity;
   readonly log: Logger;
   readonly stopping: StopSignal;
+  readonly threads: ServingThreads | undefined;
 }
 
 async function start(type: NodeType, options: WorkloadProxyOptions, parts: Parts): Promise<ProxyProcess> {
@@ -146,7 +149,7 @@ async function start(type: NodeType, options: WorkloadProxyOptions, parts: Parts
 function processOptions(
   type: NodeType,
   options: WorkloadProxyOptions,
-  { identity, log, stopping }: Parts,
+  { identity, log, stopping, threads }: Parts,
 ): ProxyProcessOptions {
   const uri = controlUri(options.control);
   const settings: BootstrapSettings = {
@@ -168,7 +171,7 @@ function processOptions(
     },
     settings,
     commandLine: create(CommandLineOptionsSchema, {
-      concurrency: 1,
+      concurrency: threads?.count ?? 1,
       disableHotRestart: true,
       logLevel: options.logLevel,
     }),
@@ -185,6 +188,7 @@ function processOptions(
           tls: { rootPem: rootCaPem, certificateChainPem, privateKeyPem, serverName: CONTROL_PLANE_DNS_NAME },
         };
       }),
+    threads,
     drainTimeMs: options.drainTimeS * 1000,
     log,
     quit: () => stopping.stop(),

@@ -138,7 +138,7 @@ describe('two threads', () => {
     await drained;
   });
 
-  test('show the new certificate after a rotation', async (t) => {
+  test('resume sessions of each other, and show the new certificate after a rotation', async (t) => {
     const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
     const root = await createRoot('cluster.local', validity);
     const issuer = await readIssuer(root);
@@ -171,6 +171,15 @@ describe('two threads', () => {
     };
     const uri = (account: string): string => `URI:spiffe://cluster.local/ns/default/sa/${account}`;
     assert.deepEqual(await names(12), new Set([uri('one')]));
+    const first = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    t.after(() => first.destroy());
+    const [session] = (await once(first, 'session')) as [Buffer];
+    for (let i = 0; i < 12; i++) {
+      const again = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, session });
+      t.after(() => again.destroy());
+      await once(again, 'secureConnect');
+      assert.ok(again.isSessionReused(), 'any thread opens a ticket of another');
+    }
     path.secrets.set('default', await certificate('two'));
     // Told, not asked: the notice and the connection race.
     await path.dataPath.listeners();

@@ -29,6 +29,8 @@ export interface WorkloadProxyOptions {
   readonly adminAddress?: string;
   readonly readinessAddress?: string;
   readonly metricsAddress?: string;
+  /** Threads that serve; absent: one. */
+  readonly concurrency?: number;
   readonly drainTimeS: number;
   readonly certificateTtlS?: number;
   readonly logLevel: string;
@@ -66,6 +68,11 @@ export function addWorkloadProxyOptions(command: Command): Command {
       '--metrics-address <host:port>',
       '/stats/prometheus (default: port 15090 of the address)',
       hostPort,
+    )
+    .option(
+      '--concurrency <threads>',
+      'threads that serve, each listening on every port (0 is 1)',
+      wholeNumber,
     )
     .option('--drain-time-s <seconds>', 'how long connections may finish on a stop', wholeNumber, 45)
     .option(
