@@ -206,7 +206,7 @@ describe('connections to an upstream that is told of the downstream', () => {
     const lines: string[] = [];
     const front = createServer((socket) => {
       t.after(() => socket.destroy());
-      socket.once('data', (data) => {
+      socket.once('data', (data: Buffer) => {
         const end = data.indexOf('\r\n') + 2;
         lines.push(data.toString('latin1', 0, end));
         socket.pause();
