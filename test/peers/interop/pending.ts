@@ -3,8 +3,6 @@
  * leaves the list with the change that makes it pass.
  */
 const upgradeToHttp2 = 'an upgrade is not answered rightly where the upstream speaks HTTP/2';
-const unseenDeparture =
-  'a client of HTTP/1.1 that goes away while it is answered is seen by the idle timeout only';
 
 export const pending: Readonly<Record<string, string>> = {
   'ws to ws over HTTP/2': upgradeToHttp2,
@@ -13,6 +11,4 @@ export const pending: Readonly<Record<string, string>> = {
   'websockets to ws over HTTP/2, TLS': upgradeToHttp2,
   'ws over HTTP/2 to ws over HTTP/2': upgradeToHttp2,
   'ws over HTTP/2 to ws over HTTP/2, TLS': upgradeToHttp2,
-  'curl, HTTP/1.1 leaves node-h1 in the middle': unseenDeparture,
-  'curl, HTTP/1.1 leaves node-h2 in the middle': unseenDeparture,
 };

@@ -125,13 +125,17 @@ def custom_metadata(stub):
     assert (TRAILING, b"\xab\xab\xab") in [tuple(one) for one in call.trailing_metadata()]
 
 
-def deadline(stub):
-    sleepy = [messages.ResponseParameters(size=9, interval_us=20_000_000)]
-    replies = stub.StreamingOutputCall(messages.StreamingOutputCallRequest(response_parameters=sleepy), timeout=0.2)
+def cancellation(stub):
+    """After the first answer, while the server is to send another one much later."""
+    wanted_later = messages.ResponseParameters(size=9, interval_us=20_000_000)
+    request = messages.StreamingOutputCallRequest(response_parameters=[*wanted([9]), wanted_later])
+    replies = stub.StreamingOutputCall(request)
+    next(replies)
+    replies.cancel()
     try:
         next(replies)
     except grpc.RpcError as error:
-        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert error.code() == grpc.StatusCode.CANCELLED
     else:
         raise AssertionError("no error")
 
@@ -143,7 +147,7 @@ CASES = [
     ping_pong,
     status_and_message,
     custom_metadata,
-    deadline,
+    cancellation,
 ]
 
 
