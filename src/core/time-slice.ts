@@ -17,6 +17,13 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
+/** Work that is short enough. */
+export function* oneStep<T>(work: () => T): Steps<T> {
+  const result = work();
+  yield;
+  return result;
+}
+
 export async function inSlices<T>(steps: Steps<T>, breathe: Breathe = timeSlices()): Promise<T> {
   for (;;) {
     const next = steps.next();

@@ -5,6 +5,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Parsed, Problem } from '#core/problem.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
@@ -74,14 +75,18 @@ export interface PreparedListener extends Prepared {
   stage(ports?: readonly number[]): Promise<StagedListener>;
 }
 
+/** What may take long with large resources is done in steps, between which traffic can be served. */
 export interface DataPath {
   /** Everything wrong with the message is in the problems, with its path; the running version is untouched. */
-  prepareCluster(cluster: Cluster): Parsed<Prepared>;
-  prepareListener(listener: Listener): Parsed<Prepared>;
-  prepareRoutes(routes: RouteConfiguration): Parsed<Prepared>;
-  /** Takes effect at once, in place; pools of endpoints that stay are kept. */
-  setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[];
-  removeCluster(name: string): void;
+  prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>>;
+  prepareListener(listener: Listener): Steps<Parsed<Prepared>>;
+  prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>>;
+  /** Takes effect with the last step, in place; pools of endpoints that stay are kept. */
+  setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]>;
+  /** No cluster names them any more. */
+  forgetEndpoints(name: string): void;
+  /** Out of force with the first step. */
+  removeCluster(name: string): Steps<void>;
   /** Stops accepting at once, lets what runs finish within the drain time. */
   removeListener(name: string): Promise<void>;
   removeRoutes(name: string): void;
@@ -98,7 +103,7 @@ export interface DataPath {
 
 /** A data path of this thread. */
 export interface LocalDataPath extends DataPath {
-  prepareListener(listener: Listener): Parsed<PreparedListener>;
+  prepareListener(listener: Listener): Steps<Parsed<PreparedListener>>;
   listeners(): readonly ListenerStatus[];
   clusters(): readonly ClusterStatus[];
 }

@@ -3,6 +3,7 @@
  * and put in the place of their predecessors when they are installed.
  */
 import type { Parsed, Problem } from '#core/problem.ts';
+import { inSlices, type Steps } from '#core/time-slice.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
 import { FlushQueue } from '#http/codec/h2/flush-queue.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
@@ -10,9 +11,10 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { isUnpacked } from '#xds/registry.ts';
 import { type AssignedEndpoint, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
-import { readCluster } from './cluster/settings.ts';
+import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type { ClusterStatus, ListenerStatus, LocalDataPath, Prepared, PreparedListener } from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
 import { DnsCache } from './dns/cache.ts';
@@ -21,7 +23,8 @@ import { Findings } from './findings.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
 import { readListener } from './listen/settings.ts';
-import { compileRoutes, type RouteTable } from './route/table.ts';
+import { inlineRoutes } from './route/inline-routes.ts';
+import { compileRouteSteps, compileRoutesBefore, type RouteTable } from './route/table.ts';
 
 export type { DataPathDeps } from './data-path-deps.ts';
 
@@ -68,22 +71,12 @@ class ProxyDataPath implements LocalDataPath {
     this.#listeners = new ListenerTable(this.#deps);
   }
 
-  prepareCluster(cluster: Cluster): Parsed<Prepared> {
+  *prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>> {
     const findings = new Findings();
     const settings = readCluster(cluster, this.#deps, findings);
     const own = settings.loadAssignment;
-    const assigned = own === undefined ? [] : readAssignment(own, 'load_assignment.', findings);
-    const isDns = settings.kind === 'strict-dns' || settings.kind === 'logical-dns';
-    if (settings.kind === 'static') {
-      assigned.forEach(({ target }, i) => {
-        if (target.kind === 'tcp' && !/^[\d.]+$|:/.test(target.host)) {
-          findings.error(
-            'load_assignment',
-            `endpoint ${i}: "${target.host}" is a name; only clusters of type STRICT_DNS or LOGICAL_DNS have those`,
-          );
-        }
-      });
-    }
+    const assigned = own === undefined ? [] : yield* readAssignment(own, 'load_assignment.', findings);
+    if (settings.kind === 'static') yield* refuseNames(assigned, findings);
     return findings.result<Prepared>({
       name: settings.name,
       dependencies: {
@@ -91,22 +84,37 @@ class ProxyDataPath implements LocalDataPath {
         endpoints: settings.kind === 'eds' ? [settings.serviceName] : [],
         secrets: settings.secrets,
       },
-      install: async () => {
-        const runtime = new ClusterRuntime(settings, this.#deps);
-        const follower = isDns ? new DnsFollower(runtime, assigned, this.#deps) : undefined;
-        if (settings.kind === 'eds') runtime.setEndpoints(this.#assignments.get(settings.serviceName) ?? []);
-        else if (follower === undefined) runtime.setEndpoints(assigned);
-        else await follower.refresh();
-        const before = this.#clusters.get(settings.name);
-        this.#clusters.set(settings.name, { runtime, follower });
-        before?.follower?.stop();
-        before?.runtime.drain();
-      },
+      install: () => this.#installCluster(settings, assigned),
     });
   }
 
-  prepareRoutes(routes: RouteConfiguration): Parsed<Prepared> {
-    const compiled = compileRoutes(routes);
+  async #installCluster(settings: ClusterSettings, assigned: readonly AssignedEndpoint[]): Promise<void> {
+    const { name, kind } = settings;
+    const runtime = new ClusterRuntime(settings, this.#deps);
+    const isDns = kind === 'strict-dns' || kind === 'logical-dns';
+    const follower = isDns ? new DnsFollower(runtime, assigned, this.#deps) : undefined;
+    if (kind === 'eds') await this.#assignTo(runtime);
+    else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
+    else await follower.refresh();
+    const before = this.#clusters.get(name);
+    this.#clusters.set(name, { runtime, follower });
+    if (before === undefined) return;
+    before.follower?.stop();
+    await inSlices(before.runtime.drain());
+  }
+
+  /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
+  async #assignTo(runtime: ClusterRuntime): Promise<void> {
+    const { serviceName } = runtime.settings;
+    for (;;) {
+      const assigned = this.#assignments.get(serviceName);
+      await inSlices(runtime.replaceEndpoints(assigned ?? []));
+      if (assigned === this.#assignments.get(serviceName)) return;
+    }
+  }
+
+  *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
+    const compiled = yield* compileRouteSteps(routes);
     if (!compiled.ok) return compiled;
     const { value: table, problems } = compiled;
     const prepared: Prepared = {
@@ -119,8 +127,10 @@ class ProxyDataPath implements LocalDataPath {
     return { ok: true, value: prepared, problems };
   }
 
-  prepareListener(listener: Listener): Parsed<PreparedListener> {
+  *prepareListener(listener: Listener): Steps<Parsed<PreparedListener>> {
     const findings = new Findings();
+    // Where reading it decodes the tables again, it compiles them too.
+    for (const { routes } of inlineRoutes(listener, isUnpacked)) yield* compileRoutesBefore(routes);
     const settings = readListener(listener, this.#deps, findings);
     return findings.result<PreparedListener>({
       name: settings.name,
@@ -130,25 +140,30 @@ class ProxyDataPath implements LocalDataPath {
     });
   }
 
-  setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[] {
+  *setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]> {
+    const { clusterName } = assignment;
     const findings = new Findings();
-    const assigned = readAssignment(assignment, '', findings);
+    const assigned = yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
-    this.#assignments.set(assignment.clusterName, assigned);
-    for (const { runtime } of this.#clusters.values()) {
+    this.#assignments.set(clusterName, assigned);
+    for (const { runtime } of [...this.#clusters.values()]) {
       const { kind, serviceName } = runtime.settings;
-      if (kind === 'eds' && serviceName === assignment.clusterName) runtime.setEndpoints(assigned);
+      if (kind === 'eds' && serviceName === clusterName) yield* runtime.replaceEndpoints(assigned);
     }
     return findings.problems;
   }
 
-  removeCluster(name: string): void {
+  forgetEndpoints(name: string): void {
+    this.#assignments.delete(name);
+  }
+
+  *removeCluster(name: string): Steps<void> {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return;
     this.#clusters.delete(name);
     cluster.follower?.stop();
-    cluster.runtime.drain();
     this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
+    yield* cluster.runtime.drain();
   }
 
   removeListener(name: string): Promise<void> {
@@ -188,5 +203,18 @@ class ProxyDataPath implements LocalDataPath {
     this.#exceptions.inc();
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#deps.log.error('proxy.exception', { stack });
+  }
+}
+
+/** An address of a static cluster is not looked up. */
+function* refuseNames(assigned: readonly AssignedEndpoint[], findings: Findings): Steps<void> {
+  for (const [i, { target }] of assigned.entries()) {
+    if (target.kind === 'tcp' && !/^[\d.]+$|:/.test(target.host)) {
+      findings.error(
+        'load_assignment',
+        `endpoint ${i}: "${target.host}" is a name; only clusters of type STRICT_DNS or LOGICAL_DNS have those`,
+      );
+    }
+    yield;
   }
 }

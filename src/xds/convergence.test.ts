@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
+import { atOnce } from '#core/time-slice.ts';
 import type { AnyUpdate, ClientStream } from './client/contract.ts';
 import { createDeltaClientStream } from './client/delta.ts';
 import { createSotwClientStream } from './client/sotw.ts';
@@ -70,7 +71,7 @@ class World<Request, Response> {
   }
 
   #receive(response: Response): void {
-    const update = this.client.receive(response);
+    const update = atOnce(this.client.receive(response));
     assert.ok(update !== undefined);
     const bad =
       update.kind === 'listener' &&

@@ -22,7 +22,9 @@ import {
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from '@bufbuild/protobuf/wkt';
+import type { Steps } from '#core/time-slice.ts';
 import { files } from './gen/files.js';
+import { decodeSteps } from './gradual-decoder.ts';
 
 export const registry: Registry = createRegistry(
   file_google_protobuf_any,
@@ -67,13 +69,40 @@ export function packAny<Desc extends DescMessage>(schema: Desc, message: Message
   return any;
 }
 
+/** A message that takes long to decode. */
+const LARGE_BYTES = 8192;
+/** Large ones, while somebody asks for them several times. */
+const remembered = new WeakMap<Any, { readonly schema: DescMessage; readonly message: Message }>();
+
 export type Unpacked =
   | { readonly ok: true; readonly schema: DescMessage; readonly message: Message }
   | { readonly ok: false; readonly reason: 'unknown-type' | 'malformed'; readonly detail: string };
 
+/** Decodes what is large in pieces, and remembers it for `unpackAny` until `forgetUnpacked`. */
+export function* unpackSteps(any: Any): Steps<Unpacked> {
+  const schema = packed.has(any) ? undefined : messageOfTypeUrl(any.typeUrl);
+  if (schema === undefined || any.value.length < LARGE_BYTES) return unpackAny(any);
+  try {
+    remembered.set(any, { schema, message: yield* decodeSteps(schema, any.value) });
+  } catch {
+    // What is wrong with it is told below.
+  }
+  return unpackAny(any);
+}
+
+/** Whether the message inside is there without decoding. */
+export function isUnpacked(any: Any): boolean {
+  return packed.has(any) || remembered.has(any);
+}
+
+/** Of the message inside only the bytes stay. */
+export function forgetUnpacked(any: Any): void {
+  remembered.delete(any);
+}
+
 /** The message inside `any`, of whichever known type. Bytes that do not decode are a value, not an exception. */
 export function unpackAny(any: Any): Unpacked {
-  const known = packed.get(any);
+  const known = packed.get(any) ?? remembered.get(any);
   if (known !== undefined) return { ok: true, ...known };
   const schema = messageOfTypeUrl(any.typeUrl);
   if (schema === undefined) {

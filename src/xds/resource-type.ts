@@ -2,8 +2,9 @@
  * The kinds of resources that travel between the planes, a closed list.
  * Their order is the order of a push that breaks nothing: what is pointed at comes before what points at it.
  */
-import { type DescMessage, fromBinary, type Message } from '@bufbuild/protobuf';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import { atOnce, type Steps } from '#core/time-slice.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -16,6 +17,7 @@ import {
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
 /** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets. */
@@ -124,6 +126,14 @@ export function decodeResource<Kind extends ResourceKind>(
   kind: Kind,
   any: Any | undefined,
 ): DecodedResource<Kind> {
+  return atOnce(decodeResourceSteps(kind, any));
+}
+
+/** The same, so that others run while a large one is decoded. */
+export function* decodeResourceSteps<Kind extends ResourceKind>(
+  kind: Kind,
+  any: Any | undefined,
+): Steps<DecodedResource<Kind>> {
   const type: ResourceType<Kind> = resourceTypes[kind];
   if (any === undefined) return { ok: false, detail: 'the resource is empty' };
   if (any.typeUrl !== type.typeUrl) {
@@ -133,7 +143,7 @@ export function decodeResource<Kind extends ResourceKind>(
     };
   }
   try {
-    const decoded: Message = fromBinary(type.schema, any.value);
+    const decoded: Message = yield* decodeSteps(type.schema, any.value);
     const message = decoded as ResourceMessage[Kind];
     return { ok: true, name: type.nameOf(message), message };
   } catch (error) {

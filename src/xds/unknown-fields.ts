@@ -2,11 +2,11 @@
  * What a decoded message holds that Heddle does not know: fields without a name in `proto/`, and Any types
  * outside the registry. A newer control plane may send them; they are accepted, warned of and counted.
  */
-import type { DescField, DescMessage, Message } from '@bufbuild/protobuf';
-import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
-import { type DocumentPath, formatPath } from './document-path.ts';
-import { unpackAny } from './registry.ts';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { atOnce, type Steps } from '#core/time-slice.ts';
+import { formatPath } from './document-path.ts';
+import { walkMessage } from './message-walk.ts';
 
 export interface UnknownField {
   /** Path of the field, its last step the number: `filter_chains[0].filters[1].typed_config.#27`. */
@@ -15,49 +15,31 @@ export interface UnknownField {
   readonly type: string;
 }
 
-/** In order of the message; inside every Any too. Costs a decode of each Any. */
+export interface Examined {
+  /** In order of the message; inside every Any too. */
+  readonly unknown: readonly UnknownField[];
+  /** Every Any inside: the messages of large ones are kept until they are forgotten (`forgetUnpacked`). */
+  readonly anys: readonly Any[];
+}
+
+/** Costs a decode of each Any. */
+export function* examine(schema: DescMessage, message: Message): Steps<Examined> {
+  const unknown: UnknownField[] = [];
+  const anys: Any[] = [];
+  yield* walkMessage(schema, message, {
+    visit({ typeName: type }, { $unknown: fields }, path): boolean {
+      if (fields === undefined) return true;
+      for (const { no } of fields) unknown.push({ path: formatPath([...path(), `#${no}`]), type });
+      return true;
+    },
+    onAny(any, unpacked, path): void {
+      if (unpacked.ok) anys.push(any);
+      else unknown.push({ path: formatPath([...path(), '@type']), type: any.typeUrl });
+    },
+  });
+  return { unknown, anys };
+}
+
 export function unknownFields(schema: DescMessage, message: Message): readonly UnknownField[] {
-  const found: UnknownField[] = [];
-  walk(reflect(schema, message), [], found);
-  return found;
-}
-
-function walk(message: ReflectMessage, path: DocumentPath, found: UnknownField[]): void {
-  const { typeName } = message.desc;
-  if (typeName === AnySchema.typeName) {
-    walkAny(message.message as Any, path, found);
-    return;
-  }
-  if (typeName.startsWith('google.protobuf.')) return;
-  for (const { no } of message.getUnknown() ?? []) {
-    found.push({ path: formatPath([...path, `#${no}`]), type: typeName });
-  }
-  for (const field of message.fields) {
-    if (field.message !== undefined && message.isSet(field)) walkField(message, field, path, found);
-  }
-}
-
-function walkField(
-  message: ReflectMessage,
-  field: DescField,
-  path: DocumentPath,
-  found: UnknownField[],
-): void {
-  const at = [...path, field.name];
-  if (field.fieldKind === 'list') {
-    for (const [i, item] of [...message.get(field)].entries()) {
-      walk(item as ReflectMessage, [...at, i], found);
-    }
-  } else if (field.fieldKind === 'map') {
-    for (const [key, item] of message.get(field)) walk(item as ReflectMessage, [...at, String(key)], found);
-  } else if (field.fieldKind === 'message') {
-    walk(message.get(field), at, found);
-  }
-}
-
-function walkAny(any: Any, path: DocumentPath, found: UnknownField[]): void {
-  if (any.typeUrl === '' && any.value.length === 0) return;
-  const unpacked = unpackAny(any);
-  if (unpacked.ok) walk(reflect(unpacked.schema, unpacked.message), path, found);
-  else found.push({ path: formatPath([...path, '@type']), type: any.typeUrl });
+  return atOnce(examine(schema, message)).unknown;
 }

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import { systemClock } from '#core/clock.ts';
 import { formatProblem } from '#core/problem.ts';
 import { systemRandom } from '#core/random.ts';
+import { atOnce } from '#core/time-slice.ts';
 import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
@@ -64,8 +65,8 @@ export async function startDataPath(
     assert.ok(loaded.ok, loaded.problems.map(formatProblem).join('\n'));
     const { clusters = [], listeners = [] } = loaded.value.bootstrap.staticResources ?? {};
     for (const prepared of [
-      ...clusters.map((cluster) => dataPath.prepareCluster(cluster)),
-      ...listeners.map((listener) => dataPath.prepareListener(listener)),
+      ...clusters.map((cluster) => atOnce(dataPath.prepareCluster(cluster))),
+      ...listeners.map((listener) => atOnce(dataPath.prepareListener(listener))),
     ]) {
       assert.ok(prepared.ok, prepared.problems.map(formatProblem).join('\n'));
       await prepared.value.install();

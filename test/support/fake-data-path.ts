@@ -1,8 +1,8 @@
 /** A data path that only notes what it was told, for tests of what configures it. */
-import type { Problem } from '#core/problem.ts';
+import type { Parsed, Problem } from '#core/problem.ts';
+import { oneStep } from '#core/time-slice.ts';
 import type { DataPath, Dependencies, Prepared } from '#proxy/contract.ts';
 import { type Cluster, Cluster_DiscoveryType } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 
 export interface FakeDataPath extends DataPath {
   /** In order, such as `install cluster a`. */
@@ -23,11 +23,7 @@ export function fakeDataPath(): FakeDataPath {
   const refused = new Set<string>();
   const failing = new Set<string>();
 
-  function prepared(
-    kind: string,
-    name: string,
-    dependencies: Partial<Dependencies>,
-  ): ReturnType<DataPath['prepareCluster']> {
+  function prepared(kind: string, name: string, dependencies: Partial<Dependencies>): Parsed<Prepared> {
     const bad: Problem = { level: 'error', path: 'name', message: 'refused by the test' };
     if (refused.has(name)) return { ok: false, problems: [bad] };
     const value: Prepared = {
@@ -46,15 +42,16 @@ export function fakeDataPath(): FakeDataPath {
     needs,
     refused,
     failing,
-    prepareCluster: (cluster) => prepared('cluster', cluster.name, clusterNeeds(cluster)),
-    prepareListener: (listener: Listener) =>
-      prepared('listener', listener.name, needs.get(listener.name) ?? {}),
-    prepareRoutes: (routes) => prepared('routes', routes.name, {}),
-    setEndpoints(assignment): readonly Problem[] {
-      events.push(`endpoints ${assignment.clusterName}`);
-      return [];
-    },
-    removeCluster: (name) => void events.push(`remove cluster ${name}`),
+    prepareCluster: (cluster) => oneStep(() => prepared('cluster', cluster.name, clusterNeeds(cluster))),
+    prepareListener: ({ name }) => oneStep(() => prepared('listener', name, needs.get(name) ?? {})),
+    prepareRoutes: ({ name }) => oneStep(() => prepared('routes', name, {})),
+    setEndpoints: ({ clusterName }) =>
+      oneStep((): readonly Problem[] => {
+        events.push(`endpoints ${clusterName}`);
+        return [];
+      }),
+    forgetEndpoints: (name) => void events.push(`forget endpoints ${name}`),
+    removeCluster: (name) => oneStep(() => void events.push(`remove cluster ${name}`)),
     setUnhealthy: (unhealthy) => void events.push(`unhealthy ${unhealthy}`),
     async removeListener(name): Promise<void> {
       events.push(`remove listener ${name}`);

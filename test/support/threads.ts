@@ -6,6 +6,7 @@ import { startWorkerThread } from '#app/worker-thread.ts';
 import { systemClock } from '#core/clock.ts';
 import { formatProblem, type Parsed } from '#core/problem.ts';
 import { systemRandom } from '#core/random.ts';
+import { atOnce } from '#core/time-slice.ts';
 import { createLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
@@ -100,8 +101,10 @@ export async function startThreads(
     async install(text): Promise<void> {
       const loaded = loadBootstrap([{ text, name: 'test.yaml' }], { allowUnknownFields: false });
       const { clusters = [], listeners = [] } = good(loaded).bootstrap.staticResources ?? {};
-      for (const cluster of clusters) await good<Prepared>(dataPath.prepareCluster(cluster)).install();
-      for (const message of listeners) await good<Prepared>(dataPath.prepareListener(message)).install();
+      for (const cluster of clusters)
+        await good<Prepared>(atOnce(dataPath.prepareCluster(cluster))).install();
+      for (const message of listeners)
+        await good<Prepared>(atOnce(dataPath.prepareListener(message))).install();
     },
   };
   await running.install(yaml);

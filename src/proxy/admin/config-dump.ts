@@ -10,7 +10,7 @@ import { plainFromMessage } from '#xds/plain.ts';
 import { typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
-import { inlineRoutes } from '../apply/route-clusters.ts';
+import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
 import { type NameFilter, nameFilter } from './name-filter.ts';
 import { redacted } from './redact.ts';

@@ -6,7 +6,7 @@
  */
 import type { Message } from '@bufbuild/protobuf';
 import type { Problem } from '#core/problem.ts';
-import { timeSlices } from '#core/time-slice.ts';
+import { type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -74,7 +74,8 @@ export class Configuration {
     route: new Map(),
     listener: new Map(),
   };
-  readonly #endpoints = new Map<string, ClusterLoadAssignment>();
+  /** Names of the load assignments that came. */
+  readonly #endpoints = new Set<string>();
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
   #settling: Promise<void> | undefined;
@@ -98,45 +99,44 @@ export class Configuration {
     void this.settle();
   }
 
-  offerCluster(offer: Versioned<Cluster>): readonly Problem[] {
-    const parsed = this.#deps.dataPath.prepareCluster(offer.message);
-    if (parsed.ok) this.#wait('cluster', parsed.value, offer);
+  *offerCluster(offer: Versioned<Cluster>): Steps<readonly Problem[]> {
+    const parsed = yield* this.#deps.dataPath.prepareCluster(offer.message);
+    if (parsed.ok) yield* this.#wait('cluster', parsed.value, offer);
     return parsed.problems;
   }
 
-  offerListener(offer: Versioned<Listener>): readonly Problem[] {
-    const parsed = this.#deps.dataPath.prepareListener(offer.message);
-    if (parsed.ok) this.#wait('listener', parsed.value, offer);
+  *offerListener(offer: Versioned<Listener>): Steps<readonly Problem[]> {
+    const parsed = yield* this.#deps.dataPath.prepareListener(offer.message);
+    if (parsed.ok) yield* this.#wait('listener', parsed.value, offer);
     return parsed.problems;
   }
 
-  offerRoutes(offer: Versioned<RouteConfiguration>): readonly Problem[] {
-    const parsed = this.#deps.dataPath.prepareRoutes(offer.message);
-    if (parsed.ok) this.#wait('route', parsed.value, offer);
+  *offerRoutes(offer: Versioned<RouteConfiguration>): Steps<readonly Problem[]> {
+    const parsed = yield* this.#deps.dataPath.prepareRoutes(offer.message);
+    if (parsed.ok) yield* this.#wait('route', parsed.value, offer);
     return parsed.problems;
   }
 
-  offerEndpoints(offer: Versioned<ClusterLoadAssignment>): readonly Problem[] {
+  *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
     const { message, version, origin } = offer;
-    const problems = this.#deps.dataPath.setEndpoints(message);
+    const problems = yield* this.#deps.dataPath.setEndpoints(message);
     if (problems.some(({ level }) => level === 'error')) return problems;
-    this.#endpoints.set(message.clusterName, message);
+    this.#endpoints.add(message.clusterName);
     this.table.warm('endpoint', message.clusterName, version, message, origin);
     this.table.activate('endpoint', message.clusterName);
     return problems;
   }
 
-  removeCluster(name: string): void {
+  *removeCluster(name: string): Steps<void> {
     this.#forget('cluster', name);
-    this.#deps.dataPath.removeCluster(name);
-    this.#drop();
+    yield* this.#deps.dataPath.removeCluster(name);
   }
 
   /** Resolves when its connections have drained. */
   async removeListener(name: string): Promise<void> {
     this.#forget('listener', name);
     const drained = this.#deps.dataPath.removeListener(name);
-    this.#drop();
+    void this.settle();
     await drained;
   }
 
@@ -164,6 +164,21 @@ export class Configuration {
       }
     }
     return { routes, endpoints, secrets, files };
+  }
+
+  /** Lets go of routes and endpoints nobody asks for any more; call it when that is told the server. */
+  dropAllBut({ routes, endpoints }: Interest): void {
+    for (const { name, origin } of this.table.entries('route')) {
+      if (origin === 'static' || routes.has(name)) continue;
+      this.#forget('route', name);
+      this.#deps.dataPath.removeRoutes(name);
+    }
+    for (const name of [...this.#endpoints]) {
+      if (endpoints.has(name)) continue;
+      this.#endpoints.delete(name);
+      this.#deps.dataPath.forgetEndpoints(name);
+      this.table.remove('endpoint', name);
+    }
   }
 
   /** What is accepted and not in force, such as `listener 0.0.0.0_8080`. */
@@ -196,10 +211,10 @@ export class Configuration {
     }
   }
 
-  #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
+  *#wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): Steps<void> {
     const { name } = prepared;
+    const files = kind === 'route' ? [] : yield* fileSecretsOf(resourceTypes[kind].schema, offer.message);
     clearTimeout(this.#waiting[kind].get(name)?.timer);
-    const files = kind === 'route' ? [] : fileSecretsOf(resourceTypes[kind].schema, offer.message);
     const needs: Needs = { ...prepared.dependencies, files };
     const waiting: Waiting = { prepared, needs, late: false, timer: undefined };
     const { initialFetchTimeoutMs, log } = this.#deps;
@@ -223,7 +238,6 @@ export class Configuration {
       await this.#installReady('route', () => this.#clustersSettled());
       await this.#installReady('listener', () => this.#clustersSettled() && !this.#holdListeners);
     }
-    this.#drop();
     this.#announce();
   }
 
@@ -234,9 +248,10 @@ export class Configuration {
   async #installReady(kind: InstalledKind, may: () => boolean): Promise<void> {
     const breathe = timeSlices();
     for (const [name, waiting] of [...this.#waiting[kind]]) {
-      const isReady = waiting.late || (may() && this.#missing(waiting.prepared.dependencies).length === 0);
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      const isReady = waiting.late || (may() && this.#isComplete(waiting.prepared.dependencies));
       if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
-      await breathe();
       await this.#install(kind, name, waiting);
     }
   }
@@ -255,7 +270,6 @@ export class Configuration {
       this.table.activate(kind, name);
     }
     this.#installed[kind].set(name, waiting.needs);
-    if (kind === 'cluster') this.#giveEndpoints(waiting.needs);
     this.#settleAgain = true;
     this.#deps.log.info('apply.installed', { kind, name });
   }
@@ -277,11 +291,12 @@ export class Configuration {
     timer.unref();
   }
 
-  #giveEndpoints({ endpoints }: Dependencies): void {
-    for (const name of endpoints) {
-      const assignment = this.#endpoints.get(name);
-      if (assignment !== undefined) this.#deps.dataPath.setEndpoints(assignment);
-    }
+  #isComplete({ routes, endpoints, secrets }: Dependencies): boolean {
+    return (
+      routes.every((name) => this.#installed.route.has(name)) &&
+      endpoints.every((name) => this.#endpoints.has(name)) &&
+      secrets.every(({ name }) => this.#deps.secrets.get(name) !== undefined)
+    );
   }
 
   /** What `dependencies` still lacks. */
@@ -301,21 +316,6 @@ export class Configuration {
     this.#installed[kind].delete(name);
     this.table.remove(kind, name);
     this.#announce();
-  }
-
-  /** Lets go of routes and endpoints nobody asks for any more. */
-  #drop(): void {
-    const { routes, endpoints } = this.interest();
-    for (const { name, origin } of this.table.entries('route')) {
-      if (origin === 'static' || routes.has(name)) continue;
-      this.#forget('route', name);
-      this.#deps.dataPath.removeRoutes(name);
-    }
-    for (const name of [...this.#endpoints.keys()]) {
-      if (endpoints.has(name)) continue;
-      this.#endpoints.delete(name);
-      this.table.remove('endpoint', name);
-    }
   }
 
   *#allNeeds(): Generator<Needs> {

@@ -165,6 +165,7 @@ class StreamsInStep implements Discovery {
     this.#ads?.want('secret', interest.secrets.get('') ?? []);
     this.#keepSecretsInStep(interest);
     this.#keepFilesInStep(interest.files);
+    this.#deps.configuration.dropAllBut(interest);
   }
 
   #keepSecretsInStep({ secrets }: Interest): void {

@@ -122,6 +122,12 @@ export class GrpcCall implements H2ConnectionEvents, H2StreamHandler, OutputOwne
     this.#end(grpcStatus.cancelled, 'cancelled');
   }
 
+  /** What came makes no sense. */
+  fail(detail: string): void {
+    this.#stream?.reset(errorCode.cancel);
+    this.#end(grpcStatus.internal, detail);
+  }
+
   // --- the connection
 
   #onConnected(socket: Socket): void {

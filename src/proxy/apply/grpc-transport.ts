@@ -17,6 +17,7 @@ import {
 } from '#xds/transport.ts';
 import { GrpcCall } from './grpc-call.ts';
 import type { ChannelTarget } from './grpc-channel.ts';
+import { GrpcInbox } from './grpc-inbox.ts';
 
 /** @param target may throw: the stream then ends as unavailable, with that reason, and is tried again. */
 export function createGrpcTransport(target: () => ChannelTarget): Transport {
@@ -25,7 +26,8 @@ export function createGrpcTransport(target: () => ChannelTarget): Transport {
 
 class GrpcTransport implements Transport {
   readonly #target: () => ChannelTarget;
-  readonly #open = new Set<GrpcCall>();
+  /** What ends the calls that are open. */
+  readonly #open = new Set<() => void>();
 
   constructor(target: () => ChannelTarget) {
     this.#target = target;
@@ -36,19 +38,28 @@ class GrpcTransport implements Transport {
     events: StreamEvents<MessageShape<Out>>,
     options?: CallOptions,
   ): MessageStream<MessageShape<In>> {
+    const inbox = new GrpcInbox(method.output, {
+      onMessage: (message) => events.onMessage(message),
+      onEnd: (status) => events.onEnd(status),
+      onMalformed: (detail) => call.fail(detail),
+    });
     const call = new GrpcCall(this.#target, pathOf(method), options?.metadata ?? {}, {
       onOpen: () => events.onOpen?.(),
-      onMessage: (message) => events.onMessage(fromBinary(method.output, message)),
+      onMessage: (message) => inbox.take(message),
       onEnd: (status) => {
-        this.#open.delete(call);
-        events.onEnd(status);
+        this.#open.delete(cancel);
+        inbox.end(status);
       },
     });
-    this.#open.add(call);
+    const cancel = (): void => {
+      inbox.drop();
+      call.cancel();
+    };
+    this.#open.add(cancel);
     return {
       send: (message) => call.send(toBinary(method.input, message)),
       finish: () => call.finish(),
-      cancel: () => call.cancel(),
+      cancel,
     };
   }
 
@@ -67,13 +78,14 @@ class GrpcTransport implements Transport {
         },
         onEnd: (status) => {
           clearTimeout(timer);
-          this.#open.delete(call);
+          this.#open.delete(cancel);
           if (status.code === grpcStatus.ok && answer !== undefined) resolve(answer);
           else if (status.code !== grpcStatus.ok) reject(new TransportError(status));
           else reject(new TransportError({ code: grpcStatus.internal, detail: 'the server sent no answer' }));
         },
       });
-      this.#open.add(call);
+      const cancel = (): void => call.cancel();
+      this.#open.add(cancel);
       const { timeoutMs } = options ?? {};
       if (timeoutMs !== undefined) {
         timer = setTimeout(() => {
@@ -87,7 +99,7 @@ class GrpcTransport implements Transport {
   }
 
   close(): void {
-    for (const call of [...this.#open]) call.cancel();
+    for (const cancel of [...this.#open]) cancel();
   }
 }
 

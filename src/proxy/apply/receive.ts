@@ -3,7 +3,7 @@
  * traffic is served in between. Valid resources take effect beside refused ones.
  */
 import { formatProblem, type Problem } from '#core/problem.ts';
-import { timeSlices } from '#core/time-slice.ts';
+import { inSlices, type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
@@ -12,8 +12,9 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { forgetUnpacked } from '#xds/registry.ts';
 import { resourceTypes } from '#xds/resource-type.ts';
-import { unknownFields } from '#xds/unknown-fields.ts';
+import { examine, type UnknownField } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
@@ -46,14 +47,15 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     const seen = new Set<string>();
     const breathe = timeSlices();
     for (const resource of update.changed) {
-      await breathe();
-      const found = seen.has(resource.name) ? [duplicate] : offer(deps, update, resource);
+      const found = seen.has(resource.name)
+        ? [duplicate]
+        : await inSlices(offer(deps, update, resource), breathe);
       seen.add(resource.name);
-      problems.push(...found.map((problem) => ({ ...problem, resource: `${service} ${resource.name}` })));
+      for (const problem of found) problems.push({ ...problem, resource: `${service} ${resource.name}` });
       if (isGood(found)) applied.push(resource.name);
       else refuse(deps, update, resource, found);
     }
-    if (isGood(update.problems)) remove(deps, update);
+    if (isGood(update.problems)) await inSlices(remove(deps, update), breathe);
     finish(deps, update, problems);
     await deps.configuration.settle();
     return { problems, applied };
@@ -66,33 +68,43 @@ function isGood(problems: readonly Problem[]): boolean {
   return problems.every(({ level }) => level !== 'error');
 }
 
-function offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResource): readonly Problem[] {
+function* offer(
+  deps: ReceiverDeps,
+  update: AnyUpdate,
+  resource: ReceivedResource,
+): Steps<readonly Problem[]> {
   const { configuration } = deps;
   const { kind } = update;
+  yield;
   if (configuration.table.get(kind, resource.name)?.origin === 'static') {
     return [{ level: 'error', message: 'a static resource has that name' }];
   }
-  const unknown = unknownProblems(deps, update, resource);
+  const { anys, unknown: fields } = yield* examine(resourceTypes[kind].schema, resource.message);
+  const unknown = unknownProblems(deps, update, resource, fields);
   if (!isGood(unknown)) return unknown;
-  const versioned = { version: resource.version, origin: 'dynamic' } as const;
-  const { message } = resource;
+  const offered = yield* offerKnown(deps, update, resource);
+  for (const any of anys) forgetUnpacked(any);
+  return [...unknown, ...offered];
+}
+
+function* offerKnown(
+  deps: ReceiverDeps,
+  { kind, nonce }: AnyUpdate,
+  { version, message }: ReceivedResource,
+): Steps<readonly Problem[]> {
+  const { configuration } = deps;
+  const versioned = { version, origin: 'dynamic' } as const;
   switch (kind) {
     case 'cluster':
-      return [...unknown, ...configuration.offerCluster({ ...versioned, message: message as Cluster })];
+      return yield* configuration.offerCluster({ ...versioned, message: message as Cluster });
     case 'endpoint':
-      return [
-        ...unknown,
-        ...configuration.offerEndpoints({ ...versioned, message: message as ClusterLoadAssignment }),
-      ];
+      return yield* configuration.offerEndpoints({ ...versioned, message: message as ClusterLoadAssignment });
     case 'listener':
-      return [...unknown, ...configuration.offerListener({ ...versioned, message: message as Listener })];
+      return yield* configuration.offerListener({ ...versioned, message: message as Listener });
     case 'route':
-      return [
-        ...unknown,
-        ...configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration }),
-      ];
+      return yield* configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration });
     case 'secret':
-      return [...unknown, ...offerSecret(deps, resource.version, message as Secret, update.nonce !== '')];
+      return offerSecret(deps, version, message as Secret, nonce !== '');
   }
 }
 
@@ -114,11 +126,12 @@ function offerSecret(
 function unknownProblems(
   deps: ReceiverDeps,
   { kind }: AnyUpdate,
-  { name, message }: ReceivedResource,
+  { name }: ReceivedResource,
+  fields: readonly UnknownField[],
 ): Problem[] {
   if (deps.unknownFields === 'ignore') return [];
-  const { schema, service } = resourceTypes[kind];
-  return unknownFields(schema, message).map(({ path, type }): Problem => {
+  const { service } = resourceTypes[kind];
+  return fields.map(({ path, type }): Problem => {
     deps.unknownFieldsSeen.inc();
     if (deps.unknownFields === 'warn') deps.log.warn('xds.unknown-field', { service, name, path, type });
     const level = deps.unknownFields === 'reject' ? 'error' : 'warning';
@@ -141,14 +154,15 @@ function refuse(
   table.refuse(kind, resource.name, resource.version, resource.message, details);
 }
 
-function remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): void {
+function* remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): Steps<void> {
   for (const name of removed) {
     if (configuration.table.get(kind, name)?.origin === 'static') continue;
     // Endpoints, routes and secrets stay in force while something names them, as in Envoy.
-    if (kind === 'cluster') configuration.removeCluster(name);
+    if (kind === 'cluster') yield* configuration.removeCluster(name);
     else if (kind === 'listener') void configuration.removeListener(name);
     else continue;
     log.info('apply.removed', { kind, name });
+    yield;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The resources that stand in a bootstrap: all problems at once, with their place. */
 import type { Problem } from '#core/problem.ts';
+import { atOnce } from '#core/time-slice.ts';
 import type { LoadedBootstrap, StaticKind } from '../bootstrap/load.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
@@ -40,7 +41,7 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
   const known = new Set(clusters.map(({ name }) => name));
   clusters.forEach((message, i) => {
     if (!isNew('clusters', i, message.name)) return;
-    report('clusters', i, configuration.offerCluster({ message, version: '', origin: 'static' }));
+    report('clusters', i, atOnce(configuration.offerCluster({ message, version: '', origin: 'static' })));
   });
   // Clusters that come by xDS cannot be known yet.
   const allKnown = loaded.bootstrap.dynamicResources?.cdsConfig === undefined;
@@ -48,7 +49,7 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
     if (allKnown) report('listeners', i, unknownClusters(message, known));
     // A listener without a name is named by its address.
     if (message.name === '' || isNew('listeners', i, message.name)) {
-      report('listeners', i, configuration.offerListener({ message, version: '', origin: 'static' }));
+      report('listeners', i, atOnce(configuration.offerListener({ message, version: '', origin: 'static' })));
     }
   });
   return problems;

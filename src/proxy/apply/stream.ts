@@ -3,6 +3,7 @@
  * updates over one at a time. What is in force stays in force while the server is away.
  */
 import type { Problem } from '#core/problem.ts';
+import { inSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Gauge } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ClientStream } from '#xds/client/contract.ts';
@@ -192,7 +193,7 @@ class ReconnectingStream implements XdsStream {
     try {
       for (let response = this.#inbox.shift(); response !== undefined; response = this.#inbox.shift()) {
         const connection = this.#connection;
-        const update = this.#client.receive(response);
+        const update = await inSlices(this.#client.receive(response));
         if (update === undefined) continue;
         const outcome = await this.#options.apply(update);
         const refused = [...update.problems, ...outcome.problems].some(({ level }) => level === 'error');

@@ -1,4 +1,5 @@
 /** A cluster in force: its endpoints, how one is chosen, its pools, limits and figures. */
+import { atOnce, type Steps } from '#core/time-slice.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
@@ -42,7 +43,8 @@ export class ClusterRuntime {
   readonly dynamic: DynamicHosts | undefined;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
-  readonly #byKey = new Map<string, Endpoint>();
+  #byKey: ReadonlyMap<string, Endpoint> = new Map();
+  #replacements = 0;
   #closed = false;
 
   constructor(settings: ClusterSettings, deps: ClusterDeps) {
@@ -71,37 +73,54 @@ export class ClusterRuntime {
     });
   }
 
-  /** Takes the place of the endpoints there were; those that stay keep their connections. */
   setEndpoints(assigned: readonly AssignedEndpoint[]): void {
-    const kept = new Set<string>();
-    let changed = false;
+    atOnce(this.replaceEndpoints(assigned));
+  }
+
+  /**
+   * Takes the place of the endpoints there were, all at the same time; those that stay keep their connections.
+   * Gives way to a call that comes while it is under way.
+   */
+  *replaceEndpoints(assigned: readonly AssignedEndpoint[]): Steps<void> {
+    const replacement = ++this.#replacements;
+    const next = new Map<string, Endpoint>();
+    let fresh = 0;
     for (const { address, target, traits } of assigned) {
       const transport = this.#transportFor(traits.metadata);
       const key = `${address}|${transport.key}|${traits.hostname}`;
-      if (kept.has(key)) continue;
-      kept.add(key);
+      if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
         Object.assign(known.traits, traits);
         known.transport = transport;
-        continue;
+        next.set(key, known);
+      } else {
+        next.set(key, new Endpoint(target, address, { ...traits }, transport));
+        fresh++;
       }
-      this.#byKey.set(key, new Endpoint(target, address, { ...traits }, transport));
-      changed = true;
-    }
-    for (const [key, endpoint] of this.#byKey) {
-      if (kept.has(key)) continue;
-      this.#byKey.delete(key);
-      endpoint.removed = true;
-      endpoint.pool?.drain();
-      changed = true;
+      yield;
+      if (replacement !== this.#replacements) return;
     }
     // In the order of the assignment, as hash tables may depend on it.
-    const endpoints = [...kept].map((key) => this.#byKey.get(key)!);
-    this.#hosts.set(endpoints);
+    const endpoints = [...next.values()];
+    if (!(yield* this.#hosts.replace(endpoints))) return;
+    const before = this.#byKey;
+    this.#byKey = next;
+    this.#countMembers(endpoints, fresh > 0 || before.size > next.size);
+    for (const [key, endpoint] of before) {
+      if (next.has(key)) continue;
+      endpoint.removed = true;
+      endpoint.pool?.drain();
+      yield;
+    }
+  }
+
+  #countMembers(endpoints: readonly Endpoint[], changed: boolean): void {
     if (changed) this.stats.membership_change.inc();
+    let healthy = 0;
+    for (const { traits } of endpoints) if (traits.healthy) healthy++;
     this.stats.membership_total.set(endpoints.length);
-    this.stats.membership_healthy.set(endpoints.filter(({ traits }) => traits.healthy).length);
+    this.stats.membership_healthy.set(healthy);
     this.stats.update_success.inc();
   }
 
@@ -150,12 +169,13 @@ export class ClusterRuntime {
   }
 
   /** What runs goes on; nothing new begins. */
-  drain(): void {
+  *drain(): Steps<void> {
     this.#closed = true;
     for (const transport of this.#transports()) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;
       endpoint.pool?.drain();
+      yield;
     }
   }
 
@@ -164,10 +184,10 @@ export class ClusterRuntime {
   }
 
   close(): void {
-    this.drain();
-    for (const { pool, tunnels } of this.#all()) {
-      pool?.close();
-      for (const tunnel of tunnels) tunnel.close();
+    atOnce(this.drain());
+    for (const endpoint of this.#all()) {
+      endpoint.pool?.close();
+      endpoint.closeTunnels();
     }
   }
 

@@ -62,14 +62,23 @@ export class Endpoint {
   pool: EndpointPools | undefined;
   /** Taken out of the cluster: its connections end when they fall idle. */
   removed = false;
-  /** Connections without HTTP, closed when the cluster goes away. */
-  readonly tunnels: Set<{ close(): void }> = new Set();
+  #tunnels: Set<{ close(): void }> | undefined;
 
   constructor(target: Target, address: string, traits: EndpointTraits, transport: UpstreamTransport) {
     this.target = target;
     this.address = address;
     this.traits = traits;
     this.transport = transport;
+  }
+
+  /** Connections without HTTP, closed when the cluster goes away. Most endpoints have none, ever. */
+  get tunnels(): Set<{ close(): void }> {
+    this.#tunnels ??= new Set();
+    return this.#tunnels;
+  }
+
+  closeTunnels(): void {
+    for (const tunnel of this.#tunnels ?? []) tunnel.close();
   }
 
   get metadata(): Metadata | undefined {

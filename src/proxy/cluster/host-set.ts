@@ -2,6 +2,7 @@
  * The endpoints of a cluster and the choice among them: a priority with enough healthy ones, then the
  * balancing policy; all of them where too few are healthy (Envoy, "Panic threshold").
  */
+import type { Steps } from '#core/time-slice.ts';
 import { remainder, type Word64 } from '#core/word64.ts';
 import type { Picker, PolicyDefinition, PolicySettings } from '../balance/contract.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -31,30 +32,42 @@ export class HostSet {
   #load: readonly number[] = [];
   /** Where all traffic goes to one level that is well. */
   #only: Picker<Endpoint> | undefined;
+  #replacements = 0;
 
   constructor(options: HostSetOptions) {
     this.#options = options;
   }
 
-  /** O(n log n). */
-  set(endpoints: readonly Endpoint[]): void {
-    this.endpoints = endpoints;
+  /**
+   * Makes what chooses among these, and then puts it in the place of what is there. O(n log n).
+   *
+   * @returns whether it did: it gives way to a call that comes while it is under way.
+   */
+  *replace(endpoints: readonly Endpoint[]): Steps<boolean> {
+    const replacement = ++this.#replacements;
     const groups = [...Map.groupBy(endpoints, ({ traits }) => traits.priority)]
       .sort(([a], [b]) => a - b)
       .map(([, all]) => ({ all, healthy: all.filter(({ traits }) => traits.healthy) }));
+    yield;
     // Without endpoints there is one empty priority, in panic where that is allowed.
     if (groups.length === 0) groups.push({ all: [], healthy: [] });
     const { load, inPanic } = loadOfPriorities(
       groups.map(({ all, healthy }) => ({ healthy: healthy.length, total: all.length })),
       this.#options.panicThreshold,
     );
+    const levels: PriorityLevel[] = [];
+    for (const [i, { all, healthy }] of groups.entries()) {
+      const picker = this.#build(all, inPanic[i]! ? all : healthy);
+      levels.push({ picker, inPanic: inPanic[i]! });
+      yield;
+    }
+    if (replacement !== this.#replacements) return false;
+    this.endpoints = endpoints;
     this.#load = load;
-    this.#levels = groups.map(({ all, healthy }, i) => ({
-      picker: this.#build(all, inPanic[i]! ? all : healthy),
-      inPanic: inPanic[i]!,
-    }));
+    this.#levels = levels;
     const full = load.indexOf(100);
-    this.#only = full !== -1 && !inPanic[full]! ? this.#levels[full]!.picker : undefined;
+    this.#only = full !== -1 && !inPanic[full]! ? levels[full]!.picker : undefined;
+    return true;
   }
 
   /** The parameters are for policies that hash; see {@link Picker.pick}. */

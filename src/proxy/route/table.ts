@@ -6,6 +6,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
 import { compileRegex } from '#core/regex.ts';
+import { atOnce, type Steps } from '#core/time-slice.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type Route,
@@ -84,14 +85,27 @@ export interface RouteTable {
   find(request: RouteRequest): CompiledRoute | undefined;
 }
 
+/** Compiled before somebody who cannot wait asks for it. */
+const compiledBefore = new WeakMap<RouteConfiguration, Parsed<RouteTable>>();
+
 export function compileRoutes(config: RouteConfiguration): Parsed<RouteTable> {
+  return compiledBefore.get(config) ?? atOnce(compileRouteSteps(config));
+}
+
+/** Compiles it in steps; `compileRoutes` gives the same from then on, as long as there is the message. */
+export function* compileRoutesBefore(config: RouteConfiguration): Steps<void> {
+  compiledBefore.set(config, yield* compileRouteSteps(config));
+}
+
+/** A route at a time. */
+export function* compileRouteSteps(config: RouteConfiguration): Steps<Parsed<RouteTable>> {
   const findings = new Findings();
   const hosts = new HostTable<CompiledHost>();
   const clusters = new Set<string>();
   refuseFilterConfig(config.typedPerFilterConfig, '', findings);
-  config.virtualHosts.forEach((host, h) => {
+  for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
-    const compiled = compileHost(config, host, path, findings);
+    const compiled = yield* compileHost(config, host, path, findings);
     if (host.domains.length === 0) findings.error(`${path}.domains`, 'is missing');
     host.domains.forEach((domain, d) => {
       const wrong = hosts.add(domain, compiled);
@@ -101,7 +115,7 @@ export function compileRoutes(config: RouteConfiguration): Parsed<RouteTable> {
       if (action.kind !== 'forward') continue;
       for (const { cluster } of action.destinations) if (cluster !== '') clusters.add(cluster);
     }
-  });
+  }
   const ignorePort = config.ignorePortInHostMatching;
   const ignoreParameters = config.ignorePathParametersInPathMatching;
   const table: RouteTable = {
@@ -138,12 +152,12 @@ export function withoutPort(authority: string): string {
   return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
 }
 
-function compileHost(
+function* compileHost(
   config: RouteConfiguration,
   host: VirtualHost,
   path: string,
   findings: Findings,
-): CompiledHost {
+): Steps<CompiledHost> {
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   findings.refuse(`${path}.include_is_timeout_retry_header`, host.includeIsTimeoutRetryHeader);
   const routes: CompiledRoute[] = [];
@@ -173,7 +187,7 @@ function compileHost(
     ],
   };
   refuseFilterConfig(host.typedPerFilterConfig, `${path}.`, findings);
-  host.routes.forEach((route, r) => {
+  for (const [r, route] of host.routes.entries()) {
     const at = `${path}.routes[${r}]`;
     const levels = (kind: 'request' | 'response', own: HeaderMutation | undefined): HeaderMutation[] => {
       const list = [own, ...outer[kind]].filter((level) => level !== undefined);
@@ -221,7 +235,8 @@ function compileHost(
       ),
       matches,
     });
-  });
+    yield;
+  }
   return compiled;
 }
 

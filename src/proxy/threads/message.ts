@@ -38,6 +38,7 @@ export type Notice =
   | { readonly kind: 'settle'; readonly staged: number; readonly commit: boolean }
   | { readonly kind: 'endpoints'; readonly bytes: Uint8Array }
   | { readonly kind: 'secret'; readonly name: string; readonly material: SecretMaterial }
+  | { readonly kind: 'forget-endpoints'; readonly name: string }
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { describe, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { create } from '@bufbuild/protobuf';
+import { atOnce, oneStep } from '#core/time-slice.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -50,8 +51,8 @@ function threads(count: number): { readonly workers: FakeWorker[]; readonly data
     problems: [],
   });
   const judge = {
-    prepareListener: ({ name }: Listener) => prepared(name),
-    prepareCluster: ({ name }: { readonly name: string }) => prepared(name),
+    prepareListener: ({ name }: Listener) => oneStep(() => prepared(name)),
+    prepareCluster: ({ name }: { readonly name: string }) => oneStep(() => prepared(name)),
     close: async () => {},
   } as unknown as LocalDataPath;
   const dataPath = new ThreadedDataPath({
@@ -71,7 +72,7 @@ function threads(count: number): { readonly workers: FakeWorker[]; readonly data
 }
 
 async function install(dataPath: ThreadedDataPath, name: string): Promise<void> {
-  const parsed = dataPath.prepareListener(create(ListenerSchema, { name }));
+  const parsed = atOnce(dataPath.prepareListener(create(ListenerSchema, { name })));
   assert.ok(parsed.ok);
   await parsed.value.install();
 }
@@ -105,7 +106,7 @@ describe('a listener on several threads', () => {
     await install(dataPath, 'web');
     workers[0]!.failing = 'stage';
     await assert.rejects(install(dataPath, 'api'));
-    const cluster = dataPath.prepareCluster(create(ClusterSchema, { name: 'app' }));
+    const cluster = atOnce(dataPath.prepareCluster(create(ClusterSchema, { name: 'app' })));
     assert.ok(cluster.ok);
     await cluster.value.install();
     workers[1]!.emit('exit', 1);

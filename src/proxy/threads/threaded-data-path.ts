@@ -6,6 +6,7 @@
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Parsed, Problem } from '#core/problem.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metrics } from '#observe/metrics.ts';
 import { type Cluster, ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -90,37 +91,43 @@ export class ThreadedDataPath implements DataPath {
     });
   }
 
-  prepareCluster(cluster: Cluster): Parsed<Prepared> {
-    return this.#prepared(this.#options.judge.prepareCluster(cluster), (name) =>
+  *prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>> {
+    return this.#prepared(yield* this.#options.judge.prepareCluster(cluster), (name) =>
       this.#installCluster(name, cluster),
     );
   }
 
-  prepareRoutes(routes: RouteConfiguration): Parsed<Prepared> {
-    return this.#prepared(this.#options.judge.prepareRoutes(routes), async (name) => {
+  *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
+    return this.#prepared(yield* this.#options.judge.prepareRoutes(routes), async (name) => {
       await this.#pool.askAll({ kind: 'routes', bytes: toBinary(RouteConfigurationSchema, routes) });
       this.#routes.set(name, routes);
     });
   }
 
-  prepareListener(listener: Listener): Parsed<Prepared> {
-    return this.#prepared(this.#options.judge.prepareListener(listener), (name) =>
+  *prepareListener(listener: Listener): Steps<Parsed<Prepared>> {
+    return this.#prepared(yield* this.#options.judge.prepareListener(listener), (name) =>
       this.#installListener(name, listener),
     );
   }
 
-  setEndpoints(assignment: ClusterLoadAssignment): readonly Problem[] {
+  *setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]> {
     const findings = new Findings();
-    readAssignment(assignment, '', findings);
+    yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
     this.#endpoints.set(assignment.clusterName, assignment);
     this.#pool.tellAll({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
     return findings.problems;
   }
 
-  removeCluster(name: string): void {
+  forgetEndpoints(name: string): void {
+    this.#endpoints.delete(name);
+    this.#pool.tellAll({ kind: 'forget-endpoints', name });
+  }
+
+  *removeCluster(name: string): Steps<void> {
     this.#clusters.delete(name);
     this.#pool.tellAll({ kind: 'remove-cluster', name });
+    yield;
   }
 
   removeRoutes(name: string): void {

@@ -1,13 +1,16 @@
 /** A worker's side: does to its own data path what the main thread says, and answers. */
 import type { MessagePort } from 'node:worker_threads';
-import { fromBinary } from '@bufbuild/protobuf';
 import type { Parsed } from '#core/problem.ts';
 import { formatProblem } from '#core/problem.ts';
+import { inSlices, oneStep, type Steps } from '#core/time-slice.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { LocalDataPath, SecretStore, StagedListener } from '../contract.ts';
+import { decodeSteps } from '#xds/gradual-decoder.ts';
+import { forgetUnpacked } from '#xds/registry.ts';
+import { examine } from '#xds/unknown-fields.ts';
+import type { LocalDataPath, Prepared, PreparedListener, SecretStore, StagedListener } from '../contract.ts';
 import type { Done, Notice, Task, ToWorker } from './message.ts';
 
 export interface WorkerDeps {
@@ -23,16 +26,16 @@ export interface WorkerDeps {
 }
 
 export function serveMain(deps: WorkerDeps): void {
-  const staged = new Map<number, StagedListener>();
+  const worker = new ServingWorker(deps);
   deps.port.on('message', (message: ToWorker) => {
     if (!('id' in message)) {
-      hear(message, deps, staged);
+      worker.hear(message);
       return;
     }
     const { id } = message;
     const answer = (done: Omit<Done, 'kind' | 'id'>): void =>
       deps.port.postMessage({ kind: 'done', id, ...done });
-    perform(message, id, deps, staged).then(
+    worker.perform(message, id).then(
       (result) => answer({ result }),
       (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),
     );
@@ -40,76 +43,111 @@ export function serveMain(deps: WorkerDeps): void {
   deps.port.postMessage({ kind: 'ready' });
 }
 
-async function perform(
-  task: Task,
-  id: number,
-  deps: WorkerDeps,
-  staged: Map<number, StagedListener>,
-): Promise<unknown> {
-  const { dataPath } = deps;
-  switch (task.kind) {
-    case 'cluster': {
-      const prepared = good(dataPath.prepareCluster(fromBinary(ClusterSchema, task.bytes)));
-      deps.holdCounts(task.counts);
-      await prepared.install();
-      return undefined;
+class ServingWorker {
+  readonly #deps: WorkerDeps;
+  readonly #staged = new Map<number, StagedListener>();
+  /** What is read in slices is read in the order it was said. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps;
+  }
+
+  async perform(task: Task, id: number): Promise<unknown> {
+    const { dataPath } = this.#deps;
+    switch (task.kind) {
+      case 'cluster': {
+        const prepared = await this.#inOrder(prepareCluster(dataPath, task.bytes));
+        this.#deps.holdCounts(task.counts);
+        await prepared.install();
+        return undefined;
+      }
+      case 'routes':
+        await (await this.#inOrder(prepareRoutes(dataPath, task.bytes))).install();
+        return undefined;
+      case 'stage': {
+        const prepared = await this.#inOrder(prepareListener(dataPath, task.bytes));
+        this.#deps.holdCounts(task.counts);
+        const listener = await prepared.stage(task.ports);
+        this.#staged.set(id, listener);
+        return listener.addresses;
+      }
+      case 'remove-listener':
+        await dataPath.removeListener(task.name);
+        return undefined;
+      case 'drain':
+        await dataPath.drain(task.drainTimeMs);
+        return undefined;
+      case 'close':
+        await dataPath.close();
+        this.#deps.flush();
+        return undefined;
+      case 'listeners':
+        return dataPath.listeners();
+      case 'clusters':
+        return dataPath.clusters();
     }
-    case 'routes':
-      await good(dataPath.prepareRoutes(fromBinary(RouteConfigurationSchema, task.bytes))).install();
-      return undefined;
-    case 'stage': {
-      const prepared = good(dataPath.prepareListener(fromBinary(ListenerSchema, task.bytes)));
-      deps.holdCounts(task.counts);
-      const listener = await prepared.stage(task.ports);
-      staged.set(id, listener);
-      return listener.addresses;
+  }
+
+  hear(notice: Notice): void {
+    const { dataPath, secrets, reopenLogs } = this.#deps;
+    switch (notice.kind) {
+      case 'settle': {
+        const listener = this.#staged.get(notice.staged);
+        this.#staged.delete(notice.staged);
+        if (notice.commit) listener?.commit();
+        else listener?.abandon();
+        return;
+      }
+      case 'endpoints':
+        void this.#inOrder(setEndpoints(dataPath, notice.bytes));
+        return;
+      case 'forget-endpoints':
+        void this.#inOrder(oneStep(() => dataPath.forgetEndpoints(notice.name)));
+        return;
+      case 'secret':
+        secrets.set(notice.name, notice.material);
+        return;
+      case 'remove-cluster':
+        void this.#inOrder(dataPath.removeCluster(notice.name));
+        return;
+      case 'remove-routes':
+        void this.#inOrder(oneStep(() => dataPath.removeRoutes(notice.name)));
+        return;
+      case 'unhealthy':
+        dataPath.setUnhealthy(notice.unhealthy);
+        return;
+      case 'reopen-logs':
+        reopenLogs();
+        return;
     }
-    case 'remove-listener':
-      await dataPath.removeListener(task.name);
-      return undefined;
-    case 'drain':
-      await dataPath.drain(task.drainTimeMs);
-      return undefined;
-    case 'close':
-      await dataPath.close();
-      deps.flush();
-      return undefined;
-    case 'listeners':
-      return dataPath.listeners();
-    case 'clusters':
-      return dataPath.clusters();
+  }
+
+  #inOrder<T>(steps: Steps<T>): Promise<T> {
+    const done = this.#last.then(() => inSlices(steps));
+    this.#last = done.catch(() => {});
+    return done;
   }
 }
 
-function hear(notice: Notice, deps: WorkerDeps, staged: Map<number, StagedListener>): void {
-  const { dataPath } = deps;
-  switch (notice.kind) {
-    case 'settle': {
-      const listener = staged.get(notice.staged);
-      staged.delete(notice.staged);
-      if (notice.commit) listener?.commit();
-      else listener?.abandon();
-      return;
-    }
-    case 'endpoints':
-      dataPath.setEndpoints(fromBinary(ClusterLoadAssignmentSchema, notice.bytes));
-      return;
-    case 'secret':
-      deps.secrets.set(notice.name, notice.material);
-      return;
-    case 'remove-cluster':
-      dataPath.removeCluster(notice.name);
-      return;
-    case 'remove-routes':
-      dataPath.removeRoutes(notice.name);
-      return;
-    case 'unhealthy':
-      dataPath.setUnhealthy(notice.unhealthy);
-      return;
-    case 'reopen-logs':
-      deps.reopenLogs();
-      return;
-  }
+function* prepareCluster(dataPath: LocalDataPath, bytes: Uint8Array): Steps<Prepared> {
+  return good(yield* dataPath.prepareCluster(yield* decodeSteps(ClusterSchema, bytes)));
+}
+
+function* prepareRoutes(dataPath: LocalDataPath, bytes: Uint8Array): Steps<Prepared> {
+  return good(yield* dataPath.prepareRoutes(yield* decodeSteps(RouteConfigurationSchema, bytes)));
+}
+
+function* prepareListener(dataPath: LocalDataPath, bytes: Uint8Array): Steps<PreparedListener> {
+  const listener = yield* decodeSteps(ListenerSchema, bytes);
+  const { anys } = yield* examine(ListenerSchema, listener);
+  const prepared = good(yield* dataPath.prepareListener(listener));
+  for (const any of anys) forgetUnpacked(any);
+  return prepared;
+}
+
+function* setEndpoints(dataPath: LocalDataPath, bytes: Uint8Array): Steps<void> {
+  yield* dataPath.setEndpoints(yield* decodeSteps(ClusterLoadAssignmentSchema, bytes));
 }
 
 /** The main thread found no fault with it: what is wrong here is so by what only this thread sees. */

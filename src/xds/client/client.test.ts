@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
+import { atOnce } from '#core/time-slice.ts';
 import { NodeSchema } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
   type DeltaDiscoveryRequest,
@@ -73,8 +74,8 @@ describe('delta client', () => {
     const client = createDeltaClientStream(node);
     client.subscribe('endpoint', ['a', 'b']);
     client.connected();
-    client.ack(client.receive(deltaResponse('e', ['e:a', 'e:b']))!);
-    client.ack(client.receive(deltaResponse('e', [], ['b']))!);
+    client.ack(atOnce(client.receive(deltaResponse('e', ['e:a', 'e:b'])))!);
+    client.ack(atOnce(client.receive(deltaResponse('e', [], ['b'])))!);
     client.disconnected();
     assert.equal(shown(client.subscribe('endpoint', ['d'])), '');
     const [again] = client.connected();
@@ -87,7 +88,7 @@ describe('delta client', () => {
     const client = createDeltaClientStream(node);
     client.subscribe('listener', ['*']);
     client.connected();
-    const update = client.receive(deltaResponse('l', ['l:x', 'l:y']))!;
+    const update = atOnce(client.receive(deltaResponse('l', ['l:x', 'l:y'])))!;
     assert.deepEqual(
       update.changed.map(({ name }) => name),
       ['x', 'y'],
@@ -105,7 +106,7 @@ describe('delta client', () => {
     const response = deltaResponse('l', ['l:x']);
     response.resources.push(...deltaResponse('c', ['c:a']).resources);
     response.resources[0]!.name = 'other';
-    const update = client.receive(response)!;
+    const update = atOnce(client.receive(response))!;
     assert.deepEqual(
       update.problems.map(({ resource, message }) => `${resource}: ${message}`),
       [
@@ -124,11 +125,11 @@ describe('delta client', () => {
       typeUrl: typeUrlOfLetter('e'),
       resourceErrors: [{ resourceName: { name: 'a' }, errorDetail: { message: 'not yours' } }],
     });
-    assert.deepEqual(client.receive(response)?.unavailable, [{ name: 'a', detail: 'not yours' }]);
+    assert.deepEqual(atOnce(client.receive(response))?.unavailable, [{ name: 'a', detail: 'not yours' }]);
   });
 
   test('does not answer for kinds it has not asked for', () => {
-    assert.equal(createDeltaClientStream(node).receive(deltaResponse('l', ['l:x'])), undefined);
+    assert.equal(atOnce(createDeltaClientStream(node).receive(deltaResponse('l', ['l:x']))), undefined);
   });
 });
 
@@ -138,7 +139,7 @@ describe('state-of-the-world client', () => {
     client.connected();
     const [first] = client.subscribe('endpoint', ['a']);
     assert.equal(first!.node?.id, 'me');
-    const ack = client.ack(client.receive(wholeResponse('e', '1', ['e:a']))!);
+    const ack = client.ack(atOnce(client.receive(wholeResponse('e', '1', ['e:a'])))!);
     assert.deepEqual([ack.versionInfo, ack.responseNonce, ack.resourceNames], ['1', 'n1', ['a']]);
     const [more] = client.subscribe('endpoint', ['b']);
     assert.deepEqual([more!.versionInfo, more!.responseNonce, more!.resourceNames], ['1', 'n1', ['a', 'b']]);
@@ -150,8 +151,8 @@ describe('state-of-the-world client', () => {
     const client = createSotwClientStream(node);
     client.subscribe('listener', ['*']);
     client.connected();
-    client.ack(client.receive(wholeResponse('l', '1', ['l:x']))!);
-    const refusal = client.nack(client.receive(wholeResponse('l', '2', ['l:y']))!, [problem]);
+    client.ack(atOnce(client.receive(wholeResponse('l', '1', ['l:x'])))!);
+    const refusal = client.nack(atOnce(client.receive(wholeResponse('l', '2', ['l:y'])))!, [problem]);
     assert.deepEqual([refusal.versionInfo, refusal.responseNonce], ['1', 'n2']);
     assert.match(refusal.errorDetail!.message, /the port is taken/);
     assert.deepEqual([...client.held('listener')], [['x', '1']]);
@@ -162,17 +163,17 @@ describe('state-of-the-world client', () => {
     client.subscribe('listener', ['*']);
     client.subscribe('endpoint', ['a', 'b']);
     client.connected();
-    client.ack(client.receive(wholeResponse('l', '1', ['l:x', 'l:y']))!);
-    client.ack(client.receive(wholeResponse('e', '1', ['e:a', 'e:b']))!);
-    assert.deepEqual(client.receive(wholeResponse('l', '2', ['l:y']))?.removed, ['x']);
-    assert.deepEqual(client.receive(wholeResponse('e', '2', ['e:a']))?.removed, []);
+    client.ack(atOnce(client.receive(wholeResponse('l', '1', ['l:x', 'l:y'])))!);
+    client.ack(atOnce(client.receive(wholeResponse('e', '1', ['e:a', 'e:b'])))!);
+    assert.deepEqual(atOnce(client.receive(wholeResponse('l', '2', ['l:y'])))?.removed, ['x']);
+    assert.deepEqual(atOnce(client.receive(wholeResponse('e', '2', ['e:a'])))?.removed, []);
   });
 
   test('a new connection begins with the version, without a nonce', () => {
     const client = createSotwClientStream(node);
     client.subscribe('listener', ['*']);
     client.connected();
-    client.ack(client.receive(wholeResponse('l', '1', ['l:x']))!);
+    client.ack(atOnce(client.receive(wholeResponse('l', '1', ['l:x'])))!);
     client.disconnected();
     assert.deepEqual(client.subscribe('listener', ['y']), []);
     const [again] = client.connected();

@@ -1,5 +1,6 @@
 /** The client's end of one ADS stream, as a state machine that outlives the connections: no I/O, no clock. */
 import type { Problem } from '#core/problem.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { ResourceKind, ResourceMessage } from '../resource-type.ts';
 
 export interface ReceivedResource<Kind extends ResourceKind = ResourceKind> {
@@ -32,8 +33,8 @@ export interface ClientStream<Request, Response> {
   /** Asks for more, by name or for all (`*`). Returns what to send; nothing while there is no connection. */
   subscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
   unsubscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
-  /** Undefined for a kind not subscribed to, which needs no answer. */
-  receive(response: Response): AnyUpdate | undefined;
+  /** Decodes in steps; undefined for a kind not subscribed to, which needs no answer. One response at a time. */
+  receive(response: Response): Steps<AnyUpdate | undefined>;
   ack(update: AnyUpdate): Request;
   /**
    * @param problems why, in addition to the update's own.

@@ -1,5 +1,6 @@
 /** The client's end of a delta ADS stream (xDS protocol, "Incremental xDS"). */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { Steps } from '#core/time-slice.ts';
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
   type DeltaDiscoveryRequest,
@@ -7,7 +8,7 @@ import {
   type DeltaDiscoveryResponse,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
-import type { ClientStream } from './contract.ts';
+import type { AnyUpdate, ClientStream } from './contract.ts';
 import { assertAcceptable, errorDetail, Subscription, updateFrom } from './subscription.ts';
 
 export type DeltaClientStream = ClientStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
@@ -64,7 +65,7 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
       const gone = subscriptions.get(kind)?.remove(names) ?? [];
       return open && gone.length > 0 ? [request(kind, { resourceNamesUnsubscribe: gone })] : [];
     },
-    receive(response) {
+    *receive(response): Steps<AnyUpdate | undefined> {
       const kind = kindOfTypeUrl(response.typeUrl);
       if (kind === undefined || !subscriptions.has(kind)) return undefined;
       const incoming = response.resources.map(({ name, version, resource }) => ({
@@ -72,7 +73,7 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
         version,
         any: resource,
       }));
-      return updateFrom(kind, incoming, {
+      return yield* updateFrom(kind, incoming, {
         nonce: response.nonce,
         version: response.systemVersionInfo,
         removed: response.removedResources,

@@ -1,5 +1,6 @@
 /** The client's end of a state-of-the-world ADS stream (xDS protocol, "Basic protocol overview"). */
 import { create } from '@bufbuild/protobuf';
+import type { Steps } from '#core/time-slice.ts';
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
   type DiscoveryRequest,
@@ -67,13 +68,13 @@ export function createSotwClientStream(node: Node): SotwClientStream {
       if (subscription === undefined || subscription.remove(names).length === 0 || !open) return [];
       return [request(subscription)];
     },
-    receive(response) {
+    *receive(response): Steps<AnyUpdate | undefined> {
       const kind = kindOfTypeUrl(response.typeUrl);
       const subscription = kind === undefined ? undefined : subscriptions.get(kind);
       if (kind === undefined || subscription === undefined) return undefined;
       const { nonce, versionInfo: version } = response;
       const incoming = response.resources.map((any) => ({ any, version }));
-      const update = updateFrom(kind, incoming, {
+      const update = yield* updateFrom(kind, incoming, {
         nonce,
         version,
         removed: [],

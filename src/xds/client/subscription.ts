@@ -2,9 +2,10 @@
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { formatProblem, type Problem } from '#core/problem.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { ResourceError } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import { type Status, StatusSchema } from '../gen/google/rpc/status_pb.js';
-import { decodeResource, type ResourceKind, resourceTypes } from '../resource-type.ts';
+import { decodeResourceSteps, type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ReceivedResource, Update } from './contract.ts';
 
 /** gRPC status code INVALID_ARGUMENT, as Envoy gives it in a NACK. */
@@ -67,19 +68,21 @@ export interface Incoming {
   readonly name?: string;
 }
 
-export function updateFrom(
+/** Decodes a resource at a time, and large ones in pieces. */
+export function* updateFrom(
   kind: ResourceKind,
   incoming: readonly Incoming[],
   rest: Pick<Update, 'nonce' | 'version'> & {
     readonly errors: readonly ResourceError[];
     readonly removed: readonly string[];
   },
-): AnyUpdate {
+): Steps<AnyUpdate> {
   const changed: ReceivedResource[] = [];
   const problems: Problem[] = [];
   const { service } = resourceTypes[kind];
   for (const [i, { any, version, name }] of incoming.entries()) {
-    const decoded = decodeResource(kind, any);
+    const decoded = yield* decodeResourceSteps(kind, any);
+    yield;
     const resource = `${service} ${name ?? `resource ${i}`}`;
     if (!decoded.ok) {
       problems.push({ level: 'error', message: decoded.detail, resource });
