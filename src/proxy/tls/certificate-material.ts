@@ -1,6 +1,6 @@
 /** A `TlsCertificate`: chain, key and what is stapled to it, checked as far as it can be wrong. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { PassThrough } from 'node:stream';
+import { Duplex } from 'node:stream';
 import { connect, createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type PeerCertificate, peerCertificate } from '#identity/peer-certificate.ts';
 import { pemBlocks } from '#identity/pem.ts';
@@ -178,7 +178,8 @@ function firstInPem(chainPem: string): Buffer {
 /** A store is opened by OpenSSL alone: a client that says nothing tells what it would show. */
 function firstInStore(material: CertificateMaterial): Buffer {
   const secureContext = createSecureContext({ ca: [], ...identityOptions([material]) });
-  const socket = connect({ socket: new PassThrough(), secureContext });
+  const silent = new Duplex({ read() {}, write: (_bytes, _encoding, done) => done() });
+  const socket = connect({ socket: silent, secureContext });
   const own = socket.getX509Certificate();
   socket.on('error', () => {});
   socket.destroy();
