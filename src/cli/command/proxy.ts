@@ -102,7 +102,12 @@ function addFlags(proxy: Command): Command {
         .choices(['text', 'json'])
         .default('text'),
     )
-    .option('--drain-time-s <seconds>', 'how long connections may finish on a stop', wholeNumber, 600)
+    .option(
+      '--drain-time-s <seconds>',
+      'how long connections may finish on a stop or a change',
+      wholeNumber,
+      600,
+    )
     .addOption(
       new Option(
         '--drain-strategy <strategy>',

@@ -74,7 +74,12 @@ export function addWorkloadProxyOptions(command: Command): Command {
       'threads that serve, each listening on every port (0 is 1)',
       wholeNumber,
     )
-    .option('--drain-time-s <seconds>', 'how long connections may finish on a stop', wholeNumber, 45)
+    .option(
+      '--drain-time-s <seconds>',
+      'how long connections may finish on a stop or a change',
+      wholeNumber,
+      45,
+    )
     .option(
       '--certificate-ttl-s <seconds>',
       'wanted life of a certificate (default: what the CA gives)',
