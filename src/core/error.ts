@@ -20,6 +20,8 @@ export interface ErrorKind {
   readonly details: string;
   /** Body of the local reply, as Envoy writes it. */
   readonly body: string;
+  /** Where it is not the one that stands for the HTTP status. */
+  readonly grpcStatus?: number;
 }
 
 const kind = (
@@ -124,20 +126,16 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'upstream request timeout',
   ),
   STREAM_IDLE_TIMEOUT: kind('downstream', 'never', 408, 'SI', 'stream_idle_timeout', 'stream timeout'),
-  MAX_STREAM_DURATION: kind(
-    'mesh',
-    'never',
-    408,
-    'DT',
-    'max_duration_timeout',
-    'downstream duration timeout',
-  ),
-  REQUEST_TIMEOUT: kind('downstream', 'never', 408, 'DT', 'request_overall_timeout', 'request timeout'),
+  MAX_STREAM_DURATION: {
+    ...kind('mesh', 'never', 408, '', 'max_duration_timeout', 'downstream duration timeout'),
+    grpcStatus: 4,
+  },
+  REQUEST_TIMEOUT: kind('downstream', 'never', 408, '', 'request_overall_timeout', 'request timeout'),
   REQUEST_HEAD_TIMEOUT: kind(
     'downstream',
     'never',
     408,
-    'DT',
+    '',
     'request_header_timeout',
     'request header timeout',
   ),

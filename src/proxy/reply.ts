@@ -6,9 +6,10 @@ import type { LocalReply } from './filter/contract.ts';
 
 /** @param reason why, for the details of resets, such as `delayed connect error: Connection refused`. */
 export function replyTo(code: ErrorCode, reason = ''): LocalReply {
-  const { httpStatus, flag, details, body } = errorKinds[code];
+  const { httpStatus, flag, details, body, grpcStatus } = errorKinds[code];
   if (code === 'OVERLOADED')
     return { status: httpStatus, flag, details, body, headers: ['x-envoy-overloaded', 'true'] };
+  if (grpcStatus !== undefined) return { status: httpStatus, flag, details, body, grpcStatus };
   if (reason === '' || !details.endsWith('}')) return { status: httpStatus, flag, details, body };
   return {
     status: httpStatus,
@@ -20,11 +21,17 @@ export function replyTo(code: ErrorCode, reason = ''): LocalReply {
 
 /** The fields of a reply before those every response has. A gRPC request is answered in trailers-only form. */
 export function headersOfReply(
-  { status, body, headers = [], contentType = 'text/plain' }: LocalReply,
+  { status, body, headers = [], contentType = 'text/plain', grpcStatus }: LocalReply,
   grpc: boolean,
 ): HeaderList {
   if (grpc) {
-    const own = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatusOf(status)), ...headers];
+    const own = [
+      'content-type',
+      'application/grpc',
+      'grpc-status',
+      String(grpcStatus ?? grpcStatusOf(status)),
+      ...headers,
+    ];
     if (body !== '') own.push('grpc-message', encodeGrpcMessage(body));
     return own;
   }

@@ -115,7 +115,8 @@ function responseCounter(scope: Scope, prefix: string): (status: number) => void
   return (status) => {
     completed ??= scope.counter(`${prefix}upstream_rq_completed`);
     completed.inc();
-    count(status);
+    if (status < 600) count(status);
+    else scope.counter(`${prefix}upstream_rq_unknown`).inc();
   };
 }
 

@@ -26,6 +26,8 @@ export interface LocalReply {
   readonly headers?: HeaderList;
   /** Of the body; absent: `text/plain`. */
   readonly contentType?: string;
+  /** To a gRPC request; absent: what stands for the status. */
+  readonly grpcStatus?: number;
 }
 
 export type Verdict = undefined | 'wait' | LocalReply;

@@ -14,6 +14,7 @@ import { mutate } from '../route/header-mutation.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
+import { limitDuration } from './duration.ts';
 import { Forwarding } from './forwarding.ts';
 import {
   dropHopByHop,
@@ -50,10 +51,10 @@ export class HttpExchange extends TimedRecord implements Exchange {
   upgradedTo = '';
 
   readonly stream: DownstreamStream;
-  readonly #marks: number;
-  readonly #connectionHeader: string;
-  readonly #minor: number;
-  readonly #hasBody: boolean;
+  #marks = 0;
+  #connectionHeader = '';
+  #minor = 1;
+  #hasBody = false;
   #chosen: Chosen | undefined;
   #forwarding: Forwarding | undefined;
   #filterAt = 0;
@@ -65,8 +66,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
   #responseDone = false;
   #ended = false;
 
-  /** @param head undefined for bytes that were none. */
-  constructor(stream: DownstreamStream, head: RequestHead | undefined, runtime: HcmRuntime) {
+  constructor(stream: DownstreamStream, runtime: HcmRuntime) {
     const { facts, major } = stream;
     super(facts, runtime);
     this.protocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
@@ -74,29 +74,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.peerPresented = facts.peer.presented;
     this.peerValidated = facts.peer.validated;
     this.scheme = facts.secure ? 'https' : 'http';
-    if (head === undefined) {
-      this.requestHeaders = [];
-      this.#marks = 0;
-      this.#connectionHeader = '';
-      this.#minor = 1;
-      this.#hasBody = false;
-    } else {
-      this.method = head.method;
-      this.path = head.target;
-      this.authority = head.host;
-      this.requestHeaders = head.headers;
-      this.#marks = head.marks;
-      this.#connectionHeader = head.connection;
-      this.#minor = head.minor;
-      this.#hasBody = head.hasBody;
-      this.upgrade = head.upgrade;
-      this.requestNames = head.rawNames;
-      if (head.minor === 0) this.protocol = 'HTTP/1.0';
-      if (!this.#hasBody) {
-        this.requestDone = true;
-        this.requestEndMs = this.startMs;
-      }
-    }
     const { stats } = runtime;
     stats.downstream_rq_total.inc();
     if (major === 2) stats.downstream_rq_http2_total.inc();
@@ -114,7 +91,35 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   // --- the request comes in
 
-  start(): void {
+  /** The limits that hold before anything is known of the request. */
+  startTimers(): void {
+    const { streamIdleTimeoutMs, requestTimeoutMs, maxStreamDurationMs } = this.runtime.settings;
+    if (streamIdleTimeoutMs > 0) this.armIdle(streamIdleTimeoutMs);
+    if (requestTimeoutMs > 0) this.armRequest(requestTimeoutMs);
+    this.armDuration(maxStreamDurationMs);
+  }
+
+  #take(head: RequestHead): void {
+    this.method = head.method;
+    this.path = head.target;
+    this.authority = head.host;
+    this.requestHeaders = head.headers;
+    this.#marks = head.marks;
+    this.#connectionHeader = head.connection;
+    this.#minor = head.minor;
+    this.#hasBody = head.hasBody;
+    this.upgrade = head.upgrade;
+    this.requestNames = head.rawNames;
+    if (head.minor === 0) this.protocol = 'HTTP/1.0';
+    if (this.#hasBody) return;
+    this.requestDone = true;
+    this.requestEndMs = this.runtime.clock.nowMs();
+    this.disarmRequest();
+  }
+
+  /** The head is complete. */
+  start(head: RequestHead): void {
+    this.#take(head);
     const { runtime } = this;
     const { settings } = runtime;
     if (runtime.overload.stopsRequests) {
@@ -122,13 +127,11 @@ export class HttpExchange extends TimedRecord implements Exchange {
       this.refuse(replyTo('PROXY_OVERLOADED'));
       return;
     }
-    if (settings.streamIdleTimeoutMs > 0) this.armIdle(settings.streamIdleTimeoutMs);
-    if (settings.requestTimeoutMs > 0) this.armRequest(settings.requestTimeoutMs);
     const marks = this.#marks;
     if ((marks & mark.expect) !== 0 && !settings.proxy100Continue && takeExpectation(this.requestHeaders)) {
-      this.stream.interim(100, []);
+      this.interim(100, []);
     }
-    const refusal = readTarget(this, marks, this.#minor, this.stream.major, settings);
+    const refusal = readTarget(this, marks, this.#minor, this.stream.major, runtime);
     if (refusal !== undefined) {
       this.refuse(refusal);
       return;
@@ -139,6 +142,14 @@ export class HttpExchange extends TimedRecord implements Exchange {
     if ((marks & mark.contentType) !== 0)
       this.isGrpc = isGrpcType(headerOf(this.requestHeaders, 'content-type')!);
     this.#findRoute();
+  }
+
+  /** A head before the answer. */
+  interim(status: number, headers: HeaderList): void {
+    const { stats } = this.runtime;
+    stats.downstream_rq_completed.inc();
+    stats.countStatus(status);
+    this.stream.interim(status, headers);
   }
 
   #findRoute(): void {
@@ -188,8 +199,9 @@ export class HttpExchange extends TimedRecord implements Exchange {
         this.refuse(replyTo('UPGRADE_REFUSED'));
         return;
       }
-      if (action.idleTimeoutMs !== undefined) this.armIdle(action.idleTimeoutMs);
-      this.armDuration(action.maxDurationMs || runtime.settings.maxStreamDurationMs);
+      const { timeouts } = action;
+      if (timeouts.idleMs !== undefined) this.armIdle(timeouts.idleMs);
+      limitDuration(this, timeouts, runtime.settings.maxStreamDurationMs);
     }
     this.#runFilters();
   }
@@ -314,7 +326,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
   /** A reply of our own to something broken, or that needs no filters. */
   refuse(reply: LocalReply): void {
     const { flag, status } = reply;
-    const isBroken = flag === 'DPE' || flag === 'DT' || status === 400 || status === 403;
+    const isBroken = flag === 'DPE' || status === 400 || status === 403;
     // What comes after a broken message cannot be told apart.
     if (isBroken || this.method === 'CONNECT') this.#closeAfter = true;
     this.#replyWith(reply, false);
@@ -366,10 +378,14 @@ export class HttpExchange extends TimedRecord implements Exchange {
     // A filter that changes the body takes its length away.
     const length = hooks.length > 0 && !hasHeader(headers, 'content-length') ? -1 : contentLength;
     setOwnHeaders(headers, this.requestHeaders, runtime);
-    if (opaque) this.#opaque = true;
-    else if (!this.requestDone) {
-      this.#closeAfter = true;
-      runtime.stats.downstream_rq_response_before_rq_complete.inc();
+    const { stats } = runtime;
+    stats.downstream_rq_completed.inc();
+    stats.countStatus(status);
+    this.disarmRequest();
+    if (!this.requestDone) {
+      stats.downstream_rq_response_before_rq_complete.inc();
+      if (opaque) this.#opaque = true;
+      else this.#closeAfter = true;
     }
     this.#closeAfter = stream.head({
       status,
@@ -444,6 +460,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   #finish(): void {
     if (this.#ended) return;
+    if (!this.requestDone) this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#record();
     this.stream.finished(this.#closeAfter);
   }
@@ -456,8 +473,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.endMs = runtime.clock.nowMs();
     const { stats, hooks } = runtime;
     stats.downstream_rq_active.add(-1);
-    stats.downstream_rq_completed.inc();
-    if (this.responseCode > 0) stats.countStatus(this.responseCode);
     stats.downstream_rq_time.record(this.endMs - this.startMs);
     for (let i = 0; i < hooks.end.length; i++) hooks.end[i]!.onEnd!(this);
     runtime.writeLog(this);
@@ -472,6 +487,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
     }
     const reply = replyTo(code);
     // Whoever waits for a response did not time out: the upstream did.
-    this.reply(code === 'STREAM_IDLE_TIMEOUT' && this.requestDone ? { ...reply, status: 504 } : reply);
+    this.reply(code !== 'REQUEST_TIMEOUT' && this.requestDone ? { ...reply, status: 504 } : reply);
   }
 }

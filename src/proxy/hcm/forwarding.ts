@@ -24,7 +24,7 @@ import type { HttpExchange } from './exchange.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
 import { dropResponseHopByHop } from './request-head.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
-import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts } from './rewrite.ts';
+import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts, tellTimeout } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
 
 const ROUTE = 0;
@@ -58,6 +58,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #body: Buffer[] | undefined;
   #bodyBytes = 0;
   #trailers: HeaderList = noTrailers;
+  /** Bits of the interim responses that came. */
+  #interims = 0;
   #responding = false;
   #ended = false;
   #tried: Set<Endpoint> | undefined;
@@ -139,7 +141,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   /** The client is gone, or was answered. */
   cancel(): void {
     if (this.#ended) return;
-    if (this.#stream !== undefined) this.#cluster.stats.upstream_rq_tx_reset.inc();
+    // To HTTP/1 a request is given up by closing the connection.
+    if (this.#stream?.major === 2) this.#cluster.stats.upstream_rq_tx_reset.inc();
     this.#abandonAttempt();
     this.#end();
   }
@@ -176,6 +179,17 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#attempting = true;
     this.#pool.request(this);
     this.#attempting = false;
+  }
+
+  /** What the head says of the attempt is said anew. */
+  #tellRetry(): void {
+    const exchange = this.#exchange;
+    const { requestEndMs } = exchange;
+    const elapsedMs = requestEndMs === -1 ? 0 : this.#runtime.clock.nowMs() - requestEndMs;
+    tellTimeout(exchange, this.#chosen.action, this.#timeouts, this.#runtime.settings.router, elapsedMs);
+    if (exchange.route!.host.includeRequestAttemptCount) {
+      setHeader(exchange.requestHeaders, 'x-envoy-attempt-count', String(exchange.upstreamAttempts + 1));
+    }
   }
 
   #pick(): Endpoint | undefined {
@@ -247,9 +261,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     const { status, headers, marks } = head;
     const exchange = this.#exchange;
     if (status < 200 && status !== 101) {
-      this.#cluster.stats.countStatus(status);
+      this.#countInterim(status);
       if (status === 100 && this.#runtime.settings.proxy100Continue && !exchange.responseStarted) {
-        exchange.stream.interim(100, []);
+        exchange.interim(100, []);
       }
       return;
     }
@@ -296,6 +310,13 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     if (route.response.length > 0) mutate(headers, route.response, exchange);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
+  }
+
+  /** Once each, and those only that have a meaning. */
+  #countInterim(status: number): void {
+    if (status > 104 || status === 101 || (this.#interims & (1 << (status - 100))) !== 0) return;
+    this.#interims |= 1 << (status - 100);
+    this.#cluster.stats.countStatus(status);
   }
 
   onResponseData(data: Buffer): void {
@@ -450,6 +471,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   onTimer(kind: number): void {
     const { stats } = this.#cluster;
     if (kind === BACK_OFF) {
+      this.#tellRetry();
       this.#attempt();
       return;
     }

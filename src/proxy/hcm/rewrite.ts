@@ -1,4 +1,5 @@
 /** What the router does to the head of a request before it goes upstream. */
+import { formatGrpcTimeout, parseGrpcTimeout } from '#http/grpc-timeout.ts';
 import { hasHeader, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
 import type { Forward } from '../route/action.ts';
 import { mutate } from '../route/header-mutation.ts';
@@ -15,18 +16,18 @@ export interface Timeouts {
 /** Of the route, unless the caller asks for others and is believed. */
 export function readTimeouts(
   exchange: HttpExchange,
-  action: Forward,
+  { timeouts }: Forward,
   hasEnvoyHeaders: boolean,
   router: RouterSettings,
 ): Timeouts {
-  let routeMs = action.timeoutMs;
-  let perTryMs = exchange.route!.retry?.perTryTimeoutMs ?? 0;
   const headers = exchange.requestHeaders;
-  if (exchange.isGrpc && action.grpcTimeoutMaxMs !== undefined) {
-    const asked = parseGrpcTimeout(headerOf(headers, 'grpc-timeout'));
-    if (asked !== undefined) {
-      routeMs = action.grpcTimeoutMaxMs === 0 ? asked : Math.min(asked, action.grpcTimeoutMaxMs);
-    }
+  let routeMs = timeouts.limitsDuration ? 0 : timeouts.routeMs;
+  let perTryMs = exchange.route!.retry?.perTryTimeoutMs ?? 0;
+  if (exchange.isGrpc && !timeouts.limitsDuration && timeouts.oldGrpc !== undefined) {
+    const { maxMs, offsetMs } = timeouts.oldGrpc;
+    const asked = parseGrpcTimeout(headerOf(headers, 'grpc-timeout')) ?? 0;
+    routeMs = offsetMs < asked ? asked - offsetMs : asked;
+    if (maxMs !== 0 && (routeMs === 0 || routeMs > maxMs)) routeMs = maxMs;
   }
   if (hasEnvoyHeaders) {
     const expected = router.respectExpectedTimeout
@@ -39,12 +40,25 @@ export function readTimeouts(
   return { routeMs, perTryMs };
 }
 
-const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
-
-/** Milliseconds of a `grpc-timeout` such as `100m`. */
-function parseGrpcTimeout(value: string | undefined): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(value ?? '');
-  return match === null ? undefined : Number(match[1]) * units[match[2]!]!;
+/** Tells the upstream how long it has. @param elapsedMs since the whole request was there */
+export function tellTimeout(
+  exchange: HttpExchange,
+  { timeouts }: Forward,
+  { routeMs, perTryMs }: Timeouts,
+  router: RouterSettings,
+  elapsedMs: number,
+): void {
+  let expected = perTryMs === 0 ? routeMs : perTryMs;
+  if (expected === 0) return;
+  // 0 would be without end.
+  if (routeMs > 0) expected = elapsedMs >= routeMs ? 1 : Math.min(expected, routeMs - elapsedMs);
+  const headers = exchange.requestHeaders;
+  if (!router.suppressEnvoyHeaders) {
+    setHeader(headers, 'x-envoy-expected-rq-timeout-ms', String(Math.floor(expected)));
+  }
+  if (exchange.isGrpc && !timeouts.limitsDuration && timeouts.oldGrpc !== undefined) {
+    setHeader(headers, 'grpc-timeout', formatGrpcTimeout(expected));
+  }
 }
 
 function numberOf(headers: readonly string[], name: string): number | undefined {
@@ -70,21 +84,14 @@ const consumed = [
 export function rewriteRequest(
   exchange: HttpExchange,
   { action, destination }: Chosen,
-  { routeMs, perTryMs }: Timeouts,
+  timeouts: Timeouts,
   hasEnvoyHeaders: boolean,
   router: RouterSettings,
 ): void {
   const headers = exchange.requestHeaders;
   const route = exchange.route!;
   if (hasEnvoyHeaders) for (const name of consumed) removeHeader(headers, name);
-  if (!router.suppressEnvoyHeaders) {
-    const expected = perTryMs > 0 ? (routeMs > 0 ? Math.min(perTryMs, routeMs) : perTryMs) : routeMs;
-    if (expected > 0) {
-      const text = String(Math.floor(expected));
-      if (hasEnvoyHeaders) setHeader(headers, 'x-envoy-expected-rq-timeout-ms', text);
-      else headers.push('x-envoy-expected-rq-timeout-ms', text);
-    }
-  }
+  tellTimeout(exchange, action, timeouts, router, 0);
   if (route.host.includeRequestAttemptCount) setHeader(headers, 'x-envoy-attempt-count', '1');
   const { request } = route;
   if (destination.request !== undefined) mutate(headers, [destination.request], exchange);

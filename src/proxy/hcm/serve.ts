@@ -33,17 +33,21 @@ const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
 const DECIDING_BYTES = 12;
 
 /** Looks at the first bytes: HTTP/2 begins with its preface (RFC 9113 §3.4). */
+const IDLE = 0;
+const LIFETIME = 1;
+
 class UnknownCodec implements HttpServerConnection, TimerOwner {
   readonly #socket: Duplex;
   readonly #facts: DownstreamFacts;
   readonly #runtime: HcmRuntime;
   readonly #onClose: OnClose;
-  readonly #timer: Timer = new Timer(this, 0);
+  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
   #held: Buffer | undefined;
   #known: HttpServerConnection | undefined;
   #closed = false;
   readonly #onData = (chunk: Buffer): void => this.#look(chunk);
-  readonly #onGone = (): void => this.destroy();
+  readonly #onGone = (): void => this.destroy(true);
 
   constructor(socket: Duplex, facts: DownstreamFacts, runtime: HcmRuntime, onClose: OnClose) {
     this.#socket = socket;
@@ -52,7 +56,8 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
     this.#onClose = onClose;
     const { settings, wheel } = runtime;
     countConnection(facts, runtime.stats);
-    if (settings.idleTimeoutMs > 0) wheel.arm(this.#timer, settings.idleTimeoutMs);
+    if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+    if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
     socket.on('data', this.#onData);
     socket.on('end', this.#onGone);
     socket.on('error', this.#onGone);
@@ -77,7 +82,8 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
 
   #leave(): void {
     const socket = this.#socket;
-    this.#runtime.wheel.disarm(this.#timer);
+    this.#runtime.wheel.disarm(this.#idleTimer);
+    this.#runtime.wheel.disarm(this.#lifeTimer);
     socket.off('data', this.#onData);
     socket.off('end', this.#onGone);
     socket.off('error', this.#onGone);
@@ -89,7 +95,7 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
     else this.#known.drain();
   }
 
-  destroy(): void {
+  destroy(remote = false): void {
     if (this.#known !== undefined) {
       this.#known.destroy();
       return;
@@ -99,12 +105,14 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
     this.#leave();
     this.#socket.on('error', () => {});
     this.#socket.destroy();
-    uncountConnection(this.#facts, this.#runtime.stats);
+    uncountConnection(this.#facts, this.#runtime.stats, remote, false);
     this.#onClose(this);
   }
 
-  onTimer(): void {
-    this.#runtime.stats.downstream_cx_idle_timeout.inc();
+  onTimer(kind: number): void {
+    const { stats } = this.#runtime;
+    if (kind === IDLE) stats.downstream_cx_idle_timeout.inc();
+    else stats.downstream_cx_max_duration_reached.inc();
     this.destroy();
   }
 }

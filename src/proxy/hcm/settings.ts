@@ -37,8 +37,9 @@ export interface HcmSettings {
   readonly logs: readonly LogTarget[];
   readonly localReply: LocalReplyRules | undefined;
   readonly codec: 'auto' | 'http1' | 'http2';
-  /** Of HTTP/1 requests. */
+  /** Of HTTP/1 requests: over TLS, and in the clear. */
   readonly requests: RequestRules;
+  readonly plainRequests: RequestRules;
   readonly http2: H2Options;
   /** Whether HTTP/1 responses have names `Like-This`. */
   readonly properCase: boolean;
@@ -72,6 +73,8 @@ export interface HcmSettings {
   readonly drainTimeoutMs: number;
   readonly maxStreamDurationMs: number;
   readonly maxConnectionDurationMs: number;
+  /** Whether an HTTP/1 connection that has lasted long enough ends with a response only. */
+  readonly safeDuration: boolean;
   readonly maxRequestsPerConnection: number;
   readonly direction: Direction;
 }
@@ -132,6 +135,10 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     ),
     codec: codecs[hcm.codecType] ?? 'auto',
     requests,
+    plainRequests: {
+      ...requests,
+      refusesHttps: (hcm.useRemoteAddress ?? false) && hcm.xffNumTrustedHops === 0,
+    },
     properCase: headerCase === 'proper',
     http2: readHttp2Options(
       hcm.http2ProtocolOptions,
@@ -185,6 +192,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
       common?.maxConnectionDuration,
       0,
     ),
+    safeDuration: hcm.http1SafeMaxConnectionDuration,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     direction,
   };

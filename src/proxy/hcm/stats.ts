@@ -1,5 +1,5 @@
 /** The statistics of a connection manager, by Envoy's names (`http.<stat_prefix>.*`). */
-import type { Counter, Gauge, Histogram, MetricRegistry } from '#observe/metrics-contract.ts';
+import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import { statusCounter } from '../cluster/stats.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 import type { DownstreamFacts } from './runtime.ts';
@@ -12,6 +12,10 @@ const counterNames = [
   'downstream_cx_ssl_total',
   'downstream_cx_destroy',
   'downstream_cx_destroy_active_rq',
+  'downstream_cx_destroy_local',
+  'downstream_cx_destroy_local_active_rq',
+  'downstream_cx_destroy_remote',
+  'downstream_cx_destroy_remote_active_rq',
   'downstream_cx_protocol_error',
   'downstream_cx_idle_timeout',
   'downstream_cx_drain_close',
@@ -21,6 +25,8 @@ const counterNames = [
   'downstream_cx_rx_bytes_total',
   'downstream_cx_tx_bytes_total',
   'downstream_cx_delayed_close_timeout',
+  'downstream_flow_control_paused_reading_total',
+  'downstream_flow_control_resumed_reading_total',
   'downstream_rq_total',
   'downstream_rq_http1_total',
   'downstream_rq_http2_total',
@@ -28,19 +34,25 @@ const counterNames = [
   'downstream_rq_overload_close',
   'downstream_rq_too_many_premature_resets',
   'downstream_rq_rx_reset',
+  'downstream_rq_tx_reset',
   'downstream_rq_non_relative_path',
+  'downstream_rq_failed_path_normalization',
+  'downstream_rq_redirected_with_normalized_path',
+  'downstream_rq_rejected_via_ip_detection',
+  'downstream_rq_ws_on_non_ws_route',
+  'downstream_rq_too_large',
   'downstream_rq_idle_timeout',
   'downstream_rq_timeout',
   'downstream_rq_header_timeout',
   'downstream_rq_max_duration_reached',
   'downstream_rq_response_before_rq_complete',
+  'rs_too_large',
   'no_route',
   'no_cluster',
   'rq_direct_response',
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
-  'downstream_rq_tx_reset',
 ] as const;
 
 const gaugeNames = [
@@ -48,6 +60,7 @@ const gaugeNames = [
   'downstream_cx_http1_active',
   'downstream_cx_http2_active',
   'downstream_cx_ssl_active',
+  'downstream_cx_upgrades_active',
   'downstream_rq_active',
 ] as const;
 
@@ -75,7 +88,15 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     downstream_rq_time: scope.histogram('downstream_rq_time'),
     downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
     http2: createHttp2Stats(metrics.scope({ path: 'http2', family: 'http2', labels: {} }), ''),
-    countStatus: statusCounter(scope, 'downstream_rq', false),
+    countStatus: classCounter(scope),
+  };
+}
+
+/** Only classes that HTTP has are counted (RFC 9110 §15). */
+function classCounter(scope: Scope): (status: number) => void {
+  const count = statusCounter(scope, 'downstream_rq', false);
+  return (status) => {
+    if (status < 600) count(status);
   };
 }
 
@@ -88,8 +109,22 @@ export function countConnection(facts: DownstreamFacts, stats: HttpStats): void 
   stats.downstream_cx_ssl_active.add(1);
 }
 
-export function uncountConnection(facts: DownstreamFacts, stats: HttpStats): void {
+/** @param remote whether the client ended it @param busy whether a request was under way */
+export function uncountConnection(
+  facts: DownstreamFacts,
+  stats: HttpStats,
+  remote: boolean,
+  busy: boolean,
+): void {
   stats.downstream_cx_destroy.inc();
+  (remote ? stats.downstream_cx_destroy_remote : stats.downstream_cx_destroy_local).inc();
+  if (busy) {
+    stats.downstream_cx_destroy_active_rq.inc();
+    (remote
+      ? stats.downstream_cx_destroy_remote_active_rq
+      : stats.downstream_cx_destroy_local_active_rq
+    ).inc();
+  }
   stats.downstream_cx_active.add(-1);
   if (facts.secure) stats.downstream_cx_ssl_active.add(-1);
 }

@@ -4,7 +4,7 @@ import { mark } from '#http/header-name.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import { normalizePath } from './path-normal.ts';
-import type { HcmSettings } from './settings.ts';
+import type { HcmRuntime } from './runtime.ts';
 
 interface Head {
   readonly method: string;
@@ -21,7 +21,7 @@ export function readTarget(
   marks: number,
   minor: number,
   major: number,
-  settings: HcmSettings,
+  { settings, stats }: HcmRuntime,
 ): LocalReply | undefined {
   if (major === 2 ? head.authority === '' : (marks & mark.host) === 0) {
     if (minor === 1 || settings.defaultHostForHttp10 === '') return replyTo('MISSING_HOST');
@@ -31,12 +31,20 @@ export function readTarget(
     return replyTo('QUERY_WITHOUT_TYPE');
   }
   if (head.method === 'CONNECT' && head.path === '') return undefined;
-  if (head.path.charCodeAt(0) !== SLASH) return replyTo('BAD_TARGET');
-  if (head.path.includes('#')) return replyTo('BAD_PATH');
-  if (settings.pathRules === undefined) return undefined;
-  const normal = normalizePath(head.path, settings.pathRules);
-  if (normal === undefined) return replyTo('BAD_PATH');
+  if (head.path.charCodeAt(0) !== SLASH) {
+    stats.downstream_rq_non_relative_path.inc();
+    return replyTo('BAD_TARGET');
+  }
+  const { pathRules } = settings;
+  if (pathRules === undefined && !head.path.includes('#')) return undefined;
+  const normal =
+    pathRules === undefined || head.path.includes('#') ? undefined : normalizePath(head.path, pathRules);
+  if (normal === undefined) {
+    stats.downstream_rq_failed_path_normalization.inc();
+    return replyTo('BAD_PATH');
+  }
   head.path = normal.path;
   if (!normal.redirect) return undefined;
+  stats.downstream_rq_redirected_with_normalized_path.inc();
   return { ...replyTo('PATH_REDIRECT'), headers: ['location', normal.path] };
 }

@@ -58,11 +58,16 @@ export abstract class TimedRecord extends TrafficRecord implements TimerOwner {
     if (this.#requestTimer !== undefined) this.runtime.wheel.disarm(this.#requestTimer);
   }
 
-  /** For the whole exchange. 0: none. */
-  protected armDuration(durationMs: number): void {
-    if (durationMs === 0) return;
+  /** For the whole exchange, from its start. 0: none. */
+  armDuration(durationMs: number): void {
+    const { wheel, clock } = this.runtime;
+    if (durationMs === 0) {
+      if (this.#durationTimer !== undefined) wheel.disarm(this.#durationTimer);
+      return;
+    }
     this.#durationTimer ??= new Timer(this, DURATION);
-    this.runtime.wheel.arm(this.#durationTimer, durationMs);
+    const nowMs = clock.nowMs();
+    wheel.arm(this.#durationTimer, Math.max(0, durationMs - (nowMs - this.startMs)), nowMs);
   }
 
   protected disarmAll(): void {

@@ -42,6 +42,8 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   #paused = false;
   /** The response is complete, and the connection not yet back in its pool. */
   #answered = false;
+  /** The endpoint sends no more. */
+  #remoteEnded = false;
   #gathered = '';
   #framing: number = NONE;
 
@@ -236,6 +238,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   }
 
   #onEndOfBytes(): void {
+    this.#remoteEnded = true;
     // A tunnel through HTTP/1 has no end but that of the connection, which ends both directions.
     if (this.#decoder.inTunnel) this.#decoder.stop();
     else this.#decoder.finish();
@@ -244,6 +247,10 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   }
 
   #onGone(hard: boolean): void {
+    if (this.closed) return;
+    this.#remoteEnded = true;
+    // A message that has begun, and whose end was foretold, is cut off.
+    if (hard && this.#decoder.foretold) this.#decoder.finish();
     if (this.closed) return;
     const handler = this.#handler;
     this.#handler = undefined;
@@ -269,8 +276,10 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   onEnd(): void {
     const handler = this.#handler;
     this.#handler = undefined;
-    const reusable = this.#requestDone && this.#decoder.keepAlive && !this.#socket.readableEnded;
-    if (!reusable) this.close(true);
+    const { keepAlive } = this.#decoder;
+    const reusable = this.#requestDone && keepAlive && !this.#remoteEnded;
+    if (!keepAlive && !this.#remoteEnded) this.#pool.stats.upstream_cx_close_notify.inc();
+    if (!reusable) this.close(!this.#remoteEnded);
     else if (this.#paused) this.resume();
     handler?.onReadDone();
     handler?.onResponseEnd();
@@ -281,7 +290,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
     const handler = this.#handler;
     this.#handler = undefined;
     this.#pool.stats.upstream_cx_protocol_error.inc();
-    this.close(true);
+    this.close(!this.#remoteEnded);
     handler?.onReadDone();
     handler?.onUpstreamReset('UPSTREAM_PROTOCOL_ERROR');
   }

@@ -15,6 +15,7 @@ import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
+import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
 
 /** One of the clusters a route may choose. */
 export interface Destination {
@@ -37,13 +38,7 @@ export interface Forward {
   readonly rewriteHost: ((source: HeaderSource) => string | undefined) | undefined;
   readonly autoHostRewrite: boolean;
   readonly appendForwardedHost: boolean;
-  /** 0: none. */
-  readonly timeoutMs: number;
-  /** Undefined: the listener's. 0: none. */
-  readonly idleTimeoutMs: number | undefined;
-  readonly maxDurationMs: number;
-  /** Highest value taken from `grpc-timeout`; 0 any; undefined: the header is not read. */
-  readonly grpcTimeoutMaxMs: number | undefined;
+  readonly timeouts: RouteTimeouts;
   readonly retry: RetryRules | undefined;
   /** What clusters that hash are asked with. */
   readonly hash: RequestHash | undefined;
@@ -72,7 +67,6 @@ export interface NoForwarding {
 }
 
 /** Envoy's default. */
-const ROUTE_TIMEOUT_MS = 15_000;
 const DEFAULT_BODY_BYTES = 4096;
 
 /** The part of a path that a prefix matcher took, replaced. */
@@ -99,11 +93,6 @@ export function compileForward(
       findings.refuse(`${at}.connect_config.allow_post`, upgrade.connectConfig.allowPost);
     }
   });
-  const duration = action.maxStreamDuration;
-  findings.refuse(
-    `${path}.max_stream_duration.grpc_timeout_header_offset`,
-    duration?.grpcTimeoutHeaderOffset !== undefined,
-  );
   const status = {
     [NotFound.SERVICE_UNAVAILABLE]: 503,
     [NotFound.NOT_FOUND]: 404,
@@ -119,15 +108,7 @@ export function compileForward(
     autoHostRewrite:
       action.hostRewriteSpecifier.case === 'autoHostRewrite' && action.hostRewriteSpecifier.value.value,
     appendForwardedHost: action.appendXForwardedHost,
-    timeoutMs: findings.durationMs(`${path}.timeout`, action.timeout) ?? ROUTE_TIMEOUT_MS,
-    idleTimeoutMs: findings.durationMs(`${path}.idle_timeout`, action.idleTimeout),
-    maxDurationMs:
-      findings.durationMs(`${path}.max_stream_duration.max_stream_duration`, duration?.maxStreamDuration) ??
-      0,
-    grpcTimeoutMaxMs: findings.durationMs(
-      `${path}.max_stream_duration.grpc_timeout_header_max`,
-      duration?.grpcTimeoutHeaderMax,
-    ),
+    timeouts: compileTimeouts(action, path, findings),
     retry:
       action.retryPolicy === undefined
         ? undefined

@@ -109,6 +109,11 @@ export abstract class Decoder {
     return this.#state === OPAQUE;
   }
 
+  /** Whether a message is under way whose end does not depend on that of the connection. */
+  get foretold(): boolean {
+    return this.inMessage && this.#state !== UNTIL_CLOSE && this.#state !== OPAQUE && this.#state !== DEAD;
+  }
+
   /** Reads no more, whatever comes. */
   stop(): void {
     this.#state = DEAD;

@@ -27,6 +27,7 @@ export type FaultName =
   | 'target'
   | 'url'
   | 'scheme'
+  | 'httpsUrl'
   | 'authority'
   | 'underscore'
   | 'bodyNotAllowed'
@@ -70,6 +71,11 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
     status: 400,
     details: 'http1.invalid_scheme',
     reason: 'request target with a scheme other than http and https',
+  },
+  httpsUrl: {
+    status: 403,
+    details: 'http1.https_url_on_plaintext_connection',
+    reason: 'URL of https in the clear',
   },
   authority: { status: 400, details: 'http.invalid_authority', reason: 'invalid host' },
   underscore: { status: 400, details: 'http1.unexpected_underscore', reason: 'underscore in a field name' },

@@ -13,6 +13,8 @@ export interface RequestRules extends DecoderLimits {
   readonly takesAnyMethod?: boolean;
   /** Whether a URL as target stays as it is; absent: it is taken apart. */
   readonly keepsUrl?: boolean;
+  /** Whether a URL of https is out of place, as the connection is in the clear. */
+  readonly refusesHttps?: boolean;
   /** Names with an underscore; absent: as any other. */
   readonly underscores?: 'allow' | 'reject' | 'drop';
   /** Protocols in `upgrade` that are not asked for, whatever the client says. */
@@ -82,6 +84,7 @@ export class RequestDecoder extends Decoder {
       if (fault !== undefined) return fault;
       this.target = parts.path;
       this.scheme = parts.scheme;
+      if (parts.scheme === 'https' && this.#rules.refusesHttps === true) return faults.httpsUrl;
       if (parts.authority !== '') {
         this.host = parts.authority;
         this.marks |= mark.host;

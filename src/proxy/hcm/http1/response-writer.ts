@@ -22,6 +22,8 @@ const LAST_CHUNK = '0\r\n\r\n';
 export class ResponseWriter {
   readonly #output: ResponseOutput;
   readonly #properCase: boolean;
+  /** Whether only the end of the connection ends the response, or the tunnel. */
+  endsByClosing = false;
   #framing = NONE;
 
   constructor(output: ResponseOutput, properCase: boolean) {
@@ -29,26 +31,25 @@ export class ResponseWriter {
     this.#properCase = properCase;
   }
 
-  /** @returns whether the connection has to be closed after this response. */
-  head(head: ResponseHead): boolean {
+  head(head: ResponseHead): void {
     const { status, headers, minor } = head;
     let text = statusLine(status, minor);
     text += writeFields(headers, head.rawNames, this.#properCase);
     if (head.opaque) {
       this.#framing = OPAQUE;
+      this.endsByClosing = true;
       if (status === 101)
         text += `${this.#own('connection', head)}: upgrade\r\n${this.#own('upgrade', head)}: ${head.upgrade}\r\n`;
       this.#output.writeText(`${text}\r\n`);
-      return true;
+      return;
     }
     text += this.#frame(head);
     const hasLength = head.contentLength !== -1 || (this.#framing === NONE && !isBodyless(head));
     // To HTTP/1.0 only a length tells where a response ends.
-    const close = head.close || (minor === 0 && !hasLength);
-    if (close) text += `${this.#own('connection', head)}: close\r\n`;
+    this.endsByClosing = minor === 0 && !hasLength;
+    if (head.close || this.endsByClosing) text += `${this.#own('connection', head)}: close\r\n`;
     else if (minor === 0) text += `${this.#own('connection', head)}: keep-alive\r\n`;
     this.#output.writeText(`${text}\r\n`);
-    return close;
   }
 
   /** Sets the framing. @returns the field that tells it, where the head has none */
@@ -70,11 +71,6 @@ export class ResponseWriter {
   #own(name: string, { rawNames }: ResponseHead): string {
     if (rawNames === undefined && !this.#properCase) return name;
     return writtenName(name, rawNames, this.#properCase);
-  }
-
-  /** Whether bytes without framing follow the head. */
-  get opaque(): boolean {
-    return this.#framing === OPAQUE;
   }
 
   /** Whether data is part of this response. */

@@ -10,6 +10,7 @@ import type { Fault } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
+import { replyTo } from '../../reply.ts';
 import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
@@ -23,6 +24,7 @@ const IDLE = 0;
 const HEAD = 1;
 const LINGER = 2;
 const LIFETIME = 3;
+const DRAIN = 4;
 
 export class ServerConnection implements DownstreamStream, HttpServerConnection, DecoderEvents, TimerOwner {
   readonly major = 1;
@@ -36,6 +38,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   readonly #headTimer: Timer = new Timer(this, HEAD);
   readonly #lingerTimer: Timer = new Timer(this, LINGER);
   readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
+  #drainTimer: Timer | undefined;
   readonly #onClose: (connection: HttpServerConnection) => void;
   #exchange: HttpExchange | undefined;
   /** Bytes of later requests, held until the one at hand is answered. */
@@ -46,6 +49,13 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   #closed = false;
   #paused = false;
   #decoding = false;
+  /** Bytes have come: it is known to be HTTP/1. */
+  #begun = false;
+  /** It has lasted long enough: the next request is the last. */
+  #expired = false;
+  #last = false;
+  /** Responses ask for the end of the connection, which comes after a while. */
+  #announcing = false;
   draining = false;
 
   constructor(
@@ -59,20 +69,18 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.facts = facts;
     this.#socket = socket;
     this.#onClose = onClose;
-    this.#decoder = new RequestDecoder(this, runtime.settings.requests);
-    this.#writer = new ResponseWriter(this, runtime.settings.properCase);
     const { stats, settings, clock, wheel } = runtime;
+    this.#decoder = new RequestDecoder(this, facts.secure ? settings.requests : settings.plainRequests);
+    this.#writer = new ResponseWriter(this, settings.properCase);
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);
-    stats.downstream_cx_http1_total.inc();
-    stats.downstream_cx_http1_active.add(1);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
-    socket.on('error', () => this.destroy());
-    socket.on('close', () => this.destroy());
+    socket.on('error', () => this.destroy(true));
+    socket.on('close', () => this.destroy(true));
   }
 
   get idle(): boolean {
@@ -85,12 +93,20 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   receive(chunk: Buffer): void {
     this.runtime.stats.downstream_cx_rx_bytes_total.inc(chunk.length);
     if (this.#closing || this.#closed) return;
+    if (!this.#begun) this.#begin();
     if (this.#exchange?.requestDone === true) {
       this.#later = this.#later === undefined ? chunk : Buffer.concat([this.#later, chunk]);
       this.pause();
       return;
     }
     this.#decode(chunk);
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    const { stats } = this.runtime;
+    stats.downstream_cx_http1_total.inc();
+    stats.downstream_cx_http1_active.add(1);
   }
 
   #decode(chunk: Buffer): void {
@@ -116,7 +132,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     }
     this.#decoding = false;
     if (this.#exchange !== undefined) this.#exchange.flushUpstream();
-    else if (decoder.inHead) this.#armHeadTimer();
+    else if (decoder.inHead && !this.#closed) this.#await();
     this.flush();
   }
 
@@ -128,19 +144,17 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     else exchange.fail();
   }
 
-  #armHeadTimer(): void {
+  /** A head has begun: the request is under way, and its time runs. */
+  #await(): void {
     const { settings, wheel } = this.runtime;
-    if (settings.requestHeadersTimeoutMs > 0 && !this.#headTimer.armed) {
-      wheel.arm(this.#headTimer, settings.requestHeadersTimeoutMs);
-    }
+    this.#exchange = new HttpExchange(this, this.runtime);
+    this.#exchange.startTimers();
+    if (settings.requestHeadersTimeoutMs > 0) wheel.arm(this.#headTimer, settings.requestHeadersTimeoutMs);
   }
 
+  /** Who ends its direction has given up, as Envoy sees it. */
   #onEndOfBytes(): void {
-    // Who ends its direction has given up, as Envoy sees it.
-    if (this.#exchange === undefined && this.#decoder.inHead && !this.#closing) {
-      this.#exchange = new HttpExchange(this, undefined, this.runtime);
-    }
-    this.destroy();
+    this.destroy(true);
   }
 
   // --- what the decoder says
@@ -148,10 +162,19 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   onHead(): void {
     const { runtime } = this;
     this.#requests++;
-    if (this.#headTimer.armed) runtime.wheel.disarm(this.#headTimer);
-    const exchange = new HttpExchange(this, this.#decoder, runtime);
-    this.#exchange = exchange;
-    exchange.start();
+    const { maxRequestsPerConnection } = runtime.settings;
+    this.#last = this.#expired;
+    if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection) {
+      runtime.stats.downstream_cx_max_requests_reached.inc();
+      this.#last = true;
+    }
+    let exchange = this.#exchange;
+    if (exchange === undefined) {
+      exchange = new HttpExchange(this, runtime);
+      this.#exchange = exchange;
+      exchange.startTimers();
+    } else if (this.#headTimer.armed) runtime.wheel.disarm(this.#headTimer);
+    exchange.start(this.#decoder);
   }
 
   onData(data: Buffer): void {
@@ -170,13 +193,15 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     const { stats } = this.runtime;
     stats.downstream_cx_protocol_error.inc();
     if (this.#closed) return;
-    const exchange = this.#exchange ?? new HttpExchange(this, undefined, this.runtime);
-    const began = this.#exchange !== undefined;
+    const exchange = this.#exchange ?? new HttpExchange(this, this.runtime);
     this.#exchange = exchange;
-    if (began && exchange.responseStarted) {
-      this.destroy();
+    if (this.#headTimer.armed) this.runtime.wheel.disarm(this.#headTimer);
+    if (exchange.responseStarted) {
+      exchange.abort(errorKinds.BAD_REQUEST.flag, fault.details);
       return;
     }
+    // What was sound of it has been sent on.
+    exchange.flushUpstream();
     exchange.refuse({
       status: fault.status,
       body: phraseOf(fault.status),
@@ -195,7 +220,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   }
 
   head(head: ResponseHead): boolean {
-    return this.#writer.head(head.close || !this.mustClose ? head : { ...head, close: true });
+    const writer = this.#writer;
+    const ends = head.close || this.#mustClose;
+    writer.head(head.close || !(ends || this.#announcing) ? head : { ...head, close: true });
+    return ends || writer.endsByClosing;
   }
 
   get takesBody(): boolean {
@@ -212,9 +240,6 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   end(trailers: HeaderList): void {
     this.#writer.end(trailers);
-    if (!this.#writer.opaque) return;
-    this.flush();
-    if (!this.#socket.writableEnded) this.#socket.end();
   }
 
   // --- bytes out
@@ -268,23 +293,27 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   }
 
   /** The client asked for, or needs, the connection to be closed after this response. */
-  get mustClose(): boolean {
+  get #mustClose(): boolean {
+    const { runtime } = this;
+    return this.#isLast || this.draining || runtime.draining || runtime.overload.disablesKeepAlive;
+  }
+
+  /** Whether the client knows that no request may follow. */
+  get #isLast(): boolean {
     const { maxRequestsPerConnection } = this.runtime.settings;
     return (
-      this.draining ||
-      this.runtime.overload.disablesKeepAlive ||
-      this.runtime.draining ||
-      !this.#decoder.keepAlive ||
-      (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection)
+      !this.#decoder.keepAlive || (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection)
     );
   }
 
   /** The exchange at hand has been answered and finished. */
   finished(close: boolean): void {
+    const isComplete = this.#exchange?.requestDone === true;
     this.#exchange = undefined;
     if (this.#closed) return;
     if (close) {
-      this.#close();
+      // Whoever is still sending must have time to read the answer.
+      this.#close(!(isComplete && (this.#isLast || this.#writer.endsByClosing)));
       return;
     }
     const { settings, wheel } = this.runtime;
@@ -309,65 +338,105 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.finished(true);
   }
 
-  /** Sends what is left, then waits a moment for the client to close (Envoy, `delayed_close_timeout`). */
-  #close(): void {
+  /**
+   * Sends what is left, and ends.
+   * @param delayed whether the client is given a moment to end first (Envoy, `delayed_close_timeout`)
+   */
+  #close(delayed: boolean): void {
     if (this.#closing || this.#closed) return;
     this.#closing = true;
     this.flush();
     this.#decoder.stop();
-    this.#socket.end();
+    this.#later = undefined;
     const { settings, wheel } = this.runtime;
-    if (settings.delayedCloseMs === 0) this.destroy();
-    else {
+    if (delayed && settings.delayedCloseMs > 0) {
       wheel.arm(this.#lingerTimer, settings.delayedCloseMs);
-      this.#later = undefined;
       this.resume();
+      return;
     }
+    if (this.#socket.writableLength === 0) this.destroy(false);
+    else this.#socket.end(() => this.destroy(false));
   }
 
   /** Ends an idle connection; a busy one ends with its response. */
   drain(): void {
     this.draining = true;
-    if (this.idle) this.#close();
+    if (this.idle) this.#close(false);
   }
 
-  destroy(): void {
+  /** Asks for the end, and ends a while later: a request that is on its way meanwhile is served. */
+  #startDrain(): void {
+    if (this.#announcing) return;
+    if (!this.#begun) {
+      this.#close(false);
+      return;
+    }
+    this.#announcing = true;
+    const { settings, wheel } = this.runtime;
+    this.#drainTimer = new Timer(this, DRAIN);
+    wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
+  }
+
+  /** @param remote whether the client ended it */
+  destroy(remote = false): void {
     if (this.#closed) return;
     this.#closed = true;
     const { wheel, stats, clock } = this.runtime;
-    for (const timer of [this.#idleTimer, this.#headTimer, this.#lingerTimer, this.#lifeTimer])
-      wheel.disarm(timer);
+    for (const timer of [
+      this.#idleTimer,
+      this.#headTimer,
+      this.#lingerTimer,
+      this.#lifeTimer,
+      this.#drainTimer,
+    ])
+      if (timer !== undefined) wheel.disarm(timer);
     this.#decoder.stop();
     const exchange = this.#exchange;
-    if (exchange !== undefined) {
-      stats.downstream_cx_destroy_active_rq.inc();
-      exchange.onDownstreamGone();
-    }
+    uncountConnection(this.facts, stats, remote, exchange !== undefined);
+    if (exchange !== undefined) exchange.onDownstreamGone();
     this.#exchange = undefined;
     this.#socket.destroy();
-    uncountConnection(this.facts, stats);
-    stats.downstream_cx_http1_active.add(-1);
+    if (this.#begun) stats.downstream_cx_http1_active.add(-1);
     stats.downstream_cx_length_ms.record(clock.nowMs() - this.#openedMs);
     this.#onClose(this);
   }
 
   onTimer(kind: number): void {
-    const { stats, settings, wheel } = this.runtime;
-    if (kind === IDLE) {
-      if (this.#exchange !== undefined) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
-      else {
-        stats.downstream_cx_idle_timeout.inc();
-        this.#close();
-      }
-    } else if (kind === HEAD) {
-      stats.downstream_rq_header_timeout.inc();
-      const { httpStatus: status, ...rest } = errorKinds.REQUEST_HEAD_TIMEOUT;
-      this.#exchange = new HttpExchange(this, undefined, this.runtime);
-      this.#exchange.refuse({ status, body: rest.body, flag: rest.flag, details: rest.details });
-    } else if (kind === LIFETIME) this.drain();
-    else {
-      stats.downstream_cx_delayed_close_timeout.inc();
-      this.destroy();
+    switch (kind) {
+      case IDLE:
+        this.#onIdle();
+        return;
+      case HEAD:
+        this.#onHeadTimeout();
+        return;
+      case LIFETIME:
+        this.runtime.stats.downstream_cx_max_duration_reached.inc();
+        // Nothing but a response can tell a client of HTTP/1 that no request may follow.
+        if (this.#begun && this.runtime.settings.safeDuration) this.#expired = true;
+        else this.#startDrain();
+        return;
+      case DRAIN:
+        this.draining = true;
+        if (this.#exchange === undefined) this.#close(true);
+        return;
+      default:
+        this.runtime.stats.downstream_cx_delayed_close_timeout.inc();
+        this.destroy();
     }
+  }
+
+  #onIdle(): void {
+    const { stats, settings, wheel } = this.runtime;
+    if (this.#announcing) return;
+    if (this.#exchange !== undefined) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
+    else {
+      stats.downstream_cx_idle_timeout.inc();
+      this.#startDrain();
+    }
+  }
+
+  #onHeadTimeout(): void {
+    this.runtime.stats.downstream_rq_header_timeout.inc();
+    this.#exchange?.refuse(replyTo('REQUEST_HEAD_TIMEOUT'));
   }
 }

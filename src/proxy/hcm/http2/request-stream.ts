@@ -61,9 +61,10 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
       this.method = block.method;
       this.target = block.path;
     }
-    const exchange = new HttpExchange(this, this, this.#owner.runtime);
+    const exchange = new HttpExchange(this, this.#owner.runtime);
     this.#exchange = exchange;
-    exchange.start();
+    exchange.startTimers();
+    exchange.start(this);
     exchange.flushUpstream();
   }
 
@@ -87,8 +88,9 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#over = true;
-    if (cause === 'message') exchange?.onDownstreamGone('DPE', details);
-    else if (cause === 'connection') exchange?.onDownstreamGone();
+    // A connection that broke no rule has ended, and nothing more is known.
+    if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
+    else if (cause === 'message' || cause === 'connection') exchange?.onDownstreamGone('DPE', details);
     else exchange?.onDownstreamGone('DC', details);
   }
 

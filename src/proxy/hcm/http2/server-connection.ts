@@ -63,8 +63,8 @@ export class Http2ServerConnection
     }
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('end', () => this.#codec.onEnd());
-    socket.on('error', () => this.destroy());
-    socket.on('close', () => this.destroy());
+    socket.on('error', () => this.destroy(true));
+    socket.on('close', () => this.destroy(true));
     this.#codec.start();
   }
 
@@ -164,7 +164,8 @@ export class Http2ServerConnection
     wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
   }
 
-  destroy(): void {
+  /** @param remote whether the client ended it */
+  destroy(remote = false): void {
     if (this.#closed) return;
     this.#closed = true;
     const { wheel, stats, clock } = this.runtime;
@@ -172,10 +173,10 @@ export class Http2ServerConnection
     for (const timer of [this.#lifeTimer, this.#drainTimer, this.#lingerTimer]) {
       if (timer !== undefined) wheel.disarm(timer);
     }
-    if (this.#codec.streamsActive > 0) stats.downstream_cx_destroy_active_rq.inc();
+    const busy = this.#codec.streamsActive > 0;
     this.#codec.destroy(errorCode.noError);
     this.#socket.destroy();
-    uncountConnection(this.facts, stats);
+    uncountConnection(this.facts, stats, remote, busy);
     stats.downstream_cx_http2_active.add(-1);
     stats.downstream_cx_length_ms.record(clock.nowMs() - this.#openedMs);
     this.#onClose(this);
