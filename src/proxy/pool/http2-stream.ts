@@ -116,7 +116,6 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     this.marks = block.marks;
     this.contentLength = block.contentLength;
     this.endStream = endStream;
-    if (isTunnel) this.headers.push('upgrade', this.#upgrade);
     handler.onResponseHead(this);
     if (endStream) this.#end();
     else this.#owner.touch(this);
