@@ -5,7 +5,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '#identity/peer-certificate.ts';
 import type { SecretMaterial } from '../contract.ts';
 import { curveName } from './curves.ts';
-import { failureText, isTlsFault, type TlsFailure, verifyFailureText } from './failure-text.ts';
+import { failureText, isTlsFault, refusalText, type TlsFailure, verifyFailureText } from './failure-text.ts';
 import type { PeerJudge } from './judge.ts';
 import type { KeyLog } from './key-log.ts';
 import type { TlsPeer } from './peer.ts';
@@ -118,7 +118,7 @@ export class ClientHandshake {
       const { peer, refusal } = judge.judge(socket, own, names);
       if (refusal !== undefined) counters?.[refusal.fault].inc();
       if (peer === undefined) {
-        this.#settle(verifyFailureText(refusal?.detail ?? ''), socket);
+        this.#settle(refusal === undefined ? '' : refusalText(refusal), socket);
         return;
       }
       this.#accepted = true;

@@ -12,7 +12,7 @@ import type { LineSink } from '../data-path-deps.ts';
 import type { TlsPeer } from './context.ts';
 import { agreedCurve } from './curves.ts';
 import type { DownstreamTlsSettings } from './downstream-settings.ts';
-import { failureText, isTlsFault, type TlsFailure, verifyFailureText } from './failure-text.ts';
+import { failureText, isTlsFault, refusalText, type TlsFailure, verifyFailureText } from './failure-text.ts';
 import { Handshake } from './handshake.ts';
 import type { HelloFacts } from './hello.ts';
 import type { VerifyFault } from './judge.ts';
@@ -177,7 +177,7 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
     const { peer, refusal } = verdict;
     if (refusal !== undefined) this.#stats.counters[refusal.fault].inc();
     if (peer === undefined) {
-      this.#drop(owner, socket, verifyFailureText(refusal?.detail ?? ''));
+      this.#drop(owner, socket, refusal === undefined ? '' : refusalText(refusal));
       return;
     }
     this.#stats.secured(socket, peer, curve);

@@ -2,6 +2,7 @@
  * Why a handshake failed, as Envoy's access log writes it (`%UPSTREAM_TRANSPORT_FAILURE_REASON%`):
  * BoringSSL's number and name of what OpenSSL found.
  */
+import type { Refusal } from './judge.ts';
 
 /** What Node's errors of TLS say of themselves. */
 export interface TlsFailure {
@@ -25,6 +26,7 @@ const reasons: Readonly<Record<string, number>> = {
   WRONG_VERSION_NUMBER: 247,
   NO_COMMON_SIGNATURE_ALGORITHMS: 253,
   NO_SHARED_GROUP: 266,
+  KEY_USAGE_BIT_INCORRECT: 302,
 };
 
 const alerts: Readonly<Record<string, { readonly name: string; readonly number: number }>> = {
@@ -77,6 +79,11 @@ export function failureText(failure: TlsFailure): string {
   if (known !== undefined) return framed(ALERTS + known.number, known.name);
   const reason = renamed[name] ?? name;
   return framed(reasons[reason] ?? 0, reason);
+}
+
+/** @param refusal such as `{ fault: 'fail_verify_san', detail: 'verify cert failed: SAN matcher, …' }` */
+export function refusalText({ fault, detail }: Refusal): string {
+  return fault === 'connection_error' ? framed(reasons[detail] ?? 0, detail) : verifyFailureText(detail);
 }
 
 /** @param detail such as `verify cert failed: SAN matcher, certificate SANs are []` */

@@ -19,6 +19,7 @@ import { chainRefusal, chainRefusalOf } from './verify-text.ts';
 
 /** Envoy's counter of a kind of failure. */
 export type VerifyFault =
+  | 'connection_error'
   | 'fail_verify_no_cert'
   | 'fail_verify_error'
   | 'fail_verify_san'
@@ -26,7 +27,7 @@ export type VerifyFault =
 
 export interface Refusal {
   readonly fault: VerifyFault;
-  /** Such as `verify cert failed: cert hash and spki`. */
+  /** Such as `verify cert failed: cert hash and spki`; for a `connection_error` BoringSSL's name of it. */
   readonly detail: string;
 }
 
@@ -38,6 +39,8 @@ export interface Verdict {
 }
 
 const SPIFFE = 'spiffe://';
+/** A key that makes signatures for TLS must be one for signatures (RFC 8446 §4.4.2.2). */
+const KEY_USAGE: Refusal = { fault: 'connection_error', detail: 'KEY_USAGE_BIT_INCORRECT' };
 const NO_CERTIFICATE: Refusal = { fault: 'fail_verify_no_cert', detail: 'peer did not return a certificate' };
 /** OpenSSL's words for a time that is not within a certificate's, and for an issuer it does not know. */
 const timeCodes: readonly string[] = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
@@ -136,6 +139,7 @@ export class PeerJudge {
     matchesName: SanMatch | undefined,
   ): Refusal | undefined {
     const { names, details } = certificate;
+    if (!maySign(certificate) && !isRsaKeyExchange(socket)) return KEY_USAGE;
     if (this.#hasRoots) {
       const detail = this.#chainFault(socket, certificate);
       if (detail !== '') return { fault: 'fail_verify_error', detail };
@@ -217,9 +221,8 @@ export class PeerJudge {
 
   /** OpenSSL names the last fault it finds: every other one may hide behind it, and is looked for here. */
   #isGoodByItself(socket: TLSSocket, certificate: PeerCertificate): boolean {
-    const { purposes, keyUsage, notBeforeMs, notAfterMs } = certificate.details;
+    const { purposes, notBeforeMs, notAfterMs } = certificate.details;
     if (purposes !== undefined && !purposes.includes(purposeOids[this.#side])) return false;
-    if (keyUsage !== undefined && (keyUsage & (1 << keyUsageBit.digitalSignature)) === 0) return false;
     return this.#isTimely(notBeforeMs, notAfterMs) && this.#pathOf(socket, certificate) !== undefined;
   }
 
@@ -238,6 +241,16 @@ export class PeerJudge {
 
 function spiffeRefusal(reason: PeerRefusal): string {
   return `verify cert failed: SPIFFE validator: ${reason.replaceAll('-', ' ')}`;
+}
+
+function maySign({ details: { keyUsage } }: PeerCertificate): boolean {
+  return keyUsage === undefined || (keyUsage & (1 << keyUsageBit.digitalSignature)) !== 0;
+}
+
+/** Ciphers of TLS 1.2 for which the server's key decrypts and signs nothing. */
+function isRsaKeyExchange(socket: TLSSocket): boolean {
+  const cipher = socket.getCipher()?.name ?? '';
+  return cipher.startsWith('AES');
 }
 
 function isSelfIssued(der: Uint8Array): boolean {

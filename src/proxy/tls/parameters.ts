@@ -29,7 +29,7 @@ const DEFAULT_CIPHERS = [
   'ECDHE-ECDSA-AES256-GCM-SHA384',
   'ECDHE-RSA-AES256-GCM-SHA384',
 ];
-const DEFAULT_CURVES = ['X25519', 'P-256'];
+const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'];
 const DEFAULT_SIGNATURES = [
   'ecdsa_secp256r1_sha256',
   'rsa_pss_rsae_sha256',
@@ -110,10 +110,19 @@ export function readTlsParameters(
     minVersion,
     maxVersion: asked,
     ciphers: `${TLS13_CIPHERS}:${readCiphers(suites, `${path}.cipher_suites`, findings)}`,
-    curves: groups.join(':'),
+    curves: side === 'client' ? withKeyShares(groups) : groups.join(':'),
     signatures: signatures.join(':'),
     chaChaForClientsThatPreferIt: suites.some((suite) => suite.includes('|') && suite.includes('CHACHA20')),
   };
+}
+
+/** How many curves a client sends a key for at once, as BoringSSL does: one of the new kind and one of the old. */
+const NEW_KIND = /MLKEM/;
+
+/** In OpenSSL's words: a star stands before those a key is sent for. */
+function withKeyShares(groups: readonly string[]): string {
+  const second = groups.findIndex((group) => NEW_KIND.test(group) !== NEW_KIND.test(groups[0] ?? ''));
+  return groups.map((group, i) => (i === 0 || i === second ? `*${group}` : group)).join(':');
 }
 
 /** `A:B`, and `[A|B]` for ciphers of one rank. */
