@@ -1,5 +1,6 @@
 /** What a balancing policy is: it is built for a set of endpoints, and picks one of them for a request. */
 import type { Random } from '#core/random.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 
@@ -21,6 +22,8 @@ export interface Picker<E extends Candidate> {
    * but not always another endpoint.
    */
   pick(hash?: Word64, attempt?: number): E | undefined;
+  /** Makes before the first pick what that would make, where it would hold up others for long. */
+  ready?(): Steps<void>;
 }
 
 export interface PolicyDefinition {

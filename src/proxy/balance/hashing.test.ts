@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seededRandom } from '#core/random.ts';
+import { atOnce } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { Candidate, Picker, PolicyDefinition } from './contract.ts';
 import { shareTable } from './hash-table.ts';
@@ -33,14 +34,14 @@ describe('points of a ring', () => {
       [5, 0xffffffff],
     ] as const;
     for (const [owner, [hi, lo]] of given.entries()) points.add({ hi, lo }, owner);
-    const { hi, lo, owner } = points.sorted();
+    const { hi, lo, owner } = atOnce(points.sorted());
     assert.deepEqual([...hi], [0, 5, 5, 5, 0xffffffff]);
     assert.deepEqual([...lo], [7, 1, 9, 0xffffffff, 0]);
     assert.deepEqual([...owner], [3, 2, 0, 4, 1]);
   });
 
   test('a hash beyond the last point belongs to the first', () => {
-    const ring = ringAlgorithm(defaultRingOptions).build(names(3), even(3));
+    const ring = atOnce(ringAlgorithm(defaultRingOptions).build(names(3), even(3)));
     assert.equal(ring.find({ hi: 0xffffffff, lo: 0xffffffff }, 0), ring.find({ hi: 0, lo: 0 }, 0));
   });
 });
@@ -129,12 +130,39 @@ describe('tables', () => {
     assert.deepEqual(reported, ['maglev_lb.min_entries_per_host', 'maglev_lb.max_entries_per_host']);
   });
 
+  for (const [why, policy, count, made] of [
+    ['of many endpoints is made before the first pick', ringHash(), 300, true],
+    ['of many endpoints is made before the first pick', maglev(), 300, true],
+    [
+      'that is large by its settings, too',
+      ringHash({ ...defaultRingOptions, minimumSize: 200_000 }),
+      3,
+      true,
+    ],
+    ['of few endpoints is not', ringHash(), 3, false],
+    ['without endpoints is never made', ringHash(), 0, false],
+  ] as const) {
+    test(`${policy.kind}: one ${why}`, () => {
+      const reported: string[] = [];
+      const picker = policy.build(
+        names(count).map((name) => candidate(name)),
+        even(count),
+        settings({ report: (name) => void reported.push(name) }),
+      );
+      assert.ok(picker.ready !== undefined);
+      let pauses = 0;
+      for (const making = picker.ready(); making.next().done !== true; ) pauses++;
+      assert.equal(reported.length > 0, made);
+      assert.equal(pauses > 0, made);
+    });
+  }
+
   test('are shared by clusters with the same endpoints and weights', () => {
-    const table = shareTable(maglevAlgorithm(101), names(3), even(3));
-    assert.equal(shareTable(maglevAlgorithm(101), names(3), even(3)), table);
-    assert.notEqual(shareTable(maglevAlgorithm(103), names(3), even(3)), table);
-    assert.notEqual(shareTable(maglevAlgorithm(101), names(3), [0.5, 0.25, 0.25]), table);
-    assert.notEqual(shareTable(maglevAlgorithm(101), names(4).slice(1), even(3)), table);
+    const table = atOnce(shareTable(maglevAlgorithm(101), names(3), even(3)));
+    assert.equal(atOnce(shareTable(maglevAlgorithm(101), names(3), even(3))), table);
+    assert.notEqual(atOnce(shareTable(maglevAlgorithm(103), names(3), even(3))), table);
+    assert.notEqual(atOnce(shareTable(maglevAlgorithm(101), names(3), [0.5, 0.25, 0.25])), table);
+    assert.notEqual(atOnce(shareTable(maglevAlgorithm(101), names(4).slice(1), even(3))), table);
   });
 });
 

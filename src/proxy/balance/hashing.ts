@@ -1,4 +1,5 @@
 /** The policies that send equal hashes to equal endpoints: a table, and perhaps a bound on the load. */
+import { atOnce, type Steps } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 import { byteString } from '../findings.ts';
 import { BoundedLoad } from './bounded-load.ts';
@@ -40,7 +41,12 @@ function hashingPolicy(kind: string, algorithm: TableAlgorithm, options: Hashing
   };
 }
 
-/** Makes its table at the first pick: a cluster without traffic has none. */
+/** From here on a table is not made at the first pick: it takes more than a few milliseconds. */
+const MANY_ENDPOINTS = 256;
+const MANY_ENTRIES = 131_072;
+const ENDPOINTS_A_STEP = 128;
+
+/** Makes its table at the first pick, unless it is a large one: a cluster without traffic has none. */
 class HashingPicker<E extends Candidate> implements Picker<E> {
   readonly #endpoints: readonly E[];
   readonly #weights: readonly number[];
@@ -72,16 +78,27 @@ class HashingPicker<E extends Candidate> implements Picker<E> {
 
   pick(given?: Word64, attempt = 0): E | undefined {
     if (this.#endpoints.length === 0) return undefined;
-    const table = this.#table ?? this.#build();
+    const table = this.#table ?? atOnce(this.#build());
     const hash = given ?? this.#drawn();
     const at = table.find(hash, attempt);
     return this.#bound === undefined ? this.#endpoints[at] : this.#bound.settle(at, hash);
   }
 
-  #build(): HashTable {
+  *ready(): Steps<void> {
+    const many =
+      this.#endpoints.length >= MANY_ENDPOINTS ||
+      (this.#endpoints.length > 0 && this.#algorithm.entries(this.#weights) > MANY_ENTRIES);
+    if (many) yield* this.#build();
+  }
+
+  *#build(): Steps<HashTable> {
     const { useHostname } = this.#options;
-    const keys = this.#endpoints.map((endpoint) => hashKeyOf(endpoint, useHostname));
-    const table = shareTable(this.#algorithm, keys, this.#weights);
+    const keys: string[] = [];
+    for (const endpoint of this.#endpoints) {
+      keys.push(hashKeyOf(endpoint, useHostname));
+      if (keys.length % ENDPOINTS_A_STEP === 0) yield;
+    }
+    const table = yield* shareTable(this.#algorithm, keys, this.#weights);
     this.#table = table;
     for (const [name, value] of Object.entries(table.figures)) {
       this.#settings.report(`${this.#algorithm.statPrefix}.${name}`, value);

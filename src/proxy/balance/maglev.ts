@@ -5,6 +5,8 @@
  * Source: D. Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016;
  * order and turns as in Envoy.
  */
+import { sortSteps } from '#core/gradual-sort.ts';
+import type { Steps } from '#core/time-slice.ts';
 import { remainder, type Word64 } from '#core/word64.ts';
 import { hashByteString } from '#core/xxhash64.ts';
 import type { HashTable, TableAlgorithm } from './hash-table.ts';
@@ -19,7 +21,8 @@ export function maglevAlgorithm(tableSize: number): TableAlgorithm {
   return {
     statPrefix: 'maglev_lb',
     identity: `maglev ${tableSize}`,
-    build: (keys, weights) => new MaglevTable(keys, weights, tableSize),
+    entries: () => tableSize,
+    build: (keys, weights) => buildMaglev(keys, weights, tableSize),
   };
 }
 
@@ -32,22 +35,33 @@ interface Contender {
   target: number;
 }
 
+/** Slots that are filled between two pauses. */
+const SLOTS_A_STEP = 2048;
+const ENDPOINTS_A_STEP = 128;
+
+type Owners = Uint16Array | Uint32Array;
+
+function* buildMaglev(keys: readonly string[], weights: readonly number[], size: number): Steps<HashTable> {
+  // 0 is free, else one more than the number of the endpoint.
+  const owners = keys.length < 0xffff ? new Uint16Array(size) : new Uint32Array(size);
+  const contenders = yield* contendersOf(keys, weights, size);
+  yield* fill(owners, contenders);
+  let [min, max] = [size, 0];
+  for (const { taken } of contenders) {
+    min = Math.min(min, taken);
+    max = Math.max(max, taken);
+  }
+  return new MaglevTable(owners, { min_entries_per_host: min, max_entries_per_host: max });
+}
+
 class MaglevTable implements HashTable {
   readonly figures: Readonly<Record<string, number>>;
-  readonly #owners: Uint16Array | Uint32Array;
+  readonly #owners: Owners;
   readonly #retried: Word64 = { hi: 0, lo: 0 };
 
-  constructor(keys: readonly string[], weights: readonly number[], size: number) {
-    const owners = keys.length < 0xffff ? new Uint16Array(size) : new Uint32Array(size);
-    const contenders = contendersOf(keys, weights, size);
-    fill(owners, contenders);
+  constructor(owners: Owners, figures: Readonly<Record<string, number>>) {
     this.#owners = owners;
-    let [min, max] = [size, 0];
-    for (const { taken } of contenders) {
-      min = Math.min(min, taken);
-      max = Math.max(max, taken);
-    }
-    this.figures = { min_entries_per_host: min, max_entries_per_host: max };
+    this.figures = figures;
   }
 
   find(hash: Word64, attempt: number): number {
@@ -63,41 +77,56 @@ class MaglevTable implements HashTable {
 }
 
 /** In the order of their keys, so that the order of the configuration does not count. */
-function contendersOf(keys: readonly string[], weights: readonly number[], size: number): Contender[] {
+function* contendersOf(
+  keys: readonly string[],
+  weights: readonly number[],
+  size: number,
+): Steps<Contender[]> {
   const hash: Word64 = { hi: 0, lo: 0 };
-  const order = keys
-    .map((_, i) => i)
-    .sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : 0));
-  return order.map((owner) => {
+  const order = yield* sortSteps([...keys.keys()], (a, b) =>
+    keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : 0,
+  );
+  const contenders: Contender[] = [];
+  for (const owner of order) {
     hashByteString(keys[owner]!, 0, hash);
     const slot = remainder(hash, size);
     hashByteString(keys[owner]!, 1, hash);
     const skip = remainder(hash, size - 1) + 1;
-    return { owner, weight: weights[owner]!, skip, slot, taken: 0, target: 0 };
-  });
+    contenders.push({ owner, weight: weights[owner]!, skip, slot, taken: 0, target: 0 });
+    if (contenders.length % ENDPOINTS_A_STEP === 0) yield;
+  }
+  return contenders;
 }
 
-/** @param owners 0 is free, else one more than the number of the endpoint. */
-function fill(owners: Uint16Array | Uint32Array, contenders: readonly Contender[]): void {
-  const size = owners.length;
+function* fill(owners: Owners, contenders: readonly Contender[]): Steps<void> {
   const heaviest = contenders.reduce((most, { weight }) => Math.max(most, weight), 0);
-  let left = size;
+  let left = owners.length;
+  let pauseAt = left - SLOTS_A_STEP;
   for (let round = 1; left > 0; round++) {
     for (const contender of contenders) {
       if (left === 0) break;
       // The heaviest has a turn in every round, one of a third of its weight in every third.
       if (round * contender.weight < contender.target) continue;
       contender.target += heaviest;
-      let { slot } = contender;
-      while (owners[slot] !== 0) {
-        slot += contender.skip;
-        if (slot >= size) slot -= size;
-      }
-      owners[slot] = contender.owner + 1;
-      contender.taken++;
+      takeSlot(owners, contender);
       left--;
-      slot += contender.skip;
-      contender.slot = slot >= size ? slot - size : slot;
+      if (left > pauseAt) continue;
+      pauseAt -= SLOTS_A_STEP;
+      yield;
     }
   }
+}
+
+/** The next free one of those it prefers. */
+function takeSlot(owners: Owners, contender: Contender): void {
+  const size = owners.length;
+  let { slot } = contender;
+  while (owners[slot] !== 0) {
+    slot += contender.skip;
+    if (slot >= size) slot -= size;
+  }
+  owners[slot] = contender.owner + 1;
+  contender.taken++;
+  slot += contender.skip;
+  contender.slot = slot >= size ? slot - size : slot;
 }

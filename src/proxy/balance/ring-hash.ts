@@ -5,10 +5,11 @@
  * Source: Envoy, "Ring hash"; D. Karger et al., "Consistent Hashing and Random Trees", STOC 1997.
  */
 import { murmur2 } from '#core/murmur2.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 import { hashByteString } from '#core/xxhash64.ts';
 import type { HashTable, TableAlgorithm } from './hash-table.ts';
-import { RingPoints } from './ring-points.ts';
+import { RingPoints, type SortedPoints } from './ring-points.ts';
 
 export interface RingOptions {
   readonly minimumSize: number;
@@ -28,8 +29,47 @@ export function ringAlgorithm(options: RingOptions): TableAlgorithm {
   return {
     statPrefix: 'ring_hash_lb',
     identity: `ring ${minimumSize} ${maximumSize} ${hashFunction}`,
-    build: (keys, weights) => new Ring(keys, weights, options),
+    entries: (weights) => Math.ceil(scaleOf(weights, options)),
+    build: (keys, weights) => buildRing(keys, weights, options),
   };
+}
+
+/** The lightest endpoint gets a whole number of points, unless that makes the ring too large. */
+function scaleOf(weights: readonly number[], { minimumSize, maximumSize }: RingOptions): number {
+  const least = weights.reduce((a, b) => Math.min(a, b));
+  return Math.min(Math.ceil(least * minimumSize) / least, maximumSize);
+}
+
+/** Points that are made between two pauses. */
+const POINTS_A_STEP = 128;
+
+function* buildRing(
+  keys: readonly string[],
+  weights: readonly number[],
+  options: RingOptions,
+): Steps<HashTable> {
+  const scale = scaleOf(weights, options);
+  const size = Math.ceil(scale);
+  const points = new RingPoints(size + 1);
+  const hash: Word64 = { hi: 0, lo: 0 };
+  let wanted = 0;
+  let [min, max] = [size, 0];
+  for (const [owner, key] of keys.entries()) {
+    // A running sum, so that fractions of points even out over the endpoints.
+    wanted += scale * weights[owner]!;
+    let nth = 0;
+    for (; points.count < wanted; nth++) {
+      const name = `${key}_${nth}`;
+      if (options.hashFunction === 'murmur-hash-2') murmur2(name, hash);
+      else hashByteString(name, 0, hash);
+      points.add(hash, owner);
+      if (points.count % POINTS_A_STEP === 0) yield;
+    }
+    min = Math.min(min, nth);
+    max = Math.max(max, nth);
+  }
+  const sorted = yield* points.sorted();
+  return new Ring(sorted, { size, min_hashes_per_host: min, max_hashes_per_host: max });
 }
 
 class Ring implements HashTable {
@@ -39,30 +79,11 @@ class Ring implements HashTable {
   readonly #lo: Uint32Array;
   readonly #owner: Uint32Array;
 
-  constructor(keys: readonly string[], weights: readonly number[], options: RingOptions) {
-    const least = weights.reduce((a, b) => Math.min(a, b));
-    // The lightest endpoint gets a whole number of points, unless that makes the ring too large.
-    const scale = Math.min(Math.ceil(least * options.minimumSize) / least, options.maximumSize);
-    const size = Math.ceil(scale);
-    const points = new RingPoints(size + 1);
-    const hash: Word64 = { hi: 0, lo: 0 };
-    let wanted = 0;
-    let [min, max] = [size, 0];
-    for (const [owner, key] of keys.entries()) {
-      // A running sum, so that fractions of points even out over the endpoints.
-      wanted += scale * weights[owner]!;
-      let nth = 0;
-      for (; points.count < wanted; nth++) {
-        const name = `${key}_${nth}`;
-        if (options.hashFunction === 'murmur-hash-2') murmur2(name, hash);
-        else hashByteString(name, 0, hash);
-        points.add(hash, owner);
-      }
-      min = Math.min(min, nth);
-      max = Math.max(max, nth);
-    }
-    ({ hi: this.#hi, lo: this.#lo, owner: this.#owner } = points.sorted());
-    this.figures = { size, min_hashes_per_host: min, max_hashes_per_host: max };
+  constructor({ hi, lo, owner }: SortedPoints, figures: Readonly<Record<string, number>>) {
+    this.#hi = hi;
+    this.#lo = lo;
+    this.#owner = owner;
+    this.figures = figures;
   }
 
   find(hash: Word64, attempt: number): number {

@@ -1,4 +1,5 @@
 /** The points of a hash ring while it is made: 64-bit words with owners, put in order in linear time. */
+import type { Steps } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 
 export interface SortedPoints {
@@ -10,6 +11,8 @@ export interface SortedPoints {
 /** Bits of the high half that one pass sorts by. */
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
+/** Points that are moved between two pauses. */
+const POINTS_A_STEP = 8192;
 
 export class RingPoints {
   count = 0;
@@ -30,34 +33,42 @@ export class RingPoints {
     this.#owner[this.count++] = owner;
   }
 
-  sorted(): SortedPoints {
-    const order = this.#orderByHigh();
-    this.#settleTies(order);
+  *sorted(): Steps<SortedPoints> {
+    const order = yield* this.#orderByHigh();
+    yield* this.#settleTies(order);
     return {
-      hi: order.map((at) => this.#hi[at]!),
-      lo: order.map((at) => this.#lo[at]!),
-      owner: order.map((at) => this.#owner[at]!),
+      hi: yield* picked(this.#hi, order),
+      lo: yield* picked(this.#lo, order),
+      owner: yield* picked(this.#owner, order),
     };
   }
 
   /** Radix sort, lowest digit first. */
-  #orderByHigh(): Uint32Array {
+  *#orderByHigh(): Steps<Uint32Array> {
     const { count } = this;
-    let from: Uint32Array = Uint32Array.from({ length: count }, (_, i) => i);
+    const hi = this.#hi;
+    let from = new Uint32Array(count);
+    for (let i = 0; i < count; i++) from[i] = i;
     let to = new Uint32Array(count);
     for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
       const starts = new Uint32Array(DIGITS + 1);
-      const digitOf = (at: number): number => (this.#hi[at]! >>> shift) & (DIGITS - 1);
-      for (const at of from) starts[digitOf(at) + 1]!++;
+      for (let i = 0; i < count; i++) {
+        starts[digitOf(hi[from[i]!]!, shift) + 1]!++;
+        if (i % POINTS_A_STEP === 0) yield;
+      }
       for (let digit = 1; digit < DIGITS; digit++) starts[digit]! += starts[digit - 1]!;
-      for (const at of from) to[starts[digitOf(at)]!++] = at;
-      [from, to] = [to, from as Uint32Array<ArrayBuffer>];
+      for (let i = 0; i < count; i++) {
+        const at = from[i]!;
+        to[starts[digitOf(hi[at]!, shift)]!++] = at;
+        if (i % POINTS_A_STEP === 0) yield;
+      }
+      [from, to] = [to, from];
     }
     return from;
   }
 
   /** Equal high halves are rare, and few in a row. */
-  #settleTies(order: Uint32Array): void {
+  *#settleTies(order: Uint32Array): Steps<void> {
     const hi = this.#hi;
     const lo = this.#lo;
     for (let i = 1; i < order.length; i++) {
@@ -69,6 +80,20 @@ export class RingPoints {
         order[to] = before;
       }
       order[to] = moving;
+      if (i % POINTS_A_STEP === 0) yield;
     }
   }
+}
+
+function digitOf(hi: number, shift: number): number {
+  return (hi >>> shift) & (DIGITS - 1);
+}
+
+function* picked(values: Uint32Array, order: Uint32Array): Steps<Uint32Array> {
+  const inOrder = new Uint32Array(order.length);
+  for (let i = 0; i < order.length; i++) {
+    inOrder[i] = values[order[i]!]!;
+    if (i % POINTS_A_STEP === 0) yield;
+  }
+  return inOrder;
 }

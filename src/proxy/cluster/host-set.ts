@@ -60,6 +60,7 @@ export class HostSet {
       const picker = this.#build(all, inPanic[i]! ? all : healthy);
       levels.push({ picker, inPanic: inPanic[i]! });
       yield;
+      if (picker.ready !== undefined) yield* picker.ready();
     }
     if (replacement !== this.#replacements) return false;
     this.endpoints = endpoints;
