@@ -51,6 +51,8 @@ export class ClientHandshake {
   readonly #stats: TlsStats | undefined;
   readonly #keyLog: KeyLog | undefined;
   #sessionKey = '';
+  /** The one it tries to resume. */
+  #session: Buffer | undefined;
   #settled = false;
   /** Whether the peer was let in: sessions of others are not kept. */
   #accepted = false;
@@ -74,7 +76,7 @@ export class ClientHandshake {
     const { context, sessions } = this.#state;
     const serverName = this.#serverName(target, override);
     this.#sessionKey = `${target?.address ?? ''}|${serverName}`;
-    const session = target === undefined ? undefined : sessions.take(this.#sessionKey);
+    const session = target === undefined ? undefined : sessions.newest(this.#sessionKey);
     const socket = connect({
       socket: raw,
       secureContext: context,
@@ -85,6 +87,7 @@ export class ClientHandshake {
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
     });
+    this.#session = session;
     const names = this.#namesFor(serverName, override);
     socket.once('secureConnect', () => this.#onSecure(socket, names));
     socket.once('error', (error) => this.#onError(error, socket));
@@ -114,6 +117,8 @@ export class ClientHandshake {
   #onSecure(socket: TLSSocket, names: SanMatch | undefined): void {
     const { judge, own } = this.#state;
     const counters = this.#stats?.counters;
+    if (this.#session !== undefined && !socket.isSessionReused())
+      this.#state.sessions.drop(this.#sessionKey, this.#session);
     try {
       const { peer, refusal } = judge.judge(socket, own, names);
       if (refusal !== undefined) counters?.[refusal.fault].inc();

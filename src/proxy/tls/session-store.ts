@@ -28,15 +28,19 @@ export class SessionStore {
     list.push(session);
   }
 
-  /** The newest one; it is given out once: tickets of TLS 1.3 tell who uses them twice (RFC 8446 §C.4). */
-  take(server: string): Buffer | undefined {
-    const list = this.#sessions.get(server);
-    const session = list?.pop();
-    if (list?.length === 0) this.#sessions.delete(server);
-    return session;
+  /**
+   * The newest one. It stays until a newer one comes: servers of this runtime give no new ticket for one
+   * that was used, so that to use each once (RFC 8446 §C.4, against being recognized) would be to resume
+   * every other time. Who watches two proxies knows them by their addresses anyway.
+   */
+  newest(server: string): Buffer | undefined {
+    return this.#sessions.get(server)?.at(-1);
   }
 
-  clear(): void {
-    this.#sessions.clear();
+  /** The server did not take it. */
+  drop(server: string, session: Buffer): void {
+    const list = this.#sessions.get(server)?.filter((kept) => kept !== session) ?? [];
+    if (list.length === 0) this.#sessions.delete(server);
+    else this.#sessions.set(server, list);
   }
 }

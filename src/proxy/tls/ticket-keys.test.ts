@@ -48,15 +48,24 @@ test('keys that were configured stay, and older ones are found by the name in a 
   assert.equal(alone.hasOlder, false);
 });
 
-test('a client keeps a few sessions for each server, and gives each out once', () => {
+test('a client keeps a few sessions for each server, and the newest is the one to use', () => {
   const store = new SessionStore(2);
-  for (const name of ['a', 'b', 'c']) store.keep('one', Buffer.from(name));
-  store.keep('two', Buffer.from('d'));
-  assert.equal(String(store.take('one')), 'c');
-  assert.equal(String(store.take('one')), 'b');
-  assert.equal(store.take('one'), undefined);
-  assert.equal(String(store.take('two')), 'd');
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((text) => Buffer.from(text)) as [
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
+  for (const session of [a, b, c]) store.keep('one', session);
+  store.keep('two', d);
+  assert.equal(store.newest('one'), c);
+  assert.equal(store.newest('one'), c);
+  store.drop('one', c);
+  assert.equal(store.newest('one'), b);
+  store.drop('one', b);
+  assert.equal(store.newest('one'), undefined, 'the first was one too many');
+  assert.equal(store.newest('two'), d);
   const none = new SessionStore(0);
-  none.keep('one', Buffer.from('a'));
-  assert.equal(none.take('one'), undefined);
+  none.keep('one', a);
+  assert.equal(none.newest('one'), undefined);
 });
