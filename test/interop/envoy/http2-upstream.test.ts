@@ -1,43 +1,15 @@
 /** HTTP/2 towards upstreams: what they get, and what becomes of what they send, right and wrong. */
-import { type Http2Exchange, onHttp2 } from './backend/exchange.ts';
+import { onHttp2 } from './backend/exchange.ts';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { http2 as http2Backend } from './backend/http2.ts';
+import { broken } from './cases/broken-http2-upstream.ts';
+import { answered, cutOff, ok, row } from './cases/upstream-row.ts';
 import { bootstrap, http2Cluster, httpListener, protocolOptions, route } from './harness/bootstrap.ts';
-import type { Case, Expectation, Group } from './harness/case.ts';
+import type { Case, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
-import type { Topic } from './harness/topics.ts';
-import {
-  dataFrame,
-  flag,
-  frame,
-  frameType,
-  goAway,
-  ping,
-  rstStream,
-  windowUpdate,
-} from './wire/h2-frames.ts';
-import { get, http1, request, type Step } from './wire/http1.ts';
+import { dataFrame, goAway, rstStream } from './wire/h2-frames.ts';
+import { get, request } from './wire/http1.ts';
 import { h2Get, h2Post, http2, sendBody } from './wire/http2.ts';
-
-const row = (
-  name: string,
-  steps: readonly Step[],
-  expect: Expectation,
-  more: Partial<Case> = {},
-  methods: readonly string[] = ['GET'],
-): Case => ({
-  ...{ name: `to h2: ${name}`, covers: 'conversion' as Topic, expect },
-  play: http1(steps, { methods }),
-  ...more,
-});
-
-/** One GET of HTTP/1, answered so. */
-const answered = (
-  name: string,
-  answer: (exchange: Http2Exchange) => void | Promise<void>,
-  expect: Expectation,
-  path = '/answered',
-): Case => row(name, [get(path)], expect, { covers: 'http2', answers: { a: onHttp2(answer) } });
 
 const conversions: readonly Case[] = [
   row('GET', [get('/echo/x?y')], {
@@ -120,14 +92,6 @@ const conversions: readonly Case[] = [
   ),
 ];
 
-const ok = (exchange: Http2Exchange, body = 'ok'): void => {
-  exchange.peer.headers(exchange.stream, [
-    [':status', '200'],
-    ['content-length', String(body.length)],
-  ]);
-  exchange.peer.data(exchange.stream, body, true);
-};
-
 const interim: readonly Case[] = [
   answered(
     '103 before the response',
@@ -170,18 +134,6 @@ const interim: readonly Case[] = [
     { status: 200, client: /x-only: 1/ },
   ),
 ];
-
-const protocolError: Expectation = {
-  status: 502,
-  connection: 'open',
-  log: / 502 UPE upstream_reset_before_response_started\{protocol_error\} /,
-};
-const cutOff: Expectation = {
-  status: 200,
-  connection: 'closed',
-  client: /body by incomplete/,
-  log: / 200 UPE upstream_reset_after_response_started\{protocol_error\} /,
-};
 
 const remoteReset = [503, 'remote_reset'] as const;
 /** Codes of RST_STREAM, and what comes of them. */
@@ -277,200 +229,6 @@ const resets: readonly Case[] = [
         }),
       },
     },
-  ),
-];
-
-const broken: readonly Case[] = [
-  answered('no :status', (x) => x.peer.headers(x.stream, [['x-a', '1']], true), protocolError),
-  answered(
-    'two :status',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          [':status', '404'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'a status that is no number',
-    (x) => x.peer.headers(x.stream, [[':status', 'abc']], true),
-    protocolError,
-  ),
-  answered(
-    'a name in capitals in the response',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          ['X-A', '1'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'connection in the response',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          ['connection', 'close'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'transfer-encoding in the response',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          ['transfer-encoding', 'chunked'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'a line end in a value of the response',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          ['x-a', '1\r\nset-cookie: a'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'a request pseudo-header in the response',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [
-          [':status', '200'],
-          [':path', '/'],
-        ],
-        true,
-      ),
-    protocolError,
-  ),
-  answered(
-    'content-length longer than the response',
-    (x) => {
-      x.peer.headers(x.stream, [
-        [':status', '200'],
-        ['content-length', '10'],
-      ]);
-      x.peer.data(x.stream, 'abc', true);
-    },
-    cutOff,
-  ),
-  answered(
-    'content-length shorter than the response',
-    (x) => {
-      x.peer.headers(x.stream, [
-        [':status', '200'],
-        ['content-length', '1'],
-      ]);
-      x.peer.data(x.stream, 'abc', true);
-    },
-    cutOff,
-  ),
-  answered(
-    'a pseudo-header in trailers of the response',
-    (x) => {
-      x.peer.headers(x.stream, [[':status', '200']]);
-      x.peer.data(x.stream, 'abc');
-      x.peer.headers(x.stream, [[':status', '200']], true);
-    },
-    cutOff,
-  ),
-  answered('DATA before the head', (x) => x.peer.data(x.stream, 'abc', true), protocolError),
-  answered(
-    'DATA after the end',
-    (x) => {
-      ok(x);
-      x.peer.data(x.stream, 'more');
-    },
-    { status: 200 },
-  ),
-  answered(
-    'a block that is no HPACK from an upstream',
-    (x) =>
-      x.peer.send(
-        frame(
-          frameType.headers,
-          flag.endHeaders,
-          x.stream,
-          Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-        ),
-      ),
-    protocolError,
-  ),
-  answered(
-    'PUSH_PROMISE',
-    (x) => {
-      x.peer.send(frame(frameType.pushPromise, flag.endHeaders, x.stream, Buffer.from([0, 0, 0, 2, 0x82])));
-      ok(x);
-    },
-    protocolError,
-  ),
-  answered(
-    'a frame on an even stream',
-    (x) => {
-      x.peer.send(dataFrame(2, 'x'));
-      ok(x);
-    },
-    protocolError,
-  ),
-  answered(
-    'a frame larger than 16 KiB from an upstream',
-    (x) => {
-      x.peer.headers(x.stream, [[':status', '200']]);
-      x.peer.send(dataFrame(x.stream, 'x'.repeat(20_000), true));
-    },
-    cutOff,
-  ),
-  answered(
-    'HTTP/1 from an upstream',
-    (x) => {
-      x.peer.socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
-    },
-    protocolError,
-  ),
-  answered(
-    'a flood of PING from an upstream',
-    (x) => x.peer.send(Buffer.concat(Array.from({ length: 3000 }, () => ping()))),
-    protocolError,
-  ),
-  answered(
-    '120 headers from an upstream',
-    (x) =>
-      x.peer.headers(
-        x.stream,
-        [[':status', '200'], ...Array.from({ length: 120 }, (_, at) => [`x-h${at}`, 'v'] as const)],
-        true,
-      ),
-    { status: 503, log: / 503 UR /, upstream: /reset INTERNAL_ERROR/ },
-  ),
-  answered(
-    'a response for a stream that is over',
-    (x) => {
-      ok(x);
-      x.peer.send(windowUpdate(x.stream, 5));
-    },
-    { status: 200 },
   ),
 ];
 
