@@ -60,7 +60,13 @@ serveMain({
     counts = memory;
   },
   reopenLogs: () => logFiles.reopen(),
-  flush: () => logFiles.flush(),
+  flush: async () => {
+    logFiles.flush();
+    // They are written by the main thread.
+    for (const stream of [process.stdout, process.stderr]) {
+      await new Promise<void>((written) => stream.write('', () => written()));
+    }
+  },
 });
 
 /** In batches: a cluster has dozens of metrics, made at once. */

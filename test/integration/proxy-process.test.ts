@@ -161,6 +161,36 @@ describe('heddle proxy', () => {
     assert.equal(await (await fetch(url)).text(), 'hello');
   });
 
+  test('on two threads it answers, logs, and ends with every line out', async (t) => {
+    const port = await application(t);
+    const text = JSON.parse(bootstrap(port));
+    const [{ filter_chains: chains }] = text.static_resources.listeners;
+    chains[0].filters[0].typed_config.access_log = [
+      {
+        name: 'stdout',
+        typed_config: {
+          '@type': `${TYPES}.extensions.access_loggers.stream.v3.StdoutAccessLog`,
+          log_format: { text_format_source: { inline_string: 'line %RESPONSE_CODE% %REQ(:PATH)%\n' } },
+        },
+      },
+    ];
+    const proxy = startProxyChild(t, JSON.stringify(text), ['--concurrency', '2']);
+    const url = `http://127.0.0.1:${await proxy.port('web')}`;
+    const asked = Array.from({ length: 20 }, (_, i) =>
+      fetch(`${url}/${i}`, { headers: { connection: 'close' } }).then((response) => response.text()),
+    );
+    assert.deepEqual(new Set(await Promise.all(asked)), new Set(['hello']));
+    const stats = await (await proxy.admin('/stats')).text();
+    assert.match(stats, /^server\.concurrency: 2$/m);
+    assert.match(stats, /^http\.web\.downstream_rq_2xx: 20$/m);
+    assert.match(await (await proxy.admin('/clusters')).text(), /::rq_total::20$/m);
+    assert.equal((await proxy.admin('/reset_counters', 'POST')).status, 200);
+    assert.match(await (await proxy.admin('/stats')).text(), /^http\.web\.downstream_rq_2xx: 0$/m);
+    proxy.child.kill('SIGTERM');
+    assert.equal(await proxy.ended, 0);
+    assert.equal(proxy.output().match(/^line 200 \/\d+$/gm)?.length, 20);
+  });
+
   test('a port that is taken ends it with what is wrong', async (t) => {
     const holder = createTcpServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');

@@ -197,6 +197,7 @@ describe('two threads', () => {
     for (let round = 1; round <= 4; round++) {
       const answers = askOnMany(t, port, 24);
       await eventually(() => assert.equal(path.stat('cluster.app.upstream_rq_pending_overflow'), 19 * round));
+      await eventually(() => assert.equal(held.length, 5));
       for (const answer of held.splice(0)) answer();
       const refused = (await answers).filter((body) => body !== 'ok');
       assert.equal(refused.length, 19);

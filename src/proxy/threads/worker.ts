@@ -21,8 +21,8 @@ export interface WorkerDeps {
   /** Keeps the counts that belong to the resource installed next. */
   holdCounts(counts: SharedArrayBuffer): void;
   reopenLogs(): void;
-  /** What is written is out, before the thread ends. */
-  flush(): void;
+  /** Resolves when what was written is out: the thread ends then. */
+  flush(): Promise<void>;
 }
 
 export function serveMain(deps: WorkerDeps): void {
@@ -80,7 +80,7 @@ class ServingWorker {
         return undefined;
       case 'close':
         await dataPath.close();
-        this.#deps.flush();
+        await this.#deps.flush();
         return undefined;
       case 'listeners':
         return dataPath.listeners();
