@@ -91,6 +91,7 @@ export class Chain {
         },
         onRefused: (connection, reason) => {
           connection.transportFailure = reason;
+          this.#terminal.countRefused();
           this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
         },
       },

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
 import { Timer as WheelTimer } from '#core/timer-wheel.ts';
 import type { Endpoint, Target } from '../cluster/endpoint.ts';
+import type { TransportOverride } from '../tls/client-handshake.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { SocketReader } from './socket-reader.ts';
@@ -30,24 +31,35 @@ export interface ConnectHandler {
   onConnectFailed(failure: ConnectFailure, reason: string): void;
 }
 
+/** What a pool offers by ALPN where the transport socket names no protocol. */
+export const offersHttp1: TransportOverride = { protocols: ['http/1.1'] };
+export const offersHttp2: TransportOverride = { protocols: ['h2'] };
+export const offersBoth: TransportOverride = { protocols: ['h2', 'http/1.1'] };
+
 /** One attempt to connect; ends in exactly one call of its handler, unless given up. */
 export class Connecting {
   readonly #handler: ConnectHandler;
   readonly #deps: ConnectDeps;
   readonly #timer: Timer;
+  readonly #override: TransportOverride | undefined;
   #socket: Duplex | undefined;
   #settled = false;
 
-  /** @param reader takes what a plain connection reads; a secure one emits `data` */
+  /**
+   * @param reader takes what a plain connection reads; a secure one emits `data`
+   * @param override what this connection wants of its transport
+   */
   constructor(
     endpoint: Endpoint,
     timeoutMs: number,
     handler: ConnectHandler,
     deps: ConnectDeps,
     reader?: SocketReader,
+    override?: TransportOverride,
   ) {
     this.#handler = handler;
     this.#deps = deps;
+    this.#override = override;
     this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
     deps.wheel.arm(this.#timer, timeoutMs);
     const raw = openRaw(endpoint.target, deps.internal, endpoint.transport.secure ? undefined : reader);
@@ -83,6 +95,7 @@ export class Connecting {
         else this.#succeed(socket, outcome);
       },
       endpoint,
+      this.#override,
     );
   }
 

@@ -8,7 +8,7 @@ import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
-import { type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
+import { type ConnectFailure, type ConnectHandler, Connecting, offersBoth, offersHttp1 } from './connect.ts';
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http1Connection } from './http1-connection.ts';
@@ -226,7 +226,8 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     };
     const reader = this.endpoint.transport.secure ? undefined : new SocketReader();
     const { connectTimeoutMs } = this.#settings;
-    const connecting = new Connecting(this.endpoint, connectTimeoutMs, handler, this.#deps, reader);
+    const offer = this.judge === undefined ? offersHttp1 : offersBoth;
+    const connecting = new Connecting(this.endpoint, connectTimeoutMs, handler, this.#deps, reader, offer);
     this.#connecting.add(connecting);
   }
 

@@ -8,7 +8,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { Http2Stats } from '../http2/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
-import { type ConnectFailure, type ConnectHandler, Connecting } from './connect.ts';
+import { type ConnectFailure, type ConnectHandler, Connecting, offersBoth, offersHttp2 } from './connect.ts';
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http2Connection } from './http2-connection.ts';
@@ -171,7 +171,9 @@ export class Http2Pool implements ConnectionPool {
       onConnected: (socket, peer) => this.#onConnected(socket, peer, startMs),
       onConnectFailed: (failure, reason) => this.#onConnectFailed(failure, reason),
     };
-    this.#connecting = new Connecting(endpoint, this.settings.connectTimeoutMs, handler, this.deps);
+    const offer = this.judge === undefined ? offersHttp2 : offersBoth;
+    const { connectTimeoutMs } = this.settings;
+    this.#connecting = new Connecting(endpoint, connectTimeoutMs, handler, this.deps, undefined, offer);
   }
 
   #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {

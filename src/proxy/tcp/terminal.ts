@@ -38,6 +38,8 @@ export interface ServedConnection {
 export interface TcpTerminal {
   /** @param socket plain, or with TLS around it. */
   serve(socket: Duplex, facts: DownstreamFacts): ServedConnection;
+  /** Counts a connection whose handshake failed: to Envoy it was there from the start. */
+  countRefused(): void;
   /** Whether connections that look at it are to be closed. */
   setDraining(draining: boolean): void;
 }
@@ -64,7 +66,7 @@ export function createTcpTerminal(
 }
 
 function plainTerminal(serve: TcpTerminal['serve']): TcpTerminal {
-  return { serve, setDraining() {} };
+  return { serve, countRefused() {}, setDraining() {} };
 }
 
 function proxyTerminal(
@@ -86,6 +88,7 @@ function proxyTerminal(
   };
   return {
     serve: (socket, facts) => new TcpConnection(socket, facts, runtime, onRecord),
+    countRefused: () => runtime.stats.downstream_cx_total.inc(),
     setDraining(draining) {
       runtime.draining = draining;
     },

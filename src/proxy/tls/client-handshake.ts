@@ -22,12 +22,14 @@ export interface TransportTarget {
   readonly hostname: string;
 }
 
-/** What one connection wants otherwise than its cluster (`auto_sni`, `auto_san_validation`). */
+/** What one connection wants otherwise than its cluster (`auto_sni`, `auto_san_validation`), or besides. */
 export interface TransportOverride {
   /** Sent as the name of the server. */
   readonly serverName?: string;
   /** One of them must stand in the certificate, instead of what the rules say. */
   readonly names?: readonly string[];
+  /** Offered by ALPN where the context names none. */
+  readonly protocols?: readonly string[];
 }
 
 /** Told once how the handshake went: with the peer, or with the reason there is none, as Envoy writes it. */
@@ -77,11 +79,12 @@ export class ClientHandshake {
     const serverName = this.#serverName(target, override);
     this.#sessionKey = `${target?.address ?? ''}|${serverName}`;
     const session = target === undefined ? undefined : sessions.newest(this.#sessionKey);
+    const protocols = material.alpn.length > 0 ? material.alpn : (override?.protocols ?? []);
     const socket = connect({
       socket: raw,
       secureContext: context,
       ...(serverName === '' ? {} : { servername: serverName }),
-      ...(material.alpn.length === 0 ? {} : { ALPNProtocols: [...material.alpn] }),
+      ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
       ...(session === undefined ? {} : { session }),
       // The verdict is ours, below: with roots of our own and names instead of host names.
       rejectUnauthorized: false,

@@ -3,18 +3,23 @@ import { createHash } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { pemBlocks } from '#identity/pem.ts';
 import { type CertificateMaterial, identityOptions } from './certificate-material.ts';
-import { secureOptionsOf, type TlsParameterSet } from './parameters.ts';
+import { cipherListOf, secureOptionsOf, type TlsParameterSet } from './parameters.ts';
 import { rootsOf, type ValidationRules } from './validation-rules.ts';
 
 export type { TlsPeer } from './peer.ts';
 
-/** Without roots nobody is trusted: the list is empty then, for absent it would be the system's. */
+/**
+ * Without roots nobody is trusted: the list is empty then, for absent it would be the system's.
+ *
+ * @param firstCipher of TLS 1.3, the one to take where both have it; 0: any
+ */
 export function contextOptions(
   parameters: TlsParameterSet,
   certificates: readonly CertificateMaterial[],
   rules: ValidationRules,
+  firstCipher = 0,
 ): SecureContextOptions {
-  const { minVersion, maxVersion, ciphers, curves, signatures } = parameters;
+  const { minVersion, maxVersion, curves, signatures } = parameters;
   const { crlPem, leafCrlOnly } = rules;
   return {
     ...identityOptions(certificates),
@@ -22,7 +27,7 @@ export function contextOptions(
     ...(crlPem === '' || leafCrlOnly ? {} : { crl: pemBlocks(crlPem, 'X509 CRL') }),
     minVersion,
     maxVersion,
-    ciphers,
+    ciphers: cipherListOf(parameters, firstCipher),
     ecdhCurve: curves,
     sigalgs: signatures,
     secureOptions: secureOptionsOf(parameters),

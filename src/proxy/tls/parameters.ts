@@ -13,6 +13,7 @@ export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 export interface TlsParameterSet {
   readonly minVersion: TlsVersion;
   readonly maxVersion: TlsVersion;
+  /** Of TLS 1.2. */
   readonly ciphers: string;
   readonly curves: string;
   readonly signatures: string;
@@ -20,7 +21,12 @@ export interface TlsParameterSet {
   readonly chaChaForClientsThatPreferIt: boolean;
 }
 
-const TLS13_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
+/** In the order of this side; a server takes the one the client likes best (BoringSSL, with hardware for AES). */
+const tls13Ciphers: Readonly<Record<number, string>> = {
+  4865: 'TLS_AES_128_GCM_SHA256',
+  4866: 'TLS_AES_256_GCM_SHA384',
+  4867: 'TLS_CHACHA20_POLY1305_SHA256',
+};
 
 /** Envoy's defaults. */
 const DEFAULT_CIPHERS = [
@@ -109,7 +115,7 @@ export function readTlsParameters(
   return {
     minVersion,
     maxVersion: asked,
-    ciphers: `${TLS13_CIPHERS}:${readCiphers(suites, `${path}.cipher_suites`, findings)}`,
+    ciphers: readCiphers(suites, `${path}.cipher_suites`, findings),
     curves: side === 'client' ? withKeyShares(groups) : groups.join(':'),
     signatures: signatures.join(':'),
     chaChaForClientsThatPreferIt: suites.some((suite) => suite.includes('|') && suite.includes('CHACHA20')),
@@ -156,6 +162,19 @@ function isSignature(name: string): boolean {
     if (knownSignatures.size < 100) knownSignatures.set(name, known);
   }
   return known;
+}
+
+/** The first cipher of TLS 1.3 in a list of numbers; 0 for none. */
+export function firstTls13Cipher(ciphers: readonly number[]): number {
+  return ciphers.find((cipher) => tls13Ciphers[cipher] !== undefined) ?? 0;
+}
+
+/** All ciphers of a context, those of TLS 1.3 too, which cannot be configured. @param first of them; 0: any */
+export function cipherListOf({ ciphers }: TlsParameterSet, first: number): string {
+  const others = Object.entries(tls13Ciphers).filter(([number]) => Number(number) !== first);
+  const names = others.map(([, name]) => name);
+  const liked = tls13Ciphers[first];
+  return [...(liked === undefined ? [] : [liked]), ...names, ciphers].join(':');
 }
 
 /** `secureOptions` of a context with these parameters. */

@@ -1,7 +1,8 @@
 /**
  * The `tls.Server`s of one context: one for each certificate a client can be shown, with ALPN and without,
- * for Node ends a handshake where client and server have no protocol in common and Envoy does not. Made on
- * first use. They open each other's tickets: all of them ask the same of their peers.
+ * for Node ends a handshake where client and server have no protocol in common and Envoy does not, and one
+ * for each cipher of TLS 1.3 that clients like best, which OpenSSL does not take without doing so in TLS 1.2
+ * as well. Made on first use. They open each other's tickets: all of them ask the same of their peers.
  */
 import { constants } from 'node:crypto';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
@@ -14,6 +15,7 @@ import { curveNumbers } from './curves.ts';
 import type { DownstreamTlsSettings } from './downstream-settings.ts';
 import type { HelloFacts } from './hello.ts';
 import { PeerJudge } from './judge.ts';
+import { firstTls13Cipher } from './parameters.ts';
 import type { ResolvedMaterial } from './resolved-material.ts';
 import { SessionCache } from './session-cache.ts';
 import { type StapleChoice, stapleChoice } from './staple-choice.ts';
@@ -36,6 +38,8 @@ export interface ServerSetParts {
   readonly clock: Clock;
 }
 
+/** More than any configuration has. */
+const MAX_CERTIFICATES = 1 << 16;
 /** The bytes of a session id context are limited (OpenSSL, SSL_MAX_SID_CTX_LENGTH). */
 const SESSION_CONTEXT_CHARS = 32;
 
@@ -50,8 +54,8 @@ export class ServerSet {
   readonly #choice: CertificateChoice;
   readonly #tickets: TicketKeys;
   readonly #sessions: SessionCache | undefined;
-  /** Two for each certificate: without ALPN and with it. */
-  readonly #servers: (Server | undefined)[] = [];
+  /** By certificate, ALPN or none, and the cipher of TLS 1.3 the client likes best. */
+  readonly #servers = new Map<number, Server>();
   readonly #sessionContext: string;
   #ticketKey: Buffer;
 
@@ -95,11 +99,13 @@ export class ServerSet {
     this.#renewTicketKey();
     const { alpn } = this.#settings.material;
     const agrees = hello.applicationProtocols.length === 0 || alpn.some(isIn, hello.applicationProtocols);
-    const place = 2 * index + (agrees && alpn.length > 0 ? 1 : 0);
-    let server = this.#servers[place];
+    const withAlpn = agrees && alpn.length > 0;
+    const cipher = firstTls13Cipher(hello.ciphers);
+    const key = cipher * MAX_CERTIFICATES + 2 * index + (withAlpn ? 1 : 0);
+    let server = this.#servers.get(key);
     if (server === undefined) {
-      server = this.#create(index, place % 2 === 1);
-      this.#servers[place] = server;
+      server = this.#create(index, withAlpn, cipher);
+      this.#servers.set(key, server);
     }
     return server;
   }
@@ -108,7 +114,7 @@ export class ServerSet {
     const { current } = this.#tickets;
     if (current === this.#ticketKey) return;
     this.#ticketKey = current;
-    for (const server of this.#servers) server?.setTicketKeys(current);
+    for (const server of this.#servers.values()) server.setTicketKeys(current);
   }
 
   /**
@@ -125,11 +131,16 @@ export class ServerSet {
     if (older !== undefined) process.nextTick(() => server.setTicketKeys(this.#ticketKey));
   }
 
-  #create(index: number, withAlpn: boolean): Server {
+  #create(index: number, withAlpn: boolean, firstCipher: number): Server {
     const { material, requiresClientCertificate, makesTickets, sessionTimeoutSeconds } = this.#settings;
     const { certificates, rules } = this.#parts.resolved;
     const certificate = certificates[index]!;
-    const { secureOptions = 0, ...context } = contextOptions(material.parameters, [certificate], rules);
+    const { secureOptions = 0, ...context } = contextOptions(
+      material.parameters,
+      [certificate],
+      rules,
+      firstCipher,
+    );
     const server = createServer({
       ...context,
       secureOptions: secureOptions | (makesTickets ? 0 : constants.SSL_OP_NO_TICKET),
