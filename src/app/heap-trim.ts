@@ -1,12 +1,13 @@
 /**
  * Gives memory back that nobody needs: after the start, whose garbage is larger than what stays, and
- * whenever a busy time is over. Needs `--expose-gc`; without it V8 does so in its own time, if ever.
+ * whenever a busy time is over. A collection takes tens of milliseconds, so it waits for a quiet moment.
+ * Needs `--expose-gc`; without it V8 does so in its own time, if ever.
  */
-/** After the start: what came with it has been answered. */
-const AFTER_START_MS = 500;
-/** How often to look whether it is quiet. */
-const LOOK_MS = 10_000;
-/** With less than this share of a core used, nobody waits for the few milliseconds a collection takes. */
+
+/** How often to look whether it is quiet: until it was for the first time, and from then on. */
+const FIRST_LOOK_MS = 500;
+const LOOK_MS = 5000;
+/** With less than this share of a core used since the last look, nobody waits. */
 const QUIET_RATIO = 0.005;
 /** What has to be there to be given back. */
 const WORTH_BYTES = 2 * 1024 * 1024;
@@ -20,24 +21,28 @@ interface Forgetful {
 export function trimHeap(): () => void {
   const { gc } = globalThis;
   if (gc === undefined) return () => {};
-  let keptBytes = 0;
-  const trim = (): void => {
-    (globalThis as Forgetful).heddleForget?.();
-    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    keptBytes = process.memoryUsage().heapTotal;
-  };
+  let keptBytes: number | undefined;
   let before = process.cpuUsage();
-  const look = (): void => {
+  let beforeMs = performance.now();
+  const isQuiet = (): boolean => {
     const { user, system } = process.cpuUsage(before);
-    before = process.cpuUsage();
+    const nowMs = performance.now();
     const usedMs = (user + system) / 1000;
-    if (usedMs > QUIET_RATIO * LOOK_MS) return;
-    if (process.memoryUsage().heapTotal > keptBytes + WORTH_BYTES) trim();
+    const quiet = usedMs < QUIET_RATIO * (nowMs - beforeMs);
+    before = process.cpuUsage();
+    beforeMs = nowMs;
+    return quiet;
   };
-  const first = setTimeout(trim, AFTER_START_MS).unref();
-  const timer = setInterval(look, LOOK_MS).unref();
-  return () => {
-    clearTimeout(first);
-    clearInterval(timer);
+  const look = (): void => {
+    const isDue = (): boolean =>
+      keptBytes === undefined || process.memoryUsage().heapTotal > keptBytes + WORTH_BYTES;
+    if (isQuiet() && isDue()) {
+      (globalThis as Forgetful).heddleForget?.();
+      gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+      keptBytes = process.memoryUsage().heapTotal;
+    }
+    timer = setTimeout(look, keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS).unref();
   };
+  let timer = setTimeout(look, FIRST_LOOK_MS).unref();
+  return () => clearTimeout(timer);
 }
