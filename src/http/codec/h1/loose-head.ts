@@ -116,6 +116,9 @@ function tidyField(field: string): string | Fault {
   const trimmed = field.slice(0, end);
   const unfolded = trimmed.replace(/\r?\n/g, '');
   if (!unfolded.includes('\r')) return `${unfolded}\r\n`;
+  // In a value Envoy leaves it out; in a name it would make another name.
+  const colon = unfolded.indexOf(':');
+  if (unfolded.slice(0, colon === -1 ? unfolded.length : colon).includes('\r')) return faults.fieldName;
   if (/^(?:transfer-encoding|content-length)[ \t]*:[ \t\r]*[^ \t\r].*\r/i.test(unfolded))
     return faults.fieldValue;
   return `${unfolded.replaceAll('\r', '')}\r\n`;
