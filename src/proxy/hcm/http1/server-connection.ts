@@ -300,10 +300,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   /** Whether the client knows that no request may follow. */
   get #isLast(): boolean {
-    const { maxRequestsPerConnection } = this.runtime.settings;
-    return (
-      !this.#decoder.keepAlive || (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection)
-    );
+    return this.#last || !this.#decoder.keepAlive;
   }
 
   /** The exchange at hand has been answered and finished. */
