@@ -126,7 +126,7 @@ function metricsText(registry: Metrics, discovery: Discovery<AdsProxy>): string 
     name: 'pilot_xds',
     type: 'gauge' as const,
     help: 'Proxies connected.',
-    samples: [{ labels: {}, used: true, value: discovery.size }],
+    samples: [{ labels: '', used: true, value: discovery.size }],
   };
   return renderPrometheus([...registry.prometheusFamilies(), connected]);
 }

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
+import { inSlices } from '#core/time-slice.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
@@ -169,7 +170,10 @@ class RunningProxy implements ProxyProcess {
     this.#configuration.onChange(() => this.#settled());
     this.#discovery.start();
     this.#settled();
-    this.#intervals = setInterval(() => this.metrics.endInterval(), settings.statsFlushIntervalMs).unref();
+    this.#intervals = setInterval(
+      () => void inSlices(this.metrics.intervalSteps()),
+      settings.statsFlushIntervalMs,
+    ).unref();
     this.#endGuard = surviveExceptions(this.metrics, log);
     const { bootstrap } = this.#options.loaded;
     this.#options = { ...this.#options, loaded: { bootstrap, locate: unplaced, place: unplaced } };

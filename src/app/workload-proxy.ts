@@ -255,7 +255,7 @@ async function serveWellKnown(
       }),
       await servePages(hostPort(options.metricsAddress, address, METRICS_PORT), async (_, target) => {
         if (target !== '/stats/prometheus' && target !== '/metrics') return notFound;
-        return { status: 200, contentType: prometheusContentType, body: process.metrics.prometheus() };
+        return { status: 200, contentType: prometheusContentType, body: process.metrics.prometheusPieces() };
       }),
     ];
   } catch (error) {

@@ -24,6 +24,15 @@ export function* oneStep<T>(work: () => T): Steps<T> {
   return result;
 }
 
+/** Steps inside a generator that makes something: where they may be interrupted, it yields `pause`. */
+export function* pausing<T, Pause>(steps: Steps<T>, pause: Pause): Generator<Pause, T, undefined> {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+    yield pause;
+  }
+}
+
 export async function inSlices<T>(steps: Steps<T>, breathe: Breathe = timeSlices()): Promise<T> {
   for (;;) {
     const next = steps.next();

@@ -1,4 +1,5 @@
 /** The tables of several threads read as one: the same metric of each, and how their figures add up. */
+import type { Steps } from '#core/time-slice.ts';
 import { Distribution } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, type LogLinearHistogram } from './histogram.ts';
 import type { FamilyTable, MetricTable, ScopeTable } from './metric-table.ts';
@@ -66,38 +67,69 @@ export function gaugeSum({ metrics }: { readonly metrics: SlotGauge[] }): {
   return { value: level === Number.NEGATIVE_INFINITY ? sum : level, used };
 }
 
-const allKinds = ['counter', 'gauge', 'histogram'] as const;
+/** One scope, as each thread has it that has it. */
+export interface ScopeGroup extends ScopeName {
+  readonly scopes: ScopeTable[];
+}
 
-/** @param only one kind of them; absent: all. */
-export function metricRows(tables: readonly MetricTable[], only?: MetricRow['kind']): MetricRow[] {
-  const kinds = only === undefined ? allKinds : [only];
-  const byPath = tables.length === 1 ? undefined : new Map<string, MetricRow>();
+const SCOPES_A_STEP = 256;
+
+/** In the order they were made. */
+export function* scopeGroups(tables: readonly MetricTable[]): Steps<ScopeGroup[]> {
+  const groups: ScopeGroup[] = [];
+  const byPath = tables.length === 1 ? undefined : new Map<string, ScopeGroup>();
+  for (const table of tables) {
+    for (const scope of table.scopes.values()) {
+      const { path, family, labels } = scope;
+      const known = byPath?.get(path);
+      if (known !== undefined) {
+        known.scopes.push(scope);
+        continue;
+      }
+      const group: ScopeGroup = { path, family, labels, scopes: [scope] };
+      byPath?.set(path, group);
+      if (groups.push(group) % SCOPES_A_STEP === 0) yield;
+    }
+  }
+  return groups;
+}
+
+export const metricKinds = ['counter', 'gauge', 'histogram'] as const;
+export type MetricKind = (typeof metricKinds)[number];
+
+export function rowsOf(group: ScopeGroup, kinds: readonly MetricKind[]): MetricRow[] {
   const rows: MetricRow[] = [];
-  for (const { scopes } of tables) {
-    for (const scope of scopes.values()) addScope(scope, kinds, rows, byPath);
+  for (const kind of kinds) {
+    const byName = group.scopes.length === 1 ? undefined : new Map<string, MetricRow>();
+    for (const scope of group.scopes) {
+      for (const [name, metric] of scope[`${kind}s`]) {
+        const known = byName?.get(name);
+        if (known !== undefined) {
+          (known.metrics as unknown[]).push(metric);
+          continue;
+        }
+        const row = rowOf(group, kind, name, [metric]);
+        rows.push(row);
+        byName?.set(name, row);
+      }
+    }
   }
   return rows;
 }
 
-function addScope(
-  scope: ScopeTable,
-  kinds: readonly MetricRow['kind'][],
-  rows: MetricRow[],
-  byPath: Map<string, MetricRow> | undefined,
-): void {
-  for (const kind of kinds) {
-    for (const [name, metric] of scope[`${kind}s`]) {
-      const path = scope.path === '' ? name : `${scope.path}.${name}`;
-      const known = byPath?.get(`${kind} ${path}`);
-      if (known !== undefined) {
-        (known.metrics as unknown[]).push(metric);
-        continue;
-      }
-      const row = { kind, scope, name, path, metrics: [metric] } as MetricRow;
-      rows.push(row);
-      byPath?.set(`${kind} ${path}`, row);
-    }
+/** Undefined where no thread has it. */
+export function rowNamed(group: ScopeGroup, kind: MetricKind, name: string): MetricRow | undefined {
+  const metrics: unknown[] = [];
+  for (const scope of group.scopes) {
+    const metric = scope[`${kind}s`].get(name);
+    if (metric !== undefined) metrics.push(metric);
   }
+  return metrics.length === 0 ? undefined : rowOf(group, kind, name, metrics);
+}
+
+function rowOf(scope: ScopeGroup, kind: MetricKind, name: string, metrics: unknown[]): MetricRow {
+  const path = scope.path === '' ? name : `${scope.path}.${name}`;
+  return { kind, scope, name, path, metrics } as MetricRow;
 }
 
 /** A family, and each of its rows as each thread has it. */

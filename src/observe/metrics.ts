@@ -3,37 +3,35 @@
  * families with labels chosen at run time (Istio's). Counting is one store into a typed array. Where
  * several threads serve, each counts in a table of its own, and what is shown is their sum.
  */
+import { atOnce, pausing, type Steps } from '#core/time-slice.ts';
 import { Distribution, shownQuantiles } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, defaultBucketBounds } from './histogram.ts';
-import { MetricTable } from './metric-table.ts';
+import { type FamilyTable, MetricTable } from './metric-table.ts';
 import type { Announce, Announcement } from './metrics-announcement.ts';
 import type { CounterFamily, HistogramFamily, MetricRegistry, Scope, ScopeName } from './metrics-contract.ts';
-import { counterSum, familyRows, gaugeSum, type MetricRow, metricRows, retire } from './metrics-sum.ts';
-import { type PrometheusFamily, renderPrometheus, type Sample } from './prometheus.ts';
+import { envoyFamilies } from './metrics-families.ts';
+import { rowsInOrder } from './metrics-order.ts';
+import {
+  counterSum,
+  familyRows,
+  gaugeSum,
+  type MetricKind,
+  type MetricRow,
+  metricKinds,
+  retire,
+  rowsOf,
+  type ScopeGroup,
+  scopeGroups,
+} from './metrics-sum.ts';
+import {
+  labelText,
+  type PrometheusFamily,
+  prometheusPieces,
+  renderPrometheus,
+  type Sample,
+} from './prometheus.ts';
 import { ownSlots, type SlotCounter, sharedSlots } from './slots.ts';
-import { extractTags } from './stat-tags.ts';
-
-/** Of a histogram: values since the start, and in the last finished interval (Envoy: 5 s). */
-export interface HistogramFigures {
-  readonly count: number;
-  /** In the order of {@link shownQuantiles}; NaN where nothing was recorded. */
-  quantiles(): { readonly interval: readonly number[]; readonly all: readonly number[] };
-}
-
-/** One metric of Envoy's kind, as the admin interface lists it. */
-export type Stat =
-  | {
-      readonly kind: 'counter' | 'gauge';
-      readonly name: string;
-      readonly value: number;
-      readonly used: boolean;
-    }
-  | {
-      readonly kind: 'histogram';
-      readonly name: string;
-      readonly histogram: HistogramFigures;
-      readonly used: boolean;
-    };
+import { type Stat, statLine } from './stat.ts';
 
 /** What one histogram had recorded when the last interval ended, and within that interval. */
 interface Interval {
@@ -54,9 +52,9 @@ export class Metrics implements MetricRegistry {
   readonly #own: MetricTable;
   /** Those of other threads, and what brings each up to date. */
   readonly #shown = new Map<MetricTable, () => void>();
-  readonly #intervals = new Map<string, Interval>();
+  readonly #intervals = new ByScope<Interval>();
   /** What is no longer counted since `resetCounters`, of counters that other threads write. */
-  readonly #reset = new Map<string, number>();
+  readonly #reset = new ByScope<number>();
   readonly #beforeReading = new Set<() => void>();
 
   /** @param announce is told of every metric, whose slots are then in shared memory. */
@@ -77,9 +75,8 @@ export class Metrics implements MetricRegistry {
 
   removeScope(path: string): void {
     this.#own.forget(path);
-    for (const map of [this.#intervals, this.#reset]) {
-      for (const key of [...map.keys()]) if (key.startsWith(`${path}\u0000`)) map.delete(key);
-    }
+    this.#intervals.forget(path);
+    this.#reset.forget(path);
   }
 
   counterFamily(name: string, help: string, labelNames: readonly string[]): CounterFamily {
@@ -125,8 +122,13 @@ export class Metrics implements MetricRegistry {
 
   /** Every metric of Envoy's kind, sorted by name; families with labels are not among them. */
   stats(): readonly Stat[] {
-    const stats = this.#rows().map((row) => this.#stat(row));
-    return stats.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...this.statBatches(metricKinds)].flat();
+  }
+
+  /** Those of some kinds, sorted by name, a few at a time; none where it may be interrupted. */
+  *statBatches(kinds: readonly MetricKind[]): Generator<readonly Stat[], void, undefined> {
+    const groups = yield* pausing(this.#groups(), []);
+    for (const rows of rowsInOrder(groups, kinds)) yield rows.map((row) => this.#stat(row));
   }
 
   #stat(row: MetricRow): Stat {
@@ -141,28 +143,51 @@ export class Metrics implements MetricRegistry {
     return { kind, name, histogram: { count, quantiles: () => this.#quantiles(row, all) }, used: count > 0 };
   }
 
+  /** Envoy's text of `/stats`: counters and gauges first, then histograms with their quantiles. */
   lines(): string[] {
-    return renderStatLines(this.stats());
+    const kinds = [['counter', 'gauge'], ['histogram']] as const;
+    return kinds.flatMap((some) => [...this.statBatches(some)].flat().map(statLine));
   }
 
   /** Sets Envoy's counters to zero (`POST /reset_counters`); gauges, histograms and families stay. */
   resetCounters(): void {
-    for (const row of this.#rows()) if (row.kind === 'counter') this.#reset.set(keyOf(row), counterSum(row));
+    atOnce(this.resetSteps());
+  }
+
+  *resetSteps(): Steps<void> {
+    for (const group of yield* this.#groups()) {
+      for (const row of rowsOf(group, ['counter'])) {
+        const sum = counterSum(row as Extract<MetricRow, { kind: 'counter' }>);
+        if (sum !== 0) this.#reset.set(row, sum);
+      }
+      yield;
+    }
   }
 
   /** Ends the running interval of every histogram; call it every 5 s, as Envoy does. */
   endInterval(): void {
-    for (const row of this.#rows('histogram')) {
-      if (row.kind !== 'histogram') continue;
-      const count = row.metrics.reduce((sum, histogram) => sum + histogram.count, 0);
-      if (count === 0) continue;
-      const before = this.#intervals.get(keyOf(row));
-      if (before === undefined || count !== before.upTo.count) {
-        const upTo = distributionOf(row);
-        this.#intervals.set(keyOf(row), { upTo, within: before ? upTo.since(before.upTo) : upTo });
-      } else if (before.within !== undefined) {
-        this.#intervals.set(keyOf(row), { upTo: before.upTo, within: undefined });
+    atOnce(this.intervalSteps());
+  }
+
+  *intervalSteps(): Steps<void> {
+    for (const group of yield* this.#groups()) {
+      if (group.scopes.every(({ histograms }) => histograms.size === 0)) continue;
+      for (const row of rowsOf(group, ['histogram'])) {
+        this.#endIntervalOf(row as Extract<MetricRow, { kind: 'histogram' }>);
       }
+      yield;
+    }
+  }
+
+  #endIntervalOf(row: Extract<MetricRow, { kind: 'histogram' }>): void {
+    const count = row.metrics.reduce((sum, histogram) => sum + histogram.count, 0);
+    if (count === 0) return;
+    const before = this.#intervals.get(row);
+    if (before === undefined || count !== before.upTo.count) {
+      const upTo = distributionOf(row);
+      this.#intervals.set(row, { upTo, within: before ? upTo.since(before.upTo) : upTo });
+    } else if (before.within !== undefined) {
+      this.#intervals.set(row, { upTo: before.upTo, within: undefined });
     }
   }
 
@@ -170,42 +195,42 @@ export class Metrics implements MetricRegistry {
     return renderPrometheus(this.prometheusFamilies());
   }
 
-  /** What `prometheus()` renders, for a caller that filters first. */
+  /** What `prometheus()` renders, for a caller that adds to it. */
   prometheusFamilies(): PrometheusFamily[] {
-    const families = new Map<string, PrometheusFamily & { samples: Sample[] }>();
-    for (const row of this.#rows()) {
-      const { base, tags } = extractTags(row.name);
-      const name = familyName(row.scope.family, base);
-      const type = row.kind;
-      let family = families.get(name);
-      if (family === undefined) {
-        family = { name, type, help: '', samples: [] };
-        families.set(name, family);
-      }
-      // Two kinds under one name would make the page invalid: the first one stays.
-      if (family.type === type) family.samples.push(this.#sample(row, { ...tags, ...row.scope.labels }));
-    }
-    return [...families.values(), ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return atOnce(this.#families());
+  }
+
+  /**
+   * What `prometheus()` gives, in pieces; '' where it may be interrupted.
+   *
+   * @param chosen whether a sample of the family of that name is shown.
+   */
+  *prometheusPieces(chosen?: (name: string, used: boolean) => boolean): Generator<string, void, undefined> {
+    yield* prometheusPieces(yield* pausing(this.#families(), ''), chosen);
+  }
+
+  *#families(): Steps<PrometheusFamily[]> {
+    const groups = yield* this.#groups();
+    const families = yield* envoyFamilies(groups, (row, labels) => this.#sample(row, labels));
+    return [...families, ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   #labelledFamilies(): PrometheusFamily[] {
     return familyRows([this.#own, ...this.#shown.keys()]).map(({ family, rows }) => {
-      const { name, type, help, labelNames, bucketBounds } = family;
-      const samples = rows.map(({ values, metrics }): Sample => {
-        const labels = Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? '']));
-        if (type === 'counter') {
-          const value = metrics.reduce((sum, metric) => sum + (metric as SlotCounter).value, 0);
-          return { labels, used: true, value };
+      const { name, type, help, labelNames } = family;
+      function* samples(): Generator<Sample, void, undefined> {
+        for (const { values, metrics } of rows) {
+          const labels = labelText(
+            Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? ''])),
+          );
+          yield familySample(family, labels, metrics);
         }
-        const total = new Float64Array(bucketSlots(bucketBounds));
-        for (const metric of metrics) (metric as BucketHistogram).addTo(total);
-        return bucketSample(labels, bucketBounds, total);
-      });
-      return { name, type, help, samples };
+      }
+      return { name, type, help, samples: { [Symbol.iterator]: samples } };
     });
   }
 
-  #sample(row: MetricRow, labels: Readonly<Record<string, string>>): Sample {
+  #sample(row: MetricRow, labels: string): Sample {
     switch (row.kind) {
       case 'histogram': {
         const all = distributionOf(row);
@@ -223,24 +248,38 @@ export class Metrics implements MetricRegistry {
   }
 
   #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {
-    return counterSum(row) - (this.#reset.get(keyOf(row)) ?? 0);
+    return counterSum(row) - (this.#reset.get(row) ?? 0);
   }
 
   #quantiles(row: MetricRow, all: Distribution): { interval: readonly number[]; all: readonly number[] } {
-    const { within } = this.#intervals.get(keyOf(row)) ?? {};
+    const { within } = this.#intervals.get(row) ?? {};
     return { interval: within?.quantiles() ?? noValues, all: all.quantiles() };
   }
 
-  #rows(kind?: MetricRow['kind']): MetricRow[] {
+  *#groups(): Steps<ScopeGroup[]> {
     for (const prepare of this.#beforeReading) prepare();
     for (const refresh of this.#shown.values()) refresh();
-    return metricRows([this.#own, ...this.#shown.keys()], kind);
+    return yield* scopeGroups([this.#own, ...this.#shown.keys()]);
   }
 }
 
-/** Of a scope and a name: the full path alone would not tell `a.b` of `c` from `a` of `b.c`. */
-function keyOf({ scope, name }: MetricRow): string {
-  return `${scope.path}\u0000${name}`;
+/** What is kept of metrics, by the path of their scope and their name in it. */
+class ByScope<T> {
+  readonly #scopes = new Map<string, Map<string, T>>();
+
+  get({ scope, name }: MetricRow): T | undefined {
+    return this.#scopes.get(scope.path)?.get(name);
+  }
+
+  set({ scope, name }: MetricRow, value: T): void {
+    const known = this.#scopes.get(scope.path);
+    if (known === undefined) this.#scopes.set(scope.path, new Map([[name, value]]));
+    else known.set(name, value);
+  }
+
+  forget(path: string): void {
+    this.#scopes.delete(path);
+  }
 }
 
 function distributionOf({ metrics }: Extract<MetricRow, { kind: 'histogram' }>): Distribution {
@@ -249,36 +288,19 @@ function distributionOf({ metrics }: Extract<MetricRow, { kind: 'histogram' }>):
   return all;
 }
 
-function familyName(scope: string, base: string): string {
-  return `envoy_${scope === '' ? '' : `${scope}_`}${base}`.replace(/[^A-Za-z0-9_:]/g, '_');
-}
-
-function bucketSample(
-  labels: Readonly<Record<string, string>>,
-  bounds: readonly number[],
-  total: Float64Array,
+function familySample(
+  { type, bucketBounds }: FamilyTable,
+  labels: string,
+  metrics: readonly (SlotCounter | BucketHistogram)[],
 ): Sample {
+  if (type === 'counter') {
+    const value = metrics.reduce((sum, metric) => sum + (metric as SlotCounter).value, 0);
+    return { labels, used: true, value };
+  }
+  const total = new Float64Array(bucketSlots(bucketBounds));
+  for (const metric of metrics) (metric as BucketHistogram).addTo(total);
   const [sum = 0, ...buckets] = total;
   let below = 0;
   const cumulative = buckets.map((count) => (below += count));
-  return { labels, used: true, bounds, counts: cumulative.slice(0, -1), sum, value: below };
-}
-
-/** Envoy's text of `/stats`: counters and gauges first, then histograms with their quantiles. */
-export function renderStatLines(stats: readonly Stat[]): string[] {
-  const numbers: string[] = [];
-  const histograms: string[] = [];
-  for (const stat of stats) {
-    if (stat.kind === 'histogram') histograms.push(`${stat.name}: ${quantileText(stat.histogram)}`);
-    else numbers.push(`${stat.name}: ${stat.value}`);
-  }
-  return [...numbers, ...histograms];
-}
-
-function quantileText(histogram: HistogramFigures): string {
-  if (histogram.count === 0) return 'No recorded values';
-  const { interval, all } = histogram.quantiles();
-  const shown = (value: number): string =>
-    Number.isNaN(value) ? 'nan' : String(Number(value.toPrecision(5)));
-  return shownQuantiles.map((q, i) => `P${q}(${shown(interval[i]!)},${shown(all[i]!)})`).join(' ');
+  return { labels, used: true, bounds: bucketBounds, counts: cumulative.slice(0, -1), sum, value: below };
 }

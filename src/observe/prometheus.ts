@@ -1,7 +1,8 @@
 /** Prometheus text exposition, version 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 
 export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
+  /** See {@link labelText}. */
+  readonly labels: string;
   /** Whether anything was ever counted (Envoy's `usedonly`). */
   readonly used: boolean;
   /** The value; of a histogram: how many values were recorded. */
@@ -17,39 +18,62 @@ export interface PrometheusFamily {
   readonly type: 'counter' | 'gauge' | 'histogram';
   /** '' leaves the line out. */
   readonly help: string;
-  readonly samples: readonly Sample[];
+  readonly samples: Iterable<Sample>;
 }
 
 /** The `content-type` of what {@link renderPrometheus} gives. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function renderPrometheus(families: readonly PrometheusFamily[]): string {
-  const lines: string[] = [];
-  for (const { name, type, help, samples } of families) {
-    if (samples.length === 0) continue;
-    if (help !== '') lines.push(`# HELP ${name} ${help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}`);
-    lines.push(`# TYPE ${name} ${type}`);
-    for (const sample of samples) renderSample(lines, name, sample);
-  }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  return [...prometheusPieces(families)].join('');
 }
 
-function renderSample(lines: string[], name: string, { labels, value, bounds, counts, sum }: Sample): void {
-  const inner = Object.entries(labels)
+const SAMPLES_A_PIECE = 32;
+
+/**
+ * The same in pieces, a few samples each.
+ *
+ * @param chosen whether a sample of the family of that name is shown.
+ */
+export function* prometheusPieces(
+  families: readonly PrometheusFamily[],
+  chosen: (name: string, used: boolean) => boolean = () => true,
+): Generator<string, void, undefined> {
+  for (const { name, type, help, samples } of families) {
+    let piece = '';
+    let head = `# TYPE ${name} ${type}\n`;
+    if (help !== '') head = `# HELP ${name} ${help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\n${head}`;
+    let seen = 0;
+    for (const sample of samples) {
+      if (chosen(name, sample.used)) {
+        piece += head + sampleText(name, sample);
+        head = '';
+      }
+      if (++seen % SAMPLES_A_PIECE !== 0) continue;
+      yield piece;
+      piece = '';
+    }
+    yield piece;
+  }
+}
+
+function sampleText(name: string, { labels, value, bounds, counts, sum }: Sample): string {
+  const braces = labels === '' ? '' : `{${labels}}`;
+  if (bounds === undefined || counts === undefined) return `${name}${braces} ${formatNumber(value)}\n`;
+  const before = labels === '' ? '' : `${labels},`;
+  let text = '';
+  for (let i = 0; i < bounds.length; i++) {
+    text += `${name}_bucket{${before}le="${bounds[i]}"} ${counts[i] ?? 0}\n`;
+  }
+  text += `${name}_bucket{${before}le="+Inf"} ${value}\n`;
+  return `${text}${name}_sum${braces} ${formatNumber(sum ?? 0)}\n${name}_count${braces} ${value}\n`;
+}
+
+/** Labels as they stand between the braces; '' without any. */
+export function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
     .map(([label, text]) => `${label}="${escapeLabel(text)}"`)
     .join(',');
-  const braces = inner === '' ? '' : `{${inner}}`;
-  if (bounds === undefined || counts === undefined) {
-    lines.push(`${name}${braces} ${formatNumber(value)}`);
-    return;
-  }
-  const before = inner === '' ? '' : `${inner},`;
-  bounds.forEach((bound, i) => {
-    lines.push(`${name}_bucket{${before}le="${bound}"} ${counts[i] ?? 0}`);
-  });
-  lines.push(`${name}_bucket{${before}le="+Inf"} ${value}`);
-  lines.push(`${name}_sum${braces} ${formatNumber(sum ?? 0)}`);
-  lines.push(`${name}_count${braces} ${value}`);
 }
 
 function formatNumber(value: number): string {

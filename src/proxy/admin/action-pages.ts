@@ -1,4 +1,5 @@
 /** The pages that change something: POST only, as in Envoy. */
+import { inSlices } from '#core/time-slice.ts';
 import { parseLogLevel } from '#observe/log.ts';
 import { type AdminPage, type AdminReply, textReply } from './contract.ts';
 
@@ -66,8 +67,8 @@ export const actionPages: readonly AdminPage[] = [
     path: '/reset_counters',
     method: 'POST',
     help: 'reset all counters to zero',
-    answer(_, { metrics }): AdminReply {
-      metrics.resetCounters();
+    async answer(_, { metrics }): Promise<AdminReply> {
+      await inSlices(metrics.resetSteps());
       return ok;
     },
   },

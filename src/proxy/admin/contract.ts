@@ -6,6 +6,7 @@ import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.
 import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { ResourceTable } from '../apply/resource-table.ts';
 import type { DataPath, SecretStore } from '../contract.ts';
+import { jsonPieces, type LazyJson } from './json-pieces.ts';
 
 /** Envoy's states of a server. */
 export type ServerState = 'LIVE' | 'DRAINING' | 'PRE_INITIALIZING' | 'INITIALIZING';
@@ -41,7 +42,8 @@ export interface AdminActions {
 export interface AdminReply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** What may be long is made in pieces while it is sent; '' where others may run. */
+  readonly body: string | Iterable<string> | AsyncIterable<string>;
 }
 
 export interface AdminPage {
@@ -55,6 +57,16 @@ export interface AdminPage {
 
 export function textReply(body: string, status = 200): AdminReply {
   return { status, contentType: 'text/plain; charset=UTF-8', body };
+}
+
+/** The same as `jsonReply`, made while it is sent. */
+export function lazyJsonReply(value: LazyJson): AdminReply {
+  return { status: 200, contentType: 'application/json', body: withLineEnd(jsonPieces(value)) };
+}
+
+function* withLineEnd(pieces: Iterable<string>): Generator<string, void, undefined> {
+  yield* pieces;
+  yield '\n';
 }
 
 /** Envoy indents by one space. */

@@ -3,6 +3,7 @@
  * data path, which is there in any case: Node's own HTTP server would cost every proxy half a megabyte.
  */
 import type { Socket } from 'node:net';
+import { timeSlices } from '#core/time-slice.ts';
 import { type DecoderEvents, defaultLimits } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
@@ -14,6 +15,9 @@ export type Answer = (method: string, target: string) => Promise<AdminReply>;
 /** A connection on which nothing happens is closed after this. */
 const IDLE_MS = 60_000;
 const nothing: Buffer = Buffer.alloc(0);
+const lineEnd: Buffer = Buffer.from('\r\n');
+/** What is gathered of a long page before it is written. */
+const CHUNK_CHARACTERS = 16_384;
 
 export class PageConnection implements DecoderEvents {
   readonly #socket: Socket;
@@ -77,21 +81,75 @@ export class PageConnection implements DecoderEvents {
     this.#send(reply, true, false);
   }
 
-  #send({ status, contentType, body }: AdminReply, withBody: boolean, keepAlive: boolean): void {
-    const socket = this.#socket;
-    const bytes = Buffer.from(body);
-    const close = !keepAlive || this.#ended;
+  #send(reply: AdminReply, withBody: boolean, keepAlive: boolean): void {
+    const { body } = reply;
+    if (typeof body === 'string') {
+      const bytes = Buffer.from(body);
+      const close = !keepAlive || this.#ended;
+      this.#writeHead(reply, close, [`content-length: ${bytes.length}`]);
+      if (withBody) this.#socket.write(bytes);
+      this.#sent(close);
+      return;
+    }
+    // Who cannot take chunks knows the end of the body by that of the connection.
+    const chunked = this.#decoder.minor > 0;
+    const close = !keepAlive || this.#ended || !chunked;
+    this.#writeHead(reply, close, chunked ? ['transfer-encoding: chunked'] : []);
+    if (!withBody) {
+      this.#sent(close);
+      return;
+    }
+    this.#sendPieces(body, chunked).then(
+      () => this.#sent(close),
+      // Too late for a status.
+      () => this.#socket.destroy(),
+    );
+  }
+
+  #writeHead({ status, contentType }: AdminReply, close: boolean, framing: readonly string[]): void {
     const head = [
       `HTTP/1.1 ${status} ${phraseOf(status)}`,
       `content-type: ${contentType}`,
       'cache-control: no-cache, max-age=0',
       'x-content-type-options: nosniff',
       `date: ${new Date().toUTCString()}`,
-      `content-length: ${bytes.length}`,
+      ...framing,
       ...(close ? ['connection: close'] : []),
     ];
-    socket.write(`${head.join('\r\n')}\r\n\r\n`, 'latin1');
-    if (withBody) socket.write(bytes);
+    this.#socket.write(`${head.join('\r\n')}\r\n\r\n`, 'latin1');
+  }
+
+  /** Makes no more than the other side takes, and lets others run meanwhile. */
+  async #sendPieces(pieces: Iterable<string> | AsyncIterable<string>, chunked: boolean): Promise<void> {
+    const socket = this.#socket;
+    const breathe = timeSlices();
+    let text = '';
+    for await (const piece of pieces) {
+      text += piece;
+      if (text.length >= CHUNK_CHARACTERS) {
+        this.#writeChunk(text, chunked);
+        text = '';
+        if (socket.writableNeedDrain && !socket.destroyed) await drained(socket);
+      }
+      if (socket.destroyed) return;
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+    }
+    if (text !== '') this.#writeChunk(text, chunked);
+    if (chunked) socket.write('0\r\n\r\n');
+  }
+
+  #writeChunk(text: string, chunked: boolean): void {
+    const bytes = Buffer.from(text);
+    if (!chunked) {
+      this.#socket.write(bytes);
+      return;
+    }
+    this.#socket.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, lineEnd]));
+  }
+
+  #sent(close: boolean): void {
+    const socket = this.#socket;
     if (close) {
       socket.end();
       return;
@@ -100,4 +158,17 @@ export class PageConnection implements DecoderEvents {
     socket.resume();
     this.#read();
   }
+}
+
+/** Or closed. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      socket.off('drain', go);
+      socket.off('close', go);
+      resolve();
+    };
+    socket.on('drain', go);
+    socket.on('close', go);
+  });
 }

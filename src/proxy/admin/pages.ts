@@ -30,9 +30,12 @@ const helpPage: AdminPage = {
   path: '/help',
   method: 'GET',
   help: 'print out list of admin commands',
-  answer: () =>
-    textReply(`admin commands are:\n${pages.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`),
+  answer: () => textReply(helpText()),
 };
+
+function helpText(): string {
+  return `admin commands are:\n${pages.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`;
+}
 
 export const pages: readonly AdminPage[] = [
   homePage,
@@ -55,9 +58,7 @@ export async function answerAdmin(method: string, target: string, view: AdminVie
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);
   const page = pages.find((candidate) => candidate.path === path);
-  if (page === undefined) {
-    return textReply(`invalid path. ${(await helpPage.answer(new URLSearchParams(), view)).body}`, 404);
-  }
+  if (page === undefined) return textReply(`invalid path. ${helpText()}`, 404);
   if (page.method === 'POST' && method !== 'POST') {
     return textReply(`Method Not Allowed: use POST for ${path}\n`, 405);
   }

@@ -1,9 +1,11 @@
 /** `/stats` and `/stats/prometheus`, with Envoy's parameters. */
 import type { JsonValue } from '@bufbuild/protobuf';
 import { shownQuantiles } from '#observe/distribution.ts';
-import { renderStatLines, type Stat } from '#observe/metrics.ts';
-import { prometheusContentType, renderPrometheus } from '#observe/prometheus.ts';
-import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
+import type { Metrics } from '#observe/metrics.ts';
+import { prometheusContentType } from '#observe/prometheus.ts';
+import { type Stat, statLine } from '#observe/stat.ts';
+import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
+import { type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 import { nameFilter } from './name-filter.ts';
 
 export const statsPage: AdminPage = {
@@ -18,13 +20,8 @@ export const statsPage: AdminPage = {
     }
     const chosen = chooser(query);
     if (chosen === undefined) return textReply('Invalid re2 regex\n', 400);
-    const stats = view.metrics.stats().filter((stat) => chosen(stat.name, stat.used));
-    if (format === 'json') return jsonReply(statsJson(stats));
-    return textReply(
-      renderStatLines(stats)
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
+    if (format === 'json') return lazyJsonReply(statsJson(view.metrics, chosen));
+    return { ...textReply(''), body: statsText(view.metrics, chosen) };
   },
 };
 
@@ -35,39 +32,87 @@ export const prometheusPage: AdminPage = {
   answer(query, view: AdminView): AdminReply {
     const chosen = chooser(query);
     if (chosen === undefined) return textReply('Invalid re2 regex\n', 400);
-    const families = view.metrics.prometheusFamilies().map((family) => ({
-      ...family,
-      samples: family.samples.filter((sample) => chosen(family.name, sample.used)),
-    }));
-    return { status: 200, contentType: prometheusContentType, body: renderPrometheus(families) };
+    const body = view.metrics.prometheusPieces(chosen);
+    return { status: 200, contentType: prometheusContentType, body };
   },
 };
 
+type Chooser = (name: string, used: boolean) => boolean;
+
 /** Undefined where the filter is no regular expression. */
-function chooser(query: URLSearchParams): ((name: string, used: boolean) => boolean) | undefined {
+function chooser(query: URLSearchParams): Chooser | undefined {
   const usedOnly = query.has('usedonly');
   const named = nameFilter(query.get('filter'));
   return named && ((name, used) => (used || !usedOnly) && named(name));
 }
 
-function statsJson(stats: readonly Stat[]): JsonValue {
-  const numbers: JsonValue[] = [];
-  const histograms: JsonValue[] = [];
-  for (const stat of stats) {
-    if (stat.kind !== 'histogram') {
-      numbers.push({ name: stat.name, value: stat.value });
-      continue;
+const numberKinds = ['counter', 'gauge'] as const;
+const histogramKinds = ['histogram'] as const;
+
+function* statsText(metrics: Metrics, chosen: Chooser): Generator<string, void, undefined> {
+  for (const kinds of [numberKinds, histogramKinds]) {
+    for (const stats of metrics.statBatches(kinds)) {
+      let piece = '';
+      for (const stat of stats) if (chosen(stat.name, stat.used)) piece += `${statLine(stat)}\n`;
+      yield piece;
     }
-    const { interval, all } = stat.histogram.quantiles();
-    const values = shownQuantiles.map((_, i) => ({
-      interval: orNull(interval[i]),
-      cumulative: orNull(all[i]),
-    }));
-    histograms.push({ name: stat.name, values });
   }
-  if (histograms.length === 0) return { stats: numbers };
-  const quantiles = { supported_quantiles: [...shownQuantiles], computed_quantiles: histograms };
-  return { stats: [...numbers, { histograms: quantiles }] };
+}
+
+/** Numbers, and then one object with all histograms, where there are any. */
+function statsJson(metrics: Metrics, chosen: Chooser): LazyJson {
+  function* numbers(): Generator<LazyJson | undefined, void, undefined> {
+    for (const stats of metrics.statBatches(numberKinds)) {
+      for (const stat of stats) {
+        if (stat.kind !== 'histogram' && chosen(stat.name, stat.used))
+          yield { name: stat.name, value: stat.value };
+      }
+      yield undefined;
+    }
+    const histograms = histogramItems(metrics, chosen);
+    for (let next = histograms.next(); next.done !== true; next = histograms.next()) {
+      if (next.value === undefined) {
+        yield undefined;
+        continue;
+      }
+      yield histogramList(next.value, histograms);
+      return;
+    }
+  }
+  return new LazyObject(() => [['stats', new LazyList(numbers)]]);
+}
+
+function histogramList(first: JsonValue, more: Iterable<JsonValue | undefined>): LazyJson {
+  function* all(): Generator<JsonValue | undefined, void, undefined> {
+    yield first;
+    yield* more;
+  }
+  const fields = (): [string, LazyJson][] => [
+    ['supported_quantiles', [...shownQuantiles]],
+    ['computed_quantiles', new LazyList(all)],
+  ];
+  return new LazyObject(() => [['histograms', new LazyObject(fields)]]);
+}
+
+function* histogramItems(
+  metrics: Metrics,
+  chosen: Chooser,
+): Generator<JsonValue | undefined, void, undefined> {
+  for (const stats of metrics.statBatches(histogramKinds)) {
+    for (const stat of stats) {
+      if (stat.kind === 'histogram' && chosen(stat.name, stat.used)) yield histogramJson(stat);
+    }
+    yield undefined;
+  }
+}
+
+function histogramJson({ name, histogram }: Extract<Stat, { kind: 'histogram' }>): JsonValue {
+  const { interval, all } = histogram.quantiles();
+  const values = shownQuantiles.map((_, i) => ({
+    interval: orNull(interval[i]),
+    cumulative: orNull(all[i]),
+  }));
+  return { name, values };
 }
 
 function orNull(value: number | undefined): number | null {
