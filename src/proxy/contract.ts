@@ -98,14 +98,15 @@ export interface DataPath {
   close(): Promise<void>;
   /** For the admin interface. */
   listeners(): readonly ListenerStatus[] | Promise<readonly ListenerStatus[]>;
-  clusters(): readonly ClusterStatus[] | Promise<readonly ClusterStatus[]>;
+  /** Each as it is when it is come to. */
+  clusters(): Iterable<ClusterStatus> | AsyncIterable<ClusterStatus>;
 }
 
 /** A data path of this thread. */
 export interface LocalDataPath extends DataPath {
   prepareListener(listener: Listener): Steps<Parsed<PreparedListener>>;
   listeners(): readonly ListenerStatus[];
-  clusters(): readonly ClusterStatus[];
+  clusters(): Iterable<ClusterStatus>;
 }
 
 export interface ListenerStatus {
@@ -129,5 +130,6 @@ export interface EndpointStatus {
 export interface ClusterStatus {
   readonly name: string;
   readonly addedViaApi: boolean;
-  readonly endpoints: readonly EndpointStatus[];
+  /** Thousands, perhaps. */
+  readonly endpoints: Iterable<EndpointStatus>;
 }

@@ -195,8 +195,8 @@ class ProxyDataPath implements LocalDataPath {
     return this.#listeners.status();
   }
 
-  clusters(): readonly ClusterStatus[] {
-    return [...this.#clusters.values()].map(({ runtime }) => runtime.status());
+  *clusters(): Generator<ClusterStatus, void, undefined> {
+    for (const { runtime } of this.#clusters.values()) yield runtime.status();
   }
 
   #onException(error: unknown): void {

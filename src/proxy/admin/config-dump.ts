@@ -2,18 +2,21 @@
  * `/config_dump`: the configuration in force, on its way and refused, as `envoy.admin.v3.ConfigDump`
  * in ProtoJSON with snake_case names. Private keys are left out.
  */
-import type { JsonObject, JsonValue, Message } from '@bufbuild/protobuf';
+import type { Message } from '@bufbuild/protobuf';
+import { pausing } from '#core/time-slice.ts';
 import { BootstrapSchema } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
-import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import { plainFromMessage } from '#xds/plain.ts';
-import { typeUrlOf } from '#xds/registry.ts';
+import { forgetUnpacked, typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
+import { examine } from '#xds/unknown-fields.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
 import { inlineRoutes } from '../route/inline-routes.ts';
-import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
-import { type NameFilter, nameFilter } from './name-filter.ts';
-import { redacted } from './redact.ts';
+import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
+import { type DumpEntry, type Entries, resourceOnly, type Section, sectionJson } from './dump-section.ts';
+import { type JsonPieceFields, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
+import { lazyMessage } from './lazy-message.ts';
+import { nameFilter } from './name-filter.ts';
 
 export const configDumpPage: AdminPage = {
   path: '/config_dump',
@@ -23,27 +26,16 @@ export const configDumpPage: AdminPage = {
     if (query.has('mask')) return textReply('mask is not supported: use resource and name_regex\n', 400);
     const names = nameFilter(query.get('name_regex'));
     if (names === undefined) return textReply(`Error parsing regex: ${query.get('name_regex')}\n`, 400);
-    const sections = dumpSections(view, query.has('include_eds')).map((section) => filtered(section, names));
+    const sections = dumpSections(view, query.has('include_eds'));
     const wanted = query.get('resource');
-    const configs = wanted === null ? sections.map(sectionJson) : resourceOnly(sections, wanted);
+    const configs =
+      wanted === null
+        ? new LazyList(() => sections.map((section) => sectionJson(section, names)))
+        : resourceOnly(sections, wanted, names);
     if (configs === undefined) return textReply(`${wanted} not found in config dump\n`, 404);
-    return jsonReply(redacted({ configs }));
+    return lazyJsonReply(new LazyObject(() => [['configs', configs]]));
   },
 };
-
-/** One message of the dump: scalar fields, and lists of entries by field name. */
-interface Section {
-  readonly type: string;
-  readonly fields: JsonObject;
-  readonly lists: Readonly<Record<string, readonly DumpEntry[]>>;
-}
-
-interface DumpEntry {
-  readonly name: string;
-  /** Type of the entry, under that of the section. */
-  readonly type: string;
-  readonly json: JsonObject;
-}
 
 /** Names of fields and types of one kind's section. */
 interface KindNames {
@@ -98,21 +90,19 @@ const listenerNames: KindNames = {
 };
 
 function dumpSections(view: AdminView, includeEndpoints: boolean): Section[] {
-  const { table, bootstrap } = view;
+  const { bootstrap } = view;
   const bootstrapSection: Section = {
     type: 'BootstrapConfigDump',
-    fields: {
-      bootstrap: plainFromMessage(BootstrapSchema, bootstrap),
-      last_updated: new Date(view.startedMs).toISOString(),
-    },
+    fields: [
+      ['bootstrap', lazyMessage(BootstrapSchema, bootstrap)],
+      ['last_updated', new Date(view.startedMs).toISOString()],
+    ],
     lists: {},
   };
   return [
     bootstrapSection,
     twoStates(view, clusterNames, ['dynamic_active_clusters', 'dynamic_warming_clusters']),
-    ...(includeEndpoints
-      ? [oneState(table.entries('endpoint'), endpointNames, 'dynamic_endpoint_configs')]
-      : []),
+    ...(includeEndpoints ? [oneState(view, endpointNames, 'dynamic_endpoint_configs')] : []),
     listeners(view),
     routes(view),
     twoStates(view, secretNames, ['dynamic_active_secrets', 'dynamic_warming_secrets']),
@@ -124,36 +114,41 @@ function twoStates({ table }: AdminView, names: KindNames, [active, warming]: [s
   const entries = table.entries(names.kind);
   const dynamic = entries.filter(({ origin }) => origin === 'dynamic');
   const version = table.systemVersion(names.kind);
-  const inState = (state: 'active' | 'warming'): DumpEntry[] =>
-    dynamic.flatMap((entry) => {
+  function* inState(state: 'active' | 'warming'): Generator<DumpEntry, void, undefined> {
+    for (const entry of dynamic) {
       const held = entry[state];
-      return held === undefined ? [] : [dynamicEntry(entry, held, names)];
-    });
+      if (held !== undefined) yield dynamicEntry(entry, held, names);
+    }
+  }
   // What was only ever refused has no state: Envoy shows it among the warming.
-  const onlyRefused = dynamic.filter((entry) => entry.active === undefined && entry.warming === undefined);
+  function* onTheWay(): Generator<DumpEntry, void, undefined> {
+    yield* inState('warming');
+    for (const entry of dynamic) {
+      if (entry.active === undefined && entry.warming === undefined)
+        yield dynamicEntry(entry, undefined, names);
+    }
+  }
   return {
     type: names.section,
-    fields: version === '' || names.kind === 'secret' ? {} : { version_info: version },
+    fields: version === '' || names.kind === 'secret' ? [] : [['version_info', version]],
     lists: {
       [names.staticList]: staticEntries(entries, names),
-      [active]: inState('active'),
-      [warming]: [
-        ...inState('warming'),
-        ...onlyRefused.map((entry) => dynamicEntry(entry, undefined, names)),
-      ],
+      [active]: () => inState('active'),
+      [warming]: onTheWay,
     },
   };
 }
 
 /** Kinds with one dynamic list. */
-function oneState(entries: readonly ResourceEntry[], names: KindNames, list: string): Section {
+function oneState({ table }: AdminView, names: KindNames, list: string): Section {
+  const entries = table.entries(names.kind);
   const dynamic = entries.filter(({ origin }) => origin === 'dynamic');
   return {
     type: names.section,
-    fields: {},
+    fields: [],
     lists: {
       [names.staticList]: staticEntries(entries, names),
-      [list]: dynamic.map((entry) => dynamicEntry(entry, entry.active ?? entry.warming, names)),
+      [list]: () => dynamic.map((entry) => dynamicEntry(entry, entry.active ?? entry.warming, names)),
     },
   };
 }
@@ -161,125 +156,130 @@ function oneState(entries: readonly ResourceEntry[], names: KindNames, list: str
 function listeners({ table }: AdminView): Section {
   const entries = table.entries('listener');
   const version = table.systemVersion('listener');
-  const state = (held: ResourceVersion): JsonObject => versionJson(held, listenerNames);
+  const stateFields = (key: string, held: ResourceVersion | undefined): JsonPieceFields =>
+    held === undefined ? [] : [[key, new LazyObject(() => versionFields(held, listenerNames))]];
   return {
     type: 'ListenersConfigDump',
-    fields: version === '' ? {} : { version_info: version },
+    fields: version === '' ? [] : [['version_info', version]],
     lists: {
       static_listeners: staticEntries(entries, listenerNames),
-      dynamic_listeners: entries
-        .filter(({ origin }) => origin === 'dynamic')
-        .map((entry) => ({
-          name: entry.name,
-          type: 'DynamicListener',
-          json: {
+      dynamic_listeners: () =>
+        entries
+          .filter(({ origin }) => origin === 'dynamic')
+          .map((entry) => ({
             name: entry.name,
-            ...(entry.active === undefined ? {} : { active_state: state(entry.active) }),
-            ...(entry.warming === undefined ? {} : { warming_state: state(entry.warming) }),
-            ...refusalJson(entry.refused, listenerNames),
-          },
-        })),
+            type: 'DynamicListener',
+            fields: () => [
+              ['name', entry.name],
+              ...stateFields('active_state', entry.active),
+              ...stateFields('warming_state', entry.warming),
+              ...refusalFields(entry.refused, listenerNames),
+            ],
+          })),
     },
   };
 }
 
 /** Route tables that stand inside listeners are static, as Envoy shows them. */
-function routes({ table }: AdminView): Section {
-  const section = oneState(table.entries('route'), routeNames, 'dynamic_route_configs');
-  const inline = table.entries('listener').flatMap(({ active }) => {
-    if (active === undefined) return [];
-    return inlineRoutes(active.message as Listener).map(({ routes: route }): DumpEntry => {
-      const route_config = withType(
-        typeUrlOf(RouteConfigurationSchema),
-        plainFromMessage(RouteConfigurationSchema, route),
-      );
-      return {
-        name: route.name,
-        type: routeNames.staticType,
-        json: { route_config, last_updated: new Date(active.updatedMs).toISOString() },
-      };
-    });
-  });
-  const known = section.lists[routeNames.staticList] ?? [];
-  return { ...section, lists: { ...section.lists, [routeNames.staticList]: [...known, ...inline] } };
+function routes(view: AdminView): Section {
+  const section = oneState(view, routeNames, 'dynamic_route_configs');
+  const known = section.lists[routeNames.staticList]!;
+  function* all(): Generator<DumpEntry | undefined, void, undefined> {
+    yield* known();
+    for (const { active } of view.table.entries('listener')) {
+      if (active !== undefined) yield* inlineEntries(active);
+    }
+  }
+  return { ...section, lists: { ...section.lists, [routeNames.staticList]: all } };
 }
 
-function staticEntries(entries: readonly ResourceEntry[], names: KindNames): DumpEntry[] {
-  return entries
-    .filter(({ origin }) => origin === 'static')
-    .flatMap(({ name, active, warming }) => {
+function* inlineEntries({
+  message,
+  updatedMs,
+}: ResourceVersion): Generator<DumpEntry | undefined, void, undefined> {
+  const { anys } = yield* pausing(examine(ListenerSchema, message), undefined);
+  for (const { routes: route } of inlineRoutes(message as Listener)) {
+    yield {
+      name: route.name,
+      type: routeNames.staticType,
+      fields: () => [
+        [
+          'route_config',
+          withType(typeUrlOf(RouteConfigurationSchema), lazyMessage(RouteConfigurationSchema, route)),
+        ],
+        ['last_updated', new Date(updatedMs).toISOString()],
+      ],
+    };
+  }
+  for (const any of anys) forgetUnpacked(any);
+}
+
+function staticEntries(entries: readonly ResourceEntry[], names: KindNames): Entries {
+  return function* all(): Generator<DumpEntry, void, undefined> {
+    for (const { name, origin, active, warming } of entries) {
       const held = active ?? warming;
-      if (held === undefined) return [];
-      const json = versionJson(held, names);
-      return [{ name, type: names.staticType, json: names.kind === 'secret' ? { name, ...json } : json }];
-    });
+      if (origin !== 'static' || held === undefined) continue;
+      yield {
+        name,
+        type: names.staticType,
+        fields: () => [...nameField(name, names), ...versionFields(held, names)],
+      };
+    }
+  };
 }
 
 function dynamicEntry(entry: ResourceEntry, held: ResourceVersion | undefined, names: KindNames): DumpEntry {
   const { name } = entry;
-  const json: JsonObject = {
-    ...(names.kind === 'secret' ? { name } : {}),
-    ...(held === undefined ? {} : versionJson(held, names)),
-    ...refusalJson(entry.refused, names),
-  };
-  return { name, type: names.dynamicType, json };
-}
-
-function versionJson({ version, message, updatedMs }: ResourceVersion, names: KindNames): JsonObject {
   return {
-    ...(version === '' ? {} : { version_info: version }),
-    [names.field]: resourceJson(message, names.kind),
-    last_updated: new Date(updatedMs).toISOString(),
+    name,
+    type: names.dynamicType,
+    fields: () => [
+      ...nameField(name, names),
+      ...(held === undefined ? [] : versionFields(held, names)),
+      ...refusalFields(entry.refused, names),
+    ],
   };
 }
 
-function refusalJson(refused: RefusedVersion | undefined, names: KindNames): JsonObject {
-  if (refused === undefined) return {};
+function nameField(name: string, { kind }: KindNames): JsonPieceFields {
+  return kind === 'secret' ? [['name', name]] : [];
+}
+
+function versionFields({ version, message, updatedMs }: ResourceVersion, names: KindNames): JsonPieceFields {
+  return [
+    ...(version === '' ? [] : ([['version_info', version]] as const)),
+    [names.field, resourceJson(message, names.kind)],
+    ['last_updated', new Date(updatedMs).toISOString()],
+  ];
+}
+
+function refusalFields(refused: RefusedVersion | undefined, names: KindNames): JsonPieceFields {
+  if (refused === undefined) return [];
   const { version, message, attemptedMs, details } = refused;
-  return {
-    error_state: {
-      ...(message === undefined ? {} : { failed_configuration: resourceJson(message, names.kind) }),
-      last_update_attempt: new Date(attemptedMs).toISOString(),
-      details,
-      ...(version === '' ? {} : { version_info: version }),
-    },
-    client_status: 'NACKED',
-  };
+  const state = (): JsonPieceFields => [
+    ...(message === undefined
+      ? []
+      : ([['failed_configuration', resourceJson(message, names.kind)]] as const)),
+    ['last_update_attempt', new Date(attemptedMs).toISOString()],
+    ['details', details],
+    ...(version === '' ? [] : ([['version_info', version]] as const)),
+  ];
+  return [
+    ['error_state', new LazyObject(state)],
+    ['client_status', 'NACKED'],
+  ];
 }
 
-function resourceJson(message: Message, kind: ResourceKind): JsonObject {
+function resourceJson(message: Message, kind: ResourceKind): LazyJson {
   const { schema, typeUrl } = resourceTypes[kind];
-  return withType(typeUrl, plainFromMessage(schema, message));
+  return withType(typeUrl, lazyMessage(schema, message));
 }
 
-function withType(typeUrl: string, json: JsonValue): JsonObject {
-  return { '@type': typeUrl, ...(json as JsonObject) };
-}
-
-const typePrefix = 'type.googleapis.com/envoy.admin.v3.';
-
-function sectionJson({ type, fields, lists }: Section): JsonObject {
-  const filled = Object.entries(lists).filter(([, entries]) => entries.length > 0);
-  const json = filled.map(([list, entries]) => [list, entries.map((entry) => entry.json)] as const);
-  return { '@type': typePrefix + type, ...fields, ...Object.fromEntries(json) };
-}
-
-/** `?resource=dynamic_active_clusters`: the entries of that list alone, each with its type. */
-function resourceOnly(sections: readonly Section[], wanted: string): JsonObject[] | undefined {
-  for (const { type, lists, fields } of sections) {
-    const entries = lists[wanted];
-    if (entries !== undefined) {
-      return entries.map((entry) => ({ '@type': `${typePrefix}${type}.${entry.type}`, ...entry.json }));
-    }
-    if (wanted === 'bootstrap' && type === 'BootstrapConfigDump')
-      return [{ '@type': typePrefix + type, ...fields }];
-  }
-  return undefined;
-}
-
-function filtered(section: Section, names: NameFilter): Section {
-  const lists = Object.entries(section.lists).map(
-    ([list, entries]) => [list, entries.filter(({ name }) => names(name))] as const,
-  );
-  return { ...section, lists: Object.fromEntries(lists) };
+/** @param json an object. */
+function withType(typeUrl: string, json: LazyJson): LazyJson {
+  if (!(json instanceof LazyObject)) return { '@type': typeUrl, ...(json as object) };
+  return new LazyObject(function* typed() {
+    yield ['@type', typeUrl] as const;
+    yield* json.fields();
+  });
 }

@@ -26,6 +26,7 @@ export class LazyObject {
 }
 
 export type LazyJson = JsonValue | LazyList | LazyObject;
+export type JsonPieceFields = readonly (readonly [key: string, value: LazyJson])[];
 
 /**
  * What `JSON.stringify(value, null, 1)` gives; '' where it may be interrupted.

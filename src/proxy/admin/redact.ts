@@ -14,6 +14,14 @@ const sensitiveFields: ReadonlySet<string> = new Set([
   'session_ticket_keys',
 ]);
 
+/** Headers of a call to a server may hold a token. */
+const HEADERS_OF_CALLS = 'initial_metadata';
+
+/** Whether what a field of that name holds is not shown as it is. */
+export function isSensitive(name: string): boolean {
+  return sensitiveFields.has(name) || name === HEADERS_OF_CALLS;
+}
+
 /** @param value ProtoJSON with field names in snake_case. */
 export function redacted(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(redacted);
@@ -21,7 +29,7 @@ export function redacted(value: JsonValue): JsonValue {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       if (sensitiveFields.has(key)) return [key, blanked(inner)];
-      return [key, key === 'initial_metadata' ? blankedHeaders(inner) : redacted(inner)];
+      return [key, key === HEADERS_OF_CALLS ? blankedHeaders(inner) : redacted(inner)];
     }),
   );
 }
@@ -37,7 +45,6 @@ function blanked(value: JsonValue): JsonValue {
   );
 }
 
-/** Headers of a call to a server may hold a token. */
 function blankedHeaders(value: JsonValue): JsonValue {
   if (!Array.isArray(value)) return blanked(value);
   return value.map((header) => {

@@ -7,6 +7,7 @@ import { NodeSchema, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_
 import { plainFromMessage } from '#xds/plain.ts';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
+import { jsonPieces, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 
 export const readyPage: AdminPage = {
   path: '/ready',
@@ -61,16 +62,28 @@ export const clustersPage: AdminPage = {
   path: '/clusters',
   method: 'GET',
   help: 'upstream cluster status (format=json)',
-  async answer(query, view): Promise<AdminReply> {
-    const clusters = await view.dataPath.clusters();
-    if (query.get('format') !== 'json') {
-      const lines = clusters.flatMap((status) => clusterLines(status, clusterOf(view, status.name)));
-      return textReply(lines.map((line) => `${line}\n`).join(''));
-    }
-    const statuses = clusters.map((status) => clusterJson(status, clusterOf(view, status.name)));
-    return jsonReply(statuses.length === 0 ? {} : { cluster_statuses: statuses });
+  answer(query, view): AdminReply {
+    if (query.get('format') === 'json') return { ...jsonReply({}), body: clusterJsonPieces(view) };
+    return { ...textReply(''), body: clusterTextPieces(view) };
   },
 };
+
+async function* clusterTextPieces(view: AdminView): AsyncGenerator<string, void, undefined> {
+  for await (const status of view.dataPath.clusters()) {
+    yield clusterText(status, clusterOf(view, status.name));
+    for (const endpoint of status.endpoints) yield endpointText(status.name, endpoint);
+  }
+}
+
+async function* clusterJsonPieces(view: AdminView): AsyncGenerator<string, void, undefined> {
+  let before = '{\n "cluster_statuses": [';
+  for await (const status of view.dataPath.clusters()) {
+    yield `${before}\n  `;
+    yield* jsonPieces(clusterJson(status, clusterOf(view, status.name)), '  ');
+    before = ',';
+  }
+  yield before === ',' ? '\n ]\n}\n' : '{}\n';
+}
 
 export const certsPage: AdminPage = {
   path: '/certs',
@@ -132,10 +145,7 @@ function limitLines(name: string, cluster: Cluster | undefined): string[] {
   return lines;
 }
 
-function clusterLines(
-  { name, addedViaApi, endpoints }: ClusterStatus,
-  cluster: Cluster | undefined,
-): string[] {
+function clusterText({ name, addedViaApi }: ClusterStatus, cluster: Cluster | undefined): string {
   const lines = [
     `${name}::observability_name::${cluster?.altStatName || name}`,
     ...limitLines(name, cluster),
@@ -143,38 +153,49 @@ function clusterLines(
   lines.push(`${name}::added_via_api::${addedViaApi}`);
   const serviceName = cluster?.edsClusterConfig?.serviceName ?? '';
   if (serviceName !== '') lines.push(`${name}::eds_service_name::${serviceName}`);
-  for (const endpoint of endpoints) {
-    const { region, zone, subZone } = endpoint.locality;
-    const facts: [string, string | number][] = [
-      ...Object.entries(endpoint.stats),
-      ['hostname', ''],
-      ['health_flags', endpoint.healthy ? 'healthy' : '/failed_eds_health'],
-      ['weight', endpoint.weight],
-      ['region', region],
-      ['zone', zone],
-      ['sub_zone', subZone],
-      ['canary', 'false'],
-      ['priority', endpoint.priority],
-      ['success_rate', '-1'],
-      ['local_origin_success_rate', '-1'],
-    ];
-    for (const [fact, value] of facts) lines.push(`${name}::${endpoint.address}::${fact}::${value}`);
-  }
-  return lines;
+  return `${lines.join('\n')}\n`;
+}
+
+function endpointText(cluster: string, endpoint: EndpointStatus): string {
+  const { region, zone, subZone } = endpoint.locality;
+  const facts: [string, string | number][] = [
+    ...Object.entries(endpoint.stats),
+    ['hostname', ''],
+    ['health_flags', endpoint.healthy ? 'healthy' : '/failed_eds_health'],
+    ['weight', endpoint.weight],
+    ['region', region],
+    ['zone', zone],
+    ['sub_zone', subZone],
+    ['canary', 'false'],
+    ['priority', endpoint.priority],
+    ['success_rate', '-1'],
+    ['local_origin_success_rate', '-1'],
+  ];
+  return facts.map(([fact, value]) => `${cluster}::${endpoint.address}::${fact}::${value}\n`).join('');
 }
 
 function clusterJson(
   { name, addedViaApi, endpoints }: ClusterStatus,
   cluster: Cluster | undefined,
-): JsonObject {
+): LazyJson {
   const serviceName = cluster?.edsClusterConfig?.serviceName ?? '';
-  return {
-    name,
-    ...(addedViaApi ? { added_via_api: true } : {}),
-    ...(endpoints.length === 0 ? {} : { host_statuses: endpoints.map(hostJson) }),
-    observability_name: cluster?.altStatName || name,
-    ...(serviceName === '' ? {} : { eds_service_name: serviceName }),
-  };
+  return new LazyObject(function* fields(): Generator<[string, LazyJson], void, undefined> {
+    yield ['name', name];
+    if (addedViaApi) yield ['added_via_api', true];
+    const hosts = endpoints[Symbol.iterator]();
+    const first = hosts.next();
+    if (first.done !== true) yield ['host_statuses', new LazyList(() => hostItems(first.value, hosts))];
+    yield ['observability_name', cluster?.altStatName || name];
+    if (serviceName !== '') yield ['eds_service_name', serviceName];
+  });
+}
+
+function* hostItems(
+  first: EndpointStatus,
+  more: Iterator<EndpointStatus>,
+): Generator<JsonObject, void, undefined> {
+  yield hostJson(first);
+  for (let next = more.next(); next.done !== true; next = more.next()) yield hostJson(next.value);
 }
 
 const gauges: ReadonlySet<string> = new Set(['cx_active', 'rq_active']);

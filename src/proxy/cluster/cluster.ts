@@ -4,7 +4,7 @@ import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type { ClusterStatus } from '../contract.ts';
+import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { DnsCache } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
@@ -199,7 +199,7 @@ export class ClusterRuntime {
     return {
       name: this.name,
       addedViaApi: true,
-      endpoints: this.#all().map((endpoint) => endpoint.status()),
+      endpoints: statusesOf(this.#all()),
     };
   }
 
@@ -218,4 +218,8 @@ export class ClusterRuntime {
     );
     return match?.transport ?? transport;
   }
+}
+
+function* statusesOf(endpoints: readonly Endpoint[]): Generator<EndpointStatus, void, undefined> {
+  for (const endpoint of endpoints) yield endpoint.status();
 }

@@ -1,6 +1,6 @@
 /** What the main thread and a worker say to each other. Resources cross as encoded messages. */
 import type { LogFields, LogLevel } from '#observe/log.ts';
-import type { ClusterStatus, ListenerStatus, SecretMaterial } from '../contract.ts';
+import type { ClusterStatus, EndpointStatus, ListenerStatus, SecretMaterial } from '../contract.ts';
 
 /** Asked of a worker; each is answered by a {@link Done} with its number. */
 export type Task =
@@ -17,7 +17,8 @@ export type Task =
   | { readonly kind: 'drain'; readonly drainTimeMs: number }
   | { readonly kind: 'close' }
   | { readonly kind: 'listeners' }
-  | { readonly kind: 'clusters' };
+  /** The next of a listing; the first task with its number begins it, an empty answer ends it. */
+  | { readonly kind: 'clusters'; readonly listing: number };
 
 /** What each task is answered with. */
 export interface Results {
@@ -29,7 +30,12 @@ export interface Results {
   readonly drain: undefined;
   readonly close: undefined;
   readonly listeners: readonly ListenerStatus[];
-  readonly clusters: readonly ClusterStatus[];
+  readonly clusters: readonly ListedCluster[];
+}
+
+/** A cluster, or a part of one with many endpoints: the next one of that name goes on. */
+export interface ListedCluster extends ClusterStatus {
+  readonly endpoints: EndpointStatus[];
 }
 
 /** Told to a worker: nothing comes back. */

@@ -31,7 +31,7 @@ import type {
   SecretStore,
 } from '../contract.ts';
 import { Findings } from '../findings.ts';
-import type { Task } from './message.ts';
+import type { ListedCluster, Task } from './message.ts';
 import { sumClusters, sumListeners } from './status.ts';
 import { gone, type WorkerLink } from './worker-link.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -69,6 +69,7 @@ export class ThreadedDataPath implements DataPath {
   readonly #endpoints = new Map<string, ClusterLoadAssignment>();
   readonly #listeners = new Map<string, ActiveListener>();
   #unhealthy = false;
+  #listings = 0;
   readonly #onSecret = (name: string): void => {
     const material = this.#options.secrets.get(name);
     if (material !== undefined) this.#pool.tellAll({ kind: 'secret', name, material });
@@ -161,8 +162,17 @@ export class ThreadedDataPath implements DataPath {
     return sumListeners(await this.#pool.askAll({ kind: 'listeners' }));
   }
 
-  async clusters(): Promise<readonly ClusterStatus[]> {
-    return sumClusters(await this.#pool.askAll({ kind: 'clusters' }));
+  async *clusters(): AsyncGenerator<ClusterStatus, void, undefined> {
+    const listing = ++this.#listings;
+    const threads = this.#pool.serving.map(async (worker) => {
+      const listed: ListedCluster[] = [];
+      for (;;) {
+        const page = await worker.ask({ kind: 'clusters', listing });
+        if (page === gone || page.length === 0) return listed;
+        listed.push(...page);
+      }
+    });
+    yield* sumClusters(await Promise.all(threads));
   }
 
   reopenLogs(): void {

@@ -11,7 +11,8 @@ import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { examine } from '#xds/unknown-fields.ts';
 import type { LocalDataPath, Prepared, PreparedListener, SecretStore, StagedListener } from '../contract.ts';
-import type { Done, Notice, Task, ToWorker } from './message.ts';
+import type { Done, ListedCluster, Notice, Task, ToWorker } from './message.ts';
+import { clusterPages } from './status.ts';
 
 export interface WorkerDeps {
   /** To the main thread. */
@@ -46,6 +47,7 @@ export function serveMain(deps: WorkerDeps): void {
 class ServingWorker {
   readonly #deps: WorkerDeps;
   readonly #staged = new Map<number, StagedListener>();
+  readonly #listings = new Map<number, Iterator<ListedCluster[], void, undefined>>();
   /** What is read in slices is read in the order it was said. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -85,8 +87,17 @@ class ServingWorker {
       case 'listeners':
         return dataPath.listeners();
       case 'clusters':
-        return dataPath.clusters();
+        return this.#listed(task.listing);
     }
+  }
+
+  #listed(listing: number): ListedCluster[] {
+    const pages = this.#listings.get(listing) ?? clusterPages(this.#deps.dataPath.clusters());
+    this.#listings.set(listing, pages);
+    const page = pages.next();
+    if (page.done !== true) return page.value;
+    this.#listings.delete(listing);
+    return [];
   }
 
   hear(notice: Notice): void {
