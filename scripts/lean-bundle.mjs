@@ -150,6 +150,10 @@ export async function buildLean(folder, common, libraries, fileOf) {
         charset: 'ascii',
         minifySyntax: true,
         minifyWhitespace: true,
+        // Names are a third of the text, which is kept; `lib/NAME.js.map` tells them.
+        minifyIdentifiers: true,
+        sourcemap: 'external',
+        sourcesContent: false,
         supported: { 'dynamic-import': false },
         external: ['node:*'],
         define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },

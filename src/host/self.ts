@@ -7,7 +7,12 @@ import { fileURLToPath } from 'node:url';
 const proxyVerbs: readonly string[] = ['proxy', 'sidecar', 'gateway'];
 
 /** For Node; as in `scripts/proxy-flags.mjs` and `bin/heddle`. */
-const proxyFlags: readonly string[] = ['--expose-gc', '--use-openssl-ca'];
+const proxyFlags: readonly string[] = [
+  '--expose-gc',
+  '--use-openssl-ca',
+  '--bytecode-old-age=1',
+  '--flush-baseline-code',
+];
 
 /** The words that start `heddle VERB`; its arguments follow. */
 export function heddleCommand(verb: string): readonly string[] {
