@@ -12,6 +12,7 @@ const proxyFlags: readonly string[] = [
   '--use-openssl-ca',
   '--bytecode-old-age=1',
   '--flush-baseline-code',
+  '--regexp-tier-up-ticks=100',
 ];
 
 /** The words that start `heddle VERB`; its arguments follow. */

@@ -10,7 +10,7 @@ const textOf = (file: string): string => readFileSync(join(root, file), 'utf8');
 const proxyFlags = [...textOf('scripts/proxy-flags.mjs').matchAll(/'(--[^']+)'/g)].map(([, flag]) => flag!);
 
 test('bin/heddle gives a proxy the flags and the environment of the others', () => {
-  const launcher = textOf('bin/heddle');
+  const launcher = textOf('bin/heddle').replace(/ \\\n +/g, ' ');
   assert.match(
     launcher,
     new RegExp(`exec "\\$node" ${proxyFlags.join(' ')} "\\$dist/heddle-proxy.cjs" "\\$@"`),

@@ -25,15 +25,14 @@ export class MessageDescriptor {
     this.parent = parent;
     this.encoded = encoded;
     const reader = encoded.copy();
-    // Its own name is needed by those of what is nested, and comes first.
-    while (reader.next()) if (reader.field === 1) this.name = reader.text();
+    // Its own name is needed by those of what is nested: protoc writes fields in the order of their numbers.
+    if (reader.next() && reader.field === 1) this.name = reader.text();
     this.typeName = typeNameIn(parent?.typeName ?? file.proto.package, this.name);
-    const again = encoded.copy();
-    while (again.next()) {
-      if (again.field === 3) new MessageDescriptor(again.inside(), file, this);
-      else if (again.field === 4) new EnumDescriptor(again.inside(), file, this);
-      else if (again.field === 7) {
-        const options = again.inside();
+    while (reader.next()) {
+      if (reader.field === 3) new MessageDescriptor(reader.inside(), file, this);
+      else if (reader.field === 4) new EnumDescriptor(reader.inside(), file, this);
+      else if (reader.field === 7) {
+        const options = reader.inside();
         while (options.next()) {
           if (options.field === 7) this.isMapEntry = options.number() !== 0;
           else if (options.field === 3) this.deprecated = options.number() !== 0;

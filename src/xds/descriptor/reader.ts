@@ -1,7 +1,5 @@
 /** Reads encoded messages of descriptor.proto, field by field (https://protobuf.dev/programming-guides/encoding/). */
 
-const utf8 = new TextDecoder();
-
 /** Wire types. */
 const VARINT = 0;
 const FIXED_64 = 1;
@@ -52,8 +50,9 @@ export class DescriptorReader {
     return this.#value;
   }
 
+  /** A name: ASCII. */
   text(): string {
-    return utf8.decode(this.#bytes.subarray(this.#value, this.#at));
+    return String.fromCharCode(...this.#bytes.subarray(this.#value, this.#at));
   }
 
   inside(): DescriptorReader {
