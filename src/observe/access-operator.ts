@@ -143,11 +143,11 @@ function requestHeader(name: string): Operator {
       return (r) => orNothing(r.path);
     case ':authority':
     case 'host':
-      return (r) => orNothing(r.authority);
+      return (r) => (r.hostIsEmpty === true ? '' : orNothing(r.authority));
     case ':scheme':
-      return (r) => headerOf(r.requestHeaders, 'x-forwarded-proto');
+      return (r) => orNothing(r.scheme ?? '');
     case 'x-envoy-original-path':
-      return (r) => orNothing(r.originalPath);
+      return (r) => orNothing(r.originalPath) ?? headerOf(r.requestHeaders, name);
     default:
       return (r) => headerOf(r.requestHeaders, name);
   }

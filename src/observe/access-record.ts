@@ -26,6 +26,10 @@ export interface AccessRecord {
   /** Before rewrites; '' where there was none. */
   originalPath: string;
   authority: string;
+  /** Whether there is a host, which names nothing. */
+  hostIsEmpty?: boolean;
+  /** `http` or `https`. */
+  scheme?: string;
   requestHeaders: readonly string[];
   responseHeaders: readonly string[];
   responseTrailers: readonly string[];

@@ -3,17 +3,101 @@
  * thread's metrics, from what that one announces.
  */
 import { BucketHistogram, bucketSlots, LogLinearHistogram } from './histogram.ts';
+import { MetricLayout } from './metric-layout.ts';
 import type { Announce, Announcement } from './metrics-announcement.ts';
 import type { ScopeName } from './metrics-contract.ts';
 import { type AllocateSlots, GAUGE_SLOTS, ownSlots, SlotArena, SlotCounter, SlotGauge } from './slots.ts';
 
-export interface ScopeTable extends ScopeName {
-  readonly counters: Map<string, SlotCounter>;
-  readonly gauges: Map<string, SlotGauge>;
-  readonly histograms: Map<string, LogLinearHistogram>;
-  readonly arena: SlotArena;
+/** A metric of each kind. */
+export interface Metric {
+  readonly counter: SlotCounter;
+  readonly gauge: SlotGauge;
+  readonly histogram: LogLinearHistogram;
+}
+
+export const metricKinds = ['counter', 'gauge', 'histogram'] as const;
+export type MetricKind = (typeof metricKinds)[number];
+
+/** Of a histogram nothing was recorded in. */
+const emptyHistogram = new LogLinearHistogram();
+
+export class ScopeTable implements ScopeName {
+  readonly path: string;
+  readonly family: string;
+  readonly labels: Readonly<Record<string, string>>;
   /** Of another thread: its chunk that metrics are announced in. */
   shown: Float64Array | undefined;
+  #layout: MetricLayout | undefined;
+  /** Figures of the layout. */
+  #block: Float64Array | undefined;
+  /** Metrics besides the layout, and histograms of it that something was recorded in. */
+  readonly #made: { [Kind in MetricKind]?: Map<string, Metric[Kind]> } = {};
+  #arena: SlotArena | undefined;
+
+  constructor({ path, family, labels }: ScopeName) {
+    this.path = path;
+    this.family = family;
+    this.labels = labels;
+  }
+
+  get isLaid(): boolean {
+    return this.#layout !== undefined;
+  }
+
+  lay(layout: MetricLayout, block: Float64Array): void {
+    this.#layout = layout;
+    this.#block = block;
+  }
+
+  arena(allocate: AllocateSlots): SlotArena {
+    this.#arena ??= new SlotArena(allocate);
+    return this.#arena;
+  }
+
+  add<Kind extends MetricKind>(kind: Kind, name: string, metric: Metric[Kind]): void {
+    const known = this.#made[kind] as Map<string, Metric[Kind]> | undefined;
+    if (known !== undefined) known.set(name, metric);
+    else Object.assign(this.#made, { [kind]: new Map([[name, metric]]) });
+  }
+
+  /** The metric, where it was made; a counter or gauge of the layout in any case. */
+  get<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
+    const at = kind === 'histogram' ? undefined : this.#layout?.placeOf(kind, name);
+    if (at !== undefined) return this.#inBlock(kind, at);
+    return (this.#made[kind] as Map<string, Metric[Kind]> | undefined)?.get(name);
+  }
+
+  /** As `get`, and an empty histogram where the layout has one that was not made. */
+  shownAs<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
+    const made = this.get(kind, name);
+    if (made !== undefined || this.#layout?.placeOf(kind, name) === undefined) return made;
+    return emptyHistogram as Metric[Kind];
+  }
+
+  /** Names of all it has of a kind. */
+  *names(kind: MetricKind): Generator<string, void, undefined> {
+    const laid = this.#layout?.[kind];
+    if (laid !== undefined) yield* laid;
+    for (const name of this.#made[kind]?.keys() ?? []) {
+      if (laid === undefined || this.#layout!.placeOf(kind, name) === undefined) yield name;
+    }
+  }
+
+  *metrics<Kind extends MetricKind>(
+    kind: Kind,
+  ): Generator<[name: string, metric: Metric[Kind]], void, undefined> {
+    for (const name of this.names(kind)) yield [name, this.shownAs(kind, name)!];
+  }
+
+  /** Histograms something was recorded in, or may have been. */
+  get recorded(): ReadonlyMap<string, LogLinearHistogram> | undefined {
+    return this.#made.histogram;
+  }
+
+  #inBlock<Kind extends MetricKind>(kind: Kind, at: number): Metric[Kind] {
+    const metric = kind === 'counter' ? new SlotCounter(this.#block!, at) : new SlotGauge(this.#block!, at);
+    return metric as Metric[Kind];
+  }
 }
 
 export interface FamilyRow {
@@ -41,6 +125,8 @@ export class MetricTable {
   readonly families: Map<string, FamilyTable> = new Map();
   readonly #allocate: AllocateSlots;
   readonly #announce: Announce | undefined;
+  /** Those announced, or heard of; a layout's number is its place. */
+  readonly #layouts: MetricLayout[] = [];
 
   constructor(allocate: AllocateSlots = ownSlots, announce?: Announce) {
     this.#allocate = allocate;
@@ -50,59 +136,62 @@ export class MetricTable {
   scope({ path, family, labels }: ScopeName): ScopeTable {
     const known = this.scopes.get(path);
     if (known !== undefined) return known;
-    const made: ScopeTable = {
-      path,
-      family,
-      labels,
-      counters: new Map(),
-      gauges: new Map(),
-      histograms: new Map(),
-      arena: new SlotArena(this.#allocate),
-      shown: undefined,
-    };
+    const made = new ScopeTable({ path, family, labels });
     this.scopes.set(path, made);
     this.#announce?.({ kind: 'scope', path, family, labels });
     return made;
   }
 
-  counter(scope: ScopeTable, name: string): SlotCounter {
-    let counter = scope.counters.get(name);
-    if (counter === undefined) {
-      const { arena, path } = scope;
-      const at = arena.take(1);
-      counter = new SlotCounter(arena.slots, at);
-      scope.counters.set(name, counter);
-      const slots = arena.fresh ? arena.slots : undefined;
-      this.#announceOf(scope, { kind: 'counter', path, name, at, slots });
+  lay(scope: ScopeTable, layout: MetricLayout): void {
+    if (scope.isLaid) return;
+    const slots = this.#allocate(layout.slots);
+    scope.lay(layout, slots);
+    if (this.#announce === undefined) return;
+    let id = this.#layouts.indexOf(layout);
+    if (id === -1) {
+      id = this.#layouts.push(layout) - 1;
+      const { counter: counters, gauge: gauges, histogram: histograms } = layout;
+      this.#announce({ kind: 'layout', id, counters, gauges, histograms });
     }
+    this.#announceOf(scope, { kind: 'laid', path: scope.path, layout: id, slots });
+  }
+
+  counter(scope: ScopeTable, name: string): SlotCounter {
+    const known = scope.get('counter', name);
+    if (known !== undefined) return known;
+    const { path } = scope;
+    const arena = scope.arena(this.#allocate);
+    const at = arena.take(1);
+    const counter = new SlotCounter(arena.slots, at);
+    scope.add('counter', name, counter);
+    const slots = arena.fresh ? arena.slots : undefined;
+    this.#announceOf(scope, { kind: 'counter', path, name, at, slots });
     return counter;
   }
 
   gauge(scope: ScopeTable, name: string): SlotGauge {
-    let gauge = scope.gauges.get(name);
-    if (gauge === undefined) {
-      const { arena, path } = scope;
-      const at = arena.take(GAUGE_SLOTS);
-      gauge = new SlotGauge(arena.slots, at);
-      scope.gauges.set(name, gauge);
-      const slots = arena.fresh ? arena.slots : undefined;
-      this.#announceOf(scope, { kind: 'gauge', path, name, at, slots });
-    }
+    const known = scope.get('gauge', name);
+    if (known !== undefined) return known;
+    const { path } = scope;
+    const arena = scope.arena(this.#allocate);
+    const at = arena.take(GAUGE_SLOTS);
+    const gauge = new SlotGauge(arena.slots, at);
+    scope.add('gauge', name, gauge);
+    const slots = arena.fresh ? arena.slots : undefined;
+    this.#announceOf(scope, { kind: 'gauge', path, name, at, slots });
     return gauge;
   }
 
   histogram(scope: ScopeTable, name: string): LogLinearHistogram {
-    let histogram = scope.histograms.get(name);
-    if (histogram === undefined) {
-      const { path } = scope;
-      histogram = new LogLinearHistogram(
-        this.#allocate,
-        this.#announce &&
-          ((part, slots) => this.#announceOf(scope, { kind: 'part', path, name, part, slots })),
-      );
-      scope.histograms.set(name, histogram);
-      this.#announceOf(scope, { kind: 'histogram', path, name });
-    }
+    const known = scope.get('histogram', name);
+    if (known !== undefined) return known;
+    const { path } = scope;
+    const histogram = new LogLinearHistogram(
+      this.#allocate,
+      this.#announce && ((part, slots) => this.#announceOf(scope, { kind: 'part', path, name, part, slots })),
+    );
+    scope.add('histogram', name, histogram);
+    this.#announceOf(scope, { kind: 'histogram', path, name });
     return histogram;
   }
 
@@ -161,6 +250,11 @@ export class MetricTable {
       case 'scope':
         this.scope(announcement);
         return;
+      case 'layout': {
+        const { id, counters, gauges, histograms } = announcement;
+        this.#layouts[id] = new MetricLayout(counters, gauges, histograms);
+        return;
+      }
       case 'forget':
         this.forget(announcement.path);
         return;
@@ -180,26 +274,28 @@ export class MetricTable {
   }
 
   #showMetric(
-    announcement: Extract<Announcement, { kind: 'counter' | 'gauge' | 'histogram' | 'part' }>,
+    announcement: Extract<Announcement, { kind: 'laid' | 'counter' | 'gauge' | 'histogram' | 'part' }>,
   ): void {
-    const { path, name } = announcement;
-    const scope = this.scopes.get(path);
+    const scope = this.scopes.get(announcement.path);
     // A part of a histogram whose scope is forgotten already.
     if (scope === undefined) return;
     switch (announcement.kind) {
+      case 'laid':
+        scope.lay(this.#layouts[announcement.layout]!, announcement.slots);
+        return;
       case 'histogram':
-        scope.histograms.set(name, new LogLinearHistogram());
+        scope.add('histogram', announcement.name, new LogLinearHistogram());
         return;
       case 'part':
-        scope.histograms.get(name)?.show(announcement.part, announcement.slots);
+        scope.get('histogram', announcement.name)?.show(announcement.part, announcement.slots);
         return;
       case 'counter':
         scope.shown = announcement.slots ?? scope.shown;
-        scope.counters.set(name, new SlotCounter(scope.shown!, announcement.at));
+        scope.add('counter', announcement.name, new SlotCounter(scope.shown!, announcement.at));
         return;
       case 'gauge':
         scope.shown = announcement.slots ?? scope.shown;
-        scope.gauges.set(name, new SlotGauge(scope.shown!, announcement.at));
+        scope.add('gauge', announcement.name, new SlotGauge(scope.shown!, announcement.at));
         return;
     }
   }

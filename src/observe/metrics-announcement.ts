@@ -11,6 +11,20 @@ export type Announcement =
       readonly family: string;
       readonly labels: Readonly<Record<string, string>>;
     }
+  /** Said once of each layout, before a scope has it. */
+  | {
+      readonly kind: 'layout';
+      readonly id: number;
+      readonly counters: readonly string[];
+      readonly gauges: readonly string[];
+      readonly histograms: readonly string[];
+    }
+  | {
+      readonly kind: 'laid';
+      readonly path: string;
+      readonly layout: number;
+      readonly slots: Float64Array;
+    }
   | {
       readonly kind: 'counter' | 'gauge';
       readonly path: string;

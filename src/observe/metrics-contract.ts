@@ -3,6 +3,8 @@
  * tested with a small fake. Names are Envoy's; families are what Prometheus shows.
  */
 
+import type { MetricLayout } from './metric-layout.ts';
+
 /** A value that only grows. `inc` costs one typed-array store. */
 export interface Counter {
   inc(by?: number): void;
@@ -27,6 +29,8 @@ export interface Histogram {
 /** A group of metrics under one dotted prefix, such as `cluster.outbound|9080||reviews`. */
 export interface Scope {
   readonly path: string;
+  /** It has all of these from now on. Once, before any other metric of it. */
+  lay(layout: MetricLayout): void;
   counter(name: string): Counter;
   gauge(name: string): Gauge;
   histogram(name: string): Histogram;

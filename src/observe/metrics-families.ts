@@ -1,6 +1,7 @@
 /** Envoy's metrics as Prometheus groups them: by name without what became labels. */
 import type { Steps } from '#core/time-slice.ts';
-import { type MetricKind, type MetricRow, metricKinds, rowNamed, type ScopeGroup } from './metrics-sum.ts';
+import { type MetricKind, metricKinds } from './metric-table.ts';
+import { type MetricRow, rowNamed, type ScopeGroup } from './metrics-sum.ts';
 import { labelText, type PrometheusFamily, type Sample } from './prometheus.ts';
 import { extractTags } from './stat-tags.ts';
 
@@ -59,8 +60,7 @@ function* scopeFamilies(groups: readonly ScopeGroup[]): Steps<Map<string, ScopeF
     }
     family.members.push(group);
     for (const scope of group.scopes) {
-      for (const kind of metricKinds)
-        for (const name of scope[`${kind}s`].keys()) family.names[kind].add(name);
+      for (const kind of metricKinds) for (const name of scope.names(kind)) family.names[kind].add(name);
     }
     if (i % SCOPES_A_STEP === 0) yield;
   }

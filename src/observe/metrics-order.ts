@@ -1,7 +1,8 @@
 /** The metrics of all scopes sorted by their full names, a scope at a time: there may be many thousands. */
 import { sortSteps } from '#core/gradual-sort.ts';
 import { pausing } from '#core/time-slice.ts';
-import { type MetricKind, type MetricRow, rowsOf, type ScopeGroup } from './metrics-sum.ts';
+import type { MetricKind } from './metric-table.ts';
+import { type MetricRow, rowsOf, type ScopeGroup } from './metrics-sum.ts';
 
 /** Yields rows that follow one another; none where it may be interrupted. */
 export function* rowsInOrder(

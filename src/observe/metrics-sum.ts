@@ -2,7 +2,7 @@
 import type { Steps } from '#core/time-slice.ts';
 import { Distribution } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, type LogLinearHistogram } from './histogram.ts';
-import type { FamilyTable, MetricTable, ScopeTable } from './metric-table.ts';
+import type { FamilyTable, MetricKind, MetricTable, ScopeTable } from './metric-table.ts';
 import type { ScopeName } from './metrics-contract.ts';
 import { gaugeLevel, gaugeUntouched, type SlotCounter, type SlotGauge } from './slots.ts';
 
@@ -94,15 +94,12 @@ export function* scopeGroups(tables: readonly MetricTable[]): Steps<ScopeGroup[]
   return groups;
 }
 
-export const metricKinds = ['counter', 'gauge', 'histogram'] as const;
-export type MetricKind = (typeof metricKinds)[number];
-
 export function rowsOf(group: ScopeGroup, kinds: readonly MetricKind[]): MetricRow[] {
   const rows: MetricRow[] = [];
   for (const kind of kinds) {
     const byName = group.scopes.length === 1 ? undefined : new Map<string, MetricRow>();
     for (const scope of group.scopes) {
-      for (const [name, metric] of scope[`${kind}s`]) {
+      for (const [name, metric] of scope.metrics(kind)) {
         const known = byName?.get(name);
         if (known !== undefined) {
           (known.metrics as unknown[]).push(metric);
@@ -121,7 +118,7 @@ export function rowsOf(group: ScopeGroup, kinds: readonly MetricKind[]): MetricR
 export function rowNamed(group: ScopeGroup, kind: MetricKind, name: string): MetricRow | undefined {
   const metrics: unknown[] = [];
   for (const scope of group.scopes) {
-    const metric = scope[`${kind}s`].get(name);
+    const metric = scope.shownAs(kind, name);
     if (metric !== undefined) metrics.push(metric);
   }
   return metrics.length === 0 ? undefined : rowOf(group, kind, name, metrics);
@@ -167,10 +164,10 @@ export function familyRows(tables: readonly MetricTable[]): FamilyRows[] {
 export function retire(ended: MetricTable, into: MetricTable): void {
   for (const scope of ended.scopes.values()) {
     const taker = into.scope(scope);
-    for (const [name, counter] of scope.counters) {
+    for (const [name, counter] of scope.metrics('counter')) {
       if (!isCountedAlike(name)) into.counter(taker, name).inc(counter.value);
     }
-    for (const [name, histogram] of scope.histograms) {
+    for (const [name, histogram] of scope.recorded ?? []) {
       const recorded = new Distribution();
       recorded.add(histogram);
       recorded.giveTo(into.histogram(taker, name));

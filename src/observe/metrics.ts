@@ -6,18 +6,32 @@
 import { atOnce, pausing, type Steps } from '#core/time-slice.ts';
 import { Distribution, shownQuantiles } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, defaultBucketBounds } from './histogram.ts';
-import { type FamilyTable, MetricTable } from './metric-table.ts';
+import type { MetricLayout } from './metric-layout.ts';
+import {
+  type FamilyTable,
+  type MetricKind,
+  MetricTable,
+  metricKinds,
+  type ScopeTable,
+} from './metric-table.ts';
 import type { Announce, Announcement } from './metrics-announcement.ts';
-import type { CounterFamily, HistogramFamily, MetricRegistry, Scope, ScopeName } from './metrics-contract.ts';
+import type {
+  Counter,
+  CounterFamily,
+  Gauge,
+  Histogram,
+  HistogramFamily,
+  MetricRegistry,
+  Scope,
+  ScopeName,
+} from './metrics-contract.ts';
 import { envoyFamilies } from './metrics-families.ts';
 import { rowsInOrder } from './metrics-order.ts';
 import {
   counterSum,
   familyRows,
   gaugeSum,
-  type MetricKind,
   type MetricRow,
-  metricKinds,
   retire,
   rowsOf,
   type ScopeGroup,
@@ -63,14 +77,7 @@ export class Metrics implements MetricRegistry {
   }
 
   scope(name: ScopeName): Scope {
-    const table = this.#own;
-    const scope = table.scope(name);
-    return {
-      path: name.path,
-      counter: (metric) => table.counter(scope, metric),
-      gauge: (metric) => table.gauge(scope, metric),
-      histogram: (metric) => table.histogram(scope, metric),
-    };
+    return new OwnScope(this.#own, this.#own.scope(name));
   }
 
   removeScope(path: string): void {
@@ -171,7 +178,7 @@ export class Metrics implements MetricRegistry {
 
   *intervalSteps(): Steps<void> {
     for (const group of yield* this.#groups()) {
-      if (group.scopes.every(({ histograms }) => histograms.size === 0)) continue;
+      if (group.scopes.every(({ recorded }) => recorded === undefined)) continue;
       for (const row of rowsOf(group, ['histogram'])) {
         this.#endIntervalOf(row as Extract<MetricRow, { kind: 'histogram' }>);
       }
@@ -260,6 +267,36 @@ export class Metrics implements MetricRegistry {
     for (const prepare of this.#beforeReading) prepare();
     for (const refresh of this.#shown.values()) refresh();
     return yield* scopeGroups([this.#own, ...this.#shown.keys()]);
+  }
+}
+
+class OwnScope implements Scope {
+  readonly #table: MetricTable;
+  readonly #scope: ScopeTable;
+
+  constructor(table: MetricTable, scope: ScopeTable) {
+    this.#table = table;
+    this.#scope = scope;
+  }
+
+  get path(): string {
+    return this.#scope.path;
+  }
+
+  lay(layout: MetricLayout): void {
+    this.#table.lay(this.#scope, layout);
+  }
+
+  counter(name: string): Counter {
+    return this.#table.counter(this.#scope, name);
+  }
+
+  gauge(name: string): Gauge {
+    return this.#table.gauge(this.#scope, name);
+  }
+
+  histogram(name: string): Histogram {
+    return this.#table.histogram(this.#scope, name);
   }
 }
 

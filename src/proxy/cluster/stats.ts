@@ -1,5 +1,6 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
-import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import { type LayMetrics, MetricLayout, metricsLaidOut } from '#observe/metric-layout.ts';
+import type { Counter, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
@@ -65,47 +66,48 @@ const gaugeNames = [
 
 const histogramNames = ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'] as const;
 
-export type ClusterStats = Readonly<
-  Record<(typeof counterNames)[number], Counter> &
-    Record<(typeof gaugeNames)[number], Gauge> &
-    Record<(typeof histogramNames)[number], Histogram>
-> & {
-  /** Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`. */
-  countStatus(status: number): void;
-  /** Counts a response that is not used, as the request is sent again: the same names below `retry.`. */
-  countRetried(status: number): void;
-  /** `http2.*`, made on first use. */
-  http2(): Http2Stats;
-  /** Counters of the TLS handshakes, made on first use (`ssl.*`). */
-  readonly scope: Scope;
-};
+const layout = new MetricLayout(counterNames, gaugeNames, histogramNames);
+const LaidStats: LayMetrics<
+  (typeof counterNames)[number],
+  (typeof gaugeNames)[number],
+  (typeof histogramNames)[number]
+> = metricsLaidOut(layout);
 
-export function createClusterStats(metrics: MetricRegistry, name: string): ClusterStats {
-  const scope = metrics.scope({
-    path: `cluster.${name}`,
-    family: 'cluster',
-    labels: { envoy_cluster_name: name },
-  });
-  let http2: Http2Stats | undefined;
-  return {
-    ...named(counterNames, (metric) => scope.counter(metric)),
-    ...named(gaugeNames, (metric) => scope.gauge(metric)),
-    ...named(histogramNames, (metric) => scope.histogram(metric)),
-    countStatus: responseCounter(scope, ''),
-    countRetried: responseCounter(scope, 'retry.'),
-    http2: () => {
-      http2 ??= createHttp2Stats(scope, 'http2.');
-      return http2;
-    },
-    scope,
-  };
+export class ClusterStats extends LaidStats {
+  /** For counters made on first use (`ssl.*`). */
+  readonly scope: Scope;
+  #count: ((status: number) => void) | undefined;
+  #countRetried: ((status: number) => void) | undefined;
+  #http2: Http2Stats | undefined;
+
+  constructor(scope: Scope) {
+    super(scope);
+    this.scope = scope;
+  }
+
+  /** Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`. */
+  countStatus(status: number): void {
+    this.#count ??= responseCounter(this.scope, '');
+    this.#count(status);
+  }
+
+  /** Counts a response that is not used, as the request is sent again: the same names below `retry.`. */
+  countRetried(status: number): void {
+    this.#countRetried ??= responseCounter(this.scope, 'retry.');
+    this.#countRetried(status);
+  }
+
+  /** `http2.*`, made on first use. */
+  http2(): Http2Stats {
+    this.#http2 ??= createHttp2Stats(this.scope, 'http2.');
+    return this.#http2;
+  }
 }
 
-function named<Name extends string, Metric>(
-  names: readonly Name[],
-  make: (name: Name) => Metric,
-): Record<Name, Metric> {
-  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, Metric>;
+export function createClusterStats(metrics: MetricRegistry, name: string): ClusterStats {
+  return new ClusterStats(
+    metrics.scope({ path: `cluster.${name}`, family: 'cluster', labels: { envoy_cluster_name: name } }),
+  );
 }
 
 /** Counters are made when first needed: most clusters never retry. */
