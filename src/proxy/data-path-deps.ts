@@ -39,13 +39,16 @@ export interface DataPathDeps {
   resolve(host: string, family: 0 | 4 | 6): Promise<readonly string[]>;
   /** The address of this host, put into x-forwarded-for where the peer is on the loopback (Envoy's node address). */
   readonly localAddress: string;
-  /** `--service-node` and so on, for `x-envoy-downstream-service-*`; empty where unknown. */
+  /** `--service-cluster` and `--service-node`, for `x-envoy-downstream-service-*`; empty where unknown. */
   readonly nodeCluster: string;
+  readonly nodeId?: string;
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   /** What the process must not do just now; absent: it may do everything. */
   readonly overload?: Readonly<OverloadState>;
   environment(name: string): string | undefined;
+  /** For tests: `leanAfter` of TLS (`tls/downstream.ts`). */
+  readonly leanTlsAfter?: number;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */
   readonly originalDestination?: OriginalDestination;
   /** A second descriptor of a socket, which belongs to who asked; absent where the system cannot be asked. */

@@ -4,13 +4,13 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { ClientCertificate } from '../hcm/client-cert.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import type { SecuredSocket } from '../tls/downstream.ts';
 import type { Chain } from './chain.ts';
 import type { ConnectionTraits } from './chain-match.ts';
 import { clientCertificateOf } from './client-certificate.ts';
@@ -83,7 +83,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   metadata: FilterMetadata | undefined = undefined;
 
   /** Undefined while it is plain. */
-  tls: TLSSocket | undefined = undefined;
+  tls: SecuredSocket | undefined = undefined;
   tlsVersion = '';
   peer: TlsPeer = noPeer;
   certificate: ClientCertificate | undefined = undefined;
@@ -187,7 +187,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   }
 
   /** The handshake is done. */
-  secured(socket: TLSSocket, peer: TlsPeer): void {
+  secured(socket: SecuredSocket, peer: TlsPeer): void {
     this.tls = socket;
     this.peer = peer;
     this.tlsVersion = peer.version ?? '';

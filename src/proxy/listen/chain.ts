@@ -73,12 +73,12 @@ export class Chain {
   }
 
   #createTls(settings: DownstreamTlsSettings): DownstreamTls<AcceptedConnection> {
-    const { secrets, clock, thread } = this.#deps;
+    const { secrets, clock, thread, leanTlsAfter: leanAfter } = this.#deps;
     const { scope } = this.#stats;
     const openLog = (path: string): LineSink => this.#deps.openLog(path);
     return createDownstreamTls<AcceptedConnection>(
       settings,
-      { secrets, clock, scope, openLog, ticketSecret: thread?.ticketSecret },
+      { secrets, clock, scope, openLog, ticketSecret: thread?.ticketSecret, leanAfter },
       {
         onSecure: (connection, socket, peer) => {
           if (connection.phase !== 'handshake') {

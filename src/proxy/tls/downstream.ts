@@ -17,6 +17,10 @@ import { Handshake } from './handshake.ts';
 import type { HelloFacts } from './hello.ts';
 import type { VerifyFault } from './judge.ts';
 import { KeyLog } from './key-log.ts';
+import { HandshakeWire } from './record/handshake-wire.ts';
+import { countOpen, LEAN_AFTER } from './record/lean-rule.ts';
+import type { SecureSocket } from './record/secure-socket.ts';
+import { Takeover } from './record/takeover.ts';
 import { namesSecret, resolveMaterial } from './resolved-material.ts';
 import { ServerSet } from './server-set.ts';
 import { processTicketSecret } from './ticket-keys.ts';
@@ -34,8 +38,11 @@ export interface DownstreamTls<Owner> {
   close(): void;
 }
 
+/** A connection after its handshake: one of Node's, or one whose records are sealed here. */
+export type SecuredSocket = TLSSocket | SecureSocket;
+
 export interface TlsEvents<Owner> {
-  onSecure(owner: Owner, socket: TLSSocket, peer: TlsPeer): void;
+  onSecure(owner: Owner, socket: SecuredSocket, peer: TlsPeer): void;
   /** The connection is destroyed. @param reason as Envoy writes it, '' where the other side just went away */
   onRefused(owner: Owner, reason: string): void;
 }
@@ -48,6 +55,8 @@ export interface DownstreamTlsDeps {
   openLog(path: string): LineSink;
   /** For session tickets where no keys are given; absent: one of this process. */
   readonly ticketSecret?: Uint8Array | undefined;
+  /** So many connections of a thread keep their records with OpenSSL; absent: {@link LEAN_AFTER}. */
+  readonly leanAfter?: number | undefined;
 }
 
 /** A server that is asked to do one handshake: what it emits comes with that. */
@@ -127,7 +136,7 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
     handshake.curve = agreedCurve(servers.curves, hello);
     const server = Object.create(servers.server(index, hello)) as HandshakeServer<Owner>;
     server.handshake = handshake;
-    servers.begin(server, handshake.raw, hello.ticketName);
+    servers.begin(server, this.#wireOf(handshake, hello), hello.ticketName);
   };
 
   #createServers(): ServerSet | undefined {
@@ -148,8 +157,22 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
       onFailed(error, socket) {
         chain.#onFailed((this as HandshakeServer<Owner>).handshake, error, socket);
       },
-      onKeys: keyLog && ((line, socket) => keyLog.write(line, socket)),
+      onKeys(line) {
+        const { raw, takeover } = (this as HandshakeServer<Owner>).handshake;
+        takeover?.note(line);
+        keyLog?.write(line, raw);
+      },
     });
+  }
+
+  /** What the handshake runs over. */
+  #wireOf(handshake: Handshake<Owner>, hello: HelloFacts): Duplex {
+    const { maxVersion } = this.#settings.material.parameters;
+    const isLean = countOpen(handshake.raw) > (this.#deps.leanAfter ?? LEAN_AFTER);
+    if (!isLean || !hello.speaksTls13 || maxVersion !== 'TLSv1.3') return handshake.raw;
+    const wire = new HandshakeWire(handshake.raw);
+    handshake.takeover = new Takeover(wire);
+    return wire;
   }
 
   /** Counts as Envoy does. */
@@ -165,7 +188,8 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
   }
 
   #onSecure(handshake: Handshake<Owner>, socket: TLSSocket): void {
-    const { servers, certificate, curve, owner } = handshake;
+    const { servers, certificate, curve, owner, takeover } = handshake;
+    const leaves = takeover?.begin(socket) === true;
     let verdict: ReturnType<ServerSet['judge']['judge']>;
     try {
       verdict = servers!.judge.judge(socket, certificate);
@@ -181,7 +205,14 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
       return;
     }
     this.#stats.secured(socket, peer, curve);
-    this.#events.onSecure(owner, socket, peer);
+    if (!leaves) {
+      this.#events.onSecure(owner, socket, peer);
+      return;
+    }
+    takeover.finish(socket, (secured) => {
+      if (secured === undefined) this.#events.onRefused(owner, '');
+      else this.#events.onSecure(owner, secured, peer);
+    });
   }
 
   #onFailed({ owner }: Handshake<Owner>, error: Error, socket: TLSSocket): void {

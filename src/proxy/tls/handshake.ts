@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { PeerCertificate } from '#identity/peer-certificate.ts';
 import { clientHelloBody } from '../listen/client-hello.ts';
 import { type HelloFacts, noHello, readHello } from './hello.ts';
+import type { Takeover } from './record/takeover.ts';
 import type { ServerSet } from './server-set.ts';
 
 export class Handshake<Owner> {
@@ -15,6 +16,8 @@ export class Handshake<Owner> {
   certificate: PeerCertificate | undefined;
   /** Such as `X25519`; '' while it is not known. */
   curve = '';
+  /** Where the connection leaves OpenSSL after the handshake. */
+  takeover: Takeover | undefined;
 
   /** @param begin called once, unless the connection ends before; what it was told of is back in `raw` */
   constructor(raw: Duplex, owner: Owner, begin: (handshake: Handshake<Owner>, hello: HelloFacts) => void) {

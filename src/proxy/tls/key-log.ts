@@ -1,5 +1,6 @@
 /** The secrets of connections, written for whoever has recorded their bytes (`key_log`). */
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type IpRange, inRange, parseIp, parseRange } from '#core/ip-address.ts';
 import type { CidrRange } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { TlsKeyLog } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -48,9 +49,10 @@ export class KeyLog {
   }
 
   /** @param line in the form of NSS, with its line feed */
-  write(line: Buffer, socket: TLSSocket): void {
+  write(line: Buffer, connection: Duplex): void {
     const { localRanges, remoteRanges } = this.#settings;
-    if (!covers(localRanges, socket.localAddress) || !covers(remoteRanges, socket.remoteAddress)) return;
+    const { localAddress, remoteAddress } = connection as Socket;
+    if (!covers(localRanges, localAddress) || !covers(remoteRanges, remoteAddress)) return;
     const text = line.toString('latin1');
     this.#sink.write(text.endsWith('\n') ? text : `${text}\n`);
   }

@@ -5,6 +5,7 @@
  * as well. Made on first use. They open each other's tickets: all of them ask the same of their peers.
  */
 import { constants } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock } from '#core/clock.ts';
 import type { PeerCertificate } from '#identity/peer-certificate.ts';
@@ -26,7 +27,8 @@ import { asksForCertificate } from './validation-rules.ts';
 export interface ServerEvents {
   onSecure(this: Server, socket: TLSSocket): void;
   onFailed(this: Server, error: Error, socket: TLSSocket): void;
-  readonly onKeys: ((line: Buffer, socket: TLSSocket) => void) | undefined;
+  /** A secret of the connection, as a line of a key log. */
+  onKeys(this: Server, line: Buffer): void;
 }
 
 /** What a set is made of, besides what was configured. */
@@ -123,7 +125,7 @@ export class ServerSet {
    *
    * @param server a server of this set, or what inherits from one
    */
-  begin(server: Server, raw: Parameters<Server['emit']>[1], ticketName: Uint8Array | undefined): void {
+  begin(server: Server, raw: Duplex, ticketName: Uint8Array | undefined): void {
     const { hasOlder } = this.#tickets;
     const older = hasOlder && ticketName !== undefined ? this.#tickets.olderKey(ticketName) : undefined;
     if (older !== undefined) process.nextTick(() => server.setTicketKeys(older));
@@ -164,7 +166,7 @@ export class ServerSet {
     }
     server.on('secureConnection', this.#events.onSecure);
     server.on('tlsClientError', this.#events.onFailed);
-    if (this.#events.onKeys !== undefined) server.on('keylog', this.#events.onKeys);
+    server.on('keylog', this.#events.onKeys);
     return server;
   }
 }
