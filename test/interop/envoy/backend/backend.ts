@@ -16,6 +16,10 @@ export interface Backend {
   /** How requests are answered from now on; undefined: as the kind does by itself. */
   answers: Answers | undefined;
   clear(): void;
+  /** Lets an answer go on that waits for its cue. */
+  cue(): void;
+  /** Bytes that answers have pumped since the last `clear`. */
+  readonly pumped: number;
   /** Resets the connection that carries the request with this id. */
   reset(id: string): void;
   /** Ends the connections there are: a graceful end where the protocol has one. */
@@ -37,4 +41,32 @@ export function closeServer(server: Server, sockets: Iterable<Socket>): Promise<
     server.close(() => resolve());
     for (const socket of sockets) socket.destroy();
   });
+}
+
+/** What answers of one backend wait for, and how much they pumped. */
+export class Cues {
+  pumped = 0;
+  #given = 0;
+  #waiting: (() => void)[] = [];
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#given++;
+    else next();
+  }
+
+  /** Resolves with the next cue, or one that was given before. */
+  wait(): Promise<void> {
+    if (this.#given > 0) {
+      this.#given--;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  clear(): void {
+    this.pumped = 0;
+    this.#given = 0;
+    this.#waiting = [];
+  }
 }

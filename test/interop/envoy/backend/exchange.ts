@@ -21,6 +21,10 @@ export interface Http1Exchange {
   reset(): void;
   /** What comes from now on is not HTTP any more. */
   tunnel(): Tunnel;
+  /** Resolves when the client gives its cue. */
+  cue(): Promise<void>;
+  /** Writes so many bytes, as fast as they are taken. */
+  pump(bytes: number): Promise<void>;
 }
 
 /** One request at a HTTP/2 backend: anything may be sent, in any order. */
@@ -31,6 +35,8 @@ export interface Http2Exchange {
   header(name: string): string | undefined;
   /** Resolves when the request has ended. */
   body(): Promise<string>;
+  /** Resolves when the client gives its cue. */
+  cue(): Promise<void>;
   /** Resolves when so many bytes of body are there. */
   received(bytes: number): Promise<void>;
 }

@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import type { Certificates } from '../harness/certificates.ts';
 import { type Body, chunkedBody, chunksSoFar, headerOf, lengthBody, noBody } from '../wire/http1-body.ts';
 import { shown, steadyLines } from '../wire/volatile.ts';
-import { type Backend, type BackendKind, closeServer, listenOn, type Seen } from './backend.ts';
+import { type Backend, type BackendKind, Cues, closeServer, listenOn, type Seen } from './backend.ts';
 import type { Answers, Http1Answer, Http1Exchange } from './exchange.ts';
 import { answerByPath } from './paths.ts';
 import { Tunnel } from './tunnel.ts';
@@ -129,7 +129,13 @@ export function http1({ host = '127.0.0.1', tls: options }: BackendPlace = {}): 
     const sockets = new Set<Socket>();
     const seen: Request[] = [];
     const attempts = new Map<string, number>();
-    const backend: { answers: Answers | undefined } = { answers: undefined };
+    const cues = new Cues();
+    const backend = {
+      answers: undefined as Answers | undefined,
+      get pumped(): number {
+        return cues.pumped;
+      },
+    };
     const onSocket = (socket: Socket): void => {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -140,7 +146,7 @@ export function http1({ host = '127.0.0.1', tls: options }: BackendPlace = {}): 
         attempts.set(request.id, request.attempt);
         seen.push(request);
         // Probes are answered plainly whatever the case is about.
-        void answerOf(request.id === 'probe' ? undefined : backend.answers)(exchangeOf(request));
+        void answerOf(request.id === 'probe' ? undefined : backend.answers)(exchangeOf(request, cues));
         return request;
       });
     };
@@ -153,7 +159,11 @@ export function http1({ host = '127.0.0.1', tls: options }: BackendPlace = {}): 
     return Object.assign(backend, {
       port,
       seen,
-      clear: () => void seen.splice(0),
+      clear: () => {
+        seen.splice(0);
+        cues.clear();
+      },
+      cue: () => cues.give(),
       reset: (id: string) => void seen.findLast((request) => request.id === id)?.socket.resetAndDestroy(),
       closeConnections: () => {
         for (const socket of sockets) socket.end();
@@ -163,7 +173,7 @@ export function http1({ host = '127.0.0.1', tls: options }: BackendPlace = {}): 
   };
 }
 
-function exchangeOf(request: Request): Http1Exchange {
+function exchangeOf(request: Request, cues: Cues): Http1Exchange {
   const { socket, name, head, attempt } = request;
   const [method = '', path = ''] = head.split(' ');
   return {
@@ -179,11 +189,25 @@ function exchangeOf(request: Request): Http1Exchange {
     },
     end: () => socket.end(),
     reset: () => socket.resetAndDestroy(),
+    cue: () => cues.wait(),
+    pump: (bytes) => pump(socket, bytes, cues),
     tunnel: () => {
       request.tunnel ??= new Tunnel(socket);
       return request.tunnel;
     },
   };
+}
+
+const PUMP_BYTES = 65_536;
+
+async function pump(socket: Socket, bytes: number, cues: Cues): Promise<void> {
+  const chunk = Buffer.alloc(PUMP_BYTES, 'x');
+  for (let left = bytes; left > 0 && !socket.destroyed; left -= PUMP_BYTES) {
+    const some = chunk.subarray(0, Math.min(left, PUMP_BYTES));
+    if (!socket.write(some))
+      await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
+    cues.pumped += some.length;
+  }
 }
 
 function answerOf(answers: Answers | undefined): Http1Answer {

@@ -5,7 +5,7 @@ import type { Certificates } from '../harness/certificates.ts';
 import { errorNames, goAway, preface, rstStream, settingsFrame } from '../wire/h2-frames.ts';
 import { fieldOf, H2Peer, type PeerOptions, type StreamView } from '../wire/h2-peer.ts';
 import type { Field } from '../wire/hpack.ts';
-import { type Backend, type BackendKind, closeServer, listenOn, type Seen } from './backend.ts';
+import { type Backend, type BackendKind, Cues, closeServer, listenOn, type Seen } from './backend.ts';
 import type { Answers, Http2Answer, Http2Exchange } from './exchange.ts';
 import type { BackendPlace } from './http1.ts';
 
@@ -24,6 +24,7 @@ export function http2({
     const sockets = new Map<Socket, H2Peer>();
     const seen: (Seen & { readonly peer: H2Peer; readonly socket: Socket })[] = [];
     const attempts = new Map<string, number>();
+    const cues = new Cues();
     const backend: { answers: Answers | undefined } = { answers: undefined };
     const onSocket = (socket: Socket): void => {
       socket.setNoDelay(true);
@@ -37,7 +38,7 @@ export function http2({
         attempts.set(id, (attempts.get(id) ?? 0) + 1);
         seen.push({ id, peer, socket, lines: () => linesOf(name, stream, peer) });
         void answerOf(id === 'probe' ? undefined : backend.answers)(
-          exchangeOf(peer, stream, attempts.get(id)!),
+          exchangeOf(peer, stream, attempts.get(id)!, cues),
         );
       };
     };
@@ -53,7 +54,12 @@ export function http2({
     return Object.assign(backend, {
       port,
       seen,
-      clear: () => void seen.splice(0),
+      pumped: 0,
+      clear: () => {
+        seen.splice(0);
+        cues.clear();
+      },
+      cue: () => cues.give(),
       reset: (id: string) => void seen.findLast((one) => one.id === id)?.socket.resetAndDestroy(),
       closeConnections: () => {
         for (const peer of sockets.values()) peer.send(goAway(2 ** 31 - 1, 0));
@@ -84,11 +90,12 @@ function linesOf(name: string, stream: StreamView, peer: H2Peer): string[] {
   );
 }
 
-function exchangeOf(peer: H2Peer, stream: StreamView, attempt: number): Http2Exchange {
+function exchangeOf(peer: H2Peer, stream: StreamView, attempt: number, cues: Cues): Http2Exchange {
   return {
     peer,
     stream: stream.id,
     attempt,
+    cue: () => cues.wait(),
     header: (name) => fieldOf(stream.head ?? [], name),
     body: async () => {
       await peer.until(() => stream.over, 10_000).catch(() => {});

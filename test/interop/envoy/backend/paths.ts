@@ -63,6 +63,8 @@ const answers: Readonly<Record<string, PathAnswer>> = {
   },
   multi: ({ reply }) =>
     reply('200 OK', 'two cookies', ['set-cookie: a=1', 'Set-Cookie: b=2', 'X-MiXed: Case']),
+  server: ({ reply }) => reply('200 OK', '', ['server: theirs']),
+  date: ({ reply }) => reply('200 OK', '', ['date: Thu, 01 Jan 1970 00:00:00 GMT']),
   hop: ({ reply }) =>
     reply('200 OK', 'hop', [
       'connection: keep-alive, x-mine',

@@ -82,20 +82,26 @@ export function http(name: string, options: HttpOptions = {}): Message {
   );
 }
 
+/** An access log of a connection without HTTP. */
+export const tcpLog = (...fields: readonly string[]): Message =>
+  extension('log', 'access_loggers.file.v3.FileAccessLog', {
+    path: '@LOG@',
+    log_format: { text_format_source: { inline_string: `tcp ${fields.join(' ')}\n` } },
+  });
+
 /** tcp_proxy, with a stat prefix of that name and an access log. */
 export const tcpProxy = (name: string, fields: Message = { cluster: 'a' }): Message =>
   extension('envoy.filters.network.tcp_proxy', 'filters.network.tcp_proxy.v3.TcpProxy', {
     stat_prefix: name,
     access_log: [
-      extension('log', 'access_loggers.file.v3.FileAccessLog', {
-        path: '@LOG@',
-        log_format: {
-          text_format_source: {
-            inline_string:
-              'tcp %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% in=%BYTES_RECEIVED% out=%BYTES_SENT% to=%UPSTREAM_CLUSTER% sni=%REQUESTED_SERVER_NAME%\n',
-          },
-        },
-      }),
+      tcpLog(
+        '%RESPONSE_FLAGS%',
+        '%CONNECTION_TERMINATION_DETAILS%',
+        'in=%BYTES_RECEIVED%',
+        'out=%BYTES_SENT%',
+        'to=%UPSTREAM_CLUSTER%',
+        'sni=%REQUESTED_SERVER_NAME%',
+      ),
     ],
     ...fields,
   });

@@ -1,6 +1,6 @@
 /** Certificates of a run: authorities, leaves of many kinds, a revocation list. Made once a process. */
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { KeyObject, sign, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export interface Leaf {
@@ -70,7 +70,7 @@ async function make(): Promise<Certificates> {
   const client = 'CN=client,O=Heddle';
   const leaf = (subject: string, names: Names, more: Partial<LeafOptions> = {}): Promise<Leaf> =>
     issue({ by: ca, subject, names, serial: '01', ...more });
-  const [server, other, rsa, clientLeaf, stranger, revoked, expired, rogue, crl] = await Promise.all([
+  const [server, other, rsa, clientLeaf, stranger, revoked, expired, rogue] = await Promise.all([
     leaf('CN=server', serverNames),
     leaf('CN=other', [{ type: 'dns', value: 'other.example' }], { serial: '02' }),
     leaf('CN=rsa', serverNames, { serial: '03', algorithm: RSA }),
@@ -79,12 +79,21 @@ async function make(): Promise<Certificates> {
     leaf(client, clientNames, { serial: '06' }),
     leaf(client, clientNames, { serial: '07', endsInMs: -DAY_MS }),
     leaf(client, clientNames, { serial: '08', by: otherCa }),
-    revocationList(ca, '06'),
   ]);
   return {
     ca: ca.certificate.toString('pem'),
     otherCa: otherCa.certificate.toString('pem'),
-    ...{ server, other, rsa, client: clientLeaf, stranger, revoked, expired, rogue, crl },
+    ...{
+      server,
+      other,
+      rsa,
+      client: clientLeaf,
+      stranger,
+      revoked,
+      expired,
+      rogue,
+      crl: revocationList(ca, 6),
+    },
   };
 }
 
@@ -140,14 +149,34 @@ async function issue(options: LeafOptions): Promise<Leaf> {
   return { cert: certificate.toString('pem'), key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY') };
 }
 
-async function revocationList(by: Authority, serial: string): Promise<string> {
-  const list = await x509.X509CrlGenerator.create({
-    issuer: by.certificate.subject,
-    thisUpdate: new Date(Date.now() - DAY_MS),
-    nextUpdate: new Date(Date.now() + DAY_MS),
-    entries: [{ serialNumber: serial, revocationDate: new Date(Date.now() - DAY_MS) }],
-    signingAlgorithm: EC,
-    signingKey: by.key,
-  });
-  return list.toString('pem');
+/** A list without any extension: an empty set of them, as a library writes it, is no right encoding. */
+function revocationList(by: Authority, serial: number): string {
+  const algorithm = der(0x30, Buffer.from('06082a8648ce3d040302', 'hex')); // ecdsa-with-SHA256
+  const time = (atMs: number): Buffer =>
+    der(0x17, Buffer.from(new Date(atMs).toISOString().replace(/^..|[-:T]|\.\d+/g, '')));
+  const revoked = der(0x30, der(0x02, Buffer.from([serial])), time(Date.now() - DAY_MS));
+  const list = der(
+    0x30,
+    der(0x02, Buffer.from([1])), // version 2
+    algorithm,
+    Buffer.from(by.certificate.subjectName.toArrayBuffer()),
+    time(Date.now() - DAY_MS),
+    time(Date.now() + DAY_MS),
+    der(0x30, revoked),
+  );
+  const signature = sign('sha256', list, KeyObject.from(by.key));
+  const signed = der(0x30, list, algorithm, der(0x03, Buffer.from([0]), signature));
+  return x509.PemConverter.encode(signed, 'X509 CRL');
+}
+
+/** One element of DER (X.690 §8.1). */
+function der(tag: number, ...content: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat(content);
+  const length =
+    bytes.length < 128
+      ? [bytes.length]
+      : bytes.length < 256
+        ? [0x81, bytes.length]
+        : [0x82, bytes.length >> 8, bytes.length & 255];
+  return Buffer.concat([Buffer.from([tag, ...length]), bytes]);
 }

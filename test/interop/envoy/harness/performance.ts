@@ -65,7 +65,10 @@ export class Performance {
       upstream: seen.map(this.#named),
       log: log.map(this.#named),
       active,
-      stats: risen(this.#before, stats, Object.keys(this.#case.expect.stats ?? {})),
+      stats:
+        this.#case.uncounted === undefined
+          ? risen(this.#before, stats, Object.keys(this.#case.expect.stats ?? {}))
+          : {},
     };
   }
 

@@ -21,9 +21,15 @@ const left: readonly RegExp[] = [
   /^cluster\..*\.(?:external|internal)\./,
   // Whether a connection to the upstream was left over by the case before.
   /\.upstream_rq_pending_total$/,
+  // How often a reader was held back is a matter of sizes and of time; so is what came before an upstream was there.
+  /flow_control_|early_data_received/,
+  // The table of a hashing balancer: gauges.
+  /\.(?:ring_hash|maglev)_lb\./,
   // What a connection was ended by is a matter of who was first.
   /_cx_destroy/,
   /\.upstream_cx_(?:close_notify|length|idle_timeout|http[123]_total|total)$/,
+  // What the library agreed on, which Node does not tell of a server's connection.
+  /\.ssl\.(?:curves|sigalgs)\./,
   // Which library the codec is.
   /http2\.nghttp2_/,
   // Batches of codec events that have no counterpart on the wire.

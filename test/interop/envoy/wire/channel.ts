@@ -24,6 +24,8 @@ export class Channel {
   closed = false;
   /** The other side reset it, or the handshake failed: the name of the error. */
   error = '';
+  /** The TLS handshake is over. */
+  secured = false;
   readonly socket: Socket;
   readonly #draw: Play['draw'];
   #changed: () => void = () => {};
@@ -54,15 +56,11 @@ export class Channel {
       this.error ||= error.code ?? error.message;
       close();
     });
-    if (secure !== undefined) this.socket.on('secureConnect', () => this.#changed());
+    this.socket.on('secureConnect', () => {
+      this.secured = true;
+      this.#changed();
+    });
     play.after(() => this.socket.destroy());
-  }
-
-  /** Whether the TLS handshake is over. */
-  get secured(): boolean {
-    return (
-      this.socket instanceof tls.TLSSocket && this.socket.getProtocol() !== null && !this.socket.connecting
-    );
   }
 
   /** Cut at random places, unless `whole`. */

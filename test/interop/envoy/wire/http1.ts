@@ -14,6 +14,8 @@ export type Step =
   | { readonly until: RegExp }
   /** Goes on when the backend got something that matches. */
   | { readonly saw: RegExp; readonly at?: string }
+  /** Gives the backend of this name its cue. */
+  | { readonly cue: string }
   | { readonly act: (play: Play) => unknown }
   /** Says that nothing more is written. */
   | { readonly end: true };
@@ -25,7 +27,7 @@ export interface Http1Options extends ChannelOptions {
   readonly whole?: boolean;
   /** Not looked whether the connection lives. */
   readonly noProbe?: boolean;
-  /** Answers are not read as HTTP: what comes until the end is shown. Implies `noProbe`. */
+  /** After the head, if there is one, all that comes until the end is shown. Implies `noProbe`. */
   readonly raw?: boolean;
 }
 
@@ -53,6 +55,7 @@ export async function takeStep(channel: Channel, play: Play, step: Step, whole =
   else if (typeof step === 'function') await channel.write(step(play).replaceAll(TEST_ID, play.id), whole);
   else if ('until' in step) await channel.until((text) => step.until.test(text), String(step.until));
   else if ('saw' in step) await backendSaw(play, step.saw, step.at);
+  else if ('cue' in step) play.backend(step.cue).cue();
   else if ('act' in step) await step.act(play);
   else channel.end();
 }
@@ -81,9 +84,22 @@ export function http1(steps: readonly Step[], options: Http1Options = {}): Scrip
     for (const step of steps) await takeStep(channel, play, step, options.whole);
     if (options.raw === true) {
       await channel.untilClosed();
-      return { statuses: [], connection: 'closed', lines: [shown(channel.text)] };
+      return tunnelView(channel.text);
     }
     return answersOn(channel, options);
+  };
+}
+
+/** A head, where there is one, and all that came after it. */
+export function tunnelView(text: string): ClientView {
+  const end = text.indexOf('\r\n\r\n');
+  if (!text.startsWith('HTTP/') || end === -1)
+    return { statuses: [], connection: 'closed', lines: [`tunnel: ${shown(text)}`] };
+  const [line = '', ...headers] = text.slice(0, end).split('\r\n');
+  return {
+    statuses: [Number(line.split(' ')[1])],
+    connection: 'closed',
+    lines: [line, ...steadyLines(headers), `tunnel: ${shown(text.slice(end + 4))}`],
   };
 }
 

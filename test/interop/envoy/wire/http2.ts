@@ -14,6 +14,8 @@ export type H2Step =
   | { readonly until: (peer: H2Peer) => boolean }
   /** Goes on when the backend got something that matches. */
   | { readonly saw: RegExp; readonly at?: string }
+  /** Gives the backend of this name its cue. */
+  | { readonly cue: string }
   | { readonly act: (play: Play, peer: H2Peer) => unknown };
 
 export interface Http2Options extends ChannelOptions, PeerOptions {
@@ -106,6 +108,7 @@ export function http2(steps: readonly H2Step[], options: Http2Options = {}): Scr
         peer.release();
       } else if ('until' in step) await peer.until(() => step.until(peer), undefined, String(step.until));
       else if ('saw' in step) await backendSaw(play, step.saw, step.at);
+      else if ('cue' in step) play.backend(step.cue).cue();
       else await step.act(play, peer);
     }
     return http2View(peer, options);
