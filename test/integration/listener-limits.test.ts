@@ -218,7 +218,7 @@ describe('out of files', () => {
 
   test('half the files is the limit where none is set; the rest is closed at once and counted', async (t) => {
     const files = 120;
-    const proxy = startProxyChild(t, admin + web, [], [], files);
+    const proxy = startProxyChild(t, admin + web, { openFiles: files });
     const port = await proxy.port('web');
     const open = await flood(t, port, 100);
     assert.equal(open.length, Math.floor((files - 64) / 2));
@@ -238,7 +238,7 @@ describe('out of files', () => {
       ],
     };
     const text = `${admin}overload_manager: ${JSON.stringify(manager)}\n${web}`;
-    const proxy = startProxyChild(t, text, [], [], 100);
+    const proxy = startProxyChild(t, text, { openFiles: 100 });
     const port = await proxy.port('web');
     const open = await flood(t, port, 200);
     assert.ok(open.length > 20 && open.length < 100, String(open.length));

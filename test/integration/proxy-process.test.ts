@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { startProxyChild } from '../support/proxy-child.ts';
+import { sourceCommand, startProxyChild } from '../support/proxy-child.ts';
 
 const TYPES = 'type.googleapis.com/envoy';
 
@@ -104,7 +104,7 @@ describe('heddle proxy', () => {
       asked.resolve();
       return answer.promise;
     });
-    const proxy = startProxyChild(t, bootstrap(port), ['--drain-time-s', '20']);
+    const proxy = startProxyChild(t, bootstrap(port), { flags: ['--drain-time-s', '20'] });
     const url = `http://127.0.0.1:${await proxy.port('web')}/`;
     const running = fetch(url);
     await asked.promise;
@@ -123,7 +123,7 @@ describe('heddle proxy', () => {
       asked.resolve();
       return new Promise(() => {});
     });
-    const proxy = startProxyChild(t, bootstrap(port), ['--drain-time-s', '600']);
+    const proxy = startProxyChild(t, bootstrap(port), { flags: ['--drain-time-s', '600'] });
     const url = `http://127.0.0.1:${await proxy.port('web')}/`;
     const running = assert.rejects(fetch(url));
     await asked.promise;
@@ -147,7 +147,7 @@ describe('heddle proxy', () => {
       Promise.reject(new Error('a bug in a promise'));
     });`;
     const nodeFlags = ['--import', `data:text/javascript,${encodeURIComponent(bugs)}`];
-    const proxy = startProxyChild(t, bootstrap(port), [], nodeFlags);
+    const proxy = startProxyChild(t, bootstrap(port), { command: sourceCommand(...nodeFlags) });
     const url = `http://127.0.0.1:${await proxy.port('web')}/`;
     const running = fetch(url);
     await asked.promise;
@@ -174,7 +174,7 @@ describe('heddle proxy', () => {
         },
       },
     ];
-    const proxy = startProxyChild(t, JSON.stringify(text), ['--concurrency', '2']);
+    const proxy = startProxyChild(t, JSON.stringify(text), { flags: ['--concurrency', '2'] });
     const url = `http://127.0.0.1:${await proxy.port('web')}`;
     const asked = Array.from({ length: 20 }, (_, i) =>
       fetch(`${url}/${i}`, { headers: { connection: 'close' } }).then((response) => response.text()),

@@ -20,27 +20,37 @@ export interface ProxyChild {
   port(listener: string): Promise<number>;
 }
 
-/**
- * Starts it with `bootstrap` as its file; killed when the test ends, if it has not ended before.
- *
- * @param nodeFlags stand before the program.
- * @param openFiles how many files it may have open; 0: as many as this process.
- */
+export interface ProxyChildOptions {
+  /** What runs `heddle`; absent: the source. */
+  readonly command?: readonly [string, ...string[]];
+  readonly flags?: readonly string[];
+  /** How many files it may have open; absent: as many as this process. */
+  readonly openFiles?: number;
+  /** Besides this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The source of the program, run with flags of Node. */
+export function sourceCommand(...nodeFlags: string[]): [string, ...string[]] {
+  return [process.execPath, ...nodeFlags, program];
+}
+
+/** Starts it with `bootstrap` as its file; killed when the test ends, if it has not ended before. */
 export function startProxyChild(
   t: Pick<TestContext, 'after'>,
   bootstrap: string,
-  flags: readonly string[] = [],
-  nodeFlags: readonly string[] = [],
-  openFiles = 0,
+  { command = sourceCommand(), flags = [], openFiles, environment }: ProxyChildOptions = {},
 ): ProxyChild {
   const folder = tempDir(t);
   const config = join(folder, 'bootstrap.yaml');
   const addressFile = join(folder, 'admin');
   writeFileSync(config, bootstrap);
-  const args = [...nodeFlags, program, 'proxy', '-c', config, '--admin-address-path', addressFile, ...flags];
-  const limited = ['-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath, ...args];
-  const child = spawn(openFiles === 0 ? process.execPath : 'sh', openFiles === 0 ? args : limited, {
+  const words = [...command, 'proxy', '-c', config, '--admin-address-path', addressFile, ...flags];
+  const [first, ...others] =
+    openFiles === undefined ? words : ['sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, ...words];
+  const child = spawn(first!, others, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
