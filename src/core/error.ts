@@ -121,7 +121,7 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'upstream',
     'other-endpoint',
     504,
-    'SI',
+    'UT',
     'upstream_per_try_idle_timeout',
     'upstream request timeout',
   ),

@@ -16,13 +16,8 @@ import { type Chosen, chooseDestination } from './destination.ts';
 import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
 import { Forwarding } from './forwarding.ts';
-import {
-  dropHopByHop,
-  isGrpcType,
-  mutateRequestHead,
-  normalizeAuthority,
-  takeExpectation,
-} from './request-head.ts';
+import { dropHopByHop, takeExpectation } from './hop-by-hop.ts';
+import { isGrpcType, mustRedirectToTls, mutateRequestHead, normalizeAuthority } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { readTarget } from './target.ts';
@@ -32,7 +27,6 @@ const noTrailers: HeaderList = [];
 
 export class HttpExchange extends TimedRecord implements Exchange {
   // --- the exchange
-  scheme: string;
   isGrpc = false;
   route: CompiledRoute | undefined = undefined;
   cluster: ClusterRuntime | undefined = undefined;
@@ -73,7 +67,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.stream = stream;
     this.peerPresented = facts.peer.presented;
     this.peerValidated = facts.peer.validated;
-    this.scheme = facts.secure ? 'https' : 'http';
     const { stats } = runtime;
     stats.downstream_rq_total.inc();
     if (major === 2) stats.downstream_rq_http2_total.inc();
@@ -103,8 +96,10 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.method = head.method;
     this.path = head.target;
     this.authority = head.host;
+    this.scheme = head.scheme;
     this.requestHeaders = head.headers;
     this.#marks = head.marks;
+    if (head.host === '' && (head.marks & mark.host) !== 0) this.hostIsEmpty = true;
     this.#connectionHeader = head.connection;
     this.#minor = head.minor;
     this.#hasBody = head.hasBody;
@@ -138,7 +133,11 @@ export class HttpExchange extends TimedRecord implements Exchange {
     }
     this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
     dropHopByHop(this.requestHeaders, marks, this.#connectionHeader);
-    mutateRequestHead(this, marks, this.stream.facts, runtime);
+    const rejection = mutateRequestHead(this, marks, this.stream.facts, runtime);
+    if (rejection !== undefined) {
+      this.reply(rejection);
+      return;
+    }
     if ((marks & mark.contentType) !== 0)
       this.isGrpc = isGrpcType(headerOf(this.requestHeaders, 'content-type')!);
     this.#findRoute();
@@ -162,14 +161,10 @@ export class HttpExchange extends TimedRecord implements Exchange {
       this.refuse(replyTo('NO_ROUTE'));
       return;
     }
-    if (table.internalOnlyHeaders.length > 0 && runtime.settings.useRemoteAddress) {
-      const hidden = table.internalOnlyHeaders;
-      this.requestHeaders = this.requestHeaders.filter((_, i, all) => !hidden.includes(all[i - (i % 2)]!));
-    }
     this.route = route;
     this.routeName = route.name;
     const { requireTls } = route.host;
-    if (requireTls !== 'none' && this.scheme !== 'https') {
+    if (requireTls !== 'none' && mustRedirectToTls(requireTls, this.requestHeaders)) {
       runtime.stats.rq_direct_response.inc();
       this.reply({
         status: 301,

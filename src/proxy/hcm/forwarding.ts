@@ -1,6 +1,5 @@
 /**
- * The router: sends a request to an endpoint of its cluster, again where that fails and policy
- * allows, and hands the response back. One attempt is under way at a time.
+ * The router: sends a request to an endpoint of its cluster, again where that fails and policy allows, and hands the response back.
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
@@ -21,8 +20,8 @@ import { replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
+import { dropResponseHopByHop } from './hop-by-hop.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
-import { dropResponseHopByHop } from './request-head.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
 import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts, tellTimeout } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
@@ -58,8 +57,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #body: Buffer[] | undefined;
   #bodyBytes = 0;
   #trailers: HeaderList = noTrailers;
-  /** Bits of the interim responses that came. */
-  #interims = 0;
+  /** An interim response has come. */
+  #interim = false;
   #responding = false;
   #ended = false;
   #tried: Set<Endpoint> | undefined;
@@ -163,6 +162,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     if (action.autoHostRewrite && endpoint.hostname !== '' && endpoint.hostname !== exchange.authority) {
       setOriginalHost(exchange, action);
       exchange.authority = endpoint.hostname;
+    }
+    if (this.#runtime.settings.head.matchUpstreamScheme) {
+      exchange.scheme = endpoint.transport.secure ? 'https' : 'http';
     }
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
@@ -312,10 +314,10 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
   }
 
-  /** Once each, and those only that have a meaning. */
+  /** The first of those that have a meaning. */
   #countInterim(status: number): void {
-    if (status > 104 || status === 101 || (this.#interims & (1 << (status - 100))) !== 0) return;
-    this.#interims |= 1 << (status - 100);
+    if (status > 104 || status === 101 || this.#interim) return;
+    this.#interim = true;
     this.#cluster.stats.countStatus(status);
   }
 

@@ -18,6 +18,8 @@ export abstract class TrafficRecord implements AccessRecord {
   path = '';
   originalPath = '';
   authority = '';
+  hostIsEmpty = false;
+  scheme = '';
   requestHeaders: HeaderList = noHeaders;
   responseHeaders: HeaderList = noHeaders;
   responseTrailers: HeaderList = noHeaders;

@@ -2,161 +2,192 @@
  * What a connection manager does to the head of a request before routing (Envoy, "HTTP header
  * manipulation"): who the client is, which of its headers are believed, and a request id.
  */
-import {
-  filterHeaders,
-  type HeaderList,
-  hasHeader,
-  headerOf,
-  removeHeader,
-  setHeader,
-} from '#http/header-list.ts';
-import { findName, hashStep, mark, marksAt } from '#http/header-name.ts';
+import { filterHeaders, type HeaderList, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
+import { mark } from '#http/header-name.ts';
+import type { LocalReply } from '../filter/contract.ts';
+import { addressFromRight } from './client-address.ts';
 import { forwardClientCert } from './client-cert.ts';
+import { setRequestId } from './request-id.ts';
+import { appendVia } from './response-head.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 
 /** What is changed; the exchange. */
 export interface MutableHead {
   requestHeaders: HeaderList;
   readonly method: string;
+  /** As the target or `:scheme` says, lower case; '' for nothing. */
   scheme: string;
   downstreamRemoteAddress: string;
 }
 
-const NEVER_FORWARDED = mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding | mark.host;
+const SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
 
-/** Drops what is for this connection only from the head of a request (RFC 9110 §7.6.1). */
-export function dropHopByHop(headers: HeaderList, marks: number, connection: string): void {
-  if ((marks & (NEVER_FORWARDED | mark.te)) === 0) return;
-  const nominated = connection === '' ? undefined : nominatedBy(connection);
-  let to = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!;
-    switch (name) {
-      case 'connection':
-      case 'keep-alive':
-      case 'proxy-connection':
-      case 'upgrade':
-      case 'transfer-encoding':
-      case 'host':
-        continue;
-      case 'te':
-        if (!/(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(headers[i + 1]!)) continue;
-        headers[i + 1] = 'trailers';
+/** @returns a reply where the request is refused */
+export function mutateRequestHead(
+  head: MutableHead,
+  marks: number,
+  facts: DownstreamFacts,
+  runtime: HcmRuntime,
+): LocalReply | undefined {
+  const { settings } = runtime;
+  const rules = settings.head;
+  const headers = head.requestHeaders;
+  let isInternal: boolean;
+  let client = facts.remoteIp;
+  if (rules.useRemoteAddress) {
+    const before = (marks & mark.forwardedFor) === 0 ? undefined : headerOf(headers, 'x-forwarded-for');
+    if (before !== undefined && rules.trustedHops > 0) {
+      client = addressFromRight(before, rules.trustedHops - 1) ?? client;
     }
-    if (nominated !== undefined && name !== 'te' && nominated.has(name)) continue;
-    if (to !== i) {
-      headers[to] = name;
-      headers[to + 1] = headers[i + 1]!;
+    isInternal = before === undefined && rules.internal.has(client);
+    if (!rules.skipForwardedFor) appendForwardedFor(headers, before, facts.remoteIp, runtime);
+    if (rules.trustedHops === 0 && (marks & mark.forwardedProto) !== 0) {
+      setHeader(headers, 'x-forwarded-proto', facts.secure ? 'https' : 'http');
     }
-    to += 2;
+  } else {
+    const found = detect(headers, facts, runtime);
+    if (found?.refusal !== undefined) {
+      runtime.stats.downstream_rq_rejected_via_ip_detection.inc();
+      return found.refusal;
+    }
+    if (found?.appends === true) {
+      appendForwardedFor(headers, headerOf(headers, 'x-forwarded-for'), facts.remoteIp, runtime);
+    }
+    client = found === undefined || found.address === '' ? client : found.address;
+    isInternal = found !== undefined && found.mayBeTrusted && rules.internal.has(client);
   }
-  headers.length = to;
+  if (client !== facts.remoteIp) head.downstreamRemoteAddress = withPort(client);
+  setProtoAndPort(head, marks, facts, runtime);
+  const isEdge = !isInternal && rules.useRemoteAddress;
+  if (isInternal) setHeader(headers, 'x-envoy-internal', 'true');
+  else {
+    if ((marks & mark.envoyInternal) !== 0) filterHeaders(headers, isEdge ? isBelievedAtEdge : isBelieved);
+    for (const name of runtime.routes()?.internalOnlyHeaders ?? []) removeHeader(headers, name);
+  }
+  if (rules.userAgent !== undefined) nameOurselves(headers, rules.userAgent, rules.nodeId);
+  if (settings.via !== '') appendVia(headers, settings.via);
+  if (isEdge && client !== '') {
+    if ((marks & mark.envoyInternal) === 0) headers.push('x-envoy-external-address', client);
+    else setHeader(headers, 'x-envoy-external-address', client);
+  }
+  if (rules.requestId.generates) setRequestId(headers, marks, isEdge, rules.requestId, runtime.random);
+  const { clientCert } = settings;
+  if (clientCert.forward !== 'sanitize' || (marks & mark.clientCert) !== 0) {
+    forwardClientCert(headers, clientCert, facts.certificate);
+  }
+  return undefined;
 }
 
-const OF_ONE_CONNECTION = mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding;
-
-/** The same for a response: what it says itself about its connection holds for nobody else, as in Envoy. */
-export function dropResponseHopByHop(headers: HeaderList, marks: number): void {
-  if ((marks & OF_ONE_CONNECTION) !== 0) filterHeaders(headers, isEndToEnd);
+function detect(
+  headers: HeaderList,
+  facts: DownstreamFacts,
+  { settings }: HcmRuntime,
+): ReturnType<(typeof settings.head.detections)[number]> {
+  for (const detection of settings.head.detections) {
+    const found = detection(headers, facts);
+    if (found !== undefined && (found.address !== '' || found.refusal !== undefined || found.appends))
+      return found;
+  }
+  return undefined;
 }
 
-function isEndToEnd(name: string): boolean {
+function appendForwardedFor(
+  headers: HeaderList,
+  before: string | undefined,
+  remoteIp: string,
+  runtime: HcmRuntime,
+): void {
+  if (remoteIp === '') return;
+  const own = isLoopback(remoteIp) ? runtime.localAddress : remoteIp;
+  if (before === undefined) headers.push('x-forwarded-for', own);
+  else setHeader(headers, 'x-forwarded-for', before === '' ? own : `${before},${own}`);
+}
+
+/** Sets what is not there yet, and the scheme, which goes by it. */
+function setProtoAndPort(
+  head: MutableHead,
+  marks: number,
+  facts: DownstreamFacts,
+  runtime: HcmRuntime,
+): void {
+  const { head: rules } = runtime.settings;
+  const headers = head.requestHeaders;
+  const own = facts.secure ? 'https' : 'http';
+  if ((marks & mark.forwardedProto) === 0) headers.push('x-forwarded-proto', own);
+  if (rules.appendForwardedPort) {
+    const before = headerOf(headers, 'x-forwarded-port');
+    if (before === undefined || (rules.useRemoteAddress && rules.trustedHops === 0)) {
+      setHeader(headers, 'x-forwarded-port', String(facts.localPort));
+    }
+  }
+  if (rules.scheme !== '') {
+    head.scheme = rules.scheme;
+    setHeader(headers, 'x-forwarded-proto', rules.scheme);
+  } else if (head.scheme === '') {
+    const proto =
+      (marks & mark.forwardedProto) === 0 ? own : headerOf(headers, 'x-forwarded-proto')!.toLowerCase();
+    head.scheme = SCHEMES.has(proto) ? proto : own;
+  }
+}
+
+/** What only those inside may say; others keep it from their own side of the edge. */
+function isBelieved(name: string): boolean {
   switch (name) {
-    case 'connection':
-    case 'keep-alive':
-    case 'proxy-connection':
-    case 'upgrade':
-    case 'transfer-encoding':
+    case 'x-envoy-internal':
+    case 'x-envoy-retriable-status-codes':
+    case 'x-envoy-retriable-header-names':
+    case 'x-envoy-retry-on':
+    case 'x-envoy-retry-grpc-on':
+    case 'x-envoy-max-retries':
+    case 'x-envoy-upstream-alt-stat-name':
+    case 'x-envoy-upstream-rq-timeout-ms':
+    case 'x-envoy-upstream-rq-per-try-timeout-ms':
+    case 'x-envoy-upstream-rq-timeout-alt-response':
+    case 'x-envoy-expected-rq-timeout-ms':
+    case 'x-envoy-force-trace':
+    case 'x-envoy-ip-tags':
+    case 'x-envoy-original-url':
+    case 'x-envoy-hedge-on-per-try-timeout':
+    case 'x-envoy-upstream-stream-duration-ms':
       return false;
     default:
       return true;
   }
 }
 
-function nominatedBy(connection: string): Set<string> | undefined {
-  const lower = connection.toLowerCase();
-  if (lower === 'keep-alive' || lower === 'close') return undefined;
-  return new Set(lower.split(',').map((name) => name.trim()));
-}
-
-export function mutateRequestHead(
-  head: MutableHead,
-  marks: number,
-  facts: DownstreamFacts,
-  runtime: HcmRuntime,
-): void {
-  const { settings } = runtime;
-  const headers = head.requestHeaders;
-  if (settings.useRemoteAddress) markEdge(head, marks, facts, runtime);
-  else {
-    const forwarded = (marks & mark.forwardedFor) === 0 ? undefined : headerOf(headers, 'x-forwarded-for');
-    const trusted = forwarded === undefined ? undefined : addressFromRight(forwarded, settings.trustedHops);
-    if (trusted !== undefined) head.downstreamRemoteAddress = `${trusted}:0`;
-    if ((marks & mark.forwardedProto) === 0)
-      headers.push('x-forwarded-proto', facts.secure ? 'https' : 'http');
-  }
-  if (settings.appendForwardedPort && !hasHeader(headers, 'x-forwarded-port')) {
-    headers.push('x-forwarded-port', String(facts.localPort));
-  }
-  const { clientCert } = settings;
-  if (clientCert.forward !== 'sanitize' || (marks & mark.clientCert) !== 0) {
-    forwardClientCert(headers, clientCert, facts.certificate);
-  }
-  if (settings.generateRequestId) setRequestId(headers, marks, runtime);
-  const proto = headerOf(headers, 'x-forwarded-proto');
-  if (proto === 'https' || proto === 'http') head.scheme = proto;
-}
-
-/** The client is outside: it is named, and what only insiders may say is dropped. */
-function markEdge(head: MutableHead, marks: number, facts: DownstreamFacts, runtime: HcmRuntime): void {
-  const { settings } = runtime;
-  const headers = head.requestHeaders;
-  let client = facts.remoteIp;
-  const before = (marks & mark.forwardedFor) === 0 ? undefined : headerOf(headers, 'x-forwarded-for');
-  if (settings.trustedHops > 0 && before !== undefined) {
-    const trusted = addressFromRight(before, settings.trustedHops - 1);
-    if (trusted !== undefined) {
-      client = trusted;
-      head.downstreamRemoteAddress = `${trusted}:0`;
-    }
-  }
-  if (!settings.skipForwardedFor && facts.remoteIp !== '') {
-    const own = isLoopback(facts.remoteIp) ? runtime.localAddress : facts.remoteIp;
-    if (before === undefined) headers.push('x-forwarded-for', own);
-    else setHeader(headers, 'x-forwarded-for', `${before},${own}`);
-  }
-  const proto = facts.secure ? 'https' : 'http';
-  if ((marks & mark.forwardedProto) === 0) headers.push('x-forwarded-proto', proto);
-  else if (settings.trustedHops === 0) setHeader(headers, 'x-forwarded-proto', proto);
-  if ((marks & mark.envoyInternal) !== 0) filterHeaders(headers, isBelieved);
-  if (client !== '') headers.push('x-envoy-external-address', client);
-}
-
-function isBelieved(name: string): boolean {
-  if (!name.startsWith('x-envoy-')) return true;
-  let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = hashStep(hash, name.charCodeAt(i));
-  const slot = findName(name, 0, name.length, hash);
-  return slot === -1 || (marksAt(slot) & mark.envoyInternal) === 0;
-}
-
-function setRequestId(headers: HeaderList, marks: number, runtime: HcmRuntime): void {
-  const { settings } = runtime;
-  if ((marks & mark.requestId) === 0) headers.push('x-request-id', runtime.random.uuid());
-  else if (settings.useRemoteAddress && !settings.preserveExternalRequestId) {
-    setHeader(headers, 'x-request-id', runtime.random.uuid());
+function isBelievedAtEdge(name: string): boolean {
+  switch (name) {
+    case 'x-envoy-decorator-operation':
+    case 'x-envoy-downstream-service-cluster':
+    case 'x-envoy-downstream-service-node':
+    case 'x-envoy-original-host':
+    case 'x-envoy-original-path':
+      return false;
+    default:
+      return isBelieved(name);
   }
 }
 
-/** The address `hops` places from the right of x-forwarded-for; undefined where there are fewer. */
-function addressFromRight(list: string, hops: number): string | undefined {
-  const addresses = list.split(',');
-  const address = addresses[addresses.length - 1 - hops]?.trim();
-  return address !== undefined && /^[0-9a-fA-F:.]+$/.test(address) ? address : undefined;
+/** @param userAgent name of our cluster @param nodeId '' for none */
+function nameOurselves(headers: HeaderList, userAgent: string, nodeId: string): void {
+  setHeader(headers, 'x-envoy-downstream-service-cluster', userAgent);
+  if ((headerOf(headers, 'user-agent') ?? '') === '') setHeader(headers, 'user-agent', userAgent);
+  if (nodeId !== '') setHeader(headers, 'x-envoy-downstream-service-node', nodeId);
+}
+
+/** Whether a client that did not come by TLS, as far as it can be known, is sent to where it would. */
+export function mustRedirectToTls(requireTls: 'external' | 'all', headers: HeaderList): boolean {
+  if (headerOf(headers, 'x-forwarded-proto') === 'https') return false;
+  return requireTls === 'all' || headerOf(headers, 'x-envoy-internal') === undefined;
 }
 
 function isLoopback(ip: string): boolean {
   return ip.startsWith('127.') || ip === '::1';
+}
+
+/** An address found in a head has no port. */
+function withPort(ip: string): string {
+  return ip.includes(':') ? `[${ip}]:0` : `${ip}:0`;
 }
 
 /** Host and port rules of the listener. */
@@ -175,9 +206,4 @@ export function normalizeAuthority(authority: string, facts: DownstreamFacts, ru
 /** Whether a `content-type` is gRPC's. */
 export function isGrpcType(type: string): boolean {
   return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
-}
-
-/** Drops `expect: 100-continue` (RFC 9110 §10.1.1). @returns whether it was there */
-export function takeExpectation(headers: HeaderList): boolean {
-  return headerOf(headers, 'expect')?.toLowerCase() === '100-continue' && removeHeader(headers, 'expect');
 }

@@ -78,7 +78,7 @@ const consumed = [
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-alt-stat-name',
-  'x-envoy-decorator-operation',
+  'x-envoy-upstream-stream-duration-ms',
 ];
 
 export function rewriteRequest(

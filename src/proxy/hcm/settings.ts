@@ -2,7 +2,10 @@
 import { defaultLimits } from '#http/codec/h1/decoder.ts';
 import type { RequestRules } from '#http/codec/h1/request-decoder.ts';
 import type { H2Options } from '#http/codec/h2/options.ts';
-import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
+import {
+  type Http1ProtocolOptions,
+  HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores,
+} from '#xds/gen/envoy/config/core/v3/protocol_pb.js';
 import { RouterSchema } from '#xds/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import {
   HttpConnectionManager_CodecType as Codec,
@@ -16,9 +19,11 @@ import type { CataloguedFilter, Direction, HttpFilter } from '../filter/contract
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
 import type { PathRules } from './path-normal.ts';
 
@@ -46,13 +51,7 @@ export interface HcmSettings {
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'if-absent' | 'pass-through';
   readonly via: string;
-  readonly useRemoteAddress: boolean;
-  readonly trustedHops: number;
-  readonly skipForwardedFor: boolean;
-  readonly appendForwardedPort: boolean;
-  readonly generateRequestId: boolean;
-  readonly preserveExternalRequestId: boolean;
-  readonly requestIdInResponse: boolean;
+  readonly head: HeadRules;
   readonly clientCert: ClientCertRules;
   readonly proxy100Continue: boolean;
   /** Upgrade types allowed or not, lower case (`websocket`, `connect`). */
@@ -115,7 +114,10 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
     wantsTrailers: h1?.enableTrailers ?? false,
     takesHttp10: h1?.acceptHttp10 ?? false,
+    takesAnyMethod: h1?.allowCustomMethods ?? false,
+    allowsChunkedLength: h1?.allowChunkedLength ?? false,
     keepsUrl: h1?.allowAbsoluteUrl === false,
+    ignoresUpgrade: readIgnoredUpgrades(h1, `${at}.http_protocol_options`, findings),
     underscores,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
@@ -160,13 +162,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
           ? 'if-absent'
           : 'overwrite',
     via: byteString(hcm.via),
-    useRemoteAddress: hcm.useRemoteAddress ?? false,
-    trustedHops: hcm.xffNumTrustedHops,
-    skipForwardedFor: hcm.skipXffAppend,
-    appendForwardedPort: hcm.appendXForwardedPort,
-    generateRequestId: hcm.generateRequestId ?? true,
-    preserveExternalRequestId: hcm.preserveExternalRequestId,
-    requestIdInResponse: hcm.alwaysSetRequestIdInResponse,
+    head: readHeadRules(hcm, at, context.deps, findings),
     clientCert: readClientCert(hcm, at, findings),
     proxy100Continue: hcm.proxy100Continue,
     upgrades: readUpgrades(hcm, at, findings),
@@ -208,8 +204,16 @@ function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Fin
   if (hcm.codecType === Codec.HTTP3) {
     findings.error(`${at}.codec_type`, 'HTTP3 is not supported: the runtime has no QUIC');
   }
-  findings.refuse(`${at}.scheme_header_transformation`, hcm.schemeHeaderTransformation !== undefined);
-  findings.refuse(`${at}.internal_address_config`, (hcm.internalAddressConfig?.cidrRanges.length ?? 0) > 0);
+  findings.refuse(
+    `${at}.represent_ipv4_remote_address_as_ipv4_mapped_ipv6`,
+    hcm.representIpv4RemoteAddressAsIpv4MappedIpv6,
+  );
+  findings.refuse(`${at}.early_header_mutation_extensions`, hcm.earlyHeaderMutationExtensions.length > 0);
+  findings.refuse(`${at}.proxy_status_config`, hcm.proxyStatusConfig !== undefined);
+  findings.refuse(
+    `${at}.common_http_protocol_options.max_response_headers_kb`,
+    hcm.commonHttpProtocolOptions?.maxResponseHeadersKb !== undefined,
+  );
   findings.refuse(
     `${at}.http_protocol_options.send_fully_qualified_url`,
     hcm.httpProtocolOptions?.sendFullyQualifiedUrl === true,
@@ -222,6 +226,18 @@ function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Fin
     `${at}.set_current_client_cert_details.format`,
     (hcm.setCurrentClientCertDetails?.format ?? 0) !== 0,
   );
+}
+
+/** Undefined where every upgrade is heard. */
+function readIgnoredUpgrades(
+  options: Http1ProtocolOptions | undefined,
+  at: string,
+  findings: Findings,
+): ((value: string) => boolean) | undefined {
+  const matchers = (options?.ignoreHttp11Upgrade ?? []).map((matcher, i) =>
+    textMatcher(matcher, `${at}.ignore_http_11_upgrade[${i}]`, findings),
+  );
+  return matchers.length === 0 ? undefined : (value) => matchers.some((matches) => matches(value));
 }
 
 function readFilters(

@@ -3,6 +3,7 @@ import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
 import type { HeaderList } from '#http/header-list.ts';
+import { joinRepeated } from '#http/repeated-field.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type {
@@ -113,6 +114,7 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     const isTunnel = this.#upgrade !== '' && block.status === OK;
     this.status = isTunnel ? SWITCHING_PROTOCOLS : block.status;
     this.headers = block.headers;
+    joinRepeated(this.headers, 'response');
     this.marks = block.marks;
     this.contentLength = block.contentLength;
     this.endStream = endStream;

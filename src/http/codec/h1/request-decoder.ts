@@ -1,5 +1,6 @@
 /** Requests of HTTP/1 from bytes. */
 import { mark } from '../../header-name.ts';
+import { joinRepeated } from '../../repeated-field.ts';
 import { body, Decoder, type DecoderEvents, type DecoderLimits, defaultLimits } from './decoder.ts';
 import { type Fault, faults } from './fault.ts';
 import { isAuthority, isKnownMethod, RequestTarget } from './request-target.ts';
@@ -18,7 +19,7 @@ export interface RequestRules extends DecoderLimits {
   /** Names with an underscore; absent: as any other. */
   readonly underscores?: 'allow' | 'reject' | 'drop';
   /** Protocols in `upgrade` that are not asked for, whatever the client says. */
-  readonly ignoresUpgrade?: (value: string) => boolean;
+  readonly ignoresUpgrade?: ((value: string) => boolean) | undefined;
 }
 
 export class RequestDecoder extends Decoder {
@@ -53,6 +54,7 @@ export class RequestDecoder extends Decoder {
   protected override frame(): Fault | undefined {
     const { fields, method } = this;
     const rules = this.#rules;
+    joinRepeated(this.headers, 'request');
     if (!isKnownMethod(method) && rules.takesAnyMethod !== true) return faults.method;
     if (this.minor === 0 && rules.takesHttp10 !== true) return faults.oldVersion;
     const fault = this.checkFraming() ?? this.#readTarget();

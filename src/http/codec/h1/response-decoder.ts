@@ -1,6 +1,7 @@
 /** Responses of HTTP/1 from bytes. */
 import { removeHeader } from '../../header-list.ts';
 import { mark } from '../../header-name.ts';
+import { joinRepeated } from '../../repeated-field.ts';
 import { body, Decoder, type DecoderEvents, type DecoderLimits, defaultLimits } from './decoder.ts';
 import { type Fault, faults } from './fault.ts';
 import { StatusLine } from './start-line.ts';
@@ -31,6 +32,7 @@ export class ResponseDecoder extends Decoder {
   /** RFC 9112 §6.3. */
   protected override frame(): Fault | undefined {
     const { fields, status } = this;
+    joinRepeated(this.headers, 'response');
     const fault = this.checkFraming() ?? this.#checkBodyless();
     if (fault !== undefined) return fault;
     this.keepAlive = this.readKeepAlive();

@@ -6,6 +6,7 @@ import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
 import type { HeaderList } from '#http/header-list.ts';
+import { joinRepeated } from '#http/repeated-field.ts';
 import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts } from '../runtime.ts';
@@ -49,6 +50,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
 
   onHead(block: HeaderBlock, endStream: boolean): void {
     this.headers = block.headers;
+    joinRepeated(this.headers, 'request');
     this.marks = block.marks;
     this.host = block.authority;
     this.scheme = block.scheme;
