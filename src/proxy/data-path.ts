@@ -74,7 +74,7 @@ class ProxyDataPath implements LocalDataPath {
   *prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>> {
     const findings = new Findings();
     const settings = readCluster(cluster, this.#deps, findings);
-    const own = settings.loadAssignment;
+    const { loadAssignment: own } = cluster;
     const assigned = own === undefined ? [] : yield* readAssignment(own, 'load_assignment.', findings);
     if (settings.kind === 'static') yield* refuseNames(assigned, findings);
     return findings.result<Prepared>({

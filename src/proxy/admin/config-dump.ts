@@ -14,7 +14,7 @@ import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/re
 import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
 import { type DumpEntry, type Entries, resourceOnly, type Section, sectionJson } from './dump-section.ts';
-import { type JsonPieceFields, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
+import { type JsonPieceField, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 import { lazyMessage } from './lazy-message.ts';
 import { nameFilter } from './name-filter.ts';
 
@@ -156,7 +156,7 @@ function oneState({ table }: AdminView, names: KindNames, list: string): Section
 function listeners({ table }: AdminView): Section {
   const entries = table.entries('listener');
   const version = table.systemVersion('listener');
-  const stateFields = (key: string, held: ResourceVersion | undefined): JsonPieceFields =>
+  const stateFields = (key: string, held: ResourceVersion | undefined): JsonPieceField[] =>
     held === undefined ? [] : [[key, new LazyObject(() => versionFields(held, listenerNames))]];
   return {
     type: 'ListenersConfigDump',
@@ -193,10 +193,8 @@ function routes(view: AdminView): Section {
   return { ...section, lists: { ...section.lists, [routeNames.staticList]: all } };
 }
 
-function* inlineEntries({
-  message,
-  updatedMs,
-}: ResourceVersion): Generator<DumpEntry | undefined, void, undefined> {
+function* inlineEntries(held: ResourceVersion): Generator<DumpEntry | undefined, void, undefined> {
+  const message = yield* pausing(held.decoded(), undefined);
   const { anys } = yield* pausing(examine(ListenerSchema, message), undefined);
   for (const { routes: route } of inlineRoutes(message as Listener)) {
     yield {
@@ -207,7 +205,7 @@ function* inlineEntries({
           'route_config',
           withType(typeUrlOf(RouteConfigurationSchema), lazyMessage(RouteConfigurationSchema, route)),
         ],
-        ['last_updated', new Date(updatedMs).toISOString()],
+        ['last_updated', new Date(held.updatedMs).toISOString()],
       ],
     };
   }
@@ -219,55 +217,55 @@ function staticEntries(entries: readonly ResourceEntry[], names: KindNames): Ent
     for (const { name, origin, active, warming } of entries) {
       const held = active ?? warming;
       if (origin !== 'static' || held === undefined) continue;
-      yield {
-        name,
-        type: names.staticType,
-        fields: () => [...nameField(name, names), ...versionFields(held, names)],
-      };
+      yield { name, type: names.staticType, fields: () => entryFields(name, held, undefined, names) };
     }
   };
 }
 
 function dynamicEntry(entry: ResourceEntry, held: ResourceVersion | undefined, names: KindNames): DumpEntry {
-  const { name } = entry;
-  return {
-    name,
-    type: names.dynamicType,
-    fields: () => [
-      ...nameField(name, names),
-      ...(held === undefined ? [] : versionFields(held, names)),
-      ...refusalFields(entry.refused, names),
-    ],
-  };
+  const { name, refused } = entry;
+  return { name, type: names.dynamicType, fields: () => entryFields(name, held, refused, names) };
 }
 
-function nameField(name: string, { kind }: KindNames): JsonPieceFields {
-  return kind === 'secret' ? [['name', name]] : [];
+type Fields = Generator<JsonPieceField | undefined, void, undefined>;
+
+function* entryFields(
+  name: string,
+  held: ResourceVersion | undefined,
+  refused: RefusedVersion | undefined,
+  names: KindNames,
+): Fields {
+  if (names.kind === 'secret') yield ['name', name];
+  if (held !== undefined) yield* versionFields(held, names);
+  yield* refusalFields(refused, names);
 }
 
-function versionFields({ version, message, updatedMs }: ResourceVersion, names: KindNames): JsonPieceFields {
-  return [
-    ...(version === '' ? [] : ([['version_info', version]] as const)),
-    [names.field, resourceJson(message, names.kind)],
-    ['last_updated', new Date(updatedMs).toISOString()],
-  ];
+function* versionFields(held: ResourceVersion, names: KindNames): Fields {
+  if (held.version !== '') yield ['version_info', held.version];
+  const message = yield* pausing(held.decoded(), undefined);
+  yield [names.field, resourceJson(message, names.kind)];
+  yield ['last_updated', new Date(held.updatedMs).toISOString()];
 }
 
-function refusalFields(refused: RefusedVersion | undefined, names: KindNames): JsonPieceFields {
+function refusalFields(refused: RefusedVersion | undefined, names: KindNames): JsonPieceField[] {
   if (refused === undefined) return [];
-  const { version, message, attemptedMs, details } = refused;
-  const state = (): JsonPieceFields => [
-    ...(message === undefined
-      ? []
-      : ([['failed_configuration', resourceJson(message, names.kind)]] as const)),
-    ['last_update_attempt', new Date(attemptedMs).toISOString()],
-    ['details', details],
-    ...(version === '' ? [] : ([['version_info', version]] as const)),
-  ];
   return [
-    ['error_state', new LazyObject(state)],
+    ['error_state', new LazyObject(() => refusedFields(refused, names))],
     ['client_status', 'NACKED'],
   ];
+}
+
+function* refusedFields(
+  { version, decoded, attemptedMs, details }: RefusedVersion,
+  names: KindNames,
+): Fields {
+  if (decoded !== undefined) {
+    const message = yield* pausing(decoded(), undefined);
+    yield ['failed_configuration', resourceJson(message, names.kind)];
+  }
+  yield ['last_update_attempt', new Date(attemptedMs).toISOString()];
+  yield ['details', details];
+  if (version !== '') yield ['version_info', version];
 }
 
 function resourceJson(message: Message, kind: ResourceKind): LazyJson {

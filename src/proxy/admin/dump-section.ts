@@ -1,12 +1,12 @@
 /** The sections of `/config_dump`, as text is made of them: their entries one after the other. */
-import { type JsonPieceFields, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
+import { type JsonPieceField, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 import type { NameFilter } from './name-filter.ts';
 
 /** One message of the dump: plain fields, and lists of entries by field name. */
 export interface Section {
   /** Without its package. */
   readonly type: string;
-  readonly fields: JsonPieceFields;
+  readonly fields: readonly JsonPieceField[];
   readonly lists: Readonly<Record<string, Entries>>;
 }
 
@@ -17,7 +17,8 @@ export interface DumpEntry {
   readonly name: string;
   /** Type of the entry, under that of the section. */
   readonly type: string;
-  fields(): JsonPieceFields;
+  /** Undefined is a pause. */
+  fields(): Iterable<JsonPieceField | undefined>;
 }
 
 const typePrefix = 'type.googleapis.com/envoy.admin.v3.';

@@ -18,15 +18,15 @@ export class LazyList {
 
 /** An object whose fields are made when the text comes to them. */
 export class LazyObject {
-  readonly fields: Later<readonly [key: string, value: LazyJson]>;
+  readonly fields: Later<JsonPieceField>;
 
-  constructor(fields: Later<readonly [key: string, value: LazyJson]>) {
+  constructor(fields: Later<JsonPieceField>) {
     this.fields = fields;
   }
 }
 
 export type LazyJson = JsonValue | LazyList | LazyObject;
-export type JsonPieceFields = readonly (readonly [key: string, value: LazyJson])[];
+export type JsonPieceField = readonly [key: string, value: LazyJson];
 
 /**
  * What `JSON.stringify(value, null, 1)` gives; '' where it may be interrupted.

@@ -41,6 +41,8 @@ export interface Versioned<M extends Message> {
   readonly message: M;
   readonly version: string;
   readonly origin: 'static' | 'dynamic';
+  /** The bytes of the message, where they are there: what is kept to be shown. */
+  readonly encoded?: Uint8Array | undefined;
 }
 
 /** What a resource names, and where the secrets among it come from a file. */
@@ -118,11 +120,11 @@ export class Configuration {
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
-    const { message, version, origin } = offer;
+    const { message, version, origin, encoded } = offer;
     const problems = yield* this.#deps.dataPath.setEndpoints(message);
     if (problems.some(({ level }) => level === 'error')) return problems;
     this.#endpoints.add(message.clusterName);
-    this.table.warm('endpoint', message.clusterName, version, message, origin);
+    this.table.warm('endpoint', message.clusterName, version, encoded ?? message, origin);
     this.table.activate('endpoint', message.clusterName);
     return problems;
   }
@@ -227,7 +229,7 @@ export class Configuration {
       }, initialFetchTimeoutMs).unref();
     }
     this.#waiting[kind].set(name, waiting);
-    this.table.warm(kind, name, offer.version, offer.message, offer.origin);
+    this.table.warm(kind, name, offer.version, offer.encoded ?? offer.message, offer.origin);
     this.#announce();
   }
 
@@ -278,7 +280,7 @@ export class Configuration {
     this.#deps.installFailed();
     this.#deps.log.error('apply.not-installed', { kind, name, error });
     const entry = this.table.get(kind, name)?.warming;
-    this.table.refuse(kind, name, entry?.version ?? '', entry?.message, String((error as Error).message));
+    this.table.refuse(kind, name, entry?.version ?? '', entry?.held, String((error as Error).message));
     if (this.#waiting[kind].get(name) !== waiting) return;
     // Out of the room, so that what depends on it is not held up; back when it may work.
     this.#waiting[kind].delete(name);

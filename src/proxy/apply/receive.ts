@@ -90,10 +90,10 @@ function* offer(
 function* offerKnown(
   deps: ReceiverDeps,
   { kind, nonce }: AnyUpdate,
-  { version, message }: ReceivedResource,
+  { version, message, encoded }: ReceivedResource,
 ): Steps<readonly Problem[]> {
   const { configuration } = deps;
-  const versioned = { version, origin: 'dynamic' } as const;
+  const versioned = { version, origin: 'dynamic', encoded } as const;
   switch (kind) {
     case 'cluster':
       return yield* configuration.offerCluster({ ...versioned, message: message as Cluster });
@@ -151,7 +151,7 @@ function refuse(
     .join('\n');
   const { table } = deps.configuration;
   if (table.get(kind, resource.name)?.origin === 'static') return;
-  table.refuse(kind, resource.name, resource.version, resource.message, details);
+  table.refuse(kind, resource.name, resource.version, resource.encoded ?? resource.message, details);
 }
 
 function* remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): Steps<void> {

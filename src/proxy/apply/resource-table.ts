@@ -3,21 +3,48 @@
  * it depends on, and the last version that was refused. The data path does not read this.
  */
 import type { Message } from '@bufbuild/protobuf';
-import type { ResourceKind } from '#xds/resource-type.ts';
+import { atOnce, oneStep, type Steps } from '#core/time-slice.ts';
+import { decodeSteps } from '#xds/gradual-decoder.ts';
+import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
+
+/** A resource as it is kept: its message, or the bytes of it, which take a tenth of the memory. */
+export type HeldResource = Message | Uint8Array;
+
+function decoded(kind: ResourceKind, held: HeldResource): Steps<Message> {
+  if (held instanceof Uint8Array) return decodeSteps(resourceTypes[kind].schema, held);
+  return oneStep(() => held);
+}
 
 /** One version of a resource. */
-export interface ResourceVersion {
+export class ResourceVersion {
+  readonly kind: ResourceKind;
   /** '' for what stood in the bootstrap. */
   readonly version: string;
-  readonly message: Message;
   /** Milliseconds since 1970. */
   readonly updatedMs: number;
+  readonly held: HeldResource;
+
+  constructor(kind: ResourceKind, version: string, held: HeldResource, updatedMs: number) {
+    this.kind = kind;
+    this.version = version;
+    this.held = held;
+    this.updatedMs = updatedMs;
+  }
+
+  /** Decoded anew each time, where only the bytes are kept. */
+  get message(): Message {
+    return atOnce(this.decoded());
+  }
+
+  decoded(): Steps<Message> {
+    return decoded(this.kind, this.held);
+  }
 }
 
 export interface RefusedVersion {
   readonly version: string;
   /** Absent where it could not even be decoded. */
-  readonly message: Message | undefined;
+  readonly decoded: (() => Steps<Message>) | undefined;
   readonly attemptedMs: number;
   /** All problems, one a line. */
   readonly details: string;
@@ -48,12 +75,12 @@ export class ResourceTable {
     kind: ResourceKind,
     name: string,
     version: string,
-    message: Message,
+    held: HeldResource,
     origin: ResourceEntry['origin'],
   ): void {
     const entry = this.#entry(kind, name, origin);
     entry.origin = origin;
-    entry.warming = { version, message, updatedMs: this.#nowMs() };
+    entry.warming = new ResourceVersion(kind, version, held, this.#nowMs());
     entry.refused = undefined;
   }
 
@@ -69,11 +96,16 @@ export class ResourceTable {
     kind: ResourceKind,
     name: string,
     version: string,
-    message: Message | undefined,
+    held: HeldResource | undefined,
     details: string,
   ): void {
     const entry = this.#entry(kind, name, 'dynamic');
-    entry.refused = { version, message, attemptedMs: this.#nowMs(), details };
+    entry.refused = {
+      version,
+      decoded: held && (() => decoded(kind, held)),
+      attemptedMs: this.#nowMs(),
+      details,
+    };
   }
 
   remove(kind: ResourceKind, name: string): void {

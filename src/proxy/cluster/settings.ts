@@ -5,7 +5,6 @@ import {
   Cluster_DnsLookupFamily as Family,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
@@ -28,7 +27,6 @@ export interface ClusterSettings extends Balancing {
   readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy';
   /** Name of the load assignment in EDS. */
   readonly serviceName: string;
-  readonly loadAssignment: ClusterLoadAssignment | undefined;
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
   readonly circuit: CircuitLimits;
@@ -56,7 +54,6 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     name: cluster.name,
     kind,
     serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
-    loadAssignment: cluster.loadAssignment,
     metadata: cluster.metadata,
     pool: readPool(cluster, findings),
     circuit: readCircuit(cluster, findings),

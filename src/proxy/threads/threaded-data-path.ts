@@ -49,13 +49,14 @@ export interface ThreadedOptions {
   start(index: number, figures: MessagePort): Worker;
 }
 
+/** Messages are kept as bytes, as they are sent. */
 interface ActiveCluster {
-  readonly message: Cluster;
+  readonly bytes: Uint8Array;
   readonly counts: SharedArrayBuffer;
 }
 
 interface ActiveListener {
-  readonly message: Listener;
+  readonly bytes: Uint8Array;
   readonly counts: SharedArrayBuffer;
   /** Of each address, as bound; 0 where it has none. */
   readonly ports: readonly number[];
@@ -65,8 +66,8 @@ export class ThreadedDataPath implements DataPath {
   readonly #options: ThreadedOptions;
   readonly #pool: WorkerPool;
   readonly #clusters = new Map<string, ActiveCluster>();
-  readonly #routes = new Map<string, RouteConfiguration>();
-  readonly #endpoints = new Map<string, ClusterLoadAssignment>();
+  readonly #routes = new Map<string, Uint8Array>();
+  readonly #endpoints = new Map<string, Uint8Array>();
   readonly #listeners = new Map<string, ActiveListener>();
   #unhealthy = false;
   #listings = 0;
@@ -100,8 +101,9 @@ export class ThreadedDataPath implements DataPath {
 
   *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
     return this.#prepared(yield* this.#options.judge.prepareRoutes(routes), async (name) => {
-      await this.#pool.askAll({ kind: 'routes', bytes: toBinary(RouteConfigurationSchema, routes) });
-      this.#routes.set(name, routes);
+      const bytes = toBinary(RouteConfigurationSchema, routes);
+      await this.#pool.askAll({ kind: 'routes', bytes });
+      this.#routes.set(name, bytes);
     });
   }
 
@@ -115,8 +117,9 @@ export class ThreadedDataPath implements DataPath {
     const findings = new Findings();
     yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
-    this.#endpoints.set(assignment.clusterName, assignment);
-    this.#pool.tellAll({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
+    const bytes = toBinary(ClusterLoadAssignmentSchema, assignment);
+    this.#endpoints.set(assignment.clusterName, bytes);
+    this.#pool.tellAll({ kind: 'endpoints', bytes });
     return findings.problems;
   }
 
@@ -190,18 +193,20 @@ export class ThreadedDataPath implements DataPath {
   }
 
   async #installCluster(name: string, message: Cluster): Promise<void> {
+    const bytes = toBinary(ClusterSchema, message);
     const counts = SharedCounts.memory(CIRCUIT_COUNTS, this.#options.threads);
-    await this.#pool.askAll(clusterTask({ message, counts }));
-    this.#clusters.set(name, { message, counts });
+    await this.#pool.askAll(clusterTask({ bytes, counts }));
+    this.#clusters.set(name, { bytes, counts });
   }
 
   /** The first worker takes its ports, the others join it there; all or none put it in force. */
   async #installListener(name: string, message: Listener): Promise<void> {
+    const bytes = toBinary(ListenerSchema, message);
     const counts = SharedCounts.memory(countsOf(message), this.#options.threads);
     const staged: { readonly worker: WorkerLink; readonly task: number }[] = [];
     let ports: readonly number[] = [];
     const stage = async (worker: WorkerLink): Promise<void> => {
-      const answer = worker.ask(stageTask({ message, counts, ports }));
+      const answer = worker.ask(stageTask({ bytes, counts, ports }));
       const task = worker.lastTask;
       const addresses = await answer;
       if (addresses === gone) return;
@@ -221,15 +226,13 @@ export class ThreadedDataPath implements DataPath {
     const commit = failed === undefined;
     for (const { worker, task } of staged) worker.tell({ kind: 'settle', staged: task, commit });
     if (!commit) throw failed;
-    this.#listeners.set(name, { message, counts, ports });
+    this.#listeners.set(name, { bytes, counts, ports });
   }
 
   async #restore(worker: WorkerLink): Promise<void> {
     this.#tellAllSecrets(worker);
     if (this.#unhealthy) worker.tell({ kind: 'unhealthy', unhealthy: true });
-    for (const assignment of this.#endpoints.values()) {
-      worker.tell({ kind: 'endpoints', bytes: toBinary(ClusterLoadAssignmentSchema, assignment) });
-    }
+    for (const bytes of this.#endpoints.values()) worker.tell({ kind: 'endpoints', bytes });
     const attempt = async (kind: string, name: string, done: Promise<unknown>): Promise<void> => {
       await done.catch((error: unknown) => {
         this.#options.log.error('threads.not-restored', { kind, name, error });
@@ -238,8 +241,7 @@ export class ThreadedDataPath implements DataPath {
     for (const [name, cluster] of this.#clusters) {
       await attempt('cluster', name, worker.ask(clusterTask(cluster)));
     }
-    for (const [name, routes] of this.#routes) {
-      const bytes = toBinary(RouteConfigurationSchema, routes);
+    for (const [name, bytes] of this.#routes) {
       await attempt('routes', name, worker.ask({ kind: 'routes', bytes }));
     }
     for (const [name, listener] of this.#listeners) {
@@ -271,12 +273,12 @@ export class ThreadedDataPath implements DataPath {
   }
 }
 
-function clusterTask({ message, counts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
-  return { kind: 'cluster', bytes: toBinary(ClusterSchema, message), counts };
+function clusterTask({ bytes, counts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
+  return { kind: 'cluster', bytes, counts };
 }
 
-function stageTask({ message, counts, ports }: ActiveListener): Extract<Task, { kind: 'stage' }> {
-  return { kind: 'stage', bytes: toBinary(ListenerSchema, message), counts, ports };
+function stageTask({ bytes, counts, ports }: ActiveListener): Extract<Task, { kind: 'stage' }> {
+  return { kind: 'stage', bytes, counts, ports };
 }
 
 /** One for the listener, one for each of its chains and one for the default chain. */

@@ -7,6 +7,8 @@ export interface ReceivedResource<Kind extends ResourceKind = ResourceKind> {
   readonly name: string;
   readonly version: string;
   readonly message: ResourceMessage[Kind];
+  /** The bytes of the message, where it came as such. */
+  readonly encoded?: Uint8Array | undefined;
 }
 
 /** One response, decoded. Answer each with `ack` or `nack`, in the order they came. */

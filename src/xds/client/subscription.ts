@@ -90,7 +90,12 @@ export function* updateFrom(
       const message = `the resource calls itself ${JSON.stringify(decoded.name)}`;
       problems.push({ level: 'error', message, resource });
     } else {
-      changed.push({ name: decoded.name, version, message: decoded.message });
+      changed.push({
+        name: decoded.name,
+        version,
+        message: decoded.message,
+        encoded: any && ownBytes(any.value),
+      });
     }
   }
   const unavailable = rest.errors.map(({ resourceName, errorDetail }) => ({
@@ -99,6 +104,11 @@ export function* updateFrom(
   }));
   const { nonce, version, removed } = rest;
   return { kind, nonce, version, changed, removed, problems, unavailable } as AnyUpdate;
+}
+
+/** Bytes to keep: a small part of a large response does not hold on to all of it. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 /** The `error_detail` of a NACK: every problem on a line of its own. */
