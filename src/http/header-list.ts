@@ -71,3 +71,10 @@ export function filterHeaders(list: HeaderList, keep: (name: string) => boolean)
   }
   list.length = to;
 }
+
+/** A copy without the fields that HTTP/1 changes protocol by; HTTP/2 has none (RFC 8441 §5). */
+export function withoutUpgrade(list: readonly string[]): HeaderList {
+  const copy = [...list];
+  filterHeaders(copy, (name) => name !== 'connection' && name !== 'upgrade');
+  return copy;
+}

@@ -1,6 +1,9 @@
-/** Which cluster a request goes to: the one of the route, of a header, or one drawn by weight. */
+/** Which cluster a request goes to (the one of the route, of a header, or one drawn by weight) and which of its endpoints. */
+
+import type { Word64 } from '#core/word64.ts';
 import { headerOf } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { Destination, Forward } from '../route/action.ts';
@@ -37,4 +40,28 @@ function draw({ destinations, totalWeight }: Forward, runtime: HcmRuntime): Dest
     if (point < 0) return destination;
   }
   return destinations[destinations.length - 1]!;
+}
+
+/** @param hash of the request, where the cluster balances by it */
+export function chooseEndpoint(
+  cluster: ClusterRuntime,
+  request: { readonly authority: string; readonly scheme: string },
+  hash: Word64 | undefined,
+): Endpoint | undefined {
+  const { dynamic } = cluster;
+  return dynamic?.endpointFor(request.authority, request.scheme === 'https') ?? cluster.pick(hash);
+}
+
+/** One that was not tried before, if it can be found in so many attempts; adds it to those tried. */
+export function chooseUntried(
+  cluster: ClusterRuntime,
+  first: Endpoint,
+  tried: Set<Endpoint>,
+  attempts: number,
+  hash: Word64 | undefined,
+): Endpoint | undefined {
+  let endpoint: Endpoint | undefined = first;
+  for (let i = 1; i < attempts && tried.has(endpoint!); i++) endpoint = cluster.pick(hash, i);
+  tried.add(endpoint!);
+  return endpoint;
 }

@@ -42,8 +42,6 @@ export interface ResponseHead {
   readonly endStream: boolean;
   /** Whether bytes without framing follow: a tunnel (CONNECT, 101). */
   readonly opaque: boolean;
-  /** Protocol switched to with 101; '' else. */
-  readonly upgrade: string;
   /** How HTTP/1 writes the names, where the upstream's form is kept. */
   readonly rawNames: RawNames | undefined;
   /** Whether this request must be the last on its connection (HTTP/1). */

@@ -22,6 +22,7 @@ import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { readTarget } from './target.ts';
 import { TimedRecord } from './timed-record.ts';
+import { allowsUpgrade, asksUpgrade, isAccepted } from './upgrade.ts';
 
 const noTrailers: HeaderList = [];
 
@@ -41,8 +42,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
   /** How HTTP/1 writes the names of fields, where the sender's form is kept. */
   requestNames: RawNames | undefined;
   responseNames: RawNames | undefined;
-  /** Protocol the upstream changed to with 101. */
-  upgradedTo = '';
 
   readonly stream: DownstreamStream;
   #marks = 0;
@@ -56,6 +55,8 @@ export class HttpExchange extends TimedRecord implements Exchange {
   #held: Buffer[] | undefined;
   #trailers: HeaderList = noTrailers;
   #closeAfter = false;
+  /** Counted among the upgrades under way. */
+  #upgrading = false;
   #opaque = false;
   #responseDone = false;
   #ended = false;
@@ -132,7 +133,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
       return;
     }
     this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
-    dropHopByHop(this.requestHeaders, marks, this.#connectionHeader);
+    dropHopByHop(this.requestHeaders, marks, this.#connectionHeader, this.upgrade !== '');
     const rejection = mutateRequestHead(this, marks, this.stream.facts, runtime);
     if (rejection !== undefined) {
       this.reply(rejection);
@@ -153,31 +154,31 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   #findRoute(): void {
     const { runtime } = this;
-    runtime.stats.rq_total.inc();
     const table = runtime.routes();
     const route = table?.find(this);
-    if (table === undefined || route === undefined) {
+    this.route = route;
+    let chosen: ReturnType<typeof chooseDestination> | undefined;
+    if (route !== undefined) {
+      this.routeName = route.name;
+      if (route.action.kind === 'forward') chosen = chooseDestination(this, route.action, runtime);
+      if (chosen !== undefined && !('status' in chosen)) this.upstreamCluster = chosen.cluster.name;
+    }
+    if (asksUpgrade(this) && !this.#mayUpgrade()) {
+      this.refuse(replyTo('UPGRADE_REFUSED'));
+      return;
+    }
+    runtime.stats.rq_total.inc();
+    if (route === undefined) {
       runtime.stats.no_route.inc();
       this.refuse(replyTo('NO_ROUTE'));
       return;
     }
-    this.route = route;
-    this.routeName = route.name;
     const { requireTls } = route.host;
     if (requireTls !== 'none' && mustRedirectToTls(requireTls, this.requestHeaders)) {
-      runtime.stats.rq_direct_response.inc();
-      this.reply({
-        status: 301,
-        body: '',
-        flag: '',
-        details: 'direct_response',
-        headers: ['location', `https://${this.authority}${this.path}`],
-      });
+      this.#redirect(301, `https://${this.authority}${this.path}`);
       return;
     }
-    const { action } = route;
-    if (action.kind === 'forward') {
-      const chosen = chooseDestination(this, action, runtime);
+    if (chosen !== undefined) {
       if ('status' in chosen) {
         if (chosen.flag === 'NC') runtime.stats.no_cluster.inc();
         this.reply(chosen);
@@ -185,20 +186,25 @@ export class HttpExchange extends TimedRecord implements Exchange {
       }
       this.#chosen = chosen;
       this.cluster = chosen.cluster;
-      this.upstreamCluster = chosen.cluster.name;
-      const upgrade = this.method === 'CONNECT' ? 'connect' : this.upgrade.toLowerCase();
-      if (
-        upgrade !== '' &&
-        !(action.upgrades.get(upgrade) ?? runtime.settings.upgrades.get(upgrade) ?? false)
-      ) {
-        this.refuse(replyTo('UPGRADE_REFUSED'));
-        return;
-      }
-      const { timeouts } = action;
+      const { timeouts } = chosen.action;
       if (timeouts.idleMs !== undefined) this.armIdle(timeouts.idleMs);
       limitDuration(this, timeouts, runtime.settings.maxStreamDurationMs);
     }
     this.#runFilters();
+  }
+
+  /** @returns whether the protocol may be changed, which counts as done; without a route there is nothing to say. */
+  #mayUpgrade(): boolean {
+    const { settings, stats } = this.runtime;
+    if (allowsUpgrade(this, this.route?.action, settings)) {
+      this.#upgrading = true;
+      stats.downstream_cx_upgrades_total.inc();
+      stats.downstream_cx_upgrades_active.add(1);
+      return true;
+    }
+    if (this.route === undefined) return true;
+    stats.downstream_rq_ws_on_non_ws_route.inc();
+    return false;
   }
 
   #runFilters(): void {
@@ -241,11 +247,9 @@ export class HttpExchange extends TimedRecord implements Exchange {
         return;
       }
       case 'redirect':
-        runtime.stats.rq_direct_response.inc();
-        this.#replyFromRoute(action.status, '', ['location', action.location(this, this.scheme === 'https')]);
+        this.#redirect(action.status, action.location(this, this.scheme === 'https'));
         return;
       case 'direct':
-        runtime.stats.rq_direct_response.inc();
         this.#replyFromRoute(action.status, action.body, []);
         return;
       default:
@@ -253,8 +257,13 @@ export class HttpExchange extends TimedRecord implements Exchange {
     }
   }
 
+  #redirect(status: number, location: string): void {
+    this.#replyFromRoute(status, '', ['location', location]);
+  }
+
   #replyFromRoute(status: number, body: string, headers: HeaderList): void {
-    this.#replyWith({ status, body, flag: '', details: 'direct_response', headers }, true);
+    this.runtime.stats.rq_direct_response.inc();
+    this.reply({ status, body, flag: '', details: 'direct_response', headers });
   }
 
   onRequestData(data: Buffer): void {
@@ -315,7 +324,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   /** A reply of our own, after which the connection may go on. */
   reply(reply: LocalReply): void {
-    this.#replyWith(reply, false);
+    this.#replyWith(reply);
   }
 
   /** A reply of our own to something broken, or that needs no filters. */
@@ -324,10 +333,10 @@ export class HttpExchange extends TimedRecord implements Exchange {
     const isBroken = flag === 'DPE' || status === 400 || status === 403;
     // What comes after a broken message cannot be told apart.
     if (isBroken || this.method === 'CONNECT') this.#closeAfter = true;
-    this.#replyWith(reply, false);
+    this.#replyWith(reply);
   }
 
-  #replyWith(given: LocalReply, fromRoute: boolean): void {
+  #replyWith(given: LocalReply): void {
     const { flag, details } = given;
     if (this.responseStarted) {
       this.abort(flag, details);
@@ -338,7 +347,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     const { localReply } = this.runtime.settings;
     const reply = localReply === undefined ? given : localReply.rewrite(given, this);
     const { status, body } = reply;
-    const grpc = this.isGrpc && !fromRoute;
+    const grpc = this.isGrpc;
     const headers = headersOfReply(reply, grpc);
     const text = grpc ? '' : body;
     const ofDestination = this.#chosen?.destination.response;
@@ -367,7 +376,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.responseStarted = true;
     this.responseCode = status;
     this.responseHeaders = headers;
-    const opaque = (status === 101 && this.upgrade !== '') || (this.method === 'CONNECT' && status < 300);
+    const opaque = asksUpgrade(this) && isAccepted(this, status);
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
     // A filter that changes the body takes its length away.
@@ -390,7 +399,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
       contentLength: length,
       endStream,
       opaque,
-      upgrade: this.upgradedTo,
       rawNames: this.responseNames,
       close: this.#closeAfter,
     });
@@ -475,6 +483,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   protected override onTimeout(code: ErrorCode): void {
     this.#forwarding?.cancel();
+    if (this.#upgrading) stats.downstream_cx_upgrades_active.add(-1);
     this.#forwarding = undefined;
     if (this.#opaque) {
       this.abort(errorKinds[code].flag, errorKinds[code].details);

@@ -3,7 +3,7 @@
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import { type HeaderList, headerOf, setHeader } from '#http/header-list.ts';
+import { type HeaderList, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -17,14 +17,22 @@ import type {
   UpstreamStream,
 } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
-import { mutate } from '../route/header-mutation.ts';
-import type { Chosen } from './destination.ts';
+import { type Chosen, chooseEndpoint, chooseUntried } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
-import { readTimeouts, rewriteRequest, setOriginalHost, type Timeouts, tellTimeout } from './rewrite.ts';
+import {
+  readTimeouts,
+  rewriteRequest,
+  rewriteResponse,
+  setOriginalHost,
+  type Timeouts,
+  tellRetry,
+  tellServiceTime,
+} from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
+import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
 
 const ROUTE = 0;
 const TRY = 1;
@@ -39,6 +47,10 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   readonly #cluster: ClusterRuntime;
   readonly #runtime: HcmRuntime;
   readonly #hasBody: boolean;
+  /** Whether the request ends here, and its bytes go on without HTTP. */
+  readonly #endsHere: boolean;
+  /** Whether the client's bytes wait for the upstream to accept another protocol. */
+  #held: boolean;
   #timeouts: Timeouts = { routeMs: 0, perTryMs: 0 };
   #retry: RetryState | undefined;
   #stream: UpstreamStream | undefined;
@@ -74,6 +86,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#cluster = chosen.cluster;
     this.#runtime = runtime;
     this.#hasBody = hasBody;
+    this.#endsHere = endsHere(exchange, chosen.action);
+    this.#held = asksUpgrade(exchange) && waitsForAcceptance(exchange, this.#endsHere);
   }
 
   /** @param marks of the request's head as it came. */
@@ -96,7 +110,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
 
   sendData(data: Buffer): void {
     if (this.#ended) return;
-    const stream = this.#stream;
+    const stream = this.#held ? undefined : this.#stream;
     if (stream !== undefined) {
       stream.sendData(data);
       if (stream.full) this.#exchange.stream.pause();
@@ -126,7 +140,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       this.#routeTimer = new Timer(this, ROUTE);
       this.#runtime.wheel.arm(this.#routeTimer, routeMs, this.#exchange.requestEndMs);
     }
-    if (this.#stream !== undefined) this.#writeEnd(this.#stream);
+    if (this.#stream !== undefined && !this.#held) this.#writeEnd(this.#stream);
   }
 
   flush(): void {
@@ -174,42 +188,22 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#endSent = false;
     this.#armTry();
     this.#waiting = true;
-    this.#pool =
-      action.terminatesConnect && exchange.method === 'CONNECT'
-        ? cluster.tcpPoolOf(endpoint, exchange.stream.facts)
-        : cluster.poolOf(endpoint, exchange.stream.major, exchange.stream.facts);
+    this.#pool = this.#endsHere
+      ? cluster.tcpPoolOf(endpoint, exchange.stream.facts)
+      : cluster.poolOf(endpoint, exchange.stream.major, exchange.stream.facts);
     this.#attempting = true;
     this.#pool.request(this);
     this.#attempting = false;
   }
 
-  /** What the head says of the attempt is said anew. */
-  #tellRetry(): void {
-    const exchange = this.#exchange;
-    const { requestEndMs } = exchange;
-    const elapsedMs = requestEndMs === -1 ? 0 : this.#runtime.clock.nowMs() - requestEndMs;
-    tellTimeout(exchange, this.#chosen.action, this.#timeouts, this.#runtime.settings.router, elapsedMs);
-    if (exchange.route!.host.includeRequestAttemptCount) {
-      setHeader(exchange.requestHeaders, 'x-envoy-attempt-count', String(exchange.upstreamAttempts + 1));
-    }
-  }
-
   #pick(): Endpoint | undefined {
     const cluster = this.#cluster;
-    const { rules } = this.#retry ?? {};
     const hash = this.#hashed?.hash;
-    let endpoint = this.#dynamicEndpoint() ?? cluster.pick(hash);
+    const endpoint = chooseEndpoint(cluster, this.#exchange, hash);
+    const rules = this.#retry?.rules;
     if (rules?.avoidPreviousHosts !== true || endpoint === undefined) return endpoint;
     this.#tried ??= new Set();
-    for (let i = 1; i < rules.hostAttempts && this.#tried.has(endpoint!); i++)
-      endpoint = cluster.pick(hash, i);
-    this.#tried.add(endpoint!);
-    return endpoint;
-  }
-
-  #dynamicEndpoint(): Endpoint | undefined {
-    const { dynamic } = this.#cluster;
-    return dynamic?.endpointFor(this.#exchange.authority, this.#exchange.scheme === 'https');
+    return chooseUntried(cluster, endpoint, this.#tried, rules.hostAttempts, hash);
   }
 
   onPoolReady(stream: UpstreamStream): void {
@@ -229,18 +223,11 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     stream.begin(this);
     const hooks = this.#runtime.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
-    const body = this.#body;
     this.#headSent = true;
     this.#endSent = !this.#hasBody;
     stream.sendHead(exchange, this.#endSent);
-    if (body !== undefined) {
-      for (const data of body) stream.sendData(data);
-      if (this.#retry === undefined) this.#body = undefined;
-    }
-    if (this.#requestDone) this.#writeEnd(stream);
-    // Else the bytes at hand may hold more of the body; who reads them flushes.
-    if (exchange.requestDone || body !== undefined || !this.#attempting) stream.flush();
-    if (!stream.full) exchange.stream.resume();
+    if (this.#held) stream.flush();
+    else this.#sendHeld(stream);
   }
 
   onPoolFailure(failure: PoolFailure, reason: string): void {
@@ -269,11 +256,10 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       }
       return;
     }
-    if (status === 101) exchange.upgradedTo = headerOf(headers, 'upgrade') ?? exchange.upgrade;
-    const nowMs = this.#runtime.clock.nowMs();
     const retry = this.#retry;
     const { stats, breaker } = this.#cluster;
-    dropResponseHopByHop(headers, marks);
+    dropResponseHopByHop(headers, marks, status === 101 && exchange.upgrade !== '');
+    if (this.#held && !this.#takeAcceptance(status, headers)) return;
     if (retry !== undefined) {
       const verdict = retry.onResponse(status, headers, breaker, stats);
       if (verdict === 'again') {
@@ -288,30 +274,41 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     }
     this.#disarmTry();
     this.#responding = true;
-    exchange.firstUpstreamByteMs = nowMs;
+    exchange.firstUpstreamByteMs = this.#runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
     stats.countStatus(status);
     this.#countEndpoint(status);
     const { router } = this.#runtime.settings;
-    const route = exchange.route!;
-    // Without the whole request there is no moment to count from.
-    if (!router.suppressEnvoyHeaders && exchange.requestEndMs !== -1) {
-      const sinceMs = Math.max(this.#attemptStartMs, exchange.requestEndMs);
-      const elapsed = String(Math.max(0, Math.floor(nowMs - sinceMs)));
-      if ((marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
-      else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
-    }
-    if (route.host.includeAttemptCountInResponse) {
-      setHeader(headers, 'x-envoy-attempt-count', String(exchange.upstreamAttempts));
-    }
-    if (this.#hashed !== undefined) {
-      for (const cookie of this.#hashed.cookies) headers.push('set-cookie', cookie);
-    }
-    const { destination } = this.#chosen;
-    if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
-    if (route.response.length > 0) mutate(headers, route.response, exchange);
+    if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, this.#attemptStartMs);
+    rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
+  /** What was held goes out if this accepts it. @returns whether the response is of use to the client */
+  #takeAcceptance(status: number, headers: HeaderList): boolean {
+    const exchange = this.#exchange;
+    if (isAccepted(exchange, status)) {
+      this.#held = false;
+      this.#sendHeld(this.#stream!);
+      return true;
+    }
+    if (!isUseless(exchange, status, this.#stream!.major)) return true;
+    removeHeader(headers, 'content-length');
+    exchange.reply({ status, body: '', flag: '', details: 'websocket_handshake_unsuccessful', headers });
+    return false;
+  }
+
+  #sendHeld(stream: UpstreamStream): void {
+    const body = this.#body;
+    if (body !== undefined) {
+      for (const data of body) stream.sendData(data);
+      if (this.#retry === undefined) this.#body = undefined;
+    }
+    if (this.#requestDone) this.#writeEnd(stream);
+    // Else the bytes at hand may hold more of the body; who reads them flushes.
+    if (this.#exchange.requestDone || body !== undefined || !this.#attempting) stream.flush();
+    if (!stream.full) this.#exchange.stream.resume();
+  }
+
   }
 
   /** The first of those that have a meaning. */
@@ -346,7 +343,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#stream = undefined;
     this.#leave();
     // The end of a connection behind CONNECT is that of the tunnel.
-    if (!this.#requestDone && this.#chosen.action.terminatesConnect) stream?.reset();
+    if (!this.#requestDone && this.#endsHere) stream?.reset();
     if (!this.#responding) return;
     const { stats } = this.#cluster;
     stats.upstream_rq_time.record(this.#runtime.clock.nowMs() - this.#attemptStartMs);
@@ -362,9 +359,6 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   onUpstreamReset(reason: ResetReason): void {
     this.#stream = undefined;
     this.#leave();
-    if (reason === 'UPSTREAM_REMOTE_RESET' || reason === 'UPSTREAM_REFUSED_STREAM') {
-      this.#cluster.stats.upstream_rq_rx_reset.inc();
-    }
     this.#endpoint!.counts.rqError++;
     if (this.#responding) {
       const exchange = this.#exchange;
@@ -473,7 +467,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   onTimer(kind: number): void {
     const { stats } = this.#cluster;
     if (kind === BACK_OFF) {
-      this.#tellRetry();
+      tellRetry(this.#exchange, this.#chosen.action, this.#timeouts, this.#runtime);
       this.#attempt();
       return;
     }

@@ -5,8 +5,16 @@ import { mark } from '#http/header-name.ts';
 const OF_ONE_CONNECTION = mark.connection | mark.hopByHop | mark.upgrade | mark.transferEncoding;
 const NEVER_FORWARDED = OF_ONE_CONNECTION | mark.host;
 
-/** @param connection its values, joined; '' for none */
-export function dropHopByHop(headers: HeaderList, marks: number, connection: string): void {
+/**
+ * @param connection its values, joined; '' for none
+ * @param keepsUpgrade whether the protocol asked for is told to the upstream
+ */
+export function dropHopByHop(
+  headers: HeaderList,
+  marks: number,
+  connection: string,
+  keepsUpgrade: boolean,
+): void {
   if ((marks & (NEVER_FORWARDED | mark.te)) === 0) return;
   const nominated = connection === '' ? undefined : nominatedBy(connection);
   let to = 0;
@@ -14,17 +22,24 @@ export function dropHopByHop(headers: HeaderList, marks: number, connection: str
     const name = headers[i]!;
     switch (name) {
       case 'connection':
+        if (!keepsUpgrade) continue;
+        headers[i + 1] = withoutNominated(headers[i + 1]!);
+        break;
+      case 'upgrade':
+        if (!keepsUpgrade) continue;
+        break;
       case 'keep-alive':
       case 'proxy-connection':
-      case 'upgrade':
       case 'transfer-encoding':
       case 'host':
         continue;
       case 'te':
         if (!/(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(headers[i + 1]!)) continue;
         headers[i + 1] = 'trailers';
+        break;
+      default:
+        if (nominated?.has(name) === true) continue;
     }
-    if (nominated !== undefined && name !== 'te' && nominated.has(name)) continue;
     if (to !== i) {
       headers[to] = name;
       headers[to + 1] = headers[i + 1]!;
@@ -40,9 +55,23 @@ function nominatedBy(connection: string): Set<string> | undefined {
   return new Set(lower.split(',').map((name) => name.trim()));
 }
 
-/** The same for a response: fields that it names itself stay, as in Envoy. */
-export function dropResponseHopByHop(headers: HeaderList, marks: number): void {
-  if ((marks & OF_ONE_CONNECTION) !== 0) filterHeaders(headers, isEndToEnd);
+/** What `connection` says of the connection itself. */
+function withoutNominated(connection: string): string {
+  const tokens = connection.split(',');
+  const kept = tokens.filter((token) => OF_CONNECTION.has(token.trim().toLowerCase()));
+  return kept.length === tokens.length ? connection : kept.map((token) => token.trim()).join(',');
+}
+
+const OF_CONNECTION: ReadonlySet<string> = new Set(['close', 'http2-settings', 'keep-alive', 'upgrade']);
+
+/** The same for a response: fields that it names itself stay, as in Envoy. @param keepsUpgrade whether it changes the protocol */
+export function dropResponseHopByHop(headers: HeaderList, marks: number, keepsUpgrade: boolean): void {
+  if ((marks & OF_ONE_CONNECTION) === 0) return;
+  filterHeaders(headers, keepsUpgrade ? isOfUpgrade : isEndToEnd);
+}
+
+function isOfUpgrade(name: string): boolean {
+  return name === 'connection' || name === 'upgrade' || isEndToEnd(name);
 }
 
 function isEndToEnd(name: string): boolean {

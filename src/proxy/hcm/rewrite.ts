@@ -1,10 +1,12 @@
 /** What the router does to the head of a request before it goes upstream. */
 import { formatGrpcTimeout, parseGrpcTimeout } from '#http/grpc-timeout.ts';
-import { hasHeader, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
+import { type HeaderList, hasHeader, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
+import { mark } from '#http/header-name.ts';
 import type { Forward } from '../route/action.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
+import type { HcmRuntime } from './runtime.ts';
 import type { RouterSettings } from './settings.ts';
 
 export interface Timeouts {
@@ -41,7 +43,7 @@ export function readTimeouts(
 }
 
 /** Tells the upstream how long it has. @param elapsedMs since the whole request was there */
-export function tellTimeout(
+function tellTimeout(
   exchange: HttpExchange,
   { timeouts }: Forward,
   { routeMs, perTryMs }: Timeouts,
@@ -58,6 +60,21 @@ export function tellTimeout(
   }
   if (exchange.isGrpc && !timeouts.limitsDuration && timeouts.oldGrpc !== undefined) {
     setHeader(headers, 'grpc-timeout', formatGrpcTimeout(expected));
+  }
+}
+
+/** What the head says of the attempt is said anew. */
+export function tellRetry(
+  exchange: HttpExchange,
+  action: Forward,
+  timeouts: Timeouts,
+  { clock, settings }: HcmRuntime,
+): void {
+  const { requestEndMs } = exchange;
+  const elapsedMs = requestEndMs === -1 ? 0 : clock.nowMs() - requestEndMs;
+  tellTimeout(exchange, action, timeouts, settings.router, elapsedMs);
+  if (exchange.route!.host.includeRequestAttemptCount) {
+    setHeader(exchange.requestHeaders, 'x-envoy-attempt-count', String(exchange.upstreamAttempts + 1));
   }
 }
 
@@ -123,4 +140,34 @@ export function setOriginalHost(exchange: HttpExchange, action: Forward): void {
       before === undefined ? exchange.authority : `${before},${exchange.authority}`,
     );
   }
+}
+
+/** How long the upstream took, from the whole request on; without that there is no moment to count from. */
+export function tellServiceTime(
+  { requestEndMs, firstUpstreamByteMs }: HttpExchange,
+  headers: HeaderList,
+  marks: number,
+  attemptStartMs: number,
+): void {
+  if (requestEndMs === -1) return;
+  const sinceMs = Math.max(attemptStartMs, requestEndMs);
+  const elapsed = String(Math.max(0, Math.floor(firstUpstreamByteMs - sinceMs)));
+  if ((marks & mark.envoy) === 0) headers.push('x-envoy-upstream-service-time', elapsed);
+  else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
+}
+
+/** @param cookies for clients that are to come back to the same endpoint */
+export function rewriteResponse(
+  exchange: HttpExchange,
+  { destination }: Chosen,
+  headers: HeaderList,
+  cookies: readonly string[] | undefined,
+): void {
+  const route = exchange.route!;
+  if (route.host.includeAttemptCountInResponse) {
+    setHeader(headers, 'x-envoy-attempt-count', String(exchange.upstreamAttempts));
+  }
+  if (cookies !== undefined) for (const cookie of cookies) headers.push('set-cookie', cookie);
+  if (destination.response !== undefined) mutate(headers, [destination.response], exchange);
+  if (route.response.length > 0) mutate(headers, route.response, exchange);
 }

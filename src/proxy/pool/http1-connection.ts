@@ -93,8 +93,6 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
     text += writeFields(headers, raw, properCase);
     if (upgrade !== '' || method === 'CONNECT') {
       this.#framing = OPAQUE;
-      if (upgrade !== '')
-        text += `${this.#own('connection', raw)}: Upgrade\r\n${this.#own('upgrade', raw)}: ${upgrade}\r\n`;
     } else if (headerOf(headers, 'content-length') !== undefined) this.#framing = endStream ? NONE : PLAIN;
     else if (endStream) {
       this.#framing = NONE;

@@ -2,7 +2,8 @@
 import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
-import type { HeaderList } from '#http/header-list.ts';
+import { type HeaderList, withoutUpgrade } from '#http/header-list.ts';
+import { mark } from '#http/header-name.ts';
 import { joinRepeated } from '#http/repeated-field.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -71,7 +72,8 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     const stream = this.#stream;
     this.#upgrade = upgrade;
     if (upgrade !== '') {
-      stream.sendRequest('CONNECT', scheme, authority, path, upgrade, requestHeaders, endStream);
+      const headers = withoutUpgrade(requestHeaders);
+      stream.sendRequest('CONNECT', scheme, authority, path, upgrade, headers, endStream);
     } else if (method === 'CONNECT') {
       stream.sendRequest(method, '', authority, '', '', requestHeaders, endStream);
     } else stream.sendRequest(method, scheme, authority, path, '', requestHeaders, endStream);
@@ -118,6 +120,10 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     this.marks = block.marks;
     this.contentLength = block.contentLength;
     this.endStream = endStream;
+    if (isTunnel) {
+      this.headers.push('connection', 'upgrade', 'upgrade', this.#upgrade);
+      this.marks |= mark.connection | mark.upgrade;
+    }
     handler.onResponseHead(this);
     if (endStream) this.#end();
     else this.#owner.touch(this);

@@ -45,6 +45,8 @@ export interface Forward {
   readonly highPriority: boolean;
   /** Whether CONNECT ends here and its bytes go on as a plain connection. */
   readonly terminatesConnect: boolean;
+  /** Whether POST is treated as such a CONNECT. */
+  readonly terminatesPost: boolean;
   /** Upgrade types switched on or off for this route, lower case. */
   readonly upgrades: ReadonlyMap<string, boolean>;
 }
@@ -82,6 +84,7 @@ export function compileForward(
   findings.refuse(`${path}.priority`, action.priority !== 0);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
+  let terminatesPost = false;
   action.upgradeConfigs.forEach((upgrade, i) => {
     const type = upgrade.upgradeType.toLowerCase();
     const at = `${path}.upgrade_configs[${i}]`;
@@ -90,7 +93,7 @@ export function compileForward(
       findings.error(`${at}.connect_config`, 'is only for upgrade_type CONNECT');
     } else if (upgrade.connectConfig !== undefined) {
       terminatesConnect = true;
-      findings.refuse(`${at}.connect_config.allow_post`, upgrade.connectConfig.allowPost);
+      terminatesPost = upgrade.connectConfig.allowPost;
     }
   });
   const status = {
@@ -116,6 +119,7 @@ export function compileForward(
     hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
     highPriority: false,
     terminatesConnect,
+    terminatesPost,
     upgrades,
   };
 }

@@ -196,16 +196,6 @@ function* compileHost(
     refuseFilterConfig(route.typedPerFilterConfig, `${at}.`, findings);
     const { matches, prefix } = compileMatch(route.match, `${at}.match`, findings);
     const action = compileAction(route, prefix, config.maxDirectResponseBodySizeBytes, at, findings);
-    if (
-      route.match?.pathSpecifier.case === 'connectMatcher' &&
-      action.kind === 'forward' &&
-      !action.terminatesConnect
-    ) {
-      findings.error(
-        `${at}.route.upgrade_configs`,
-        'CONNECT can only be terminated here: connect_config is missing',
-      );
-    }
     routes.push({
       name: route.name,
       host: compiled,

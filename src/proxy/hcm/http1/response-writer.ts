@@ -38,8 +38,6 @@ export class ResponseWriter {
     if (head.opaque) {
       this.#framing = OPAQUE;
       this.endsByClosing = true;
-      if (status === 101)
-        text += `${this.#own('connection', head)}: upgrade\r\n${this.#own('upgrade', head)}: ${head.upgrade}\r\n`;
       this.#output.writeText(`${text}\r\n`);
       return;
     }

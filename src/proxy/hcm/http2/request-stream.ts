@@ -5,7 +5,8 @@
 import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
-import type { HeaderList } from '#http/header-list.ts';
+import { type HeaderList, withoutUpgrade } from '#http/header-list.ts';
+import { mark } from '#http/header-name.ts';
 import { joinRepeated } from '#http/repeated-field.ts';
 import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
@@ -59,6 +60,8 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
       this.method = 'GET';
       this.upgrade = block.protocol;
       this.target = block.path;
+      this.headers.push('connection', 'upgrade', 'upgrade', block.protocol);
+      this.marks |= mark.connection | mark.upgrade;
     } else {
       this.method = block.method;
       this.target = block.path;
@@ -109,7 +112,9 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   head({ status, headers, endStream, requestMethod }: ResponseHead): boolean {
     this.takesBody = !endStream && requestMethod !== 'HEAD';
     this.#owner.onResponse();
-    this.#stream.sendResponse(status === SWITCHING_PROTOCOLS ? OK : status, headers, endStream);
+    if (status === SWITCHING_PROTOCOLS) {
+      this.#stream.sendResponse(OK, withoutUpgrade(headers), endStream);
+    } else this.#stream.sendResponse(status, headers, endStream);
     return false;
   }
 
