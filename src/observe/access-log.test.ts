@@ -98,7 +98,7 @@ describe('text formats', () => {
 });
 
 describe('json formats', () => {
-  test('a single operator keeps its type', () => {
+  test('members come by name, and a single operator keeps its type', () => {
     const template = {
       code: '%RESPONSE_CODE%',
       sni: '%REQUESTED_SERVER_NAME%',
@@ -108,7 +108,7 @@ describe('json formats', () => {
     };
     assert.equal(
       lineOf({ kind: 'json', template }),
-      '{"code":200,"sni":null,"both":"HTTP/1.1 -","n":1,"in":{"a":["GET"]}}\n',
+      '{"both":"HTTP/1.1 -","code":200,"in":{"a":["GET"]},"n":1,"sni":null}\n',
     );
   });
 

@@ -90,10 +90,13 @@ function compileJson(
     const items = value.map((item, i) => compileJson(item, omitEmpty, `${path}[${i}]`, problems));
     return (record) => `[${items.map((item) => item(record) ?? 'null').join(',')}]`;
   }
-  const members = Object.entries(value).map(([key, inner]): [string, JsonPart] => [
-    bytesOf(`${JSON.stringify(key)}:`),
-    compileJson(inner, omitEmpty, path === '' ? key : `${path}.${key}`, problems),
-  ]);
+  // In the order of their names, whatever order they were written in.
+  const members = Object.entries(value)
+    .sort(([a], [b]) => (bytesOf(a) < bytesOf(b) ? -1 : 1))
+    .map(([key, inner]): [string, JsonPart] => [
+      bytesOf(`${JSON.stringify(key)}:`),
+      compileJson(inner, omitEmpty, path === '' ? key : `${path}.${key}`, problems),
+    ]);
   return (record) => {
     let text = '';
     for (const [key, member] of members) {

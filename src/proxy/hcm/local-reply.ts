@@ -59,6 +59,7 @@ export class LocalReplyRules {
     if (format !== undefined) {
       record.localReplyBody = body;
       body = format.format(record);
+      record.localReplyBody = '';
       contentType = format.contentType;
     }
     return { ...reply, status, body, headers, contentType };

@@ -3,7 +3,7 @@ import { hasHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
-import { normalizePath } from './path-normal.ts';
+import { isNormalPath, normalizePath } from './path-normal.ts';
 import type { HcmRuntime } from './runtime.ts';
 
 interface Head {
@@ -36,15 +36,18 @@ export function readTarget(
     return replyTo('BAD_TARGET');
   }
   const { pathRules } = settings;
-  if (pathRules === undefined && !head.path.includes('#')) return undefined;
-  const normal =
-    pathRules === undefined || head.path.includes('#') ? undefined : normalizePath(head.path, pathRules);
-  if (normal === undefined) {
+  if (head.path.includes('#')) {
     stats.downstream_rq_failed_path_normalization.inc();
     return replyTo('BAD_PATH');
   }
+  if (pathRules === undefined || isNormalPath(head.path)) return undefined;
+  const normal = normalizePath(head.path, pathRules);
   head.path = normal.path;
-  if (!normal.redirect) return undefined;
+  if (normal.verdict === 'go') return undefined;
+  if (normal.verdict === 'refuse') {
+    stats.downstream_rq_failed_path_normalization.inc();
+    return replyTo('BAD_PATH');
+  }
   stats.downstream_rq_redirected_with_normalized_path.inc();
   return { ...replyTo('PATH_REDIRECT'), headers: ['location', normal.path] };
 }
