@@ -131,6 +131,7 @@ class RunningProxy implements ProxyProcess {
       secrets,
       log,
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
+      nodeId: options.loaded.bootstrap.node?.id ?? '',
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
       overload: settings.overload,

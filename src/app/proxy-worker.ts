@@ -20,7 +20,7 @@ import { dataReader, localAddress, resolveHost, systemCalls } from './operating-
 import type { ProxyWorkerData } from './worker-thread.ts';
 
 const data = workerData as ProxyWorkerData;
-const { thread, figures, logLevel, logFlushIntervalMs, nodeCluster } = data;
+const { thread, figures, logLevel, logFlushIntervalMs, nodeCluster, nodeId } = data;
 const port = parentPort!;
 
 const metrics = new Metrics(announceTo());
@@ -48,6 +48,7 @@ serveMain({
     resolve: resolveHost,
     localAddress: localAddress(),
     nodeCluster,
+    nodeId,
     drainTimeMs: data.drainTimeMs,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
     overload: watchMemory(data.overload, metrics, log),

@@ -35,6 +35,7 @@ export interface ServingOptions {
   readonly secrets: SecretStore;
   readonly log: Logger;
   readonly nodeCluster: string;
+  readonly nodeId: string;
   readonly logFlushIntervalMs: number | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
   /** Absent: the default. */
@@ -52,7 +53,8 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { threads, metrics, secrets, log, nodeCluster, logFlushIntervalMs, drainTimeMs, overload } = options;
+  const { threads, metrics, secrets, log, nodeCluster, nodeId, logFlushIntervalMs, drainTimeMs, overload } =
+    options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
   const local = createDataPath({
@@ -66,6 +68,7 @@ export function createServing(options: ServingOptions): Serving {
     resolve: resolveHost,
     localAddress: localAddress(),
     nodeCluster,
+    nodeId,
     drainTimeMs,
     connectionLimits: connectionLimits(connections),
     overload: watchMemory(overload, metrics, log),
@@ -89,6 +92,7 @@ export function createServing(options: ServingOptions): Serving {
         logLevel,
         logFlushIntervalMs,
         nodeCluster,
+        nodeId,
         drainTimeMs,
         connections,
         connectionCount,

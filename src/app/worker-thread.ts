@@ -13,6 +13,7 @@ export interface ProxyWorkerData {
   readonly logLevel: SharedArrayBuffer;
   readonly logFlushIntervalMs: number | undefined;
   readonly nodeCluster: string;
+  readonly nodeId: string;
   readonly drainTimeMs: number;
   readonly connections: ConnectionFigures;
   /** Where all threads count their connections. */

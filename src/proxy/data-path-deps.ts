@@ -41,7 +41,7 @@ export interface DataPathDeps {
   readonly localAddress: string;
   /** `--service-cluster` and `--service-node`, for `x-envoy-downstream-service-*`; empty where unknown. */
   readonly nodeCluster: string;
-  readonly nodeId?: string;
+  readonly nodeId: string;
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   /** What the process must not do just now; absent: it may do everything. */

@@ -53,6 +53,7 @@ export async function startDataPath(
     resolve,
     localAddress: '192.0.2.1',
     nodeCluster: '',
+    nodeId: '',
     readFile: () => assert.fail('no files here'),
     environment: () => undefined,
     originalDestination: () => undefined,

@@ -45,6 +45,7 @@ export async function startThreads(
   const log = createLogger({ level: 'info', format: 'text', write: (line) => lines.push(line) });
   const workers: Worker[] = [];
   const nodeCluster = '';
+  const nodeId = '';
   const files = { readFile: () => assert.fail('no files here'), environment: () => undefined };
   const judge = createDataPath({
     clock: systemClock,
@@ -57,6 +58,7 @@ export async function startThreads(
     resolve: () => assert.fail('the main thread serves nothing'),
     localAddress: '',
     nodeCluster,
+    nodeId,
     ...files,
   });
   const connectionCount = SharedCounts.memory(1, count);
@@ -74,6 +76,7 @@ export async function startThreads(
         logLevel: new SharedArrayBuffer(4),
         logFlushIntervalMs: 10,
         nodeCluster,
+        nodeId,
         drainTimeMs: 600_000,
         connections: { process: maxConnections, ofListener: {} },
         connectionCount,

@@ -66,7 +66,7 @@ export function readHeadRules(
     scheme,
     matchUpstreamScheme: transformation?.matchUpstream ?? false,
     userAgent: hcm.addUserAgent === true ? byteString(deps.nodeCluster) : undefined,
-    nodeId: byteString(deps.nodeId ?? ''),
+    nodeId: byteString(deps.nodeId),
     requestId: readRequestId(hcm, at, findings),
   };
 }

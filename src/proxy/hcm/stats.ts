@@ -70,6 +70,9 @@ export type HttpStats = Readonly<
   readonly downstream_rq_time: Histogram;
   readonly downstream_cx_length_ms: Histogram;
   readonly http2: Http2Stats;
+  /** `http1.*`. */
+  readonly droppedUnderscores: Counter;
+  readonly rejectedUnderscores: Counter;
   /** `downstream_rq_2xx` and so on. */
   countStatus(status: number): void;
 };
@@ -80,6 +83,7 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     family: 'http',
     labels: { envoy_http_conn_manager_prefix: prefix },
   });
+  const http1 = metrics.scope({ path: 'http1', family: 'http1', labels: {} });
   const counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)]));
   const gauges = Object.fromEntries(gaugeNames.map((name) => [name, scope.gauge(name)]));
   return {
@@ -88,6 +92,8 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     downstream_rq_time: scope.histogram('downstream_rq_time'),
     downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
     http2: createHttp2Stats(metrics.scope({ path: 'http2', family: 'http2', labels: {} }), ''),
+    droppedUnderscores: http1.counter('dropped_headers_with_underscores'),
+    rejectedUnderscores: http1.counter('requests_rejected_with_underscores_in_headers'),
     countStatus: classCounter(scope),
   };
 }

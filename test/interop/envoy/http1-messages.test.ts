@@ -103,8 +103,9 @@ const order: readonly Case[] = [
     client: /^connection: close/,
     never: /^a\| connection/,
   }),
-  one('the client says it is done after its request', [get('/echo'), { end: true }], {
+  one('the client says it is done after its request', [get('/slow'), { saw: /\/slow/ }, { end: true }], {
     connection: 'closed',
+    log: / 0 DC downstream_remote_disconnect /,
   }),
 ];
 

@@ -30,6 +30,8 @@ export class RequestDecoder extends Decoder {
   host = '';
   /** Of a URL as target, lower case; '' for none. */
   scheme = '';
+  /** How many fields were left out for their names. */
+  dropped = 0;
   /** The protocol asked for, '' for none; h2c is never changed to (RFC 9113 §3.1). */
   upgrade = '';
   readonly #rules: RequestRules;
@@ -108,6 +110,7 @@ export class RequestDecoder extends Decoder {
 
   #checkUnderscores(action: 'reject' | 'drop'): Fault | undefined {
     const { headers } = this;
+    this.dropped = 0;
     let to = 0;
     for (let i = 0; i < headers.length; i += 2) {
       if (headers[i]!.includes('_')) continue;
@@ -117,6 +120,7 @@ export class RequestDecoder extends Decoder {
     }
     if (to === headers.length) return undefined;
     if (action === 'reject') return faults.underscore;
+    this.dropped = (headers.length - to) / 2;
     headers.length = to;
     return undefined;
   }

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { errorKinds } from '#core/error.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { DecoderEvents } from '#http/codec/h1/decoder.ts';
-import type { Fault } from '#http/codec/h1/fault.ts';
+import { type Fault, faults } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
@@ -28,6 +28,7 @@ const DRAIN = 4;
 
 export class ServerConnection implements DownstreamStream, HttpServerConnection, DecoderEvents, TimerOwner {
   readonly major = 1;
+  readonly unsent = false;
   readonly runtime: HcmRuntime;
   readonly facts: DownstreamFacts;
   readonly #writer: ResponseWriter;
@@ -164,6 +165,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#requests++;
     const { maxRequestsPerConnection } = runtime.settings;
     this.#last = this.#expired;
+    if (runtime.settings.underscores === 'drop') runtime.stats.droppedUnderscores.inc(this.#decoder.dropped);
     if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection) {
       runtime.stats.downstream_cx_max_requests_reached.inc();
       this.#last = true;
@@ -192,6 +194,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   onFault(fault: Fault): void {
     const { stats } = this.runtime;
     stats.downstream_cx_protocol_error.inc();
+    if (fault === faults.underscore) stats.rejectedUnderscores.inc();
     if (this.#closed) return;
     const exchange = this.#exchange ?? new HttpExchange(this, this.runtime);
     this.#exchange = exchange;
