@@ -20,13 +20,13 @@ import { dropHopByHop, takeExpectation } from './hop-by-hop.ts';
 import { isGrpcType, mustRedirectToTls, mutateRequestHead, normalizeAuthority } from './request-head.ts';
 import { setOwnHeaders } from './response-head.ts';
 import type { HcmRuntime } from './runtime.ts';
+import { TakenRequest } from './taken-request.ts';
 import { readTarget } from './target.ts';
-import { TimedRecord } from './timed-record.ts';
 import { allowsUpgrade, asksUpgrade, isAccepted } from './upgrade.ts';
 
 const noTrailers: HeaderList = [];
 
-export class HttpExchange extends TimedRecord implements Exchange {
+export class HttpExchange extends TakenRequest implements Exchange {
   // --- the exchange
   isGrpc = false;
   route: CompiledRoute | undefined = undefined;
@@ -35,19 +35,11 @@ export class HttpExchange extends TimedRecord implements Exchange {
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
   readonly slots: unknown[] = [];
-  requestDone = false;
   responseStarted = false;
-  /** Protocol the client asks for as it wrote it, '' for none. */
-  upgrade = '';
-  /** How HTTP/1 writes the names of fields, where the sender's form is kept. */
-  requestNames: RawNames | undefined;
+  /** How HTTP/1 writes the names of the response's fields, where the sender's form is kept. */
   responseNames: RawNames | undefined;
 
   readonly stream: DownstreamStream;
-  #marks = 0;
-  #connectionHeader = '';
-  #minor = 1;
-  #hasBody = false;
   #chosen: Chosen | undefined;
   #forwarding: Forwarding | undefined;
   #filterAt = 0;
@@ -93,29 +85,9 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.armDuration(maxStreamDurationMs);
   }
 
-  #take(head: RequestHead): void {
-    this.method = head.method;
-    this.path = head.target;
-    this.authority = head.host;
-    this.scheme = head.scheme;
-    this.requestHeaders = head.headers;
-    this.#marks = head.marks;
-    if (head.host === '' && (head.marks & mark.host) !== 0) this.hostIsEmpty = true;
-    this.#connectionHeader = head.connection;
-    this.#minor = head.minor;
-    this.#hasBody = head.hasBody;
-    this.upgrade = head.upgrade;
-    this.requestNames = head.rawNames;
-    if (head.minor === 0) this.protocol = 'HTTP/1.0';
-    if (this.#hasBody) return;
-    this.requestDone = true;
-    this.requestEndMs = this.runtime.clock.nowMs();
-    this.disarmRequest();
-  }
-
   /** The head is complete. */
   start(head: RequestHead): void {
-    this.#take(head);
+    this.take(head);
     const { runtime } = this;
     const { settings } = runtime;
     if (runtime.overload.stopsRequests) {
@@ -123,17 +95,17 @@ export class HttpExchange extends TimedRecord implements Exchange {
       this.refuse(replyTo('PROXY_OVERLOADED'));
       return;
     }
-    const marks = this.#marks;
+    const marks = this.marks;
     if ((marks & mark.expect) !== 0 && !settings.proxy100Continue && takeExpectation(this.requestHeaders)) {
       this.interim(100, []);
     }
-    const refusal = readTarget(this, marks, this.#minor, this.stream.major, runtime);
+    const refusal = readTarget(this, marks, this.minor, this.stream.major, runtime);
     if (refusal !== undefined) {
       this.refuse(refusal);
       return;
     }
     this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
-    dropHopByHop(this.requestHeaders, marks, this.#connectionHeader, this.upgrade !== '');
+    dropHopByHop(this.requestHeaders, marks, this.connectionHeader, this.upgrade !== '');
     const rejection = mutateRequestHead(this, marks, this.stream.facts, runtime);
     if (rejection !== undefined) {
       this.reply(rejection);
@@ -241,9 +213,9 @@ export class HttpExchange extends TimedRecord implements Exchange {
     const { action } = route!;
     switch (action.kind) {
       case 'forward': {
-        const forwarding = new Forwarding(this, this.#chosen!, runtime, this.#hasBody);
+        const forwarding = new Forwarding(this, this.#chosen!, runtime, this.hasBody);
         this.#forwarding = forwarding;
-        forwarding.start(this.#marks);
+        forwarding.start(this.marks);
         return;
       }
       case 'redirect':
@@ -395,7 +367,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
       status,
       headers,
       requestMethod: this.method,
-      minor: this.#minor,
+      minor: this.minor,
       contentLength: length,
       endStream,
       opaque,
@@ -476,6 +448,7 @@ export class HttpExchange extends TimedRecord implements Exchange {
     this.endMs = runtime.clock.nowMs();
     const { stats, hooks } = runtime;
     stats.downstream_rq_active.add(-1);
+    if (this.#upgrading) stats.downstream_cx_upgrades_active.add(-1);
     stats.downstream_rq_time.record(this.endMs - this.startMs);
     for (let i = 0; i < hooks.end.length; i++) hooks.end[i]!.onEnd!(this);
     runtime.writeLog(this);
@@ -483,7 +456,6 @@ export class HttpExchange extends TimedRecord implements Exchange {
 
   protected override onTimeout(code: ErrorCode): void {
     this.#forwarding?.cancel();
-    if (this.#upgrading) stats.downstream_cx_upgrades_active.add(-1);
     this.#forwarding = undefined;
     if (this.#opaque) {
       this.abort(errorKinds[code].flag, errorKinds[code].details);

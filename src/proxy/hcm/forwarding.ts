@@ -265,6 +265,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
       if (verdict === 'again') {
         stats.countRetried(status);
         this.#countEndpoint(status);
+        // An answer that is complete leaves nothing to give up.
+        if (head.endStream && this.#endSent) this.#stream = undefined;
         this.#scheduleRetry();
         return;
       }
@@ -283,6 +285,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
+  }
+
   /** What was held goes out if this accepts it. @returns whether the response is of use to the client */
   #takeAcceptance(status: number, headers: HeaderList): boolean {
     const exchange = this.#exchange;
@@ -307,8 +311,6 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     // Else the bytes at hand may hold more of the body; who reads them flushes.
     if (this.#exchange.requestDone || body !== undefined || !this.#attempting) stream.flush();
     if (!stream.full) this.#exchange.stream.resume();
-  }
-
   }
 
   /** The first of those that have a meaning. */
@@ -361,10 +363,8 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#leave();
     this.#endpoint!.counts.rqError++;
     if (this.#responding) {
-      const exchange = this.#exchange;
       const { flag, details } = errorKinds[reason];
-      this.#end();
-      exchange.abort(flag, details.replace('before', 'after'));
+      this.#breakOff(flag, details.replace('before', 'after'));
       return;
     }
     // Between a response that is not used and the next attempt.
@@ -474,15 +474,9 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     if (this.#endpoint !== undefined) this.#endpoint.counts.rqTimeout++;
     if (kind === ROUTE) {
       stats.upstream_rq_timeout.inc();
-      const responding = this.#responding;
-      const exchange = this.#exchange;
       this.#abandonAttempt();
-      if (!responding) {
-        this.#fail('UPSTREAM_TIMEOUT', '');
-        return;
-      }
-      this.#end();
-      exchange.abort('UT', 'response_timeout');
+      if (this.#responding) this.#breakOff('UT', 'response_timeout');
+      else this.#fail('UPSTREAM_TIMEOUT', '');
       return;
     }
     if (kind === TRY) stats.upstream_rq_per_try_timeout.inc();

@@ -118,12 +118,12 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     this.headers = block.headers;
     joinRepeated(this.headers, 'response');
     this.marks = block.marks;
-    this.contentLength = block.contentLength;
-    this.endStream = endStream;
     if (isTunnel) {
       this.headers.push('connection', 'upgrade', 'upgrade', this.#upgrade);
       this.marks |= mark.connection | mark.upgrade;
     }
+    this.contentLength = block.contentLength;
+    this.endStream = endStream;
     handler.onResponseHead(this);
     if (endStream) this.#end();
     else this.#owner.touch(this);

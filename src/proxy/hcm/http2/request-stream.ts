@@ -70,6 +70,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#exchange = exchange;
     exchange.startTimers();
     exchange.start(this);
+    if (endStream) exchange.onRequestEnd();
     exchange.flushUpstream();
   }
 
@@ -94,7 +95,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#exchange = undefined;
     this.#over = true;
     // A connection that broke no rule has ended, and nothing more is known.
-    if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
+    else if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
     else if (cause === 'message' || cause === 'connection') exchange?.onDownstreamGone('DPE', details);
     else exchange?.onDownstreamGone('DC', details);
   }
