@@ -56,22 +56,28 @@ export interface Prepared {
   install(): Promise<void>;
 }
 
-/** A listener that accepts already, and is not yet in the place of the one before. */
-export interface StagedListener {
-  /** As bound; '' for an address another thread has. */
-  readonly addresses: readonly string[];
-  /** The predecessor drains. */
-  commit(): void;
+/** What is ready to serve, and not yet in the place of the one before. */
+export interface Staged {
+  /** In force when this returns; the predecessor drains until what is returned resolves. */
+  commit(): Promise<void>;
   /** Closes what it opened; the predecessor goes on as before. */
   abandon(): void;
 }
 
-export interface PreparedListener extends Prepared {
-  /**
-   * The first half of `install`: everything that can fail.
-   *
-   * @param ports for each address, the one to take where port 0 was asked for.
-   */
+/** A listener accepts already. */
+export interface StagedListener extends Staged {
+  /** As bound; '' for an address another thread has. */
+  readonly addresses: readonly string[];
+}
+
+/** Can be put in force in two halves, so that several threads do so together or not at all. */
+export interface LocalPrepared extends Prepared {
+  /** The first half of `install`: everything that can fail. */
+  stage(): Promise<Staged>;
+}
+
+export interface PreparedListener extends LocalPrepared {
+  /** @param ports for each address, the one to take where port 0 was asked for. */
   stage(ports?: readonly number[]): Promise<StagedListener>;
 }
 
@@ -104,6 +110,8 @@ export interface DataPath {
 
 /** A data path of this thread. */
 export interface LocalDataPath extends DataPath {
+  prepareCluster(cluster: Cluster): Steps<Parsed<LocalPrepared>>;
+  prepareRoutes(routes: RouteConfiguration): Steps<Parsed<LocalPrepared>>;
   prepareListener(listener: Listener): Steps<Parsed<PreparedListener>>;
   listeners(): readonly ListenerStatus[];
   clusters(): Iterable<ClusterStatus>;

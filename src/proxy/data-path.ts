@@ -15,7 +15,14 @@ import { isUnpacked } from '#xds/registry.ts';
 import { type AssignedEndpoint, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
-import type { ClusterStatus, ListenerStatus, LocalDataPath, Prepared, PreparedListener } from './contract.ts';
+import type {
+  ClusterStatus,
+  ListenerStatus,
+  LocalDataPath,
+  LocalPrepared,
+  PreparedListener,
+  Staged,
+} from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
 import { DnsCache } from './dns/cache.ts';
 import { DnsFollower } from './dns/follow.ts';
@@ -40,6 +47,7 @@ interface ActiveCluster {
 class ProxyDataPath implements LocalDataPath {
   readonly #deps: Omit<ListenerDeps, 'listenerAt'>;
   readonly #clusters = new Map<string, ActiveCluster>();
+  readonly #staged = new Set<ActiveCluster>();
   readonly #assignments = new Map<string, readonly AssignedEndpoint[]>();
   readonly #routes = new Map<string, RouteTable>();
   readonly #listeners: ListenerTable;
@@ -71,24 +79,27 @@ class ProxyDataPath implements LocalDataPath {
     this.#listeners = new ListenerTable(this.#deps);
   }
 
-  *prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>> {
+  *prepareCluster(cluster: Cluster): Steps<Parsed<LocalPrepared>> {
     const findings = new Findings();
     const settings = readCluster(cluster, this.#deps, findings);
     const { loadAssignment: own } = cluster;
     const assigned = own === undefined ? [] : yield* readAssignment(own, 'load_assignment.', findings);
     if (settings.kind === 'static') yield* refuseNames(assigned, findings);
-    return findings.result<Prepared>({
+    const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
+    return findings.result<LocalPrepared>({
       name: settings.name,
       dependencies: {
         routes: [],
         endpoints: settings.kind === 'eds' ? [settings.serviceName] : [],
         secrets: settings.secrets,
       },
-      install: () => this.#installCluster(settings, assigned),
+      stage,
+      install: async () => (await stage()).commit(),
     });
   }
 
-  async #installCluster(settings: ClusterSettings, assigned: readonly AssignedEndpoint[]): Promise<void> {
+  /** The runtime is made in the same call: counts held for it are its own. */
+  async #stageCluster(settings: ClusterSettings, assigned: readonly AssignedEndpoint[]): Promise<Staged> {
     const { name, kind } = settings;
     const runtime = new ClusterRuntime(settings, this.#deps);
     const isDns = kind === 'strict-dns' || kind === 'logical-dns';
@@ -96,8 +107,23 @@ class ProxyDataPath implements LocalDataPath {
     if (kind === 'eds') await this.#assignTo(runtime);
     else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
     else await follower.refresh();
+    const staged: ActiveCluster = { runtime, follower };
+    this.#staged.add(staged);
+    return {
+      commit: () => this.#commitCluster(name, staged),
+      abandon: () => {
+        this.#staged.delete(staged);
+        follower?.stop();
+        runtime.close();
+        if (!this.#clusters.has(name)) this.#deps.metrics.removeScope(runtime.stats.scope.path);
+      },
+    };
+  }
+
+  async #commitCluster(name: string, staged: ActiveCluster): Promise<void> {
     const before = this.#clusters.get(name);
-    this.#clusters.set(name, { runtime, follower });
+    this.#staged.delete(staged);
+    this.#clusters.set(name, staged);
     if (before === undefined) return;
     before.follower?.stop();
     await inSlices(before.runtime.drain());
@@ -113,16 +139,18 @@ class ProxyDataPath implements LocalDataPath {
     }
   }
 
-  *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
+  *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<LocalPrepared>> {
     const compiled = yield* compileRouteSteps(routes);
     if (!compiled.ok) return compiled;
     const { value: table, problems } = compiled;
-    const prepared: Prepared = {
+    const install = async (): Promise<void> => {
+      this.#routes.set(table.name, table);
+    };
+    const prepared: LocalPrepared = {
       name: table.name,
       dependencies: { routes: [], endpoints: [], secrets: [] },
-      install: async () => {
-        this.#routes.set(table.name, table);
-      },
+      install,
+      stage: async () => ({ commit: install, abandon: () => {} }),
     };
     return { ok: true, value: prepared, problems };
   }
@@ -146,7 +174,7 @@ class ProxyDataPath implements LocalDataPath {
     const assigned = yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
     this.#assignments.set(clusterName, assigned);
-    for (const { runtime } of [...this.#clusters.values()]) {
+    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
       const { kind, serviceName } = runtime.settings;
       if (kind === 'eds' && serviceName === clusterName) yield* runtime.replaceEndpoints(assigned);
     }

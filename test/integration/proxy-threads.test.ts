@@ -288,8 +288,10 @@ describe('a thread that dies', () => {
     const path = await startThreads(t, bootstrap([listener(0, says('one'))], []));
     // What is no notice and no task: the worker's own code throws in the callback of its port.
     path.workers[0]!.postMessage(undefined);
-    await eventually(() => assert.equal(path.stat('server.uncaught_exceptions'), 1));
-    assert.match(path.log.join(''), /proxy\.uncaught-exception worker=0 stack=/);
+    await eventually(() => {
+      assert.equal(path.stat('server.uncaught_exceptions'), 1);
+      assert.match(path.log.join(''), /proxy\.uncaught-exception worker=0 stack=/);
+    });
     assert.deepEqual(new Set(await askOnMany(t, await path.port('web'), 10)), new Set(['one']));
     assert.equal(path.stat('server.worker_died'), 0);
   });

@@ -58,7 +58,7 @@ export class ListenerTable {
     return {
       addresses: sockets.map(({ address }) => address),
       abandon: update.abandon,
-      commit: () => {
+      commit: async () => {
         const retired = update.commit();
         this.#stats.listener_modified.inc();
         this.#stats.listener_in_place_updated.inc();
@@ -103,7 +103,7 @@ export class ListenerTable {
       abandon();
       throw error;
     }
-    const commit = (): void => {
+    const commit = async (): Promise<void> => {
       for (const { address, socket } of bound) socket.accept = acceptor(address, runtime);
       this.#commit(settings.name, { runtime, sockets: bound.map(({ socket }) => socket) });
     };

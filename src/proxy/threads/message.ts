@@ -4,10 +4,11 @@ import type { ClusterStatus, EndpointStatus, ListenerStatus, SecretMaterial } fr
 
 /** Asked of a worker; each is answered by a {@link Done} with its number. */
 export type Task =
+  /** These three make something ready, which a `settle` puts in force or gives up. */
   | { readonly kind: 'cluster'; readonly bytes: Uint8Array; readonly counts: SharedArrayBuffer }
   | { readonly kind: 'routes'; readonly bytes: Uint8Array }
   | {
-      readonly kind: 'stage';
+      readonly kind: 'listener';
       readonly bytes: Uint8Array;
       readonly counts: SharedArrayBuffer;
       /** For each address the port to take where the listener says 0; empty where it may be any. */
@@ -25,7 +26,7 @@ export interface Results {
   readonly cluster: undefined;
   readonly routes: undefined;
   /** Addresses as bound. */
-  readonly stage: readonly string[];
+  readonly listener: readonly string[];
   readonly 'remove-listener': undefined;
   readonly drain: undefined;
   readonly close: undefined;
@@ -40,7 +41,7 @@ export interface ListedCluster extends ClusterStatus {
 
 /** Told to a worker: nothing comes back. */
 export type Notice =
-  /** What became of the listener staged by the task of that number. */
+  /** What becomes of what the task of that number made ready. */
   | { readonly kind: 'settle'; readonly staged: number; readonly commit: boolean }
   | { readonly kind: 'endpoints'; readonly bytes: Uint8Array }
   | { readonly kind: 'secret'; readonly name: string; readonly material: SecretMaterial }

@@ -31,7 +31,7 @@ import type {
   SecretStore,
 } from '../contract.ts';
 import { Findings } from '../findings.ts';
-import type { ListedCluster, Task } from './message.ts';
+import type { ListedCluster, Results, Task } from './message.ts';
 import { sumClusters, sumListeners } from './status.ts';
 import { gone, type WorkerLink } from './worker-link.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -61,6 +61,14 @@ interface ActiveListener {
   /** Of each address, as bound; 0 where it has none. */
   readonly ports: readonly number[];
 }
+
+type Staging = 'cluster' | 'routes' | 'listener';
+
+/** Has one worker make something ready. */
+type Stage = <K extends Staging>(
+  worker: WorkerLink,
+  task: Extract<Task, { kind: K }>,
+) => Promise<Results[K] | typeof gone>;
 
 export class ThreadedDataPath implements DataPath {
   readonly #options: ThreadedOptions;
@@ -102,7 +110,7 @@ export class ThreadedDataPath implements DataPath {
   *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
     return this.#prepared(yield* this.#options.judge.prepareRoutes(routes), async (name) => {
       const bytes = toBinary(RouteConfigurationSchema, routes);
-      await this.#pool.askAll({ kind: 'routes', bytes });
+      await this.#together((stage) => stageAll(this.#pool.serving, { kind: 'routes', bytes }, stage));
       this.#routes.set(name, bytes);
     });
   }
@@ -195,62 +203,71 @@ export class ThreadedDataPath implements DataPath {
   async #installCluster(name: string, message: Cluster): Promise<void> {
     const bytes = toBinary(ClusterSchema, message);
     const counts = SharedCounts.memory(CIRCUIT_COUNTS, this.#options.threads);
-    await this.#pool.askAll(clusterTask({ bytes, counts }));
+    await this.#together((stage) => stageAll(this.#pool.serving, clusterTask({ bytes, counts }), stage));
     this.#clusters.set(name, { bytes, counts });
   }
 
-  /** The first worker takes its ports, the others join it there; all or none put it in force. */
+  /** The first worker takes its ports, the others join it there. */
   async #installListener(name: string, message: Listener): Promise<void> {
     const bytes = toBinary(ListenerSchema, message);
     const counts = SharedCounts.memory(countsOf(message), this.#options.threads);
-    const staged: { readonly worker: WorkerLink; readonly task: number }[] = [];
-    let ports: readonly number[] = [];
-    const stage = async (worker: WorkerLink): Promise<void> => {
-      const answer = worker.ask(stageTask({ bytes, counts, ports }));
-      const task = worker.lastTask;
-      const addresses = await answer;
-      if (addresses === gone) return;
-      staged.push({ worker, task });
-      if (ports.length === 0) ports = addresses.map(portOf);
-    };
     const [first, ...others] = this.#pool.serving;
     if (first === undefined) throw new Error('no worker thread runs');
-    let failed: unknown;
-    try {
-      await stage(first);
-      const outcomes = await Promise.allSettled(others.map(stage));
-      failed = outcomes.find((outcome) => outcome.status === 'rejected')?.reason;
-    } catch (error) {
-      failed = error;
-    }
-    const commit = failed === undefined;
-    for (const { worker, task } of staged) worker.tell({ kind: 'settle', staged: task, commit });
-    if (!commit) throw failed;
+    let ports: readonly number[] = [];
+    await this.#together(async (stage) => {
+      const addresses = await stage(first, listenerTask({ bytes, counts, ports }));
+      if (addresses !== gone) ports = addresses.map(portOf);
+      await stageAll(others, listenerTask({ bytes, counts, ports }), stage);
+    });
     this.#listeners.set(name, { bytes, counts, ports });
+  }
+
+  /** All workers put in force what `run` has them make ready, or none does. */
+  async #together(run: (stage: Stage) => Promise<void>): Promise<void> {
+    const staged: { readonly worker: WorkerLink; readonly task: number }[] = [];
+    const settle = (commit: boolean): void => {
+      for (const { worker, task } of staged) worker.tell({ kind: 'settle', staged: task, commit });
+    };
+    try {
+      await run(async (worker, task) => {
+        const answer = worker.ask(task);
+        const number = worker.lastTask;
+        const result = await answer;
+        if (result !== gone) staged.push({ worker, task: number });
+        return result;
+      });
+    } catch (error) {
+      settle(false);
+      throw error;
+    }
+    settle(true);
   }
 
   async #restore(worker: WorkerLink): Promise<void> {
     this.#tellAllSecrets(worker);
     if (this.#unhealthy) worker.tell({ kind: 'unhealthy', unhealthy: true });
     for (const bytes of this.#endpoints.values()) worker.tell({ kind: 'endpoints', bytes });
-    const attempt = async (kind: string, name: string, done: Promise<unknown>): Promise<void> => {
-      await done.catch((error: unknown) => {
-        this.#options.log.error('threads.not-restored', { kind, name, error });
+    const attempt = async (
+      name: string,
+      task: Extract<Task, { kind: Staging }>,
+      stays: () => boolean,
+    ): Promise<void> => {
+      const answer = worker.ask(task);
+      const staged = worker.lastTask;
+      await answer.catch((error: unknown) => {
+        this.#options.log.error('threads.not-restored', { kind: task.kind, name, error });
       });
+      // Removed meanwhile: the removal came before there was anything to remove.
+      worker.tell({ kind: 'settle', staged, commit: stays() });
     };
     for (const [name, cluster] of this.#clusters) {
-      await attempt('cluster', name, worker.ask(clusterTask(cluster)));
+      await attempt(name, clusterTask(cluster), () => this.#clusters.get(name) === cluster);
     }
     for (const [name, bytes] of this.#routes) {
-      await attempt('routes', name, worker.ask({ kind: 'routes', bytes }));
+      await attempt(name, { kind: 'routes', bytes }, () => this.#routes.get(name) === bytes);
     }
     for (const [name, listener] of this.#listeners) {
-      const answer = worker.ask(stageTask(listener));
-      const staged = worker.lastTask;
-      await attempt('listener', name, answer);
-      // Removed meanwhile: the removal came before there was anything to remove.
-      const commit = this.#listeners.get(name) === listener;
-      worker.tell({ kind: 'settle', staged, commit });
+      await attempt(name, listenerTask(listener), () => this.#listeners.get(name) === listener);
     }
   }
 
@@ -273,12 +290,23 @@ export class ThreadedDataPath implements DataPath {
   }
 }
 
+/** Fails with the first error, when all have answered: what is staged is known then. */
+async function stageAll<K extends Staging>(
+  workers: readonly WorkerLink[],
+  task: Extract<Task, { kind: K }>,
+  stage: Stage,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(workers.map((worker) => stage<K>(worker, task)));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
 function clusterTask({ bytes, counts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
   return { kind: 'cluster', bytes, counts };
 }
 
-function stageTask({ bytes, counts, ports }: ActiveListener): Extract<Task, { kind: 'stage' }> {
-  return { kind: 'stage', bytes, counts, ports };
+function listenerTask({ bytes, counts, ports }: ActiveListener): Extract<Task, { kind: 'listener' }> {
+  return { kind: 'listener', bytes, counts, ports };
 }
 
 /** One for the listener, one for each of its chains and one for the default chain. */

@@ -10,7 +10,7 @@ import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_p
 import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { examine } from '#xds/unknown-fields.ts';
-import type { LocalDataPath, Prepared, PreparedListener, SecretStore, StagedListener } from '../contract.ts';
+import type { LocalDataPath, LocalPrepared, PreparedListener, SecretStore, Staged } from '../contract.ts';
 import type { Done, ListedCluster, Notice, Task, ToWorker } from './message.ts';
 import { clusterPages } from './status.ts';
 
@@ -46,7 +46,7 @@ export function serveMain(deps: WorkerDeps): void {
 
 class ServingWorker {
   readonly #deps: WorkerDeps;
-  readonly #staged = new Map<number, StagedListener>();
+  readonly #staged = new Map<number, Staged>();
   readonly #listings = new Map<number, Iterator<ListedCluster[], void, undefined>>();
   /** What is read in slices is read in the order it was said. */
   #last: Promise<unknown> = Promise.resolve();
@@ -61,13 +61,15 @@ class ServingWorker {
       case 'cluster': {
         const prepared = await this.#inOrder(prepareCluster(dataPath, task.bytes));
         this.#deps.holdCounts(task.counts);
-        await prepared.install();
+        this.#staged.set(id, await prepared.stage());
         return undefined;
       }
-      case 'routes':
-        await (await this.#inOrder(prepareRoutes(dataPath, task.bytes))).install();
+      case 'routes': {
+        const prepared = await this.#inOrder(prepareRoutes(dataPath, task.bytes));
+        this.#staged.set(id, await prepared.stage());
         return undefined;
-      case 'stage': {
+      }
+      case 'listener': {
         const prepared = await this.#inOrder(prepareListener(dataPath, task.bytes));
         this.#deps.holdCounts(task.counts);
         const listener = await prepared.stage(task.ports);
@@ -104,10 +106,10 @@ class ServingWorker {
     const { dataPath, secrets, reopenLogs } = this.#deps;
     switch (notice.kind) {
       case 'settle': {
-        const listener = this.#staged.get(notice.staged);
+        const staged = this.#staged.get(notice.staged);
         this.#staged.delete(notice.staged);
-        if (notice.commit) listener?.commit();
-        else listener?.abandon();
+        if (notice.commit) void staged?.commit();
+        else staged?.abandon();
         return;
       }
       case 'endpoints':
@@ -141,11 +143,11 @@ class ServingWorker {
   }
 }
 
-function* prepareCluster(dataPath: LocalDataPath, bytes: Uint8Array): Steps<Prepared> {
+function* prepareCluster(dataPath: LocalDataPath, bytes: Uint8Array): Steps<LocalPrepared> {
   return good(yield* dataPath.prepareCluster(yield* decodeSteps(ClusterSchema, bytes)));
 }
 
-function* prepareRoutes(dataPath: LocalDataPath, bytes: Uint8Array): Steps<Prepared> {
+function* prepareRoutes(dataPath: LocalDataPath, bytes: Uint8Array): Steps<LocalPrepared> {
   return good(yield* dataPath.prepareRoutes(yield* decodeSteps(RouteConfigurationSchema, bytes)));
 }
 
