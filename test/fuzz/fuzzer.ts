@@ -12,12 +12,14 @@ export interface Finding {
 
 export interface FuzzReport {
   readonly runs: number;
-  /** Inputs kept because they said something new, the seeds among them. */
-  readonly kept: number;
+  /** Inputs that said something new, the seeds and the corpus among them. */
+  readonly kept: readonly Buffer[];
   readonly finding: Finding | undefined;
 }
 
 const MAX_KEPT = 5000;
+/** What was said longer ago is news again: a run of hours takes no more memory than one of minutes. */
+const MAX_SEEN = 50_000;
 /** One input may take so long on a busy machine. */
 const HANG_MS = 2000;
 
@@ -38,6 +40,7 @@ export function fuzz(
 ): FuzzReport {
   const random = seededRandom(seed);
   const pool: Buffer[] = [...target.seeds, ...corpus];
+  const fixed = pool.length;
   const seen = new Set<string>();
   let runs = 0;
   for (; more(runs); runs++) {
@@ -52,14 +55,15 @@ export function fuzz(
       if (performance.now() - began > HANG_MS) throw new Error('takes too long');
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      return { runs, kept: pool.length, finding: { input, reason } };
+      return { runs, kept: pool, finding: { input, reason } };
     }
     // What matters is the shape of what was said, not the values.
     const shape = said.replace(/[0-9]+/g, '#').slice(0, 2000);
-    if (!seen.has(shape) && pool.length < MAX_KEPT) {
-      seen.add(shape);
-      pool.push(input);
-    }
+    if (seen.has(shape)) continue;
+    if (seen.size === MAX_SEEN) seen.clear();
+    seen.add(shape);
+    if (pool.length < MAX_KEPT) pool.push(input);
+    else pool[fixed + random.below(MAX_KEPT - fixed)] = input;
   }
-  return { runs, kept: pool.length, finding: undefined };
+  return { runs, kept: pool, finding: undefined };
 }

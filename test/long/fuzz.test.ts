@@ -13,7 +13,7 @@ for (const target of targets) {
     const corpus = corpusOf(join(import.meta.dirname, '../fuzz/corpus', target.name));
     const endMs = performance.now() + seconds * 1000;
     const { runs, kept, finding } = fuzz(target, corpus, seed, () => performance.now() < endMs);
-    t.diagnostic(`seed ${seed}, ${runs} runs, ${kept} inputs kept`);
+    t.diagnostic(`seed ${seed}, ${runs} runs, ${kept.length} inputs kept`);
     if (finding !== undefined)
       assert.fail(`${finding.reason}\n${JSON.stringify(finding.input.toString('latin1'))}`);
     assert.ok(runs > 0);

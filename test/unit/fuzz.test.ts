@@ -23,7 +23,7 @@ for (const target of targets) {
     if (finding !== undefined) {
       assert.fail(`${finding.reason}\n${JSON.stringify(finding.input.toString('latin1'))}`);
     }
-    assert.ok(kept > target.seeds.length, 'no mutation led anywhere new');
+    assert.ok(kept.length > target.seeds.length, 'no mutation led anywhere new');
   });
 }
 
