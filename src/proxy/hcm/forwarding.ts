@@ -417,6 +417,15 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     exchange.reply(status);
   }
 
+  /** A response that has begun cannot be completed. */
+  #breakOff(flag: string, details: string): void {
+    const exchange = this.#exchange;
+    // Whether the call succeeded would have been known at its end.
+    if (exchange.isGrpc) this.#runtime.stats.rq_reset_after_downstream_response_started.inc();
+    this.#end();
+    exchange.abort(flag, details);
+  }
+
   #end(): void {
     this.#ended = true;
     this.#disarmTry();

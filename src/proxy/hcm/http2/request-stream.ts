@@ -95,7 +95,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#exchange = undefined;
     this.#over = true;
     // A connection that broke no rule has ended, and nothing more is known.
-    else if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
+    if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
     else if (cause === 'message' || cause === 'connection') exchange?.onDownstreamGone('DPE', details);
     else exchange?.onDownstreamGone('DC', details);
   }
