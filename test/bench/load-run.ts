@@ -54,9 +54,8 @@ export async function runLoadRow(row: LoadRow, asked: Asked, bed: Bed): Promise<
   }
 }
 
-/** Starts a contender a few times for its start-up, and leaves the last one running. */
-async function start(name: ContenderName, row: LoadRow, bed: Bed): Promise<Running> {
-  const setup: Setup = {
+export function setupOf(name: ContenderName, row: LoadRow, bed: Bed): Setup {
+  return {
     traffic: row.traffic,
     hops: row.hops,
     threads: row.threads ?? 1,
@@ -64,6 +63,11 @@ async function start(name: ContenderName, row: LoadRow, bed: Bed): Promise<Runni
     // Debian's nginx has no HTTP/2 towards an upstream but for gRPC.
     backendPort: bed.backends[name === 'nginx' && row.traffic === 'h2' ? 'h1' : row.backend],
   };
+}
+
+/** Starts a contender a few times for its start-up, and leaves the last one running. */
+async function start(name: ContenderName, row: LoadRow, bed: Bed): Promise<Running> {
+  const setup = setupOf(name, row, bed);
   const startsMs: number[] = [];
   for (;;) {
     const contender = await startContender(name, setup, bed);

@@ -13,6 +13,7 @@ import { loadCore, withBed } from './bed.ts';
 import { loadRows } from './load-rows.ts';
 import { runLoadRow } from './load-run.ts';
 import { cpuTime } from './measure/process-cost.ts';
+import { profileRow, profileText } from './profile.ts';
 import { type ContenderName, contenderNames } from './program.ts';
 import { questionRows } from './question-rows.ts';
 import { runQuestionRow } from './question-run.ts';
@@ -31,12 +32,14 @@ const { values, positionals } = parseArgs({
     proxies: { type: 'string', default: contenderNames.join(',') },
     out: { type: 'string', default: results },
     table: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
 const usage = `npm run bench -- [ROW…] [--rounds 7] [--seconds 5] [--proxies ${contenderNames.join(',')}] [--out FOLDER]
 npm run bench -- [ROW…] --table [--out FOLDER]: the newest results, as Markdown
+npm run bench -- [ROW…] --profile [--seconds 5]: where Heddle's CPU time goes under the load of a row
 rows:
 ${rows.map(({ name, title }) => `  ${name.padEnd(20)}${title}`).join('\n')}`;
 
@@ -106,6 +109,13 @@ function writtenResults(): Result[] {
   });
 }
 
+async function profileRows(chosen: readonly Row[]): Promise<void> {
+  const seconds = positive('seconds');
+  for (const row of chosen) {
+    if (row.kind === 'load') console.log(`${profileText(row, await profileRow(row, seconds))}\n`);
+  }
+}
+
 async function main(): Promise<void> {
   if (values.help) return console.log(usage);
   if (values.table) return console.log(markdown(writtenResults()));
@@ -116,6 +126,7 @@ async function main(): Promise<void> {
     throw new Error('the benchmark needs two cores: one for the proxies, one for the load');
   // Everything that is started inherits this: the load and the backend, but not the proxies.
   execFileSync('taskset', ['-acp', String(loadCore), String(process.pid)], { stdio: 'ignore' });
+  if (values.profile) return profileRows(chosen);
   mkdirSync(values.out, { recursive: true });
   for (const row of chosen) {
     const result = await runRow(row);
