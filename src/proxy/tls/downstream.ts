@@ -206,14 +206,24 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
     }
     this.#stats.secured(socket, peer, curve);
     if (!leaves) {
-      this.#events.onSecure(owner, socket, peer);
+      this.#handOn(owner, socket, peer);
       return;
     }
     takeover.finish(socket, (secured) => {
       if (secured === undefined) this.#events.onRefused(owner, '');
-      else this.#events.onSecure(owner, secured, peer);
+      else this.#handOn(owner, secured, peer);
     });
   }
+
+  #handOn(owner: Owner, socket: SecuredSocket, peer: TlsPeer): void {
+    socket.on('error', this.#onLateFault);
+    this.#events.onSecure(owner, socket, peer);
+  }
+
+  /** After the handshake: records that cannot be opened, and alerts. Envoy counts them as it reads and as it closes. */
+  readonly #onLateFault = (error: Error): void => {
+    if (isTlsFault(error)) this.#stats.counters.connection_error.inc(2);
+  };
 
   #onFailed({ owner }: Handshake<Owner>, error: Error, socket: TLSSocket): void {
     const { counters } = this.#stats;

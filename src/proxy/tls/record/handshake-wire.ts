@@ -4,12 +4,16 @@
  * and what it writes is kept in sight.
  */
 import { Duplex } from 'node:stream';
-import { RECORD_HEAD_BYTES } from './traffic-keys.ts';
+import { MAX_SEALED_BYTES, RECORD_HEAD_BYTES } from './traffic-keys.ts';
+
+/** First and last of the types of records (RFC 8446 §5.1). */
+const CHANGE_CIPHER_SPEC = 20;
+const APPLICATION_DATA = 23;
 
 const nothing: Buffer = Buffer.alloc(0);
 
 interface WiredSocket extends Duplex {
-  wire: HandshakeWire;
+  wire: HandshakeWire | undefined;
 }
 
 export class HandshakeWire extends Duplex {
@@ -19,6 +23,8 @@ export class HandshakeWire extends Duplex {
   /** What was written since the handshake was done; undefined before. */
   #afterwards: Buffer[] | undefined;
   #released = false;
+  /** Whether this is nothing that records can be read from: OpenSSL says why. */
+  #isBroken = false;
 
   constructor(raw: Duplex) {
     super({ allowHalfOpen: true });
@@ -53,6 +59,8 @@ export class HandshakeWire extends Duplex {
     raw.off('data', onRawData);
     raw.off('end', onRawEnd);
     raw.off('close', onRawClose);
+    // It outlives this by hours.
+    (raw as WiredSocket).wire = undefined;
     // Whoever listens would be told of what is read.
     this.removeAllListeners('data');
     const unread: Buffer | null = this.read();
@@ -66,23 +74,37 @@ export class HandshakeWire extends Duplex {
   /** Called for the raw connection. */
   receive(bytes: Buffer): void {
     this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
-    while (this.#afterwards === undefined && this.#received.length >= RECORD_HEAD_BYTES) {
-      const end = RECORD_HEAD_BYTES + this.#received.readUInt16BE(3);
-      if (this.#received.length < end) return;
-      const record = this.#received.subarray(0, end);
-      this.#received = this.#received.subarray(end);
-      this.push(record);
+    while (this.#afterwards === undefined) {
+      this.#isBroken ||= isNoRecord(this.#received);
+      const bytes = this.#isBroken ? this.#received.length : wholeRecord(this.#received);
+      if (bytes === 0) return;
+      this.#handOn(bytes);
     }
   }
 
-  override _read(): void {}
+  #handOn(bytes: number): void {
+    const record = this.#received.subarray(0, bytes);
+    this.#received = this.#received.subarray(bytes);
+    if (!this.push(record)) this.raw.pause();
+  }
+
+  /** Called for the raw connection. After the handshake it is for who takes it over. */
+  receiveEnd(): void {
+    if (this.#afterwards === undefined) this.push(null);
+  }
+
+  override _read(): void {
+    if (!this.#released && this.raw.isPaused()) this.raw.resume();
+  }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    if (!this.#released) {
-      this.#afterwards?.push(bytes);
-      this.raw.write(bytes);
+    if (this.#released) {
+      done();
+      return;
     }
-    done();
+    this.#afterwards?.push(bytes);
+    if (this.raw.write(bytes)) done();
+    else this.raw.once('drain', done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -96,14 +118,28 @@ export class HandshakeWire extends Duplex {
   }
 }
 
+/** Whether what begins here can be no record of TLS. */
+function isNoRecord(bytes: Buffer): boolean {
+  const [type] = bytes;
+  if (type !== undefined && (type < CHANGE_CIPHER_SPEC || type > APPLICATION_DATA)) return true;
+  return bytes.length >= RECORD_HEAD_BYTES && bytes.readUInt16BE(3) > MAX_SEALED_BYTES;
+}
+
+/** Length of the record at the begin; 0 while its end has not come. */
+function wholeRecord(bytes: Buffer): number {
+  if (bytes.length < RECORD_HEAD_BYTES) return 0;
+  const end = RECORD_HEAD_BYTES + bytes.readUInt16BE(3);
+  return bytes.length < end ? 0 : end;
+}
+
 function onRawData(this: Duplex, bytes: Buffer): void {
-  (this as WiredSocket).wire.receive(bytes);
+  (this as WiredSocket).wire?.receive(bytes);
 }
 
 function onRawEnd(this: Duplex): void {
-  (this as WiredSocket).wire.push(null);
+  (this as WiredSocket).wire?.receiveEnd();
 }
 
 function onRawClose(this: Duplex): void {
-  (this as WiredSocket).wire.destroy();
+  (this as WiredSocket).wire?.destroy();
 }

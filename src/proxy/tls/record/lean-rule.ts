@@ -12,7 +12,7 @@ let open = 0;
 
 /** Counts a connection while it is open. @returns how many are, with this one */
 export function countOpen(raw: Duplex): number {
-  raw.once('close', countClosed);
+  raw.on('close', countClosed);
   return ++open;
 }
 

@@ -129,6 +129,20 @@ describe('what is read', () => {
   });
 });
 
+describe('what is read from a sender without mercy', () => {
+  test('records of nothing in between do not let more through', async () => {
+    const { socket, peer, raw } = rig();
+    socket.pause();
+    const record = Buffer.alloc(16 * 1024, 1);
+    for (let i = 0; i < 64; i++) {
+      peer.wire.write(Buffer.concat([peer.seal(record), peer.seal(nothing)]));
+      await settled();
+    }
+    assert.ok(raw.isPaused());
+    assert.ok(socket.readableLength <= 6 * record.length, `${socket.readableLength} bytes are held`);
+  });
+});
+
 describe('what is written', () => {
   test('texts and bytes, in records of at most 16 KiB', async () => {
     const { socket, peer } = rig();
@@ -182,6 +196,35 @@ describe('what is written', () => {
 });
 
 describe('the end', () => {
+  test('that came while the handshake ended is told, after what came with it', async () => {
+    const [raw, wire] = duplexPair({ allowHalfOpen: true });
+    const peerKeys = new TrafficKeys(SUITE, clientSecret);
+    wire.end();
+    raw.resume();
+    await settled();
+    const keys = [new TrafficKeys(SUITE, clientSecret), new TrafficKeys(SUITE, serverSecret)] as const;
+    const received = peerKeys.seal(Buffer.from('last\u0017', 'latin1'));
+    const socket = new SecureSocket(raw, ...keys, facts, received);
+    const events: string[] = [];
+    socket.on('data', (bytes: Buffer) => events.push(bytes.toString('latin1')));
+    socket.on('end', () => events.push('end'));
+    await settled();
+    assert.deepEqual(events, ['last', 'end']);
+    socket.destroy();
+  });
+
+  test('who waits for what was written is told that it has not left', async () => {
+    const { socket, raw } = rig();
+    raw.cork();
+    const outcomes: (Error | null | undefined)[] = [];
+    socket.write('x', (error) => outcomes.push(error));
+    await settled();
+    socket.destroy();
+    await settled();
+    assert.equal(outcomes.length, 1);
+    assert.ok(outcomes[0] instanceof Error);
+  });
+
   test('close_notify ends reading, and the other way goes on', async () => {
     const { socket, peer, events } = rig();
     peer.wire.write(peer.seal(Buffer.of(1, 0), type.alert));
@@ -244,6 +287,48 @@ describe('new keys', () => {
     assert.equal(peer.records.filter((one) => one.type === type.handshake).length, 2);
   });
 
+  test('are taken from a message in pieces', async () => {
+    const { peer, events } = rig();
+    const message = keyUpdate(0);
+    for (const byte of message) peer.wire.write(peer.seal(Buffer.of(byte), type.handshake));
+    peer.sending.update();
+    peer.wire.write(peer.seal(Buffer.from('after')));
+    await settled();
+    assert.deepEqual(events, ['after']);
+  });
+
+  test('are told once to who reads none of it, however often they are asked for', async () => {
+    const { socket, peer, raw } = rig();
+    raw.cork();
+    for (let i = 0; i < 20; i++) {
+      peer.wire.write(peer.seal(keyUpdate(1), type.handshake));
+      peer.sending.update();
+      peer.wire.write(peer.seal(Buffer.from('x')));
+    }
+    await settled();
+    const held = raw.writableLength;
+    assert.ok(held > 0 && held < 50, `${held} bytes wait`);
+    raw.uncork();
+    socket.write('answer');
+    await settled();
+    assert.equal(peer.data, 'answer');
+  });
+
+  test('that are asked for after our end are nothing to answer', async () => {
+    const { socket, peer, events } = rig();
+    socket.end();
+    await settled();
+    peer.wire.write(peer.seal(keyUpdate(1), type.handshake));
+    peer.sending.update();
+    peer.wire.write(peer.seal(Buffer.from('still here')));
+    await settled();
+    assert.deepEqual(events, ['still here']);
+    assert.deepEqual(
+      peer.records.map((one) => one.type),
+      [type.alert],
+    );
+  });
+
   test('without end are refused', async () => {
     const { peer, events } = rig();
     for (let i = 0; i < 33; i++) {
@@ -273,6 +358,15 @@ describe('what breaks the rules ends the connection, and says why', () => {
     ],
     ['a record of nothing but padding', (peer) => peer.sending.seal(Buffer.alloc(20)), 10],
     ['more than 16 KiB of data', (peer) => peer.seal(Buffer.alloc(16 * 1024 + 1)), 22],
+    ['more than 16 KiB with its padding', (peer) => peer.seal(Buffer.alloc(16 * 1024), type.data, 1), 22],
+    [
+      'data between the pieces of a message',
+      (peer) =>
+        Buffer.concat([peer.seal(keyUpdate(0).subarray(0, 3), type.handshake), peer.seal(Buffer.from('x'))]),
+      10,
+    ],
+    ['a message of nothing', (peer) => peer.seal(nothing, type.handshake), 10],
+    ['an alert of nothing', (peer) => peer.seal(nothing, type.alert), 10],
     ['an unknown type', (peer) => peer.seal(Buffer.from('x'), 24), 10],
     ['a handshake message', (peer) => peer.seal(Buffer.of(1, 0, 0, 0), type.handshake), 10],
     [

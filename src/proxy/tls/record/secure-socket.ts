@@ -5,7 +5,13 @@
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { RECORD_HEAD_BYTES, TAG_BYTES, type TrafficKeys } from './traffic-keys.ts';
+import {
+  MAX_CONTENT_BYTES,
+  MAX_SEALED_BYTES,
+  RECORD_HEAD_BYTES,
+  TAG_BYTES,
+  type TrafficKeys,
+} from './traffic-keys.ts';
 
 /** What a handshake agreed on. */
 export interface SecureFacts {
@@ -34,11 +40,12 @@ const alert = {
 const FATAL = 2;
 const WARNING = 1;
 const KEY_UPDATE = 24;
+/** Its type, and its length. */
+const KEY_UPDATE_HEAD: readonly number[] = [KEY_UPDATE, 0, 0, 1];
 const KEY_UPDATE_BYTES = 5;
 
-/** RFC 8446 §5.2. */
-const MAX_INNER_BYTES = 16 * 1024;
-const MAX_SEALED_BYTES = MAX_INNER_BYTES + 256;
+/** With the type, and with padding (RFC 8446 §5.4). */
+const MAX_INNER_BYTES = MAX_CONTENT_BYTES + 1;
 /** What a peer may send that carries nothing, in a row (BoringSSL's limits). */
 const MAX_EMPTY_RECORDS = 32;
 const MAX_KEY_UPDATES = 32;
@@ -47,7 +54,7 @@ const MAX_WARNINGS = 4;
 const MAX_RECORDS_PER_KEY = 2 ** 23;
 
 /** Where what is written stands together with its type until it is sealed; never across calls. */
-const scratch: Buffer = Buffer.allocUnsafeSlow(MAX_INNER_BYTES + 1);
+const scratch: Buffer = Buffer.allocUnsafeSlow(MAX_INNER_BYTES);
 
 interface RawSocket extends Duplex {
   secured: SecureSocket;
@@ -66,10 +73,14 @@ export class SecureSocket extends Duplex {
   readonly #sending: TrafficKeys;
   /** The begin of a record whose end has not come. */
   #held: Buffer | undefined;
+  /** The begin of a message that is spread over records. */
+  #message: Buffer | undefined;
   #idleRecords = 0;
   #keyUpdates = 0;
   #warnings = 0;
   #endReceived = false;
+  /** Whether new keys of ours were told and have not left. */
+  #renewing = false;
   #written: ((error?: Error | null) => void) | undefined;
 
   /**
@@ -95,6 +106,8 @@ export class SecureSocket extends Duplex {
     raw.on('error', onRawError);
     raw.on('close', onRawClose);
     if (received.length > 0) this.#receive(received);
+    // The other side may have said its last word while the handshake ended.
+    if (raw.readableEnded) this.endRaw();
   }
 
   get remoteAddress(): string | undefined {
@@ -139,23 +152,27 @@ export class SecureSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const { raw } = { raw: this.#raw };
-    raw.off('data', onRawData);
-    raw.destroy();
+    const written = this.#written;
+    this.#raw.off('data', onRawData);
+    this.#raw.destroy();
     this.#written = undefined;
     this.#held = undefined;
+    this.#message = undefined;
+    this.#receiving.erase();
+    this.#sending.erase();
     done(error);
+    written?.(error ?? new Error('The connection is closed'));
   }
 
   /** As many records as it takes, in one write. */
   #send(bytes: Buffer): void {
-    if (bytes.length <= MAX_INNER_BYTES) {
+    if (bytes.length <= MAX_CONTENT_BYTES) {
       this.#sealed(bytes, contentType.data);
       return;
     }
     this.#raw.cork();
-    for (let at = 0; at < bytes.length; at += MAX_INNER_BYTES) {
-      this.#sealed(bytes.subarray(at, at + MAX_INNER_BYTES), contentType.data);
+    for (let at = 0; at < bytes.length; at += MAX_CONTENT_BYTES) {
+      this.#sealed(bytes.subarray(at, at + MAX_CONTENT_BYTES), contentType.data);
     }
     this.#raw.uncork();
   }
@@ -169,7 +186,10 @@ export class SecureSocket extends Duplex {
 
   #renewSendingKey(): void {
     const message = Buffer.of(KEY_UPDATE, 0, 0, 1, 0, contentType.handshake);
-    this.#raw.write(this.#sending.seal(message));
+    this.#renewing = true;
+    this.#raw.write(this.#sending.seal(message), () => {
+      this.#renewing = false;
+    });
     this.#sending.update();
   }
 
@@ -194,7 +214,6 @@ export class SecureSocket extends Duplex {
   #receive(bytes: Buffer): void {
     this.#held = undefined;
     let at = 0;
-    let wantsMore = true;
     while (at + RECORD_HEAD_BYTES <= bytes.length && !this.destroyed && !this.#endReceived) {
       const length = bytes.readUInt16BE(at + 3);
       if (bytes[at] !== contentType.data) {
@@ -210,62 +229,56 @@ export class SecureSocket extends Duplex {
       }
       const end = at + RECORD_HEAD_BYTES + length;
       if (end > bytes.length) break;
-      wantsMore = this.#take(bytes.subarray(at, end));
+      this.#take(bytes.subarray(at, end));
       at = end;
     }
     if (this.destroyed || this.#endReceived) return;
     // What is kept is copied: it would hold on to all that came with it.
     if (at < bytes.length) this.#held = Buffer.from(bytes.subarray(at));
-    if (!wantsMore) this.#raw.pause();
+    if (this.readableLength >= this.readableHighWaterMark) this.#raw.pause();
   }
 
-  /** @returns whether more is wanted. */
-  #take(record: Buffer): boolean {
+  #take(record: Buffer): void {
     let inner: Buffer;
     try {
       inner = this.#receiving.open(record);
     } catch {
       this.#fail(alert.badRecordMac, 'a record that cannot be opened');
-      return false;
+      return;
+    }
+    if (inner.length > MAX_INNER_BYTES) {
+      this.#fail(alert.recordOverflow, 'a record of too much');
+      return;
     }
     let typeAt = inner.length - 1;
     while (typeAt >= 0 && inner[typeAt] === 0) typeAt--;
-    if (typeAt > MAX_INNER_BYTES) {
-      this.#fail(alert.recordOverflow, 'a record of too much');
-      return false;
-    }
+    const type = inner[typeAt];
     const content = inner.subarray(0, Math.max(0, typeAt));
-    switch (inner[typeAt]) {
-      case DATA:
-        return this.#takeData(content);
-      case ALERT:
-        this.#takeAlert(content);
-        return true;
-      case HANDSHAKE:
-        this.#takeHandshake(content);
-        return true;
-      default:
-        this.#fail(alert.unexpectedMessage, 'a record of unknown type');
-        return false;
-    }
+    if (type === HANDSHAKE) this.#takeHandshake(content);
+    else if (this.#message !== undefined)
+      this.#fail(alert.unexpectedMessage, 'a message that is interrupted');
+    else if (type === DATA) this.#takeData(content);
+    else if (type === ALERT) this.#takeAlert(content);
+    else this.#fail(alert.unexpectedMessage, 'a record of unknown type');
   }
 
-  #takeData(content: Buffer): boolean {
+  #takeData(content: Buffer): void {
     if (content.length === 0) {
       if (++this.#idleRecords > MAX_EMPTY_RECORDS)
         this.#fail(alert.unexpectedMessage, 'too many empty records');
-      return true;
+      return;
     }
     this.#idleRecords = 0;
     this.#keyUpdates = 0;
     this.bytesRead += content.length;
-    return this.push(content);
+    this.push(content);
   }
 
   #takeAlert(content: Buffer): void {
     const [level, code] = content;
     if (content.length !== 2 || level === undefined || code === undefined) {
-      this.#fail(alert.decodeError, 'an alert of bad length');
+      const isEmpty = content.length === 0;
+      this.#fail(isEmpty ? alert.unexpectedMessage : alert.decodeError, 'an alert of bad length');
     } else if (code === alert.closeNotify) {
       this.#endReceived = true;
       this.push(null);
@@ -278,17 +291,21 @@ export class SecureSocket extends Duplex {
 
   /** Of all messages only new keys are for a server that has asked for nothing (RFC 8446 §4.6.3). */
   #takeHandshake(content: Buffer): void {
-    const [type, high, middle, low, request] = content;
-    const isWhole = content.length === KEY_UPDATE_BYTES && high === 0 && middle === 0 && low === 1;
-    if (type !== KEY_UPDATE || !isWhole) {
+    const message = this.#message === undefined ? content : Buffer.concat([this.#message, content]);
+    this.#message = undefined;
+    const request = message[4];
+    if (content.length === 0 || !isKeyUpdate(message)) {
       this.#fail(alert.unexpectedMessage, 'a message after the handshake');
-    } else if (request === undefined || request > 1) {
+    } else if (request === undefined) {
+      this.#message = Buffer.from(message);
+    } else if (request > 1) {
       this.#fail(alert.illegalParameter, 'a key update of unknown kind');
     } else if (++this.#keyUpdates > MAX_KEY_UPDATES) {
       this.#fail(alert.unexpectedMessage, 'too many key updates');
     } else {
       this.#receiving.update();
-      if (request === 1) this.#renewSendingKey();
+      // One answer may be for several. Who reads none gets no more of them.
+      if (request === 1 && !this.#renewing && this.#raw.writable) this.#renewSendingKey();
     }
   }
 
@@ -304,6 +321,14 @@ export class SecureSocket extends Duplex {
     this.#endReceived = true;
     this.push(null);
   }
+}
+
+/** Whether this is a message of new keys, or the begin of one, with nothing behind it. */
+function isKeyUpdate(message: Buffer): boolean {
+  for (let i = 0; i < message.length; i++) {
+    if (i === KEY_UPDATE_BYTES || (i < 4 && message[i] !== KEY_UPDATE_HEAD[i])) return false;
+  }
+  return true;
 }
 
 /** Shared by all connections: functions of each would weigh more than its keys. */

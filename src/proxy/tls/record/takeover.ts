@@ -11,6 +11,8 @@ import { knowsSuite, RECORD_HEAD_BYTES, TrafficKeys } from './traffic-keys.ts';
 const CLIENT = 'CLIENT_TRAFFIC_SECRET_0 ';
 const SERVER = 'SERVER_TRAFFIC_SECRET_0 ';
 const HANDSHAKE = 22;
+const SPACE = 0x20;
+const NINE = 0x39;
 /** Turns of the event loop in which OpenSSL writes nothing before it is held to have nothing to write. */
 const QUIET_TURNS = 2;
 
@@ -25,15 +27,25 @@ export class Takeover {
 
   /** @param line of the key log (NSS key log format) */
   note(line: Buffer): void {
-    const text = line.toString('latin1').trimEnd();
-    if (text.startsWith(CLIENT)) this.#client = secretOf(text);
-    else if (text.startsWith(SERVER)) this.#server = secretOf(text);
+    if (startsWith(line, CLIENT)) this.#client = secretOf(line);
+    else if (startsWith(line, SERVER)) this.#server = secretOf(line);
+  }
+
+  /** The secrets are not kept longer than they are needed. */
+  #forget(): void {
+    this.#client?.fill(0);
+    this.#server?.fill(0);
+    this.#client = undefined;
+    this.#server = undefined;
   }
 
   /** Whether this handshake is one that can be taken over. Asked in the call that says it is done. */
   begin(socket: TLSSocket): boolean {
     const isKnown = socket.getProtocol() === 'TLSv1.3' && knowsSuite(socket.getCipher()?.name ?? '');
-    if (!isKnown || this.#client === undefined || this.#server === undefined) return false;
+    if (!isKnown || this.#client === undefined || this.#server === undefined) {
+      this.#forget();
+      return false;
+    }
     this.#wire.handshakeDone();
     return true;
   }
@@ -53,6 +65,14 @@ export class Takeover {
   }
 
   #take(socket: TLSSocket): SecureSocket | undefined {
+    try {
+      return this.#secure(socket);
+    } finally {
+      this.#forget();
+    }
+  }
+
+  #secure(socket: TLSSocket): SecureSocket | undefined {
     const { raw } = this.#wire;
     const suite = socket.getCipher()?.name ?? '';
     const { servername, alpnProtocol } = socket;
@@ -85,9 +105,25 @@ function opensAll(records: Buffer, keys: TrafficKeys): boolean {
   }
 }
 
-/** The last word of a line. */
-function secretOf(line: string): Buffer {
-  return Buffer.from(line.slice(line.lastIndexOf(' ') + 1), 'hex');
+function startsWith(line: Buffer, label: string): boolean {
+  return line.length > label.length && line.toString('latin1', 0, label.length) === label;
+}
+
+/** The last word of a line, never a string: those cannot be zeroed. In memory of its own. */
+function secretOf(line: Buffer): Buffer {
+  let end = line.length;
+  while (end > 0 && line[end - 1]! <= SPACE) end--;
+  const start = line.lastIndexOf(SPACE, end - 1) + 1;
+  const secret = Buffer.allocUnsafeSlow((end - start) >> 1);
+  for (let i = 0; i < secret.length; i++) {
+    secret[i] = (digit(line[start + 2 * i]!) << 4) | digit(line[start + 2 * i + 1]!);
+  }
+  return secret;
+}
+
+/** @param code of a hexadecimal digit, of either case */
+function digit(code: number): number {
+  return (code & 0xf) + (code > NINE ? 9 : 0);
 }
 
 function ignore(): void {}

@@ -59,6 +59,15 @@ for (const [suite, secretBytes] of [
   });
 }
 
+test('keys that were erased seal and open nothing, and leave the secret to its owner', () => {
+  const secret = Buffer.from(clientSecret);
+  const keys = new TrafficKeys(SUITE, secret);
+  keys.erase();
+  assert.throws(() => keys.seal(inner), /gone/);
+  assert.throws(() => keys.open(sealed), /gone/);
+  assert.deepEqual(secret, clientSecret);
+});
+
 test('other suites are not known', () => {
   assert.equal(knowsSuite('ECDHE-RSA-AES128-GCM-SHA256'), false);
   assert.equal(knowsSuite(''), false);

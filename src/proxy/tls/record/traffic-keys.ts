@@ -23,11 +23,16 @@ export function knowsSuite(name: string): boolean {
 const IV_BYTES = 12;
 export const TAG_BYTES = 16;
 export const RECORD_HEAD_BYTES = 5;
+/** RFC 8446 §5.1, §5.2. The type of what is carried, and padding, come on top of it. */
+export const MAX_CONTENT_BYTES: number = 16 * 1024;
+export const MAX_SEALED_BYTES: number = MAX_CONTENT_BYTES + 256;
 const tagOption = { authTagLength: TAG_BYTES } as const;
 /** As every record after the handshake calls itself. */
 const APPLICATION_DATA = 23;
 const TLS12_MAJOR = 3;
 const TWO_POW_32 = 0x1_0000_0000;
+/** More than any key seals (RFC 8446 §5.3, §5.5). */
+const ERASED = 2 ** 52;
 
 /** Filled anew for each record: nothing outlives the call it is used in. */
 const nonce = new Uint8Array(IV_BYTES);
@@ -39,10 +44,11 @@ export class TrafficKeys {
   #iv: Buffer;
   #sequence = 0;
 
-  /** @param secret application traffic secret of the direction. */
+  /** @param secret application traffic secret of the direction; it is copied. */
   constructor(suiteName: string, secret: Buffer) {
     this.#suite = suites[suiteName]!;
-    this.#secret = secret;
+    this.#secret = Buffer.allocUnsafeSlow(secret.length);
+    this.#secret.set(secret);
     [this.#key, this.#iv] = this.#derive();
   }
 
@@ -54,9 +60,19 @@ export class TrafficKeys {
   /** The next generation of keys (RFC 8446 §7.2). */
   update(): void {
     const { hash } = this.#suite;
-    this.#secret = expandLabel(hash, this.#secret, 'traffic upd', this.#secret.length);
+    const next = expandLabel(hash, this.#secret, 'traffic upd', this.#secret.length);
+    this.erase();
+    this.#secret = next;
     [this.#key, this.#iv] = this.#derive();
     this.#sequence = 0;
+  }
+
+  /** Nothing can be sealed or opened any more. */
+  erase(): void {
+    this.#secret.fill(0);
+    this.#key.fill(0);
+    this.#iv.fill(0);
+    this.#sequence = ERASED;
   }
 
   #derive(): [Buffer, Buffer] {
@@ -70,6 +86,7 @@ export class TrafficKeys {
   /** A number is used once: whoever fails after this must not go on. */
   #nextNonce(): Uint8Array {
     const sequence = this.#sequence++;
+    if (sequence >= ERASED) throw new Error('The keys are gone');
     nonce.set(this.#iv);
     const low = sequence % TWO_POW_32;
     const high = Math.floor(sequence / TWO_POW_32);
