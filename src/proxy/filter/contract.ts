@@ -71,6 +71,8 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly slots: unknown[];
   /** Goes on after a hook said `'wait'`; with a reply, ends instead. Nothing happens when the exchange has ended. */
   resume(reply?: LocalReply): void;
+  /** Keeps the head of the response back until its end; called when the head is there. Nothing of the body may go on then. */
+  holdResponse(): void;
   /** Ends it with a reply of our own, after which the client cannot go on. */
   refuse(reply: LocalReply): void;
 }
@@ -91,6 +93,8 @@ export interface HttpFilter {
   onResponseData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   /** May change the list. @returns data that goes out before the trailers, or in their place where it empties the list. */
   onResponseTrailers?(exchange: Exchange, trailers: HeaderList): Buffer | undefined;
+  /** The response is complete, and its head, which was held, goes out: it may still be changed. */
+  onHeldResponse?(exchange: Exchange): void;
   /** The record is complete. Comes once for each exchange whose head was seen. */
   onEnd?(exchange: Exchange): void;
 }

@@ -13,7 +13,7 @@ import { headersOfReply, replyTo } from '../reply.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
-import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
+import type { DownstreamStream, RequestHead, ResponseHead } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
 import { Forwarding } from './forwarding.ts';
 import { dropHopByHop, takeExpectation } from './hop-by-hop.ts';
@@ -50,6 +50,9 @@ export class HttpExchange extends TakenRequest implements Exchange {
   /** Counted among the upgrades under way. */
   #upgrading = false;
   #opaque = false;
+  /** The head of a response that waits for its end. */
+  #heldHead: ResponseHead | undefined;
+  #holding = false;
   #responseDone = false;
   #ended = false;
 
@@ -330,10 +333,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
     this.#forwarding = undefined;
     const code = grpc ? 200 : status;
     this.respondHead(code, headers, text === '' ? -1 : text.length, text === '');
-    if (text !== '' && this.method !== 'HEAD') {
-      this.bytesSent += text.length;
-      this.stream.text(text);
-    }
+    if (text !== '' && this.method !== 'HEAD') this.#respondText(text);
     this.respondEnd();
     this.stream.flush();
   }
@@ -363,7 +363,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
       if (opaque) this.#opaque = true;
       else this.#closeAfter = true;
     }
-    this.#closeAfter = stream.head({
+    const head: ResponseHead = {
       status,
       headers,
       requestMethod: this.method,
@@ -373,12 +373,33 @@ export class HttpExchange extends TakenRequest implements Exchange {
       opaque,
       rawNames: this.responseNames,
       close: this.#closeAfter,
-    });
+    };
+    if (this.#holding) this.#heldHead = head;
+    else this.#closeAfter = stream.head(head);
+  }
+
+  holdResponse(): void {
+    this.#holding = true;
+  }
+
+  #sendHeldHead(held: ResponseHead): void {
+    for (const filter of this.runtime.hooks.heldResponse) filter.onHeldResponse!(this);
+    const contentLength = hasHeader(held.headers, 'content-length') ? 0 : -1;
+    this.#closeAfter = this.stream.head({ ...held, contentLength, endStream: this.#trailers.length === 0 });
+  }
+
+  #respondText(text: string): void {
+    if (this.runtime.hooks.responseData.length > 0) {
+      this.respondData(Buffer.from(text, 'latin1'));
+      return;
+    }
+    this.bytesSent += text.length;
+    this.stream.text(text);
   }
 
   respondData(data: Buffer): void {
     const { stream } = this;
-    if (data.length === 0 || !stream.takesBody) return;
+    if (data.length === 0 || (!this.#holding && !stream.takesBody)) return;
     this.touch();
     let piece = data;
     const hooks = this.runtime.hooks.responseData;
@@ -403,6 +424,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
 
   respondEnd(): void {
     const { stream } = this;
+    if (this.#heldHead !== undefined) this.#sendHeldHead(this.#heldHead);
     stream.end(
       stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true
         ? this.#trailers

@@ -27,6 +27,7 @@ export interface FilterHooks {
   readonly responseHead: readonly HttpFilter[];
   readonly responseData: readonly HttpFilter[];
   readonly responseTrailers: readonly HttpFilter[];
+  readonly heldResponse: readonly HttpFilter[];
   readonly end: readonly HttpFilter[];
 }
 
@@ -40,6 +41,7 @@ export function hooksOf(filters: readonly HttpFilter[]): FilterHooks {
     responseHead: reversed.filter((filter) => filter.onResponseHead !== undefined),
     responseData: reversed.filter((filter) => filter.onResponseData !== undefined),
     responseTrailers: reversed.filter((filter) => filter.onResponseTrailers !== undefined),
+    heldResponse: reversed.filter((filter) => filter.onHeldResponse !== undefined),
     end: filters.filter((filter) => filter.onEnd !== undefined),
   };
 }

@@ -289,6 +289,14 @@ const counted: readonly Case[] = [
   ),
 ];
 
+/** An answer that is none of gRPC. */
+const plainly = (status: string, field: Field, ...pieces: readonly string[]): Answers =>
+  onHttp2(async ({ peer, stream, body }) => {
+    await body();
+    peer.headers(stream, [[':status', status], field], pieces.length === 0);
+    for (const [at, piece] of pieces.entries()) peer.data(stream, piece, at === pieces.length - 1);
+  });
+
 const web = (
   name: string,
   type: string,
@@ -373,6 +381,42 @@ const browsers: readonly Case[] = [
       ]);
       peer.data(stream, '{}', true);
     }),
+  ),
+  web(
+    'an answer in text',
+    'application/grpc-web',
+    grpcMessage('ping'),
+    { status: 503, client: [/grpc-status: 14/, /grpc-message: it is%25 down/] },
+    plainly('503', ['content-type', 'text/plain'], 'it is% ', 'down'),
+  ),
+  web(
+    'an answer in JSON',
+    'application/grpc-web',
+    grpcMessage('ping'),
+    { status: 200, client: [/grpc-status: 2/, /grpc-message: {"a":1}/] },
+    plainly('200', ['content-type', 'application/json'], '{"a":1}'),
+  ),
+  web(
+    'an answer in text, to one who reads text',
+    'application/grpc-web-text',
+    base64(grpcMessage('ping')),
+    { status: 404, client: /grpc-status: 12/ },
+    plainly('404', ['content-length', '7'], 'nowhere'),
+    ['accept: application/grpc-web-text'],
+  ),
+  web(
+    'an answer without anything',
+    'application/grpc-web',
+    grpcMessage('ping'),
+    { status: 404 },
+    plainly('404', ['x-a', 'b']),
+  ),
+  web(
+    'an answer that is too long for a message',
+    'application/grpc-web',
+    grpcMessage('ping'),
+    { status: 500 },
+    plainly('500', ['content-type', 'text/html'], 'x'.repeat(10_000), 'y'.repeat(10_000)),
   ),
   web(
     'an upstream that is down',
