@@ -48,9 +48,11 @@ const prologue = '(function (require) {'.length;
 export async function profileRow(row: LoadRow, seconds: number): Promise<Profile> {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-profile-'));
   try {
-    const { cpuUs, systemUs } = await withBed((bed) => sample(row, seconds, folder, bed));
+    const { pids, cpuUs, systemUs } = await withBed((bed) => sample(row, seconds, folder, bed));
     const times = new Map<string, number>();
-    for (const file of globSync(join(folder, '*.cpuprofile'))) addTimes(file, times);
+    // Its own processes alone, and not what they may have started.
+    for (const pid of pids)
+      for (const file of globSync(join(folder, `CPU.*.${pid}.*`))) addTimes(file, times);
     return { ...sharesOf(times), cpuUs, systemUs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -62,14 +64,14 @@ async function sample(
   seconds: number,
   folder: string,
   bed: Bed,
-): Promise<{ cpuUs: number; systemUs: number }> {
+): Promise<{ pids: readonly number[]; cpuUs: number; systemUs: number }> {
   const before = process.env.NODE_OPTIONS;
   process.env.NODE_OPTIONS = `${before ?? ''} --cpu-prof --cpu-prof-interval=500 --cpu-prof-dir=${folder}`;
   try {
     const contender = await startContender('heddle', setupOf('heddle', row, bed), bed);
     try {
       await runRound(row, contender, bed, 1);
-      return await runRound(row, contender, bed, seconds);
+      return { pids: contender.pids, ...(await runRound(row, contender, bed, seconds)) };
     } finally {
       await contender.stop();
     }
@@ -92,7 +94,7 @@ function addTimes(file: string, times: Map<string, number>): void {
 /** The module of the source, or what else was running. */
 function placeOf({ callFrame }: ProfileNode, map: SourceMap): string {
   const { functionName, url, lineNumber, columnNumber } = callFrame;
-  if (url.startsWith('node:')) return 'Node';
+  if (url.startsWith('node:')) return url;
   if (!url.endsWith('/lib/proxy.js')) {
     return functionName.startsWith('(') ? functionName : 'system calls and other native functions';
   }
@@ -103,6 +105,7 @@ function placeOf({ callFrame }: ProfileNode, map: SourceMap): string {
 
 /** `src/http/codec/h1` of `src/http/codec/h1/decoder.ts`; libraries by their package. */
 function areaOf(place: string): string {
+  if (place.startsWith('node:')) return 'Node';
   if (!place.includes('/')) return place;
   return place.split('/').slice(0, -1).slice(0, 4).join('/');
 }
@@ -120,7 +123,7 @@ function sharesOf(times: ReadonlyMap<string, number>): { areas: Share[]; modules
 /** As text: areas above half a percent, and the modules that take most. */
 export function profileText(row: LoadRow, { areas, modules, cpuUs, systemUs }: Profile): string {
   const line = ({ name, share }: Share): string => `${(share * 100).toFixed(1).padStart(6)} %  ${name}`;
-  const modulesShown = modules.filter(({ name }) => name.includes('/')).slice(0, 15);
+  const modulesShown = modules.filter(({ name }) => /[/:]/.test(name)).slice(0, 15);
   return [
     `${row.name}: ${cpuUs.toFixed(1)} µs CPU a ${row.unit} while sampled, ${systemUs.toFixed(1)} of them in the kernel`,
     ...areas.filter(({ share }) => share >= 0.005).map(line),
