@@ -9,7 +9,7 @@ import { inSlices } from '#core/time-slice.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
-import type { AdminView, ServerState } from '#proxy/admin/contract.ts';
+import type { AdminView, ListenerDrain, ServerState } from '#proxy/admin/contract.ts';
 import { type RunningServer, serveAdmin } from '#proxy/admin/server.ts';
 import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
@@ -317,7 +317,7 @@ class RunningProxy implements ProxyProcess {
       state: () => this.state(),
       warming: () => this.#configuration.warming(),
       actions: {
-        drainListeners: ({ graceful, inboundOnly }) => this.#drainListeners(graceful, inboundOnly),
+        drainListeners: (drain) => this.#drainListeners(drain),
         setHealthFailed: (failed) => {
           this.#healthFailed = failed;
           this.dataPath.setUnhealthy(failed);
@@ -328,18 +328,16 @@ class RunningProxy implements ProxyProcess {
     };
   }
 
-  async #drainListeners(graceful: boolean, inboundOnly: boolean): Promise<void> {
-    if (!inboundOnly) {
-      await this.dataPath.drain(graceful ? this.#options.drainTimeMs : 0);
-      return;
-    }
+  #drainListeners({ graceful, inboundOnly, skipExit }: ListenerDrain): Promise<void> {
+    const stop = { noticeMs: graceful ? this.#options.drainTimeMs : 0, staysOpen: skipExit };
+    if (!inboundOnly) return this.dataPath.stopListeners(stop);
     const inbound = this.#configuration.table
       .entries('listener')
       .filter(
         ({ active }) =>
           (active?.message as Listener | undefined)?.trafficDirection === TrafficDirection.INBOUND,
       );
-    await Promise.all(inbound.map(({ name }) => this.#configuration.removeListener(name)));
+    return this.dataPath.stopListeners({ ...stop, names: inbound.map(({ name }) => name) });
   }
 }
 

@@ -96,6 +96,8 @@ export interface DataPath {
   /** Stops accepting at once, lets what runs finish within the drain time. */
   removeListener(name: string): Promise<void>;
   removeRoutes(name: string): void;
+  /** No connection is taken any more; those there are go on. */
+  stopListeners(stop: ListenerStop): Promise<void>;
   /** Graceful: `connection: close` on what runs, stop accepting. Resolves when idle or after `drainTimeMs`. */
   drain(drainTimeMs: number): Promise<void>;
   /** While health checks are made to fail, connections end with their responses (Envoy, `drain_type`). */
@@ -106,6 +108,16 @@ export interface DataPath {
   listeners(): readonly ListenerStatus[] | Promise<readonly ListenerStatus[]>;
   /** Each as it is when it is come to. */
   clusters(): Iterable<ClusterStatus> | AsyncIterable<ClusterStatus>;
+}
+
+/** Envoy, `/drain_listeners`. */
+export interface ListenerStop {
+  /** Absent: all. */
+  readonly names?: readonly string[];
+  /** So long before, responses ask for the end of their connections; 0 for not at all. */
+  readonly noticeMs: number;
+  /** Whether the notice is all, and listeners stay open. */
+  readonly staysOpen: boolean;
 }
 
 /** A data path of this thread. */

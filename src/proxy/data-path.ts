@@ -18,6 +18,7 @@ import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
   ListenerStatus,
+  ListenerStop,
   LocalDataPath,
   LocalPrepared,
   PreparedListener,
@@ -200,6 +201,10 @@ class ProxyDataPath implements LocalDataPath {
 
   removeRoutes(name: string): void {
     this.#routes.delete(name);
+  }
+
+  stopListeners(stop: ListenerStop): Promise<void> {
+    return this.#listeners.stop(stop);
   }
 
   drain(drainTimeMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** HTTP/1.1 through the data path, over real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { bootstrap, cluster, httpListener, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
@@ -268,5 +269,35 @@ describe('draining and replacing', () => {
       path.dataPath.listeners().filter(({ activeConnections }) => activeConnections > 0),
       [],
     );
+  });
+
+  test('listeners stop, and what they let in goes on', async (t) => {
+    const server = await rawServer(t, (socket) => void socket.on('data', () => socket.write(ok('kept'))));
+    const path = await startDataPath(
+      t,
+      bootstrap([httpListener({ routes: toApp })], [cluster('app', [server.port])]),
+    );
+    const client = rawClient(t, path.port('web'));
+    const ask = async (answers: number): Promise<void> => {
+      client.socket.write(get('/'));
+      await client.until((all) => all.split('kept').length > answers);
+    };
+    await ask(1);
+    // Notice is given before: responses ask for the end, which is up to the client.
+    const stop = path.dataPath.stopListeners({ names: ['web'], noticeMs: 100, staysOpen: true });
+    await ask(2);
+    assert.match(client.text(), /connection: close\r\n/);
+    assert.equal(path.stat('http.web.downstream_cx_drain_close'), 1);
+    await stop;
+    await ask(3);
+    await path.dataPath.stopListeners({ names: ['other'], noticeMs: 0, staysOpen: false });
+    rawClient(t, path.port('web'));
+    await eventually(() => assert.equal(path.stat('listener.127.0.0.1_0.downstream_cx_total'), 2));
+    await path.dataPath.stopListeners({ noticeMs: 0, staysOpen: false });
+    await ask(4);
+    const late = connect({ port: path.port('web'), host: '127.0.0.1' });
+    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNREFUSED');
+    assert.equal(path.stat('listener_manager.listener_stopped'), 1);
   });
 });

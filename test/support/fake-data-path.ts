@@ -57,6 +57,7 @@ export function fakeDataPath(): FakeDataPath {
       events.push(`remove listener ${name}`);
     },
     removeRoutes: (name) => void events.push(`remove routes ${name}`),
+    async stopListeners(): Promise<void> {},
     async drain(): Promise<void> {
       events.push('drain');
     },

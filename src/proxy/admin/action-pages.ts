@@ -16,6 +16,7 @@ export const actionPages: readonly AdminPage[] = [
       const drained = actions.drainListeners({
         graceful: query.has('graceful'),
         inboundOnly: query.has('inboundonly'),
+        skipExit: query.has('skip_exit'),
       });
       if (!query.has('graceful')) await drained;
       return ok;

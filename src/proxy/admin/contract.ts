@@ -29,9 +29,17 @@ export interface AdminView {
   readonly actions: AdminActions;
 }
 
+export interface ListenerDrain {
+  /** Whether responses ask for the end of their connections for the drain time before. */
+  readonly graceful: boolean;
+  readonly inboundOnly: boolean;
+  /** Whether listeners stay open after that. */
+  readonly skipExit: boolean;
+}
+
 export interface AdminActions {
-  /** @param graceful lets connections finish first. */
-  drainListeners(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): Promise<void>;
+  /** Resolves when they are stopped. */
+  drainListeners(options: ListenerDrain): Promise<void>;
   /** While failed, `/ready` says so. */
   setHealthFailed(failed: boolean): void;
   /** Ends the process after the answer was sent. */

@@ -58,6 +58,7 @@ export class Chain {
         continue;
       }
       connection.phase = 'limited';
+      this.#terminal.countRefused(this.#tls !== undefined);
       if (delayMs === 0) connection.socket.destroy();
       else connection.armTimer(this.#deps.wheel, delayMs);
       return;
@@ -91,7 +92,7 @@ export class Chain {
         },
         onRefused: (connection, reason) => {
           connection.transportFailure = reason;
-          this.#terminal.countRefused();
+          this.#terminal.countRefused(true);
           this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
         },
       },

@@ -2,7 +2,7 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import { parseIp } from '#core/ip-address.ts';
 import { hostPort } from '../cluster/assignment.ts';
-import type { ListenerStatus, StagedListener } from '../contract.ts';
+import type { ListenerStatus, ListenerStop, StagedListener } from '../contract.ts';
 import type { BindAddress } from './bind-address.ts';
 import { drainWithin } from './drain.ts';
 import { type ListenerDeps, ListenerRuntime } from './listener.ts';
@@ -162,6 +162,22 @@ export class ListenerTable {
     this.#stats.listener_removed.inc();
     for (const socket of listener.sockets) socket.close();
     await this.#drain(listener, this.#drainTimeMs);
+  }
+
+  /** No connection is taken any more; those there are go on. */
+  async stop({ names, noticeMs, staysOpen }: ListenerStop): Promise<void> {
+    const stopped = [...this.#active.values()].filter(
+      ({ runtime }) => names === undefined || names.includes(runtime.settings.name),
+    );
+    if (noticeMs > 0) {
+      for (const { runtime } of stopped) runtime.setDraining(true);
+      await new Promise<void>((resolve) => this.#deps.clock.after(noticeMs, resolve));
+    }
+    if (staysOpen) return;
+    for (const { sockets } of stopped) {
+      for (const socket of sockets) socket.close();
+      this.#stats.listener_stopped.inc();
+    }
   }
 
   /** Stops accepting, and lets connections finish within the time. */

@@ -16,8 +16,8 @@ import { createListenerHttpCounter } from './listener-stats.ts';
 export interface Terminal {
   /** @param socket plain, or with TLS around it. @returns undefined where it was closed at once. */
   serve(socket: Duplex, connection: AcceptedConnection): Served | undefined;
-  /** Counts a connection whose handshake failed: to Envoy it was there from the start. */
-  countRefused(): void;
+  /** Counts a connection that it never got: to Envoy it was there from the start. */
+  countRefused(secure: boolean): void;
   /** Whether responses ask for the connection to be closed. */
   setDraining(draining: boolean): void;
 }
@@ -71,9 +71,9 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
   };
   return {
     serve: (socket, connection) => serveHttp(socket, connection, runtime, ignore),
-    countRefused() {
+    countRefused(secure) {
       stats.downstream_cx_total.inc();
-      stats.downstream_cx_ssl_total.inc();
+      if (secure) stats.downstream_cx_ssl_total.inc();
     },
     setDraining(draining) {
       runtime.draining = draining;

@@ -1,6 +1,12 @@
 /** What the main thread and a worker say to each other. Resources cross as encoded messages. */
 import type { LogFields, LogLevel } from '#observe/log.ts';
-import type { ClusterStatus, EndpointStatus, ListenerStatus, SecretMaterial } from '../contract.ts';
+import type {
+  ClusterStatus,
+  EndpointStatus,
+  ListenerStatus,
+  ListenerStop,
+  SecretMaterial,
+} from '../contract.ts';
 
 /** Asked of a worker; each is answered by a {@link Done} with its number. */
 export type Task =
@@ -15,6 +21,7 @@ export type Task =
       readonly ports: readonly number[];
     }
   | { readonly kind: 'remove-listener'; readonly name: string }
+  | ({ readonly kind: 'stop-listeners' } & ListenerStop)
   | { readonly kind: 'drain'; readonly drainTimeMs: number }
   | { readonly kind: 'close' }
   | { readonly kind: 'listeners' }
@@ -28,6 +35,7 @@ export interface Results {
   /** Addresses as bound. */
   readonly listener: readonly string[];
   readonly 'remove-listener': undefined;
+  readonly 'stop-listeners': undefined;
   readonly drain: undefined;
   readonly close: undefined;
   readonly listeners: readonly ListenerStatus[];

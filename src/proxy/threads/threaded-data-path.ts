@@ -26,6 +26,7 @@ import type {
   ClusterStatus,
   DataPath,
   ListenerStatus,
+  ListenerStop,
   LocalDataPath,
   Prepared,
   SecretStore,
@@ -150,6 +151,12 @@ export class ThreadedDataPath implements DataPath {
   async removeListener(name: string): Promise<void> {
     this.#listeners.delete(name);
     await this.#pool.askAll({ kind: 'remove-listener', name });
+  }
+
+  async stopListeners(stop: ListenerStop): Promise<void> {
+    if (!stop.staysOpen)
+      for (const name of stop.names ?? this.#listeners.keys()) this.#listeners.delete(name);
+    await this.#pool.askAll({ kind: 'stop-listeners', ...stop });
   }
 
   async drain(drainTimeMs: number): Promise<void> {

@@ -79,6 +79,9 @@ class ServingWorker {
       case 'remove-listener':
         await dataPath.removeListener(task.name);
         return undefined;
+      case 'stop-listeners':
+        await dataPath.stopListeners(task);
+        return undefined;
       case 'drain':
         await dataPath.drain(task.drainTimeMs);
         return undefined;

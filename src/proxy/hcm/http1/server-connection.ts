@@ -225,6 +225,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   head(head: ResponseHead): boolean {
     const writer = this.#writer;
     const ends = head.close || this.#mustClose;
+    if (!ends && this.runtime.draining && !this.#announcing) {
+      this.runtime.stats.downstream_cx_drain_close.inc();
+      this.#startDrain();
+    }
     writer.head(head.close || !(ends || this.#announcing) ? head : { ...head, close: true });
     return ends || writer.endsByClosing;
   }
@@ -297,8 +301,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   /** The client asked for, or needs, the connection to be closed after this response. */
   get #mustClose(): boolean {
-    const { runtime } = this;
-    return this.#isLast || this.draining || runtime.draining || runtime.overload.disablesKeepAlive;
+    if (this.#isLast || this.draining) return true;
+    const { overload, stats } = this.runtime;
+    if (overload.disablesKeepAlive) stats.downstream_cx_overload_disable_keepalive.inc();
+    return overload.disablesKeepAlive;
   }
 
   /** Whether the client knows that no request may follow. */
