@@ -64,6 +64,7 @@ export class Recorder implements H2StreamHandler {
   /** Called with each event's first word. */
   readonly react: (event: string, recorder: Recorder) => void;
   stream: H2Stream | undefined;
+  onEndSent: () => void = () => {};
 
   constructor(react: (event: string, recorder: Recorder) => void = () => {}) {
     this.react = react;

@@ -63,6 +63,8 @@ export interface DownstreamStream {
   text(text: string): void;
   /** The end, with trailers; an empty list for none. */
   end(trailers: HeaderList): void;
+  /** Whether the end of the response waits for the client (HTTP/2): `onDownstreamSent` is called then. */
+  readonly unsent: boolean;
   /** What was gathered goes out; otherwise it does at the end of the tick. */
   flush(): void;
   /** Whether data it was given may still be referred to. */

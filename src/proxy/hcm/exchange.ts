@@ -269,8 +269,14 @@ export class HttpExchange extends TakenRequest implements Exchange {
       this.requestEndMs = this.runtime.clock.nowMs();
     }
     this.disarmRequest();
-    if (this.#responseDone) this.#finish();
+    if (this.#responseDone) this.onDownstreamSent();
     else this.#forwarding?.endRequest();
+  }
+
+  /** Everything of a complete response is on its way. */
+  onDownstreamSent(): void {
+    if (this.stream.unsent) return;
+    if (this.requestDone || this.#closeAfter || this.#opaque) this.#finish();
   }
 
   flushUpstream(): void {
@@ -288,7 +294,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
   onDownstreamGone(flag = 'DC', details = 'downstream_remote_disconnect'): void {
     if (this.#ended) return;
     this.addFlag(flag);
-    if (!this.#responseDone) this.responseCodeDetails = details;
+    this.responseCodeDetails = details;
     this.runtime.stats.downstream_rq_rx_reset.inc();
     this.#forwarding?.cancel();
     this.#forwarding = undefined;
@@ -432,7 +438,8 @@ export class HttpExchange extends TakenRequest implements Exchange {
     );
     this.#responseDone = true;
     this.#forwarding = undefined;
-    if (this.requestDone || this.#closeAfter || this.#opaque) this.#finish();
+    if (stream.unsent) this.disarmAll();
+    else this.onDownstreamSent();
   }
 
   /** The response cannot be completed: the client must see that. */

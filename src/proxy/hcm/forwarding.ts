@@ -154,8 +154,6 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   /** The client is gone, or was answered. */
   cancel(): void {
     if (this.#ended) return;
-    // To HTTP/1 a request is given up by closing the connection.
-    if (this.#stream?.major === 2) this.#cluster.stats.upstream_rq_tx_reset.inc();
     this.#abandonAttempt();
     this.#end();
   }

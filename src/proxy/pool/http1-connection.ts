@@ -268,7 +268,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   }
 
   onTrailers(trailers: HeaderList): void {
-    this.#handler?.onResponseTrailers(trailers);
+    if (this.#pool.sendsTrailers) this.#handler?.onResponseTrailers(trailers);
   }
 
   onEnd(): void {

@@ -5,9 +5,9 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { H2ClientConnection } from '#http/codec/h2/client-connection.ts';
 import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
 import type { H2Counter } from '#http/codec/h2/counter.ts';
-import { errorCode } from '#http/codec/h2/frame.ts';
 import type { H2Stream, H2StreamHandler } from '#http/codec/h2/stream.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { ClusterStats } from '../cluster/stats.ts';
 import { type OutputOwner, SocketOutput } from '../http2/socket-output.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { Http2Pool } from './http2-pool.ts';
@@ -58,6 +58,10 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
   /** Whether it can carry one more request. */
   get hasRoom(): boolean {
     return !this.#draining && !this.#closed && this.#codec.canOpen;
+  }
+
+  get stats(): ClusterStats {
+    return this.#pool.stats;
   }
 
   get streamsActive(): number {
@@ -159,14 +163,14 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
 
   #finish(): void {
     this.#local = true;
-    this.#codec.goAway();
+    this.#codec.destroy();
     this.#close();
   }
 
   /** Ends at once, with what is under way. */
   destroy(): void {
     this.#local = true;
-    this.#codec.destroy(errorCode.noError);
+    this.#codec.destroy();
     this.#close();
   }
 

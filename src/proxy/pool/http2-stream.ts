@@ -105,7 +105,9 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
 
   reset(): void {
     this.#handler = undefined;
-    this.#stream.reset(errorCode.cancel);
+    if (this.#stream.closed) return;
+    this.#owner.stats.upstream_rq_tx_reset.inc();
+    this.#stream.reset(errorCode.internalError);
   }
 
   // --- what the codec says
@@ -147,13 +149,20 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     this.#handler = undefined;
     handler?.onResponseEnd();
     // An answer that did not wait for the whole request: the rest is of no use.
-    if (!this.#stream.ended) this.#stream.reset(errorCode.noError);
+    if (!this.#stream.ended) this.reset();
   }
 
-  onReset(_code: number, cause: ResetCause): void {
+  onReset(_code: number, cause: ResetCause, details: string): void {
     const handler = this.#handler;
     this.#handler = undefined;
-    handler?.onUpstreamReset(reasons[cause]);
+    if (handler === undefined) return;
+    // A connection that broke no rule has ended, and nothing more is known.
+    const reason = cause === 'connection' && details !== '' ? 'UPSTREAM_PROTOCOL_ERROR' : reasons[cause];
+    const { stats } = this.#owner;
+    if (reason === 'UPSTREAM_PROTOCOL_ERROR') stats.upstream_rq_tx_reset.inc();
+    else if (reason === 'UPSTREAM_REMOTE_RESET') stats.upstream_rq_rx_reset.inc();
+    else if (reason === 'UPSTREAM_RESET') stats.upstream_rq_pending_failure_eject.inc();
+    handler.onUpstreamReset(reason);
   }
 
   onDrain(): void {

@@ -99,11 +99,7 @@ describe('a response is refused', () => {
     ['without a status', 'GET', [frame(1, 5, 1, literals(['a', 'b']))]],
     ['of 101', 'GET', [response(1, '101', 0)]],
     ['whose interim head is the end', 'GET', [response(1, '100', endStream)]],
-    ['whose data comes first', 'GET', [data(1, 'x')]],
-    ['with a body for HEAD', 'HEAD', [response(1, '200', 0), data(1, 'x')]],
-    ['with a body for 204', 'GET', [response(1, '204', 0), data(1, 'x')]],
     ['shorter than promised', 'GET', [response(1, '200', endStream, ['content-length', '1'])]],
-    ['longer than promised', 'GET', [response(1, '200', 0, ['content-length', '1']), data(1, 'xy')]],
     ['with a field of a request', 'GET', [response(1, '200', 0, [':path', '/'])]],
     [
       'with trailers that are not the end',
@@ -127,30 +123,57 @@ describe('a response is refused', () => {
       const { log } = send(end, method);
       end.connection.receive(Buffer.concat(bytes));
       assert.match(log.at(-1)!, /^reset 1 message http2\./);
-      assert.equal(describeFrames(end.output.take()).at(-1), 'goAway 0 0 protocolError');
+      assert.equal(end.connection.closed, true);
+      assert.ok(!describeFrames(end.output.take()).some((line) => line.startsWith('goAway')));
+    });
+  }
+});
+
+describe('a response ends its stream alone', () => {
+  const rows: [what: string, method: string, bytes: Buffer[]][] = [
+    ['with a body for HEAD', 'HEAD', [response(1, '200', 0), data(1, 'x')]],
+    ['with a body for 204', 'GET', [response(1, '204', 0), data(1, 'x')]],
+    ['longer than promised', 'GET', [response(1, '200', 0, ['content-length', '1']), data(1, 'xy')]],
+    [
+      'whose data is shorter than promised',
+      'GET',
+      [response(1, '200', 0, ['content-length', '3']), data(1, 'xy', endStream)],
+    ],
+  ];
+  for (const [what, method, bytes] of rows) {
+    test(what, () => {
+      const end = started();
+      const { log } = send(end, method);
+      end.connection.receive(Buffer.concat(bytes));
+      end.around.flushes.run();
+      assert.equal(log.at(-1), 'reset 1 message http2.remote_reset');
+      assert.equal(describeFrames(end.output.take()).at(-1), 'rstStream 1 protocolError');
+      assert.equal(end.connection.closed, false);
     });
   }
 });
 
 describe('a server ends the connection with', () => {
-  const rows: [what: string, bytes: Buffer, code: string][] = [
-    [
-      'a pushed stream',
-      frame(5, 4, 1, Buffer.concat([uint32(2), literals([':path', '/'])])),
-      'protocolError',
-    ],
-    ['HEADERS of its own stream', response(2, '200', endStream), 'protocolError'],
-    ['HEADERS of a stream that was never opened', response(3, '200', endStream), 'protocolError'],
-    ['DATA of a stream that was never opened', data(3, 'x'), 'protocolError'],
-    ['WINDOW_UPDATE of a stream that was never opened', windowUpdate(3, 1), 'protocolError'],
-    ['ENABLE_PUSH of 1', settings(2, 1), 'protocolError'],
+  const told = ['goAway 0 0 protocolError'];
+  const rows: [what: string, bytes: Buffer, goAway: string[]][] = [
+    ['a pushed stream', frame(5, 4, 1, Buffer.concat([uint32(2), literals([':path', '/'])])), []],
+    ['HEADERS of its own stream', response(2, '200', endStream), told],
+    ['HEADERS of a stream that was never opened', response(3, '200', endStream), told],
+    ['DATA of a stream that was never opened', data(3, 'x'), told],
+    ['data before the head', data(1, 'x'), told],
+    ['WINDOW_UPDATE of a stream that was never opened', windowUpdate(3, 1), []],
+    ['ENABLE_PUSH of 1', settings(2, 1), []],
   ];
-  for (const [what, bytes, code] of rows) {
+  for (const [what, bytes, goAway] of rows) {
     test(what, () => {
       const end = started();
       const { log } = send(end);
       end.connection.receive(bytes);
-      assert.equal(describeFrames(end.output.take()).at(-1), `goAway 0 0 ${code}`);
+      const lines = describeFrames(end.output.take());
+      assert.deepEqual(
+        lines.filter((line) => line.startsWith('goAway')),
+        goAway,
+      );
       assert.match(log[0]!, /^reset 1 connection codec_error:/);
     });
   }
@@ -165,7 +188,10 @@ describe('requests', () => {
     assert.equal(end.output.writes, 1);
     const bytes = end.output.take();
     assert.equal(bytes.toString('latin1', 0, 24), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-    assert.equal(bytes.subarray(24, 24 + 27).toString('hex'), settings(2, 0, 3, 1024, 9, 1).toString('hex'));
+    assert.equal(
+      bytes.subarray(24, 24 + 27).toString('hex'),
+      settings(1, 4096, 2, 0, 3, 1024).toString('hex'),
+    );
     assert.deepEqual(describeFrames(bytes), ['settings 0 18', 'headers 1 end']);
   });
 

@@ -89,7 +89,7 @@ export class H2ClientConnection extends H2Connection {
     from: number,
     to: number,
   ): void {
-    if (this.wasOpen(streamId)) this.onLateHeaders(streamId, bytes, from, to);
+    if (this.wasOpen(streamId)) this.onLateHeaders(bytes, from, to);
     else this.onFault(violation(errorCode.protocolError, 'HEADERS of a stream that was never opened'));
   }
 

@@ -2,7 +2,7 @@
 import { Timer } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents, H2Surroundings } from './connection-events.ts';
 import { h2Counter } from './counter.ts';
-import { flood, type H2Fault, violation } from './fault.ts';
+import { type H2Fault, rejection, violation } from './fault.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { ReceiveFlow } from './flow-control.ts';
 import { DEFAULT_WINDOW_BYTES, errorCode, MAX_STREAM_ID } from './frame.ts';
@@ -14,14 +14,11 @@ import { KeepAlive, type KeepAliveEvents } from './keep-alive.ts';
 import type { H2Options } from './options.ts';
 import type { H2Output } from './output.ts';
 import { pingData, pingKind } from './ping.ts';
-import { ResetMemory } from './reset-memory.ts';
 import { FrameSender, type SenderEvents } from './sender.ts';
 import { PeerSettings, settingId } from './settings.ts';
 import type { H2Stream, ResetCause } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
-/** What the peer's header table is until it has our SETTINGS. */
-const DEFAULT_TABLE_BYTES = 4096;
 const NOTHING_PENDING: H2Fault = violation(errorCode.noError, '');
 
 export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
@@ -48,13 +45,15 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   protected readonly block: HeaderBlock = new HeaderBlock();
   protected readonly limits: BlockLimits;
   protected readonly keepAlive: KeepAlive;
-  /** Streams that we reset, and those that the peer did. */
-  protected readonly resets: ResetMemory = new ResetMemory();
-  protected readonly peerResets: ResetMemory = new ResetMemory();
   /** When something came last. */
   protected nowMs = 0;
   /** The last stream of the peer's that was handed on. */
   protected lastPeerStream = 0;
+  /** The header block that is not complete. */
+  protected readonly assembly: HeaderAssembly;
+  /** Our SETTINGS that the peer has not acknowledged, and whether it has acknowledged any. */
+  protected unacknowledged = 0;
+  protected acknowledged = false;
   readonly #reader: FrameReader;
 
   constructor(
@@ -87,8 +86,8 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
       hpackTableSize,
       streamBufferBytes,
     );
-    const assembly = new HeaderAssembly(options.maxHeaderListBytes);
-    this.#reader = new FrameReader(this as unknown as FrameSink, this.guard, assembly, isServer);
+    this.assembly = new HeaderAssembly(options.maxHeaderListBytes);
+    this.#reader = new FrameReader(this as unknown as FrameSink, this.guard, this.assembly, isServer);
   }
 
   /** Streams that are open. */
@@ -100,23 +99,26 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   start(): void {
     const { options, flow, sender } = this;
     this.nowMs = this.surroundings.clock.nowMs();
-    const parameters: number[] = [];
-    if (options.hpackTableSize !== DEFAULT_TABLE_BYTES)
-      parameters.push(settingId.headerTableSize, options.hpackTableSize);
+    const parameters: number[] = [settingId.headerTableSize, options.hpackTableSize];
     if (!this.isServer) parameters.push(settingId.enablePush, 0);
     parameters.push(settingId.maxConcurrentStreams, options.maxConcurrentStreams);
     if (flow.streamWindow !== DEFAULT_WINDOW_BYTES)
       parameters.push(settingId.initialWindowSize, flow.streamWindow);
-    if (this.isServer && options.allowConnect) parameters.push(settingId.enableConnectProtocol, 1);
-    parameters.push(settingId.noRfc7540Priorities, 1, ...options.customSettings);
+    if (this.isServer) parameters.push(settingId.enableConnectProtocol, options.allowConnect ? 1 : 0);
+    parameters.push(...options.customSettings);
     this.beforeSettings();
-    sender.settings(parameters);
+    this.announce(parameters);
     const added = flow.connectionWindow - DEFAULT_WINDOW_BYTES;
     if (added > 0) sender.windowUpdate(0, added);
     this.keepAlive.start();
   }
 
   protected beforeSettings(): void {}
+
+  protected announce(settings: readonly number[]): void {
+    this.unacknowledged++;
+    this.sender.settings(settings);
+  }
 
   /** Bytes from the peer, split anywhere. `chunk` must stay as it is until this returns. */
   receive(chunk: Buffer): void {
@@ -139,8 +141,14 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   }
 
   #endFlood(): void {
+    this.endOutboundFlood();
+  }
+
+  /** @returns whether the connection was ended */
+  protected endOutboundFlood(): boolean {
     const fault = this.closed ? undefined : this.guard.outbound();
     if (fault !== undefined) this.onFault(fault);
+    return this.closed;
   }
 
   // --- The end of the connection
@@ -159,27 +167,29 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   goAway(code: number = errorCode.noError): void {
     if (this.closed) return;
     this.draining = true;
+    this.events.onCount(h2Counter.goAwaySent);
     this.#sendGoAway(this.lastPeerStream, code, '');
     this.finishIfDrained();
   }
 
-  /** GOAWAY and the end, at once: open streams end as 'connection'. */
-  destroy(code: number = errorCode.noError): void {
-    if (this.closed) return;
-    this.#sendGoAway(this.lastPeerStream, code, '');
+  /** The end, at once and without a GOAWAY: open streams end as 'connection'. */
+  destroy(): void {
     this.close(NOTHING_PENDING);
   }
 
   onFault(fault: H2Fault): void {
     if (this.closed) return;
     if (fault.counter !== -1) this.events.onCount(fault.counter);
-    this.#sendGoAway(this.lastPeerStream, fault.code, fault.reason);
+    this.beforeFault();
+    if (fault.told) this.#sendGoAway(this.lastPeerStream, fault.code, fault.reason);
     this.events.onFault(fault);
     this.close(fault);
   }
 
+  /** A stream whose head was being read has begun, too. */
+  protected beforeFault(): void {}
+
   #sendGoAway(lastStreamId: number, code: number, debug: string): void {
-    this.events.onCount(h2Counter.goAwaySent);
     this.sender.goAway(lastStreamId, code, debug);
   }
 
@@ -206,7 +216,8 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   }
 
   onKeepAliveTimeout(): void {
-    this.onFault(flood(h2Counter.keepAliveTimeout, 'http2_ping_timeout', 'a PING was not answered in time'));
+    this.events.onCount(h2Counter.keepAliveTimeout);
+    this.close(NOTHING_PENDING);
   }
 
   // --- The end of streams
@@ -226,17 +237,22 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   protected sendReset(streamId: number, code: number): void {
     if (this.closed) return;
     this.events.onCount(h2Counter.sentReset);
-    this.resets.add(streamId);
     this.sender.rstStream(streamId, code);
   }
 
-  /** The peer broke a rule on one stream (RFC 9113 §5.4.2). */
-  protected failStream(stream: H2Stream, code: number, details: string): void {
+  /** The peer broke a rule on one stream, which ends alone (RFC 9113 §5.4.2). */
+  protected failStream(stream: H2Stream, code: number, cause: ResetCause, details: string): void {
     if (stream.closed) return;
     const premature = this.isPremature(stream);
     this.sendReset(stream.id, code);
-    this.end(stream, code, 'message', details);
+    this.end(stream, code, cause, details);
     this.onRequestOver(premature);
+  }
+
+  /** The same, of a rule whose breach ends the connection in Envoy. */
+  protected rejectStream(stream: H2Stream, code: number, reason: string): void {
+    this.end(stream, code, 'message', 'http2.unknown.nghttp2.error');
+    this.onFault(rejection(code, reason));
   }
 
   /** What came is no message of HTTP (RFC 9113 §8.1.1). */
@@ -244,11 +260,11 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     if (stream.closed) return;
     this.events.onCount(h2Counter.receivedMessagingError);
     if (this.options.streamErrorOnInvalidHttpMessage) {
-      this.failStream(stream, errorCode.protocolError, details);
+      this.failStream(stream, errorCode.protocolError, 'message', details);
       return;
     }
     this.end(stream, errorCode.protocolError, 'message', details);
-    this.onFault({ ...violation(errorCode.protocolError, 'an invalid message'), details });
+    this.onFault({ ...rejection(errorCode.protocolError, 'an invalid message'), details });
   }
 
   /** Ends a stream early and tells its handler. */
@@ -307,7 +323,9 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
 
   onEndSent(stream: H2Stream): void {
     if (stream.endReceived) this.settle(stream);
-    else if (stream.finished) this.resetStream(stream, errorCode.noError);
+    if (!stream.awaited) return;
+    stream.awaited = false;
+    stream.handler.onEndSent?.();
   }
 
   onRoom(stream: H2Stream): void {
@@ -329,7 +347,7 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   onStalled(stream: H2Stream): void {
     if (stream.closed) return;
     this.events.onCount(h2Counter.flushTimeout);
-    this.sendReset(stream.id, errorCode.noError);
-    this.end(stream, errorCode.noError, 'stalled', 'http2.stream_flush_timeout');
+    this.sendReset(stream.id, errorCode.internalError);
+    this.end(stream, errorCode.internalError, 'stalled', 'http2.stream_flush_timeout');
   }
 }

@@ -5,7 +5,7 @@
 import type { HeaderList } from '../../header-list.ts';
 import { ConnectionLife } from './connection-life.ts';
 import { h2Counter } from './counter.ts';
-import { violation } from './fault.ts';
+import { rejection, violation } from './fault.ts';
 import { errorCode, MAX_WINDOW_BYTES } from './frame.ts';
 import type { FrameSink } from './frame-reader.ts';
 import type { BlockKind } from './header-block.ts';
@@ -13,12 +13,13 @@ import { isPing, pingData, pingKind } from './ping.ts';
 import { settingId } from './settings.ts';
 import type { H2Stream } from './stream.ts';
 
-const { protocolError, flowControlError, streamClosed, frameSizeError, compressionError } = errorCode;
+const { protocolError, flowControlError, streamClosed, compressionError } = errorCode;
 
 /** Envoy's response code details of what is no message. */
 const MESSAGING = 'http2.violation.of.messaging.rule';
-/** The same of a frame that breaks the rules of its stream. */
-const UNKNOWN = 'http2.unknown.nghttp2.error';
+/** The same of a stream that was reset, by whomever. */
+const RESET = 'http2.remote_reset';
+const NEVER_OPENED = 'a frame of a stream that was never opened';
 /** A debug text of a GOAWAY is for a log line, not for a book. */
 const MAX_DEBUG_BYTES = 128;
 
@@ -58,14 +59,15 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     this.#creditConnection();
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.#onStray(streamId, true);
+      // Of a body that was cut off much may be on its way, in many frames.
+      if (!this.wasOpen(streamId)) this.onFault(violation(protocolError, NEVER_OPENED));
       return;
     }
     stream.uncreditedBytes += flowBytes;
-    if (stream.endReceived) this.failStream(stream, streamClosed, UNKNOWN);
-    else if (!stream.headReceived) this.failMessage(stream, MESSAGING);
+    if (stream.endReceived) this.onFault(violation(streamClosed, 'DATA after the end of its stream'));
+    else if (!stream.headReceived) this.onFault(violation(protocolError, 'DATA before the head'));
     else if (stream.uncreditedBytes > this.flow.streamWindow)
-      this.failStream(stream, flowControlError, UNKNOWN);
+      this.failStream(stream, flowControlError, 'peer', RESET);
     else {
       this.guard.inboundDataFrames++;
       this.#dataStream = stream;
@@ -79,7 +81,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (stream.bodyBytesLeft >= 0) {
       stream.bodyBytesLeft -= length;
       if (stream.bodyBytesLeft < 0 || (endStream && stream.bodyBytesLeft > 0)) {
-        this.failMessage(stream, MESSAGING);
+        this.failStream(stream, protocolError, 'message', RESET);
         return;
       }
     }
@@ -128,8 +130,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     }
     const isHead = !stream.headReceived;
     if (!this.decode(bytes, from, to, isHead ? 'response' : 'trailers')) return;
-    if (stream.endReceived) this.failStream(stream, streamClosed, UNKNOWN);
-    else if (dependency === streamId) this.failStream(stream, protocolError, UNKNOWN);
+    if (stream.endReceived) this.rejectStream(stream, streamClosed, 'HEADERS after the end of their stream');
     else if (isHead) this.onLateHead(stream, endStream);
     else this.#onTrailers(stream, endStream);
   }
@@ -143,10 +144,10 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   #onTrailers(stream: H2Stream, endStream: boolean): void {
     const { block } = this;
+    if (this.isServer) this.events.onCount(h2Counter.trailers);
     if (!endStream || stream.bodyBytesLeft > 0) this.failMessage(stream, MESSAGING);
     else if (!this.accepts(stream)) return;
     else {
-      this.events.onCount(h2Counter.trailers);
       stream.endReceived = true;
       try {
         stream.handler.onTrailers(block);
@@ -166,6 +167,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
       this.failStream(
         stream,
         errorCode.internalError,
+        'peer',
         many ? 'http2.too_many_headers' : 'http2.header_list_size_too_large',
       );
       return false;
@@ -184,36 +186,24 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (endStream) this.settle(stream);
   }
 
-  onPriority(streamId: number, dependency: number): void {
+  onPriority(): void {
     const fault = this.guard.priority();
-    if (fault !== undefined) {
-      this.onFault(fault);
-      return;
-    }
-    if (dependency !== -1 && dependency !== streamId) return;
-    const code = dependency === -1 ? frameSizeError : protocolError;
-    const stream = this.streams.get(streamId);
-    if (stream !== undefined) this.failStream(stream, code, UNKNOWN);
-    else this.onFault(violation(code, 'invalid PRIORITY'));
+    if (fault !== undefined) this.onFault(fault);
   }
 
   onRstStream(streamId: number, code: number): void {
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.#onStray(streamId, false);
+      const fault = this.wasOpen(streamId)
+        ? this.guard.control(this.nowMs)
+        : rejection(protocolError, NEVER_OPENED);
+      if (fault !== undefined) this.onFault(fault);
       return;
     }
-    const refused = code === errorCode.refusedStream;
     this.events.onCount(h2Counter.receivedReset);
-    if (refused) this.events.onCount(h2Counter.streamRefusedErrors);
     const premature = this.isPremature(stream);
-    this.peerResets.add(streamId);
-    this.end(
-      stream,
-      code,
-      refused ? 'refused' : 'peer',
-      refused ? 'http2.remote_refuse' : 'http2.remote_reset',
-    );
+    if (code === errorCode.refusedStream) this.end(stream, code, 'refused', 'http2.remote_refuse');
+    else this.end(stream, code, code === protocolError ? 'message' : 'peer', RESET);
     this.onRequestOver(premature);
   }
 
@@ -224,15 +214,15 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     else {
       const stream = this.streams.get(streamId);
       if (stream !== undefined) this.#growStreamWindow(stream, increment);
-      else if (!this.wasOpen(streamId)) this.#onStray(streamId, false);
+      else if (!this.wasOpen(streamId)) this.onFault(rejection(protocolError, NEVER_OPENED));
     }
   }
 
   #growConnectionWindow(increment: number): void {
     if (increment === 0) {
-      this.onFault(violation(protocolError, 'WINDOW_UPDATE of nothing'));
+      this.onFault(rejection(protocolError, 'WINDOW_UPDATE of nothing'));
     } else if (this.sender.connectionWindow + increment > MAX_WINDOW_BYTES) {
-      this.onFault(violation(flowControlError, 'the window of the connection is too large'));
+      this.onFault(rejection(flowControlError, 'the window of the connection is too large'));
     } else {
       this.sender.connectionWindow += increment;
       this.sender.schedule();
@@ -241,9 +231,9 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   #growStreamWindow(stream: H2Stream, increment: number): void {
     if (increment === 0) {
-      this.failStream(stream, protocolError, UNKNOWN);
+      this.rejectStream(stream, protocolError, 'WINDOW_UPDATE of nothing');
     } else if (this.sender.initialWindow + stream.windowOffset + increment > MAX_WINDOW_BYTES) {
-      this.failStream(stream, flowControlError, UNKNOWN);
+      this.rejectStream(stream, flowControlError, 'the window of a stream is too large');
     } else {
       stream.windowOffset += increment;
       this.sender.wake(stream);
@@ -262,7 +252,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (peer.initialWindowSize !== sender.initialWindow) this.#changeWindows(peer.initialWindowSize);
     if (this.closed) return;
     sender.settingsAck();
-    this.events.onPeerSettings();
+    if (!this.endOutboundFlood()) this.events.onPeerSettings();
   }
 
   /** SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams (RFC 9113 §6.9.2). */
@@ -278,14 +268,24 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
   }
 
   onSettingsAck(): void {
+    if (this.unacknowledged === 0) {
+      this.onFault(rejection(protocolError, 'an acknowledgement of SETTINGS that were not sent'));
+      return;
+    }
+    this.unacknowledged--;
+    this.acknowledged = true;
     this.decoder.settingsAcknowledged();
   }
 
   onPing(ack: boolean, bytes: Buffer, from: number): void {
     if (!ack) {
       const fault = this.guard.control(this.nowMs);
-      if (fault !== undefined) this.onFault(fault);
-      else this.sender.ping(true, bytes, from);
+      if (fault !== undefined) {
+        this.onFault(fault);
+        return;
+      }
+      this.sender.ping(true, bytes, from);
+      this.endOutboundFlood();
     } else if (isPing(bytes, from, pingKind.bandwidth)) {
       this.#growWindows(this.flow.endSample(this.nowMs));
     } else if (isPing(bytes, from, pingKind.keepAlive)) {
@@ -297,7 +297,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (bytes === 0) return;
     const added = this.flow.growConnection(bytes);
     if (added > 0) this.sender.windowUpdate(0, added);
-    if (this.flow.growStreams(bytes)) this.sender.settings([settingId.initialWindowSize, bytes]);
+    if (this.flow.growStreams(bytes)) this.announce([settingId.initialWindowSize, bytes]);
   }
 
   onGoAway(lastStreamId: number, code: number, bytes: Buffer, from: number, to: number): void {
@@ -319,34 +319,10 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     this.finishIfDrained();
   }
 
-  /**
-   * DATA, RST_STREAM or WINDOW_UPDATE of a stream that is not open (RFC 9113 §5.1): too late for one that
-   * we reset, otherwise against the rules.
-   */
-  #onStray(streamId: number, isData: boolean): void {
-    if (!this.wasOpen(streamId)) {
-      this.onFault(violation(protocolError, 'a frame of a stream that was never opened'));
-      return;
-    }
-    // Of a body that was cut off much may be on its way, in many frames.
-    if (isData && this.resets.has(streamId)) return;
-    const fault = this.guard.control(this.nowMs);
-    if (fault !== undefined) this.onFault(fault);
-    else if (isData) this.#failClosed(streamId);
-  }
-
   /** HEADERS of a stream that is over: the block still has to be read, for the table. */
-  protected onLateHeaders(streamId: number, bytes: Buffer, from: number, to: number): void {
+  protected onLateHeaders(bytes: Buffer, from: number, to: number): void {
     if (!this.decode(bytes, from, to, 'trailers')) return;
-    this.events.onCount(h2Counter.headersWithoutStream);
     const fault = this.guard.control(this.nowMs);
     if (fault !== undefined) this.onFault(fault);
-    else if (!this.resets.has(streamId)) this.#failClosed(streamId);
-  }
-
-  /** A frame of a stream that the peer itself ended: worse after END_STREAM than after RST_STREAM (RFC 9113 §5.1). */
-  #failClosed(streamId: number): void {
-    if (this.peerResets.has(streamId)) this.sendReset(streamId, streamClosed);
-    else this.onFault(violation(streamClosed, 'a frame of a stream that is closed'));
   }
 }

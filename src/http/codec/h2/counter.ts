@@ -11,25 +11,20 @@ export const h2Counter = {
   keepAliveTimeout: 7,
   outboundControlFlood: 8,
   outboundFlood: 9,
-  prematureResets: 10,
-  receivedMessagingError: 11,
-  receivedReset: 12,
-  sentReset: 13,
-  streamRefusedErrors: 14,
-  trailers: 15,
-  flushTimeout: 16,
-  continuationFlood: 17,
-  handlerError: 18,
-  headerListTooLarge: 19,
+  receivedMessagingError: 10,
+  receivedReset: 11,
+  sentReset: 12,
+  streamRefusedErrors: 13,
+  trailers: 14,
+  flushTimeout: 15,
+  continuationFlood: 16,
+  handlerError: 17,
+  headerListTooLarge: 18,
 } as const;
 
 export type H2Counter = (typeof h2Counter)[keyof typeof h2Counter];
 
-/**
- * Names below `http2.`, by index. Envoy's, but for `inbound_control_flood`, `continuation_flood` and
- * `handler_error`, and `premature_resets`, which Envoy counts for the listener as
- * `downstream_rq_too_many_premature_resets`.
- */
+/** Names below `http2.`, by index. Envoy's, but for `inbound_control_flood`, `continuation_flood` and `handler_error`. */
 export const h2CounterNames: readonly string[] = [
   'goaway_sent',
   'header_overflow',
@@ -41,7 +36,6 @@ export const h2CounterNames: readonly string[] = [
   'keepalive_timeout',
   'outbound_control_flood',
   'outbound_flood',
-  'premature_resets',
   'rx_messaging_error',
   'rx_reset',
   'tx_reset',

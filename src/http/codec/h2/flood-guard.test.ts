@@ -48,7 +48,8 @@ const empty = Buffer.alloc(0);
 describe('a flood ends the connection', () => {
   const rows: {
     readonly of: string;
-    readonly counter: string;
+    /** Absent: the owner counts. */
+    readonly counter?: string;
     readonly allowed: number;
     readonly options?: Partial<H2Options>;
     readonly before?: Buffer;
@@ -123,20 +124,16 @@ describe('a flood ends the connection', () => {
     },
     {
       of: 'requests that are reset at once',
-      counter: 'premature_resets',
       allowed: 249,
       each: (nth) => Buffer.concat([get(2 * nth + 1), rstStream(2 * nth + 1)]),
     },
     {
       of: 'requests whose client makes us reset them',
-      counter: 'premature_resets',
       allowed: 249,
-      each: (nth) => Buffer.concat([get(2 * nth + 1), windowUpdate(2 * nth + 1, 0)]),
-      options: { maxInboundWindowUpdateFramesPerDataFrameSent: 1000 },
+      each: (nth) => Buffer.concat([post(2 * nth + 1, '/', ['content-length', '0']), data(2 * nth + 1, 'x')]),
     },
     {
       of: 'requests beyond the streams allowed',
-      counter: 'premature_resets',
       allowed: 249,
       options: { maxConcurrentStreams: 1 },
       before: post(1),
@@ -148,9 +145,9 @@ describe('a flood ends the connection', () => {
       const end = started(options);
       end.connection.receive(before ?? empty);
       assert.equal(feed(end, allowed + 100, each), allowed);
-      assert.equal(end.events.counts.get(counter), 1);
+      if (counter !== undefined) assert.equal(end.events.counts.get(counter), 1);
       assert.match(end.events.log.find((line) => line.startsWith('fault')) ?? '', /^fault 11 /);
-      assert.match(describeFrames(end.output.take()).at(-1)!, /^goAway 0 \d+ enhanceYourCalm$/);
+      assert.ok(!describeFrames(end.output.take()).some((line) => line.startsWith('goAway')));
       assert.equal(end.output.ended, true);
     });
   }

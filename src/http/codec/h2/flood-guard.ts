@@ -6,6 +6,9 @@ import { h2Counter } from './counter.ts';
 import { flood, type H2Fault } from './fault.ts';
 import type { H2Options } from './options.ts';
 
+/** Details of a connection whose requests end too early too often. */
+export const PREMATURE_RESETS = 'too_many_premature_resets';
+
 /** PING, SETTINGS and frames on closed streams that may come at once. */
 const CONTROL_BURST = 5000;
 /** What each stream or DATA frame, either way, allows of them. */
@@ -54,7 +57,7 @@ export class FloodGuard {
     if (++this.#priorityFrames <= limit) return undefined;
     return flood(
       h2Counter.inboundPriorityFramesFlood,
-      'http2.inbound_priority_frames_flood',
+      'codec_error:Too_many_PRIORITY_frames',
       'Too many PRIORITY frames',
     );
   }
@@ -65,7 +68,7 @@ export class FloodGuard {
     if (++this.#windowUpdates <= limit) return undefined;
     return flood(
       h2Counter.inboundWindowUpdateFramesFlood,
-      'http2.inbound_window_update_frames_flood',
+      'codec_error:Too_many_WINDOW_UPDATE_frames',
       'Too many WINDOW_UPDATE frames',
     );
   }
@@ -120,6 +123,6 @@ export class FloodGuard {
     const bad = this.#prematureResets * 2;
     // Below the limit, only where even good streams from now on could not make up for it.
     if (bad < limit || (this.#closedStreams >= limit && bad < this.#closedStreams)) return undefined;
-    return flood(h2Counter.prematureResets, 'too_many_premature_resets', 'Too many premature resets');
+    return flood(-1, PREMATURE_RESETS, 'Too many premature resets');
   }
 }

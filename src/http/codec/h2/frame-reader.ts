@@ -2,7 +2,7 @@
  * Frames from bytes (RFC 9113 §4.1, §6): form, sizes and the order of HEADERS and CONTINUATION are
  * seen to here, streams are not. Any split of the bytes gives the same calls but for the parts of DATA.
  */
-import { type H2Fault, violation } from './fault.ts';
+import { type H2Fault, rejection, violation } from './fault.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import {
   CLIENT_PREFACE,
@@ -31,8 +31,8 @@ export interface FrameSink {
     from: number,
     to: number,
   ): void;
-  /** @param dependency -1: the frame has a wrong size */
-  onPriority(streamId: number, dependency: number): void;
+  /** What it says is deprecated, and not looked at. */
+  onPriority(): void;
   onRstStream(streamId: number, code: number): void;
   onSettings(bytes: Buffer, from: number, to: number): void;
   onSettingsAck(): void;
@@ -92,7 +92,7 @@ export class FrameReader {
     let at = 0;
     while (at < chunk.length && this.#prefaceRead < CLIENT_PREFACE.length) {
       if (chunk[at] !== CLIENT_PREFACE.charCodeAt(this.#prefaceRead)) {
-        this.#fail(protocolError, 'the connection does not begin with the preface of HTTP/2');
+        this.#reject('the connection does not begin with the preface of HTTP/2');
         return chunk.length;
       }
       at++;
@@ -106,7 +106,7 @@ export class FrameReader {
     const length = (chunk[at]! << 16) | (chunk[at + 1]! << 8) | chunk[at + 2]!;
     const type = chunk[at + 3]!;
     const streamId = readUint31(chunk, at + 5);
-    if (!this.#admit(length, type, streamId)) return chunk.length;
+    if (!this.#admit(length, type, chunk[at + 4]!, streamId)) return chunk.length;
     const payload = at + FRAME_HEADER_BYTES;
     if (type === frameType.data) {
       this.#beginData(length, chunk[at + 4]!, streamId);
@@ -120,10 +120,11 @@ export class FrameReader {
   }
 
   /** What can be said of a frame by its header. */
-  #admit(length: number, type: number, streamId: number): boolean {
+  #admit(length: number, type: number, flags: number, streamId: number): boolean {
     if (length > DEFAULT_MAX_FRAME_BYTES) return this.#fail(frameSizeError, 'a frame is too large');
     if (!this.#settingsSeen) {
-      if (type !== frameType.settings) return this.#fail(protocolError, 'the first frame is not SETTINGS');
+      if (type !== frameType.settings || (flags & flag.ack) !== 0)
+        return this.#fail(protocolError, 'the first frame is not SETTINGS');
       this.#settingsSeen = true;
     }
     const { streamId: open } = this.#assembly;
@@ -220,7 +221,7 @@ export class FrameReader {
         break;
       case frameType.rstStream:
         if (to - from !== 4) this.#fail(frameSizeError, 'RST_STREAM of a wrong size');
-        else if (streamId === 0) this.#fail(protocolError, 'RST_STREAM without a stream');
+        else if (streamId === 0) this.#reject('RST_STREAM without a stream');
         else this.#sink.onRstStream(streamId, readUint32(bytes, from));
         break;
       case frameType.settings:
@@ -228,20 +229,20 @@ export class FrameReader {
         break;
       case frameType.ping:
         if (to - from !== 8) this.#fail(frameSizeError, 'PING of a wrong size');
-        else if (streamId !== 0) this.#fail(protocolError, 'PING on a stream');
+        else if (streamId !== 0) this.#reject('PING on a stream');
         else this.#sink.onPing((flags & flag.ack) !== 0, bytes, from);
         break;
       case frameType.priority:
-        if (streamId === 0) this.#fail(protocolError, 'PRIORITY without a stream');
-        else this.#sink.onPriority(streamId, to - from === 5 ? readUint31(bytes, from) : -1);
+        if (to - from !== 5) this.#fail(frameSizeError, 'PRIORITY of a wrong size');
+        else this.#sink.onPriority();
         break;
       case frameType.goAway:
         if (to - from < 8) this.#fail(frameSizeError, 'GOAWAY of a wrong size');
-        else if (streamId !== 0) this.#fail(protocolError, 'GOAWAY on a stream');
+        else if (streamId !== 0) this.#reject('GOAWAY on a stream');
         else this.#sink.onGoAway(readUint31(bytes, from), readUint32(bytes, from + 4), bytes, from + 8, to);
         break;
       case frameType.pushPromise:
-        this.#fail(protocolError, 'PUSH_PROMISE, which was not enabled');
+        this.#reject('PUSH_PROMISE, which was not enabled');
         break;
       default:
         break;
@@ -252,7 +253,7 @@ export class FrameReader {
     let start = from;
     let end = to;
     if (streamId === 0) {
-      this.#fail(protocolError, 'HEADERS without a stream');
+      this.#reject('HEADERS without a stream');
       return;
     }
     if ((flags & flag.padded) !== 0) {
@@ -301,7 +302,7 @@ export class FrameReader {
 
   #readSettings(bytes: Buffer, from: number, to: number, flags: number, streamId: number): void {
     if (streamId !== 0) {
-      this.#fail(protocolError, 'SETTINGS on a stream');
+      this.#reject('SETTINGS on a stream');
     } else if ((flags & flag.ack) === 0) {
       if ((to - from) % 6 === 0) this.#sink.onSettings(bytes, from, to);
       else this.#fail(frameSizeError, 'SETTINGS of a wrong size');
@@ -315,6 +316,10 @@ export class FrameReader {
   #fail(code: number, reason: string): false {
     this.#end(violation(code, reason));
     return false;
+  }
+
+  #reject(reason: string): void {
+    this.#end(rejection(protocolError, reason));
   }
 
   #end(fault: H2Fault): void {

@@ -1,6 +1,6 @@
 /** SETTINGS (RFC 9113 §6.5): what the peer said, and what we say. */
 import type { ByteWriter } from './byte-writer.ts';
-import { type H2Fault, violation } from './fault.ts';
+import { type H2Fault, rejection } from './fault.ts';
 import {
   DEFAULT_MAX_FRAME_BYTES,
   DEFAULT_WINDOW_BYTES,
@@ -54,19 +54,19 @@ export class PeerSettings {
         this.headerTableSize = value;
         break;
       case settingId.enablePush:
-        if (value > (fromServer ? 0 : 1)) return violation(protocolError, 'invalid SETTINGS_ENABLE_PUSH');
+        if (value > (fromServer ? 0 : 1)) return rejection(protocolError, 'invalid SETTINGS_ENABLE_PUSH');
         break;
       case settingId.maxConcurrentStreams:
         this.maxConcurrentStreams = value;
         break;
       case settingId.initialWindowSize:
         if (value > MAX_WINDOW_BYTES)
-          return violation(flowControlError, 'invalid SETTINGS_INITIAL_WINDOW_SIZE');
+          return rejection(flowControlError, 'invalid SETTINGS_INITIAL_WINDOW_SIZE');
         this.initialWindowSize = value;
         break;
       case settingId.maxFrameSize:
         if (value < DEFAULT_MAX_FRAME_BYTES || value > MAX_FRAME_SIZE)
-          return violation(protocolError, 'invalid SETTINGS_MAX_FRAME_SIZE');
+          return rejection(protocolError, 'invalid SETTINGS_MAX_FRAME_SIZE');
         this.maxFrameSize = value;
         break;
       case settingId.maxHeaderListSize:
@@ -74,11 +74,11 @@ export class PeerSettings {
         break;
       case settingId.enableConnectProtocol:
         if (value > 1 || (value === 0 && this.enableConnectProtocol))
-          return violation(protocolError, 'invalid SETTINGS_ENABLE_CONNECT_PROTOCOL');
+          return rejection(protocolError, 'invalid SETTINGS_ENABLE_CONNECT_PROTOCOL');
         this.enableConnectProtocol = value === 1;
         break;
       case settingId.noRfc7540Priorities:
-        if (value > 1) return violation(protocolError, 'invalid SETTINGS_NO_RFC7540_PRIORITIES');
+        if (value > 1) return rejection(protocolError, 'invalid SETTINGS_NO_RFC7540_PRIORITIES');
         break;
       default:
         break;

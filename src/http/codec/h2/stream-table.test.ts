@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ReadyRing } from './ready-ring.ts';
-import { ResetMemory } from './reset-memory.ts';
 import type { H2Stream } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
@@ -62,13 +61,4 @@ test('a ring keeps the order of turns while streams come and go', () => {
   assert.deepEqual(turns, [1, 3, 5, 1, 3, 1, 3, 1, 5]);
   for (const stream of [b!, b!, a!, c!]) ring.remove(stream);
   assert.equal(ring.first, undefined);
-});
-
-test('the last few thousand resets are remembered', () => {
-  const memory = new ResetMemory();
-  assert.equal(memory.has(1), false);
-  for (let id = 1; id <= 20_001; id += 2) memory.add(id);
-  assert.equal(memory.has(20_001), true);
-  assert.equal(memory.has(20_001 - 2 * 4095), true);
-  assert.equal(memory.has(20_001 - 2 * 4096), false);
 });

@@ -12,13 +12,13 @@ import type { SendQueue } from './send-queue.ts';
 
 /** Why a stream ended before its time. */
 export type ResetCause =
-  /** RST_STREAM from the peer; `code` is its. */
+  /** RST_STREAM with `code`, from the peer, or because it sent more than is allowed. */
   | 'peer'
   /** The peer did not look at the request (REFUSED_STREAM, or its GOAWAY excludes it): it may be sent again. */
   | 'refused'
   /** The connection ended, or was ended by a fault. */
   | 'connection'
-  /** What the peer sent on it is no valid message, or more than is allowed. */
+  /** What the peer sent on it is no valid message, or so it says of ours (PROTOCOL_ERROR). */
   | 'message'
   /** The peer's window stayed shut for too long. */
   | 'stalled'
@@ -44,6 +44,8 @@ export interface H2StreamHandler {
   onReset(code: number, cause: ResetCause, details: string): void;
   /** A stream that was {@link H2Stream.full} has room again. */
   onDrain(): void;
+  /** The end of a message whose stream was {@link H2Stream.unsent} is written. */
+  onEndSent?(): void;
 }
 
 /** The handler before there is one, and after the end. */
@@ -96,8 +98,8 @@ export class H2Stream implements TimerOwner {
   lastBatch = -1;
   /** Runs while a complete message waits for the peer's window. */
   stallTimer: Timer | undefined = undefined;
-  /** Nothing more is wanted of the peer: see {@link finish}. */
-  finished = false;
+  /** Whether onEndSent is owed. */
+  awaited = false;
   /** Whether onDrain is owed. */
   wasFull = false;
   openedMs = 0;
@@ -162,17 +164,20 @@ export class H2Stream implements TimerOwner {
     this.connection.resetStream(this, code);
   }
 
+  /** Whether the end of a complete message waits for windows or the output: onEndSent is called then. */
+  get unsent(): boolean {
+    if (!this.ended || this.endSent || this.closed) return false;
+    this.awaited = true;
+    return true;
+  }
+
   /**
-   * The owner is done with the stream: what still comes is dropped, what waits is sent, and if the peer's
-   * side is not complete by then, the stream is reset with NO_ERROR (RFC 9113 §8.1). A message that was not
-   * ended is reset at once. The handler hears no more.
+   * The owner is done with the stream: if the peer's side is not complete, it is reset with NO_ERROR (RFC
+   * 9113 §8.1), and a message that was not ended is cut off. The handler hears no more.
    */
   finish(): void {
     this.handler = noHandler;
-    if (!this.ended || this.endSent) this.reset(this.ended ? errorCode.noError : errorCode.internalError);
-    if (this.closed) return;
-    this.finished = true;
-    this.resume();
+    this.reset(this.endSent ? errorCode.noError : errorCode.internalError);
   }
 
   /** For the timer wheel. */

@@ -11,6 +11,7 @@ import { joinRepeated } from '#http/repeated-field.ts';
 import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts } from '../runtime.ts';
+import { asksUpgrade, isConnectionFailure } from '../upgrade.ts';
 import type { Http2ServerConnection } from './server-connection.ts';
 
 const OK = 200;
@@ -91,13 +92,21 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   }
 
   onReset(_code: number, cause: ResetCause, details: string): void {
-    const exchange = this.#exchange;
+    let exchange = this.#exchange;
+    // A request that fails before its head is complete is one, too.
+    if (exchange === undefined && !this.#over) exchange = new HttpExchange(this, this.#owner.runtime);
     this.#exchange = undefined;
     this.#over = true;
+    // Whether the client has read all of it is not what the answer was.
+    if (cause === 'stalled') exchange?.onDownstreamSent();
     // A connection that broke no rule has ended, and nothing more is known.
-    if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
+    else if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
     else if (cause === 'message' || cause === 'connection') exchange?.onDownstreamGone('DPE', details);
-    else exchange?.onDownstreamGone('DC', details);
+    else exchange?.onDownstreamGone('DR', details);
+  }
+
+  onEndSent(): void {
+    this.#exchange?.onDownstreamSent();
   }
 
   onDrain(): void {
@@ -110,13 +119,14 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#stream.sendInterim(status, headers);
   }
 
-  head({ status, headers, endStream, requestMethod }: ResponseHead): boolean {
+  /** An answer that does not wait for the whole request ends its stream. */
+  head({ status, headers, endStream, requestMethod, close }: ResponseHead): boolean {
     this.takesBody = !endStream && requestMethod !== 'HEAD';
     this.#owner.onResponse();
     if (status === SWITCHING_PROTOCOLS) {
       this.#stream.sendResponse(OK, withoutUpgrade(headers), endStream);
     } else this.#stream.sendResponse(status, headers, endStream);
-    return false;
+    return close;
   }
 
   data(data: Buffer): void {
@@ -135,6 +145,10 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     else this.#stream.sendTrailers(trailers);
   }
 
+  get unsent(): boolean {
+    return this.#stream.unsent;
+  }
+
   /** The connection writes at the end of the tick. */
   flush(): void {}
 
@@ -151,16 +165,24 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   }
 
   finished(): void {
-    this.#exchange = undefined;
+    const code = this.#codeOfEnd(-1);
     if (this.#over) return;
     this.#over = true;
-    this.#stream.finish();
+    if (code === -1) this.#stream.finish();
+    else this.#stream.reset(code);
   }
 
   abort(): void {
-    this.#exchange = undefined;
+    const code = this.#codeOfEnd(errorCode.internalError);
     if (this.#over) return;
     this.#over = true;
-    this.#stream.reset(errorCode.internalError);
+    this.#stream.reset(code);
+  }
+
+  /** Leaves the exchange; a tunnel whose connection behind failed ends as such (RFC 9113 §8.5). */
+  #codeOfEnd(otherwise: number): number {
+    const flags = this.#exchange?.responseFlags ?? '';
+    this.#exchange = undefined;
+    return asksUpgrade(this) && isConnectionFailure(flags) ? errorCode.connectError : otherwise;
   }
 }

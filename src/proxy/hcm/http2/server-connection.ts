@@ -5,8 +5,9 @@
 import type { Duplex } from 'node:stream';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
-import { type H2Counter, h2Counter } from '#http/codec/h2/counter.ts';
+import type { H2Counter } from '#http/codec/h2/counter.ts';
 import type { H2Fault } from '#http/codec/h2/fault.ts';
+import { PREMATURE_RESETS } from '#http/codec/h2/flood-guard.ts';
 import { errorCode } from '#http/codec/h2/frame.ts';
 import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
 import type { H2Stream } from '#http/codec/h2/stream.ts';
@@ -37,6 +38,7 @@ export class Http2ServerConnection
   #requests = 0;
   #draining = false;
   #ending = false;
+  #lingers = true;
   #closed = false;
 
   constructor(
@@ -62,7 +64,7 @@ export class Http2ServerConnection
       wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
     }
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('end', () => this.#codec.onEnd());
+    socket.on('end', () => this.destroy(true));
     socket.on('error', () => this.destroy(true));
     socket.on('close', () => this.destroy(true));
     this.#codec.start();
@@ -77,7 +79,9 @@ export class Http2ServerConnection
 
   /** A response begins. */
   onResponse(): void {
-    if (this.runtime.draining && !this.#draining) this.#startDrain();
+    if (!this.runtime.draining || this.#draining) return;
+    this.runtime.stats.downstream_cx_drain_close.inc();
+    this.#startDrain();
   }
 
   // --- what the codec says
@@ -107,8 +111,11 @@ export class Http2ServerConnection
 
   onFault(fault: H2Fault): void {
     const { stats } = this.runtime;
-    stats.downstream_cx_protocol_error.inc();
-    if (fault.counter === h2Counter.prematureResets) stats.downstream_rq_too_many_premature_resets.inc();
+    const isReset = fault.details === PREMATURE_RESETS;
+    // Floods have counters of their own.
+    if (isReset || fault.code !== errorCode.enhanceYourCalm) stats.downstream_cx_protocol_error.inc();
+    if (isReset) stats.downstream_rq_too_many_premature_resets.inc();
+    this.#lingers = !isReset;
     this.runtime.log.debug('http2.fault', { peer: this.facts.remoteAddress, reason: fault.reason });
   }
 
@@ -134,14 +141,14 @@ export class Http2ServerConnection
     if (!this.#closed) this.#codec.onWritable();
   }
 
-  /** Sends what is left, then waits a moment for the client to close. */
+  /** Sends what is left, then waits a moment for the client to close (Envoy, `delayed_close_timeout`). */
   onOutputEnd(): void {
     if (this.#ending || this.#closed) return;
     this.#ending = true;
-    this.#socket.end();
     const { settings, wheel } = this.runtime;
-    if (settings.delayedCloseMs === 0) {
-      this.destroy();
+    if (settings.delayedCloseMs === 0 || !this.#lingers) {
+      if (this.#socket.writableLength === 0) this.destroy();
+      else this.#socket.end(() => this.destroy());
       return;
     }
     this.#lingerTimer = new Timer(this, LINGER);
@@ -157,8 +164,7 @@ export class Http2ServerConnection
 
   #startDrain(): void {
     this.#draining = true;
-    const { settings, stats, wheel } = this.runtime;
-    stats.downstream_cx_drain_close.inc();
+    const { settings, wheel } = this.runtime;
     this.#codec.announceShutdown();
     this.#drainTimer = new Timer(this, DRAIN);
     wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
@@ -174,7 +180,7 @@ export class Http2ServerConnection
       if (timer !== undefined) wheel.disarm(timer);
     }
     const busy = this.#codec.streamsActive > 0;
-    this.#codec.destroy(errorCode.noError);
+    this.#codec.destroy();
     this.#socket.destroy();
     uncountConnection(this.facts, stats, remote, busy);
     stats.downstream_cx_http2_active.add(-1);

@@ -19,6 +19,9 @@ const MAX_MORE_BYTES = 5;
 /** No index, length or size that could be right is larger. */
 const MAX_INTEGER = 2 ** 28;
 
+/** No name or value is longer, as it is encoded (nghttp2's limit). */
+const MAX_STRING_BYTES = 65_536;
+
 /** Where decoded strings are put until they are made: nothing survives in it from one string to the next. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(1024);
 
@@ -162,7 +165,7 @@ export class HpackDecoder {
       pos = this.#at;
     }
     const end = pos + length;
-    if (end > to) return -1;
+    if (end > to || length > MAX_STRING_BYTES) return -1;
     if (first < HUFFMAN) this.#name.read(bytes, pos, end);
     else {
       const decoded = decode(bytes, pos, end);
@@ -183,7 +186,7 @@ export class HpackDecoder {
       pos = this.#at;
     }
     const end = pos + length;
-    if (end > to) return -1;
+    if (end > to || length > MAX_STRING_BYTES) return -1;
     if (first < HUFFMAN) {
       this.#classes = classesOf(bytes, pos, end);
       this.#value = bytes.toString('latin1', pos, end);
