@@ -135,9 +135,10 @@ class AutoPool implements ConnectionPool, AlpnJudge {
     this.#speaksHttp2 = isHttp2;
     if (isHttp2 === (from === this.#http2)) return false;
     const waiting = isHttp2 ? this.#http1.takeWaiting() : this.#http2.takeWaiting();
-    for (const client of waiting) this.request(client);
     if (isHttp2) this.#http2.adopt(socket, peer);
     else this.#http1.adopt(socket, peer);
+    // Those that waited find it idle, and open none besides.
+    for (const client of waiting) this.request(client);
     return true;
   }
 

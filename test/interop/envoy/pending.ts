@@ -149,7 +149,6 @@ const cases: ReadonlySet<string> = new Set([
   'tcp: a hash of the address',
   'tcp: a tunnel over HTTP/2 that is refused',
   'tcp: connect_timeout',
-  'tls: origination: /tls/auto-h1',
   'to h2: 120 headers from an upstream',
   'to h2: DATA after the end',
   'to h2: GOAWAY that lets the stream be',
