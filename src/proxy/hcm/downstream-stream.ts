@@ -74,6 +74,8 @@ export interface DownstreamStream {
   /** Reading of the request's body. */
   pause(): void;
   resume(): void;
+  /** What comes after this exchange on its connection is not to be trusted: the connection ends when it may. */
+  drain(): void;
   /** The exchange is over, in good order. @param close whether no other request may follow (HTTP/1). */
   finished(close: boolean): void;
   /** The exchange is over, its response is not complete, and the client must see that. */

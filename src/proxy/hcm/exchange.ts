@@ -139,6 +139,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
       if (chosen !== undefined && !('status' in chosen)) this.upstreamCluster = chosen.cluster.name;
     }
     if (asksUpgrade(this) && !this.#mayUpgrade()) {
+      this.stream.drain();
       this.refuse(replyTo('UPGRADE_REFUSED'));
       return;
     }

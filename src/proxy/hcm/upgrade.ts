@@ -52,3 +52,8 @@ export function isAccepted(asking: Asking, status: number): boolean {
     ? status >= 200 && status < 300
     : status === 101 && asking.upgrade !== '';
 }
+
+/** @param flags Envoy's, with commas between */
+export function isConnectionFailure(flags: string): boolean {
+  return flags.split(',').some((flag) => flag === 'UF' || flag === 'UC');
+}

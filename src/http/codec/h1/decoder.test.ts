@@ -202,6 +202,11 @@ describe('requests', () => {
       ['fault 400 http1.body_disallowed'],
     ],
     [
+      'chunks to CONNECT',
+      'CONNECT a:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      ['fault 501 http1.invalid_transfer_encoding'],
+    ],
+    [
       'a URL',
       'GET http://u@b:80/c?d HTTP/1.1\r\nHost: h\r\n\r\n',
       ['head GET /c?d at b:80 1.1 ["host","h"] true', 'end'],

@@ -65,7 +65,8 @@ export class RequestDecoder extends Decoder {
     this.#readUpgrade();
     if (method === 'CONNECT') {
       // Bytes after the head of a CONNECT belong to the tunnel (RFC 9112 §3.2.3).
-      if (fields.chunked || fields.contentLength > 0) return faults.connectBody;
+      if (fields.chunked) return faults.transferEncoding;
+      if (fields.contentLength > 0) return faults.connectBody;
       this.body = body.opaque;
     } else if (this.upgrade !== '') this.body = body.opaque;
     else if (fields.chunked) this.body = body.chunked;

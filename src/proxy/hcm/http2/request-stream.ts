@@ -164,6 +164,10 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#stream.resume();
   }
 
+  drain(): void {
+    this.#owner.drain();
+  }
+
   finished(): void {
     const code = this.#codeOfEnd(-1);
     if (this.#over) return;
