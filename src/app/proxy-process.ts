@@ -15,7 +15,7 @@ import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
-import { createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
+import { type CountUpdate, createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
@@ -238,18 +238,20 @@ class RunningProxy implements ProxyProcess {
     const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
+    const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
     const receive = createReceiver({
       configuration: this.#configuration,
       secrets,
       reader: dataReader,
       unknownFields,
       unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
-      counted: (service, outcome) => this.#countUpdate(service, outcome),
+      counted,
       follow: (secret) => this.#secretFiles?.follow(secret),
       log,
     });
     return createDiscovery({
       configuration: this.#configuration,
+      counted,
       receive,
       node: loaded.bootstrap.node ?? create(NodeSchema),
       ads: settings.ads,
@@ -266,9 +268,14 @@ class RunningProxy implements ProxyProcess {
     });
   }
 
-  #countUpdate(service: string, outcome: 'success' | 'rejected'): void {
-    const path =
-      { CDS: 'cluster_manager.cds', LDS: 'listener_manager.lds' }[service] ?? service.toLowerCase();
+  #countUpdate(...[kind, outcome, secret]: Parameters<CountUpdate>): void {
+    const path = {
+      cluster: 'cluster_manager.cds',
+      listener: 'listener_manager.lds',
+      endpoint: 'eds',
+      route: 'rds',
+      secret: `sds.${secret}`,
+    }[kind];
     const scope = this.metrics.scope({ path, family: path, labels: {} });
     scope.counter('update_attempt').inc();
     scope.counter(`update_${outcome}`).inc();

@@ -199,7 +199,7 @@ describe('two threads', () => {
     const port = await path.port('web');
     for (let round = 1; round <= 4; round++) {
       const answers = askOnMany(t, port, 24);
-      await eventually(() => assert.equal(path.stat('cluster.app.upstream_rq_pending_overflow'), 19 * round));
+      await eventually(() => assert.equal(path.stat('cluster.app.upstream_rq_active_overflow'), 19 * round));
       await eventually(() => assert.equal(held.length, 5));
       for (const answer of held.splice(0)) answer();
       const refused = (await answers).filter((body) => body !== 'ok');
@@ -258,7 +258,7 @@ describe('a thread that dies', () => {
     );
     const port = await path.port('web');
     const clients = Array.from({ length: 12 }, () => rawClient(t, port));
-    const refusedOf = (): number => path.stat('cluster.app.upstream_rq_pending_overflow');
+    const refusedOf = (): number => path.stat('cluster.app.upstream_rq_active_overflow');
     for (const { socket } of clients) socket.write(get);
     await eventually(() => assert.equal(held.length + refusedOf(), 12));
     assert.equal(held.length, 2);

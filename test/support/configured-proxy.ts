@@ -60,18 +60,20 @@ export function configuredProxy(
     installFailed: () => {},
   });
   const server = metrics.scope({ path: 'server', family: 'server', labels: {} });
+  const counted = (): void => {};
   const receive = createReceiver({
     configuration,
     secrets,
     reader: { readFile: (path) => readFileSync(path), environment: () => undefined },
     unknownFields: 'warn',
     unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
-    counted: () => {},
+    counted,
     log,
   });
   const discovery = createDiscovery({
     configuration,
     receive,
+    counted,
     node: create(NodeSchema, { id: nodeId }),
     ads: transport && { protocol, cluster: 'xds', initialMetadata: [] },
     listeners,

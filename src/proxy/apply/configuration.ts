@@ -33,8 +33,8 @@ export interface Interest {
   readonly endpoints: ReadonlySet<string>;
   /** Names of secrets by the cluster that serves them; '' is the ADS stream. */
   readonly secrets: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Paths of files that hold secrets. */
-  readonly files: ReadonlySet<string>;
+  /** Names of secrets by the path of the file that holds them. */
+  readonly files: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface Versioned<M extends Message> {
@@ -154,11 +154,11 @@ export class Configuration {
     const routes = new Set<string>();
     const endpoints = new Set<string>();
     const secrets = new Map<string, Set<string>>();
-    const files = new Set<string>();
+    const files = new Map<string, Set<string>>();
     for (const needs of this.#allNeeds()) {
       for (const name of needs.routes) routes.add(name);
       for (const name of needs.endpoints) endpoints.add(name);
-      for (const { path } of needs.files) files.add(path);
+      for (const { path, name } of needs.files) files.set(path, (files.get(path) ?? new Set()).add(name));
       for (const { name, sdsCluster } of needs.secrets) {
         if (needs.files.some((file) => file.name === name)) continue;
         const ofCluster = secrets.get(sdsCluster) ?? new Set();

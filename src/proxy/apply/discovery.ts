@@ -10,12 +10,13 @@ import type { Transport } from '#xds/transport.ts';
 import type { ListSource, StreamSource } from '../bootstrap/settings.ts';
 import type { Configuration, Interest } from './configuration.ts';
 import { type FileSource, watchFileSource } from './file-source.ts';
-import type { Receive } from './receive.ts';
+import type { CountUpdate, Receive } from './receive.ts';
 import { createXdsStream, type XdsStream } from './stream.ts';
 
 export interface DiscoveryDeps {
   readonly configuration: Configuration;
   readonly receive: Receive;
+  readonly counted: CountUpdate;
   readonly node: Node;
   readonly ads: StreamSource | undefined;
   readonly listeners: ListSource | undefined;
@@ -77,9 +78,11 @@ class StreamsInStep implements Discovery {
       ['listener', listeners],
     ] as const) {
       if (source?.kind !== 'file') continue;
-      const { log } = this.#deps;
+      const { log, counted } = this.#deps;
+      const onUnreadable = (): void => counted(kind, 'failure', '');
+      const { path } = source;
       this.#files.push(
-        watchFileSource({ kind, path: source.path, configuration, log, apply: this.#received }),
+        watchFileSource({ kind, path, configuration, log, apply: this.#received, onUnreadable }),
       );
     }
     this.#keepInStep();
@@ -186,15 +189,19 @@ class StreamsInStep implements Discovery {
     }
   }
 
-  #keepFilesInStep(paths: ReadonlySet<string>): void {
-    const { configuration, log } = this.#deps;
-    for (const path of paths) {
+  #keepFilesInStep(files: Interest['files']): void {
+    const { configuration, log, counted } = this.#deps;
+    for (const path of files.keys()) {
       if (this.#secretFiles.has(path)) continue;
-      const source = watchFileSource({ kind: 'secret', path, configuration, log, apply: this.#received });
+      const onUnreadable = (): void => {
+        for (const name of configuration.interest().files.get(path) ?? []) counted('secret', 'failure', name);
+      };
+      const apply = this.#received;
+      const source = watchFileSource({ kind: 'secret', path, configuration, log, apply, onUnreadable });
       this.#secretFiles.set(path, source);
     }
     for (const [path, source] of this.#secretFiles) {
-      if (paths.has(path)) continue;
+      if (files.has(path)) continue;
       source.close();
       this.#secretFiles.delete(path);
     }

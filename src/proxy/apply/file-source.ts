@@ -24,6 +24,8 @@ export interface FileSourceOptions {
   readonly configuration: Configuration;
   readonly log: Logger;
   readonly apply: Receive;
+  /** What was there is no update. */
+  onUnreadable(): void;
 }
 
 export interface FileSource {
@@ -88,9 +90,10 @@ function readText(path: string, log: Logger): string | undefined {
 /** Resolves to the files that are named inside. */
 async function take(
   text: string,
-  { kind, path, configuration, log, apply }: FileSourceOptions,
+  { kind, path, configuration, log, apply, onUnreadable }: FileSourceOptions,
 ): Promise<string[]> {
   const read = readUpdate(text, path, kind, kind === 'secret' ? [] : configuration.dynamicNames(kind));
+  if (!read.ok) onUnreadable();
   const problems = read.ok ? (await apply(read.update)).problems : read.problems;
   if (problems.length > 0) log.warn('apply.file-problems', { path, problems: problems.map(formatProblem) });
   if (!read.ok || read.update.kind !== 'secret') return [];

@@ -13,7 +13,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { forgetUnpacked } from '#xds/registry.ts';
-import { resourceTypes } from '#xds/resource-type.ts';
+import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine, type UnknownField } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
@@ -23,6 +23,13 @@ import type { Outcome } from './stream.ts';
 /** What to do with fields a newer server sends. */
 export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
 
+/** Counts an update (Envoy's `update_success` and so on). @param secret the one it is of; '' for other kinds. */
+export type CountUpdate = (
+  kind: ResourceKind,
+  outcome: 'success' | 'rejected' | 'failure',
+  secret: string,
+) => void;
+
 export interface ReceiverDeps {
   readonly configuration: Configuration;
   readonly secrets: SecretStore;
@@ -30,8 +37,7 @@ export interface ReceiverDeps {
   readonly unknownFields: UnknownDynamicFields;
   /** Envoy's `server.dynamic_unknown_fields`. */
   readonly unknownFieldsSeen: Counter;
-  /** Envoy's `update_success` and `update_rejected`, by service such as `CDS`. */
-  readonly counted: (service: string, outcome: 'success' | 'rejected') => void;
+  readonly counted: CountUpdate;
   /** Told of secrets of a server: the files they name may change. */
   readonly follow?: (secret: Secret) => void;
   readonly log: Logger;
@@ -52,6 +58,8 @@ export function createReceiver(deps: ReceiverDeps): Receive {
         : await inSlices(offer(deps, update, resource), breathe);
       seen.add(resource.name);
       for (const problem of found) problems.push({ ...problem, resource: `${service} ${resource.name}` });
+      if (update.kind === 'secret')
+        deps.counted('secret', isGood(found) ? 'success' : 'rejected', resource.name);
       if (isGood(found)) applied.push(resource.name);
       else refuse(deps, update, resource, found);
     }
@@ -170,7 +178,7 @@ function finish(deps: ReceiverDeps, update: AnyUpdate, problems: readonly Proble
   const { service, fullState } = resourceTypes[update.kind];
   const all = [...update.problems, ...problems];
   const refused = !isGood(all);
-  deps.counted(service, refused ? 'rejected' : 'success');
+  if (update.kind !== 'secret') deps.counted(update.kind, refused ? 'rejected' : 'success', '');
   if (fullState && !refused && update.version !== '') {
     deps.configuration.table.setSystemVersion(update.kind, update.version);
   }

@@ -30,6 +30,7 @@ const counterNames = [
   'upstream_rq_cancelled',
   'upstream_rq_pending_total',
   'upstream_rq_pending_overflow',
+  'upstream_rq_active_overflow',
   'upstream_rq_pending_failure_eject',
   'upstream_rq_timeout',
   'upstream_rq_per_try_timeout',

@@ -185,7 +185,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
 
   #attach(connection: Http1Connection, client: PoolClient): void {
     if (!this.#breaker.requests.take()) {
-      this.stats.upstream_rq_pending_overflow.inc();
+      this.stats.upstream_rq_active_overflow.inc();
       this.#rest(connection);
       client.onPoolFailure('OVERLOADED', '');
       return;

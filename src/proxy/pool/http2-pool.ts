@@ -134,7 +134,7 @@ export class Http2Pool implements ConnectionPool {
 
   #attach(connection: Http2Connection, client: PoolClient): void {
     if (!this.#breaker.requests.take()) {
-      this.stats.upstream_rq_pending_overflow.inc();
+      this.stats.upstream_rq_active_overflow.inc();
       client.onPoolFailure('OVERLOADED', '');
       return;
     }

@@ -88,7 +88,7 @@ const cases: readonly Case[] = [
       }
       return view;
     },
-    { status: all(503, 6), stats: { 'cluster.few.upstream_rq_pending_overflow': 6 } },
+    { status: all(503, 6), stats: { 'cluster.few.upstream_rq_active_overflow': 6 } },
     {
       on: 'few',
       logLines: 8,
@@ -148,9 +148,7 @@ export const groups: readonly Group[] = [
           cluster('a', [ports.a!]),
           cluster('echo', [ports.echo!]),
           cluster('few', [ports.a!], {
-            circuit_breakers: {
-              thresholds: [{ max_requests: 2, max_connections: 2, max_pending_requests: 0 }],
-            },
+            circuit_breakers: { thresholds: [{ max_requests: 2 }] },
           }),
         ],
       ),

@@ -142,7 +142,7 @@ const rotation: readonly Case[] = [
       writeFileSync(next, '{"resources": [{"what": 1}]}');
       renameSync(next, join(play.folder, 'server.json'));
       await eventually(async () =>
-        assert.match(await play.admin('/stats'), /update_(?:rejected|failure): [1-9]/),
+        assert.match(await play.admin('/stats'), /sds\.server\.update_(?:rejected|failure): [1-9]/),
       );
       return https([get('/echo')], { tls })(play);
     },

@@ -117,7 +117,6 @@ const cases: ReadonlySet<string> = new Set([
   'h2: upgrade',
   'listener: an upstream on a Unix socket that is not there',
   'listener: circuit breakers: no retry is allowed',
-  'listener: connection_limit refuses the second',
   'max_connection_duration of HTTP/2',
   'stream idle timeout in the body of a request over HTTP/2',
   'stream: a stalled stream takes no more than its window',
