@@ -251,11 +251,17 @@ describe('the end', () => {
     assert.deepEqual(events, ['end']);
   });
 
-  test('destroying takes the raw connection along, both ways', async () => {
+  test('destroying tells the end, and takes the raw connection along, both ways', async () => {
     const one = rig();
+    const sent: Buffer[] = [];
+    one.raw.write = (bytes: Buffer): boolean => sent.push(bytes) > 0;
     one.socket.destroy();
     await settled();
     assert.equal(one.raw.destroyed, true);
+    assert.deepEqual(
+      sent.map((record) => [...one.peer.receiving.open(record)]),
+      [[1, 0, type.alert]],
+    );
     const two = rig();
     two.raw.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
     await settled();

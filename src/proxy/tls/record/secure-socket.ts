@@ -39,6 +39,7 @@ const alert = {
 
 const FATAL = 2;
 const WARNING = 1;
+const CLOSE_NOTIFY: Uint8Array = Uint8Array.of(WARNING, alert.closeNotify);
 const KEY_UPDATE = 24;
 /** Its type, and its length. */
 const KEY_UPDATE_HEAD: readonly number[] = [KEY_UPDATE, 0, 0, 1];
@@ -147,12 +148,14 @@ export class SecureSocket extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#sealed(Buffer.of(WARNING, alert.closeNotify), contentType.alert);
+    this.#sealed(CLOSE_NOTIFY, contentType.alert);
     this.#raw.end(done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const written = this.#written;
+    // As Envoy closes: what was written is all there is.
+    if (error === null && this.#raw.writable) this.#sealed(CLOSE_NOTIFY, contentType.alert);
     this.#raw.off('data', onRawData);
     this.#raw.destroy();
     this.#written = undefined;
