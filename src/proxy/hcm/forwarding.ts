@@ -387,6 +387,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
 
   #noteVerdict(verdict: RetryVerdict): void {
     if (verdict === 'limit-exceeded') this.#exchange.addFlag('URX');
+    else if (verdict === 'overflow') this.#exchange.addFlag('UO');
   }
 
   #scheduleRetry(): void {

@@ -69,7 +69,7 @@ export class Connecting {
     }
     this.#socket = raw;
     const onError = (error: NodeJS.ErrnoException): void => {
-      this.#fail('CONNECT_FAILED', `delayed connect error: ${describe(error)}`);
+      this.#fail('CONNECT_FAILED', describe(error, endpoint));
     };
     raw.on('error', onError);
     const { secure, proxyHeader } = endpoint.transport;
@@ -153,6 +153,13 @@ const texts: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
 };
 
-function describe(error: NodeJS.ErrnoException): string {
-  return texts[error.code ?? ''] ?? error.code ?? 'unknown';
+/** What the system says at once, and not when a peer has answered. */
+const immediate: ReadonlySet<string> = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EACCES', 'EPERM']);
+
+function describe({ code = '' }: NodeJS.ErrnoException, { target, address }: Endpoint): string {
+  const text = texts[code] ?? (code === '' ? 'unknown' : code);
+  const isImmediate = target.kind === 'pipe' || immediate.has(code);
+  return isImmediate
+    ? `immediate connect error: ${text}|remote address:${address}`
+    : `delayed connect error: ${text}`;
 }

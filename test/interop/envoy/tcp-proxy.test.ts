@@ -192,7 +192,14 @@ const clusters: readonly Case[] = [
   row('tcp-proxy', 'empty', 'no endpoints', [], { client: /tunnel: ""/, log: /^tcp UH/ }),
   row('tcp-proxy', 'unknown', 'no cluster', [], { log: /^tcp NC/ }),
   row('tcp-proxy', 'full', 'a cluster that may have no connection', [], { log: /^tcp UO/ }),
-  row('tcp-proxy', 'silent', 'connect_timeout', [], { log: /^tcp UF/ }),
+  row(
+    'tcp-proxy',
+    'silent',
+    'connect_timeout',
+    [],
+    { log: /^tcp UF/, stats: { 'cluster.silent.upstream_cx_connect_timeout': 1 } },
+    { answers: { a: onTcp(() => {}) } },
+  ),
 ];
 
 const limits: readonly Case[] = [
@@ -302,6 +309,11 @@ export const groups: readonly Group[] = [
     backends: { a: tcpBackend(), b: tcpBackend(), http1: http1Backend(), http2: http2Backend() },
     bootstrap: ({ ports }) => {
       const nobody: Message = { endpoint: address(1, '127.255.255.253') };
+      // By their names: each proxy has backends of its own.
+      const keyed = (name: string): Message => ({
+        endpoint: address(ports[name]),
+        metadata: { filter_metadata: { 'envoy.lb': { hash_key: name } } },
+      });
       return bootstrap(
         [
           proxy('main', { cluster: 'a' }),
@@ -343,7 +355,7 @@ export const groups: readonly Group[] = [
           cluster('a', [ports.a!]),
           cluster('b', [ports.b!]),
           cluster('b2', [ports.b!]),
-          cluster('ring', [ports.a!, ports.b!], { lb_policy: 'RING_HASH' }),
+          cluster('ring', ['a', 'b'].map(keyed), { lb_policy: 'RING_HASH' }),
           cluster('refused', [nobody]),
           cluster('empty', []),
           cluster('full', [ports.a!], { circuit_breakers: { thresholds: [{ max_connections: 0 }] } }),

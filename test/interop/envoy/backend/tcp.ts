@@ -23,7 +23,10 @@ class TcpConnection implements Seen {
 
   lines(): string[] {
     const end = this.reset ? ' reset' : this.tunnel.ended ? ' end' : '';
-    return [...this.#facts, `${shown(this.tunnel.text)}${end}`].map((line) => `${this.#name}| ${line}`);
+    const { text } = this.tunnel;
+    // What a TLS client says first is of its library.
+    const told = text.startsWith('\x16\x03') ? 'a hello of TLS' : shown(text);
+    return [...this.#facts, `${told}${end}`].map((line) => `${this.#name}| ${line}`);
   }
 }
 

@@ -72,9 +72,9 @@ export class Performance {
     };
   }
 
-  /** The text with ports by their names, and control characters to be seen. */
+  /** The text with ports and the folder by their names, and control characters to be seen. */
   readonly #named = (line: string): string =>
-    visible(line).replace(
+    visible(line.replaceAll(this.#subject.folder, '@FOLDER@')).replace(
       /(?<![\d.a-z-])\d{4,5}(?![\d.a-z-])/g,
       (port) => this.#portNames.get(Number(port)) ?? port,
     );
