@@ -137,6 +137,20 @@ function listenerTests(serve: Serve, leanTlsAfter: number): void {
       assert.match(namesOf(socket), /ec\.both/);
     });
 
+    test('tell when they are over', async (t) => {
+      const over = new Date(Math.floor(Date.now() / 1000 + 1800) * 1000);
+      const holder = await root.issue({ dns: ['a.test'], notAfter: over });
+      const validation = `validation_context: { trusted_ca: { filename: root } }`;
+      const fields = `common_tls_context: { tls_certificates: [${certificate('short')}], ${validation} }`;
+      const path = await serve(t, fields, filesOf({ short: holder }, { root: root.pem }));
+      const expiry = (name: string): number => stat(path, `certificate.${name}.expiration_unix_time_seconds`);
+      assert.equal(expiry('unnamed_cert_e3b0c442'), over.getTime() / 1000);
+      assert.equal(
+        expiry('unnamed_ca_cert_e3b0c442'),
+        Math.floor(root.certificate.notAfter.getTime() / 1000),
+      );
+    });
+
     test('a client that names no server is sent away where a name is required', async (t) => {
       const path = await serve(t, `require_sni: true, ${three}`, files);
       await ask(t, path, { servername: 'first.test' });

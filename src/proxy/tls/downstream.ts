@@ -96,8 +96,20 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
       if (!namesSecret(settings.material, name) && name !== settings.ticketSecret) return;
       this.#servers = undefined;
       this.#stats.secretUpdates.inc();
+      this.#showExpiry();
     };
     deps.secrets.on('change', this.#onSecret);
+    this.#showExpiry();
+  }
+
+  #showExpiry(): void {
+    const { material } = this.#settings;
+    try {
+      const resolved = resolveMaterial(material, this.#deps.secrets);
+      if (resolved !== undefined) this.#stats.setExpiry(material, resolved);
+    } catch {
+      // What cannot be read refuses connections, and says why then.
+    }
   }
 
   accept(raw: Duplex, owner: Owner): void {

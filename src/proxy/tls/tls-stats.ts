@@ -1,8 +1,13 @@
 /** The statistics of TLS on one side of a listener or a cluster, by Envoy's names (`ssl.*`). */
+import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { PeerCertificate } from '#identity/peer-certificate.ts';
+import { type PeerCertificate, peerCertificate } from '#identity/peer-certificate.ts';
 import type { Counter, Scope } from '#observe/metrics-contract.ts';
+import { leafOf } from './certificate-material.ts';
+import type { TlsMaterial } from './material.ts';
 import type { TlsPeer } from './peer.ts';
+import type { ResolvedMaterial } from './resolved-material.ts';
+import { rootsOf } from './validation-rules.ts';
 
 const counterNames = [
   'connection_error',
@@ -18,6 +23,10 @@ const counterNames = [
   'ocsp_staple_responses',
   'session_reused',
 ] as const;
+
+/** What Envoy calls a certificate that is no secret: the digits are those of SHA-256 of nothing. */
+const UNNAMED = 'unnamed_cert_e3b0c442';
+const UNNAMED_ROOT = 'unnamed_ca_cert_e3b0c442';
 
 export type TlsCounters = Readonly<Record<(typeof counterNames)[number], Counter>>;
 
@@ -64,11 +73,25 @@ export class TlsStats {
     counter.inc();
   }
 
-  /** Seconds since 1970, by the names of certificates. */
-  setExpiry(name: string, certificate: PeerCertificate): void {
+  /** When the certificates we show, and the first root, are over: by the names of their secrets, as far as they have any. */
+  setExpiry(material: TlsMaterial, { certificates, rules }: ResolvedMaterial): void {
+    for (const [i, certificate] of certificates.entries()) {
+      // Those of the configuration come first.
+      const name = material.certificateSecrets[i - material.certificates.length] ?? UNNAMED;
+      this.#setExpiry(name, leafOf(certificate));
+    }
+    const [root] = rootsOf(rules);
+    if (root === undefined) return;
+    this.#setExpiry(
+      material.validationSecret || UNNAMED_ROOT,
+      peerCertificate(new X509Certificate(root).raw),
+    );
+  }
+
+  #setExpiry(name: string, { details }: PeerCertificate): void {
     this.#scope
       .gauge(`ssl.certificate.${name}.expiration_unix_time_seconds`)
-      .set(Math.floor(certificate.details.notAfterMs / 1000));
+      .set(Math.floor(details.notAfterMs / 1000));
   }
 }
 

@@ -164,6 +164,7 @@ class TlsTransport implements UpstreamTransport {
       own: certificates[0] && leafOf(certificates[0]),
       sessions: new SessionStore(maxSessions),
     };
+    this.#stats?.setExpiry(material, resolved);
     return this.#state;
   }
 }
