@@ -20,11 +20,13 @@ const PIECE: Buffer = Buffer.alloc(64 * 1024, 'x');
 
 class Echo implements H2StreamHandler {
   readonly #stream: H2Stream;
+  readonly #lateMs: number;
   /** Bytes of a made-up body that are not sent yet. */
   #left = 0;
 
-  constructor(stream: H2Stream) {
+  constructor(stream: H2Stream, lateMs: number) {
     this.#stream = stream;
+    this.#lateMs = lateMs;
   }
 
   onHead(block: HeaderBlock, endStream: boolean): void {
@@ -36,13 +38,18 @@ class Echo implements H2StreamHandler {
       this.#stream.sendResponse(200, [...headers, 'content-length', size[1]!], this.#left === 0);
       this.onDrain();
     } else if (endStream || block.path === '/early') {
-      this.#stream.sendResponse(200, headers, false);
-      this.#stream.sendData(words, true);
-      this.#stream.finish();
+      if (this.#lateMs > 0) setTimeout(() => this.#answer(headers), this.#lateMs);
+      else this.#answer(headers);
     } else {
       if (block.path === '/interim') this.#stream.sendInterim(103, ['link', '</style.css>']);
       this.#stream.sendResponse(200, headers, false);
     }
+  }
+
+  #answer(headers: string[]): void {
+    this.#stream.sendResponse(200, headers, false);
+    this.#stream.sendData(words, true);
+    this.#stream.finish();
   }
 
   onData(data: Buffer, endStream: boolean): void {
@@ -75,14 +82,19 @@ export interface EchoServer {
   close(): void;
 }
 
-export async function startEchoServer(port = 0, options: Partial<H2Options> = {}): Promise<EchoServer> {
+/** @param lateMs how long a request without a body waits for its answer */
+export async function startEchoServer(
+  port = 0,
+  options: Partial<H2Options> = {},
+  lateMs = 0,
+): Promise<EchoServer> {
   const counts = new Map<string, number>();
   const faults: H2Fault[] = [];
   const connections: H2ServerConnection[] = [];
   const sockets = new Set<Socket>();
   const events: H2ConnectionEvents = {
     onStream(stream) {
-      stream.handler = new Echo(stream);
+      stream.handler = new Echo(stream, lateMs);
     },
     onStreamClosed() {},
     onPeerSettings() {},
@@ -125,8 +137,9 @@ export async function startEchoServer(port = 0, options: Partial<H2Options> = {}
 export async function echoServer(
   t: Pick<TestContext, 'after'>,
   options: Partial<H2Options> = {},
+  lateMs = 0,
 ): Promise<EchoServer> {
-  const server = await startEchoServer(0, options);
+  const server = await startEchoServer(0, options, lateMs);
   t.after(() => server.close());
   return server;
 }

@@ -323,6 +323,7 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
 
   onEndSent(stream: H2Stream): void {
     if (stream.endReceived) this.settle(stream);
+    else if (stream.finished) this.resetStream(stream, errorCode.noError);
     if (!stream.awaited) return;
     stream.awaited = false;
     stream.handler.onEndSent?.();

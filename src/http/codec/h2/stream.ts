@@ -98,6 +98,8 @@ export class H2Stream implements TimerOwner {
   lastBatch = -1;
   /** Runs while a complete message waits for the peer's window. */
   stallTimer: Timer | undefined = undefined;
+  /** Nothing more is wanted of the peer: see {@link finish}. */
+  finished = false;
   /** Whether onEndSent is owed. */
   awaited = false;
   /** Whether onDrain is owed. */
@@ -172,12 +174,16 @@ export class H2Stream implements TimerOwner {
   }
 
   /**
-   * The owner is done with the stream: if the peer's side is not complete, it is reset with NO_ERROR (RFC
-   * 9113 §8.1), and a message that was not ended is cut off. The handler hears no more.
+   * The owner is done with the stream: what still comes is dropped, what waits is sent, and if the peer's
+   * side is not complete by then, the stream is reset with NO_ERROR (RFC 9113 §8.1). A message that was not
+   * ended is reset at once. The handler hears no more.
    */
   finish(): void {
     this.handler = noHandler;
-    this.reset(this.endSent ? errorCode.noError : errorCode.internalError);
+    if (!this.ended || this.endSent) this.reset(this.ended ? errorCode.noError : errorCode.internalError);
+    if (this.closed) return;
+    this.finished = true;
+    this.resume();
   }
 
   /** For the timer wheel. */
