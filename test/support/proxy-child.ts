@@ -51,6 +51,8 @@ export function startProxyChild(
   const child = spawn(first!, others, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
+    // Paths that a bootstrap names without a folder are its own.
+    cwd: folder,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
