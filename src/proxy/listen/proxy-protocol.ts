@@ -85,7 +85,7 @@ export class ProxyProtocol implements ListenerFilter {
     if (start === 'none') return this.#withoutHeader(bytes);
     const stats = this.#versions[start];
     const length = start === 'v1' ? lengthV1(bytes) : lengthV2(bytes);
-    if (length === undefined) return this.#refuse(stats);
+    if (length === undefined) return bytes.includes('\r\n') ? this.#refuse(stats) : this.#notFound();
     if (disallowed.includes(start) && length > 0) {
       stats.found.inc();
       stats.disallowed.inc();
@@ -111,7 +111,10 @@ export class ProxyProtocol implements ListenerFilter {
       this.#notFoundAllowed.inc();
       return 0;
     }
-    if (bytes.length < HEAD_V2_BYTES) return MORE;
+    return bytes.length < HEAD_V2_BYTES ? MORE : this.#notFound();
+  }
+
+  #notFound(): number {
     this.#notFoundDisallowed.inc();
     this.#errors.inc();
     return REFUSE;

@@ -12,7 +12,7 @@ const left: readonly RegExp[] = [
   // The page itself is asked for over HTTP.
   /^(?:http|listener)\.admin\./,
   // Gauges and sums of time and bytes: of the moment, or of lengths of what is drawn.
-  /(?:_active|_buffered|_time|_ms|_bytes|bytes_(?:sent|received)|_bytes_total|_open|_pending|_size)$/,
+  /(?:_active|_buffered|_time|_ms|_bytes|bytes_(?:sent|received)|_bytes_total|_open|_pending|_size|_unix_time_seconds)$/,
   /\.(?:membership_|circuit_breakers\.|version$|max_host_weight|lb_healthy_panic|update_|assignment_|bind_errors|lb_zone|lb_recalculate|lb_local|lb_subsets|upstream_internal)/,
   // A listener of Envoy counts for itself what the connection manager counts too, one each worker.
   /^listener\..*\.worker_\d+\./,
