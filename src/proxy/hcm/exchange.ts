@@ -25,6 +25,7 @@ import { readTarget } from './target.ts';
 import { allowsUpgrade, asksUpgrade, isAccepted } from './upgrade.ts';
 
 const noTrailers: HeaderList = [];
+const noHost = { requireTls: 'none' } as const;
 
 export class HttpExchange extends TakenRequest implements Exchange {
   // --- the exchange
@@ -131,6 +132,12 @@ export class HttpExchange extends TakenRequest implements Exchange {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
+    const { requireTls } = (route === undefined ? table?.findHost(this.authority) : route.host) ?? noHost;
+    if (requireTls !== 'none' && mustRedirectToTls(requireTls, this.requestHeaders)) {
+      runtime.stats.rq_total.inc();
+      this.#redirect(301, `https://${this.authority}${this.path}`);
+      return;
+    }
     this.route = route;
     let chosen: ReturnType<typeof chooseDestination> | undefined;
     if (route !== undefined) {
@@ -147,11 +154,6 @@ export class HttpExchange extends TakenRequest implements Exchange {
     if (route === undefined) {
       runtime.stats.no_route.inc();
       this.refuse(replyTo('NO_ROUTE'));
-      return;
-    }
-    const { requireTls } = route.host;
-    if (requireTls !== 'none' && mustRedirectToTls(requireTls, this.requestHeaders)) {
-      this.#redirect(301, `https://${this.authority}${this.path}`);
       return;
     }
     if (chosen !== undefined) {

@@ -45,6 +45,7 @@ const choice: readonly Case[] = [
     client: /^location: https:\/\/secure\.example\/a\?b$/,
     log: / 301 - direct_response /,
   }),
+  toHost('require_tls redirects where there is no route', 'bare.secure.example', '/a', { status: 301 }),
   simple('weighted clusters', '/weighted', {
     status: 200,
     client: /"b x-weighted: b"/,
