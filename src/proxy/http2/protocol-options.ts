@@ -4,6 +4,8 @@ import type { Http2ProtocolOptions } from '#xds/gen/envoy/config/core/v3/protoco
 import type { Findings } from '../findings.ts';
 
 const MIN_WINDOW_BYTES = 65_535;
+/** Envoy's default: so much that streams do not hold each other up. It bounds nothing, since what comes is given back at once. */
+const CONNECTION_WINDOW_BYTES = 24 * 1024 * 1024;
 const MAX_31_BITS = 0x7fffffff;
 
 /** What stands elsewhere in the configuration. */
@@ -51,7 +53,7 @@ export function readHttp2Options(
     initialConnectionWindowSize: number(
       'initial_connection_window_size',
       options?.initialConnectionWindowSize,
-      0,
+      CONNECTION_WINDOW_BYTES,
       MIN_WINDOW_BYTES,
     ),
     allowConnect: options?.allowConnect ?? false,

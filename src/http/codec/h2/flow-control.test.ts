@@ -140,6 +140,13 @@ describe('windows that tune themselves', () => {
     assert.equal(flow.beginSample(0), false);
   });
 
+  test('grow for streams alone where that of the connection is configured', () => {
+    const flow = new ReceiveFlow(0, 24 * KIB * KIB);
+    transfer(flow, 20, 125_000);
+    assert.ok(flow.streamWindow >= 2_500_000 && flow.streamWindow <= 6_000_000, String(flow.streamWindow));
+    assert.equal(flow.connectionWindow, 24 * KIB * KIB);
+  });
+
   test('leave alone what is configured', () => {
     const flow = new ReceiveFlow(70_000, 80_000);
     assert.equal(flow.beginSample(0), false);
