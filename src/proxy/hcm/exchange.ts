@@ -342,7 +342,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
     this.#forwarding = undefined;
     const code = grpc ? 200 : status;
     this.respondHead(code, headers, text === '' ? -1 : text.length, text === '');
-    if (text !== '' && this.method !== 'HEAD') this.#respondText(text);
+    if (text !== '' && this.method !== 'HEAD' && !this.#ended) this.#respondText(text);
     this.respondEnd();
     this.stream.flush();
   }
@@ -360,6 +360,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
     const opaque = asksUpgrade(this) && isAccepted(this, status);
     const hooks = runtime.hooks.responseHead;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onResponseHead!(this);
+    if (this.#ended) return;
     // A filter that changes the body takes its length away.
     const length = hooks.length > 0 && !hasHeader(headers, 'content-length') ? -1 : contentLength;
     setOwnHeaders(headers, this.requestHeaders, runtime);
@@ -393,6 +394,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
 
   #sendHeldHead(held: ResponseHead): void {
     for (const filter of this.runtime.hooks.heldResponse) filter.onHeldResponse!(this);
+    if (this.#ended) return;
     const contentLength = hasHeader(held.headers, 'content-length') ? 0 : -1;
     this.#closeAfter = this.stream.head({ ...held, contentLength, endStream: this.#trailers.length === 0 });
   }
@@ -434,11 +436,9 @@ export class HttpExchange extends TakenRequest implements Exchange {
   respondEnd(): void {
     const { stream } = this;
     if (this.#heldHead !== undefined) this.#sendHeldHead(this.#heldHead);
-    stream.end(
-      stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true
-        ? this.#trailers
-        : noTrailers,
-    );
+    if (this.#ended) return;
+    const wanted = stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true;
+    stream.end(wanted ? this.#trailers : noTrailers);
     this.#responseDone = true;
     this.#forwarding = undefined;
     if (stream.unsent) this.disarmAll();

@@ -221,6 +221,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     stream.begin(this);
     const hooks = this.#runtime.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
+    if (this.#stream !== stream) return;
     this.#headSent = true;
     this.#endSent = !this.#hasBody;
     stream.sendHead(exchange, this.#endSent);

@@ -6,7 +6,6 @@ import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
-import type { HttpFilter } from '../filter/contract.ts';
 import type { OverloadState } from '../overload/state.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
 import type { PooledDownstream } from '../pool/endpoint-pools.ts';
@@ -14,37 +13,9 @@ import type { RouteTable } from '../route/table.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { WriteLog } from './access-log-settings.ts';
 import type { ClientCertificate } from './client-cert.ts';
+import type { FilterHooks } from './filter-hooks.ts';
 import type { HcmSettings } from './settings.ts';
 import type { HttpStats } from './stats.ts';
-
-/** Filters by the hooks they have, so that one without a hook costs nothing there. */
-export interface FilterHooks {
-  readonly requestHead: readonly HttpFilter[];
-  readonly upstream: readonly HttpFilter[];
-  readonly requestData: readonly HttpFilter[];
-  readonly requestTrailers: readonly HttpFilter[];
-  /** These in reverse order. */
-  readonly responseHead: readonly HttpFilter[];
-  readonly responseData: readonly HttpFilter[];
-  readonly responseTrailers: readonly HttpFilter[];
-  readonly heldResponse: readonly HttpFilter[];
-  readonly end: readonly HttpFilter[];
-}
-
-export function hooksOf(filters: readonly HttpFilter[]): FilterHooks {
-  const reversed = [...filters].reverse();
-  return {
-    requestHead: filters.filter((filter) => filter.onRequestHead !== undefined),
-    upstream: filters.filter((filter) => filter.onUpstream !== undefined),
-    requestData: filters.filter((filter) => filter.onRequestData !== undefined),
-    requestTrailers: filters.filter((filter) => filter.onRequestTrailers !== undefined),
-    responseHead: reversed.filter((filter) => filter.onResponseHead !== undefined),
-    responseData: reversed.filter((filter) => filter.onResponseData !== undefined),
-    responseTrailers: reversed.filter((filter) => filter.onResponseTrailers !== undefined),
-    heldResponse: reversed.filter((filter) => filter.onHeldResponse !== undefined),
-    end: filters.filter((filter) => filter.onEnd !== undefined),
-  };
-}
 
 export interface HcmRuntime {
   readonly settings: HcmSettings;

@@ -246,6 +246,7 @@ export class TcpConnection
       wheel.arm(this.#idleTimer, this.#idleTimeoutMs);
     }
     for (const filter of settings.filters) filter.onOpen?.(this);
+    if (this.#ended) return;
     if (settings.logOnConnected) this.#log('TcpUpstreamConnected');
     const relay = this.#relay!;
     if (!relay.knowsWhatIsOut) this.#inlet.stayPlain();

@@ -10,6 +10,7 @@ import type { DownstreamFacts } from '../hcm/runtime.ts';
 import { TcpConnection } from './connection.ts';
 import { serveDirectResponse } from './direct-response.ts';
 import { serveEcho } from './echo.ts';
+import { GuardedNetworkFilter } from './network-filter.ts';
 import type { RelayDeps } from './relay.ts';
 import type { TcpRuntime } from './runtime.ts';
 import type { TcpSettings } from './settings.ts';
@@ -25,6 +26,8 @@ export interface TcpTerminalDeps extends DataPathDeps, RelayDeps {
   readonly clock: Clock;
   readonly random: Random;
   cluster(name: string): ClusterRuntime | undefined;
+  /** A mistake of ours: it is logged and counted. */
+  onException(error: unknown): void;
 }
 
 /** A connection that is served. */
@@ -74,8 +77,12 @@ function proxyTerminal(
   onRecord: (record: AccessRecord) => void,
   deps: TcpTerminalDeps,
 ): TcpTerminal {
+  const onException = (error: unknown): void => deps.onException(error);
   const runtime: TcpRuntime = {
-    settings,
+    settings: {
+      ...settings,
+      filters: settings.filters.map((filter) => new GuardedNetworkFilter(filter, onException)),
+    },
     clock: deps.clock,
     wheel: deps.wheel,
     random: deps.random,
