@@ -7,7 +7,7 @@ const NEVER_FORWARDED = OF_ONE_CONNECTION | mark.host;
 
 /**
  * @param connection its values, joined; '' for none
- * @param keepsUpgrade whether the protocol asked for is told to the upstream
+ * @param keepsUpgrade whether the protocol asked for is told to the upstream; all that `connection` says is, then
  */
 export function dropHopByHop(
   headers: HeaderList,
@@ -16,15 +16,12 @@ export function dropHopByHop(
   keepsUpgrade: boolean,
 ): void {
   if ((marks & (NEVER_FORWARDED | mark.te)) === 0) return;
-  const nominated = connection === '' ? undefined : nominatedBy(connection);
+  const nominated = connection === '' || keepsUpgrade ? undefined : nominatedBy(connection);
   let to = 0;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     switch (name) {
       case 'connection':
-        if (!keepsUpgrade) continue;
-        headers[i + 1] = withoutNominated(headers[i + 1]!);
-        break;
       case 'upgrade':
         if (!keepsUpgrade) continue;
         break;
@@ -34,6 +31,7 @@ export function dropHopByHop(
       case 'host':
         continue;
       case 'te':
+        if (keepsUpgrade) break;
         if (!/(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(headers[i + 1]!)) continue;
         headers[i + 1] = 'trailers';
         break;
@@ -54,15 +52,6 @@ function nominatedBy(connection: string): Set<string> | undefined {
   if (lower === 'keep-alive' || lower === 'close') return undefined;
   return new Set(lower.split(',').map((name) => name.trim()));
 }
-
-/** What `connection` says of the connection itself. */
-function withoutNominated(connection: string): string {
-  const tokens = connection.split(',');
-  const kept = tokens.filter((token) => OF_CONNECTION.has(token.trim().toLowerCase()));
-  return kept.length === tokens.length ? connection : kept.map((token) => token.trim()).join(',');
-}
-
-const OF_CONNECTION: ReadonlySet<string> = new Set(['close', 'http2-settings', 'keep-alive', 'upgrade']);
 
 /** The same for a response: fields that it names itself stay, as in Envoy. @param keepsUpgrade whether it changes the protocol */
 export function dropResponseHopByHop(headers: HeaderList, marks: number, keepsUpgrade: boolean): void {

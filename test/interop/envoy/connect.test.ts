@@ -110,6 +110,28 @@ const http: readonly Case[] = [
     connect,
   ),
   row(
+    'off on the route',
+    [to('off.example:80')],
+    { status: 403, log: / 403 - upgrade_failed / },
+    {},
+    connect,
+  ),
+  row(
+    'passed on to HTTP/1, bytes before it is accepted',
+    [`${to('http1.example:80')}hello`, { until: /answered/ }, { end: true }],
+    { upstream: /tunnel: "hello"/ },
+    {
+      answers: {
+        a: onHttp1(async (x) => {
+          x.write('HTTP/1.1 200 OK\r\n\r\n');
+          const t = x.tunnel();
+          await t.until(/hello/);
+          t.write('answered');
+        }),
+      },
+    },
+  ),
+  row(
     'with a content-length',
     [`${to('test.example:80', 'content-length: 3')}abc`],
     { status: 400, log: / 400 DPE http1\.body_disallowed / },
@@ -243,6 +265,7 @@ const h2: readonly Case[] = [
     {},
     { on: 'h2-off' },
   ),
+  h2Row('off on the route', [h2Connect('off.example:80')], { status: 403, log: / upgrade_failed / }),
   h2Row(
     'an empty authority',
     [h2Connect('')],
@@ -273,6 +296,16 @@ const hosts: readonly Message[] = [
     { match: { prefix: '/' }, route: { cluster: 'a' } },
   ],
 }));
+const off: Message = {
+  name: 'off',
+  domains: ['off.example:*'],
+  routes: [
+    {
+      match: { connect_matcher: {} },
+      route: { cluster: 'tcp', upgrade_configs: [{ upgrade_type: 'CONNECT', enabled: false }] },
+    },
+  ],
+};
 const post: Message = {
   name: 'post',
   domains: ['post.example'],
@@ -296,9 +329,9 @@ export const groups: readonly Group[] = [
       const options: Message = { http2_protocol_options: { allow_connect: true } };
       return bootstrap(
         [
-          httpListener('main', { hosts: [...hosts, post], hcm: on }),
+          httpListener('main', { hosts: [...hosts, off, post], hcm: on }),
           httpListener('off', {}),
-          httpListener('h2', { codec: 'HTTP2', hosts: [...hosts, post], hcm: { ...on, ...options } }),
+          httpListener('h2', { codec: 'HTTP2', hosts: [...hosts, off, post], hcm: { ...on, ...options } }),
           httpListener('h2-off', { codec: 'HTTP2' }),
         ],
         [

@@ -211,6 +211,59 @@ const overHttp1: readonly Case[] = [
     { logLines: 1 },
   ),
   row(
+    'the upstream redirects',
+    [get('/ws', ...upgrade)],
+    { status: 302, client: /location: \/there/, log: / websocket_handshake_unsuccessful / },
+    {
+      play: http1([get('/ws', ...upgrade)]),
+      answers: {
+        a: done((x) => x.write('HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-length: 2\r\n\r\nno')),
+      },
+    },
+  ),
+  row(
+    'another protocol, and the upstream answers 200',
+    [get('/any', 'connection: upgrade', 'upgrade: foo')],
+    { status: 200, log: / 200 - via_upstream / },
+    {
+      play: http1([get('/any', 'connection: upgrade', 'upgrade: foo')]),
+      answers: { a: done((x) => x.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')) },
+    },
+  ),
+  ...[
+    ['a field nominated beside it', 'keep-alive, Upgrade, x-kept, te'],
+    ['fields nominated that nobody may drop', 'upgrade, x-forwarded-for, host'],
+  ].map(([name, nominated]) =>
+    row(
+      name!,
+      [
+        get('/any', `connection: ${nominated}`, 'upgrade: foo', 'x-kept: 1', 'keep-alive: 5', 'te: gzip'),
+        accepted,
+        ...['hello', told, 'bye'],
+      ],
+      { client: /hello yourself/, upstream: [/upgrade: foo/, /x-kept: 1/], never: /keep-alive: 5/ },
+      { logLines: 1 },
+    ),
+  ),
+  row(
+    'where nothing is forwarded',
+    [get('/direct', ...upgrade)],
+    { status: 200, log: / 200 - direct_response / },
+    { play: http1([get('/direct', ...upgrade)]) },
+  ),
+  row(
+    'where nothing is forwarded, and nobody allows it',
+    [get('/direct', 'connection: upgrade', 'upgrade: other')],
+    { status: 403, log: / upgrade_failed / },
+    { play: http1([get('/direct', 'connection: upgrade', 'upgrade: other')]) },
+  ),
+  row(
+    'without a route',
+    [get('/nowhere', 'connection: upgrade', 'upgrade: other')],
+    { status: 404, log: / route_not_found / },
+    { play: http1([get('/nowhere', 'connection: upgrade', 'upgrade: other')]), on: 'few' },
+  ),
+  row(
     'the tunnel is idle',
     [get('/idle', ...upgrade), accepted],
     { client: /101/, log: / SI / },
@@ -334,6 +387,13 @@ const overHttp2: readonly Case[] = [
     {},
     { answers: { a: done((x) => x.write('HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno')) } },
   ),
+  h2Row(
+    'the upstream answers 200',
+    [connectHead()],
+    { status: 200, log: / websocket_handshake_unsuccessful / },
+    {},
+    { answers: { a: done((x) => x.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')) } },
+  ),
   h2Row('another protocol', [connectHead('/ws', 'other')], { status: 403, log: / 403 - upgrade_failed / }),
   h2Row(
     'where it is not allowed',
@@ -383,6 +443,7 @@ export const groups: readonly Group[] = [
         route('/on', { upgrade_configs: [{ upgrade_type: 'bar' }], timeout: '0s' }),
         route('/h2', { cluster: 'h2' }),
         route('/plain-h2', { cluster: 'plain-h2' }),
+        { match: { path: '/direct' }, direct_response: { status: 200, body: { inline_string: 'here' } } },
         route('/'),
       ];
       const options = protocolOptions({
@@ -391,6 +452,7 @@ export const groups: readonly Group[] = [
       return bootstrap(
         [
           httpListener('main', { routes, hcm: allowed }),
+          httpListener('few', { routes: routes.slice(0, -1), hcm: allowed }),
           httpListener('idle', { routes, hcm: { ...allowed, stream_idle_timeout: '0.15s' } }),
           httpListener('h2', {
             codec: 'HTTP2',

@@ -147,24 +147,25 @@ export class FieldReader {
     else if (value === 'upgrade') return true;
     else {
       const tokens = value.split(',').map((token) => token.trim());
+      const upgrades = tokens.includes('upgrade');
       for (const token of tokens) {
         if (token === 'close') this.close = true;
         else if (token === 'keep-alive') this.keepAlive = true;
-        else this.#nominate(token);
+        else this.#nominate(token, upgrades);
       }
       if (tokens.filter((token) => token !== '').length >= MAX_NOMINATED) this.badConnection = true;
-      return tokens.includes('upgrade');
+      return upgrades;
     }
     return false;
   }
 
   /** A field that is named for this connection only (Envoy, "sanitize connection header"). */
-  #nominate(name: string): void {
+  #nominate(name: string, upgrades: boolean): void {
     if (name.startsWith(':') || NEVER_DROPPED.has(name)) this.badConnection = true;
     else if (name === 'te') {
       const te = headerOf(this.fields, name);
       if (te !== undefined && te.length >= MAX_TE_LENGTH) this.badConnection = true;
-    } else if (name === 'host') {
+    } else if (name === 'host' && !(upgrades && this.upgrade !== '')) {
       this.host = '';
       this.marks &= ~mark.host;
     }

@@ -71,7 +71,8 @@ export class RequestDecoder extends Decoder {
     } else if (this.upgrade !== '') this.body = body.opaque;
     else if (fields.chunked) this.body = body.chunked;
     else this.body = fields.contentLength > 0 ? body.length : body.none;
-    if (fields.badConnection) return faults.connection;
+    // With an upgrade it goes on as it is, and drops nothing.
+    if (fields.badConnection && this.upgrade === '') return faults.connection;
     return rules.underscores === undefined || rules.underscores === 'allow'
       ? undefined
       : this.#checkUnderscores(rules.underscores);
