@@ -24,6 +24,15 @@ export function watchMemory(
   return monitor.state;
 }
 
+/** Bodies that HTTP/2 streams hold may take this part of the memory. */
+const BODY_PART = 0.25;
+
+/** Of one of `threads`. @param settings as of {@link watchMemory} */
+export function bodyMemoryBytes(settings: OverloadSettings | undefined, threads: number): number {
+  const limits = settings?.memory.map(({ maxBytes }) => maxBytes) ?? [];
+  return Math.floor((Math.min(availableBytes(), ...limits) * BODY_PART) / threads);
+}
+
 function availableBytes(): number {
   const host = totalmem();
   const constrained = process.constrainedMemory();

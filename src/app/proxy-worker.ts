@@ -15,7 +15,7 @@ import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
-import { watchMemory } from './memory-watch.ts';
+import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
@@ -52,6 +52,7 @@ serveMain({
     drainTimeMs: data.drainTimeMs,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
     overload: watchMemory(data.overload, metrics, log),
+    bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
     ...dataReader,
     ...systemCalls,
     thread,

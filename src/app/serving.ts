@@ -12,7 +12,7 @@ import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import { connectionFigures, connectionLimits } from './connection-limits.ts';
-import { watchMemory } from './memory-watch.ts';
+import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
@@ -72,6 +72,7 @@ export function createServing(options: ServingOptions): Serving {
     drainTimeMs,
     connectionLimits: connectionLimits(connections),
     overload: watchMemory(overload, metrics, log),
+    bodyMemoryBytes: bodyMemoryBytes(overload, 1),
     ...dataReader,
     ...systemCalls,
   });

@@ -55,6 +55,8 @@ export interface DataPathDeps {
   duplicateDescriptor?(socket: Socket): number | undefined;
   /** How many downstream connections there may be; absent: any number. */
   readonly connectionLimits?: ConnectionLimits;
+  /** How much of bodies HTTP/2 streams of this thread may hold; absent: any number. */
+  readonly bodyMemoryBytes?: number;
   /** How long connections of what was replaced or removed may go on; absent: 10 minutes. */
   readonly drainTimeMs?: number;
   /** Which of the threads that serve this is; absent where there is one. */

@@ -5,6 +5,7 @@
 import type { Parsed, Problem } from '#core/problem.ts';
 import { inSlices, type Steps } from '#core/time-slice.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import { BodyMemory } from '#http/codec/h2/body-memory.ts';
 import { FlushQueue } from '#http/codec/h2/flush-queue.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -67,7 +68,13 @@ class ProxyDataPath implements LocalDataPath {
     this.#deps = {
       ...deps,
       wheel,
-      h2: { flushes: new FlushQueue(setImmediate), wheel, clock: deps.clock, random: deps.random },
+      h2: {
+        flushes: new FlushQueue(setImmediate),
+        wheel,
+        clock: deps.clock,
+        random: deps.random,
+        memory: new BodyMemory(deps.bodyMemoryBytes),
+      },
       dns,
       // Filters and clusters see the same answers.
       resolve: (host, family) => (family === 0 ? dns.resolve(host) : deps.resolve(host, family)),

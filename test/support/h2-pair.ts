@@ -2,6 +2,7 @@
 import { type FakeClock, fakeClock } from '#core/clock.ts';
 import { seededRandom } from '#core/random.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import { BodyMemory } from '#http/codec/h2/body-memory.ts';
 import { H2ClientConnection } from '#http/codec/h2/client-connection.ts';
 import type { H2Connection } from '#http/codec/h2/connection.ts';
 import type { H2ConnectionEvents, H2Surroundings } from '#http/codec/h2/connection-events.ts';
@@ -156,7 +157,13 @@ export interface TestSurroundings extends H2Surroundings {
 /** Time stands still, and nothing is flushed but by `flushes.run()`. */
 export function surroundings(): TestSurroundings {
   const clock = fakeClock();
-  return { clock, wheel: new TimerWheel(clock), flushes: new FlushQueue(() => {}), random: seededRandom(1) };
+  return {
+    clock,
+    wheel: new TimerWheel(clock),
+    flushes: new FlushQueue(() => {}),
+    random: seededRandom(1),
+    memory: new BodyMemory(),
+  };
 }
 
 /** One end, and what it writes. */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import { BodyMemory } from '#http/codec/h2/body-memory.ts';
 import type { H2Connection } from '#http/codec/h2/connection.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import { FlushQueue } from '#http/codec/h2/flush-queue.ts';
@@ -12,6 +13,7 @@ export const socketSurroundings: H2Surroundings = {
   clock: systemClock,
   wheel: new TimerWheel(systemClock),
   flushes: new FlushQueue(setImmediate),
+  memory: new BodyMemory(),
   random: systemRandom(),
 };
 

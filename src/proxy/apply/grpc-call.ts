@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
+import { BodyMemory } from '#http/codec/h2/body-memory.ts';
 import { H2ClientConnection } from '#http/codec/h2/client-connection.ts';
 import type { H2ConnectionEvents, H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { H2Fault } from '#http/codec/h2/fault.ts';
@@ -46,6 +47,7 @@ function createSurroundings(): H2Surroundings {
   const clock = systemClock;
   return {
     flushes: new FlushQueue(setImmediate),
+    memory: new BodyMemory(),
     wheel: new TimerWheel(clock),
     clock,
     random: systemRandom(),

@@ -2,6 +2,7 @@
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { BodyMemory } from './body-memory.ts';
 import type { H2Counter } from './counter.ts';
 import type { H2Fault } from './fault.ts';
 import type { FlushQueue } from './flush-queue.ts';
@@ -31,4 +32,5 @@ export interface H2Surroundings {
   readonly wheel: TimerWheel;
   readonly clock: Clock;
   readonly random: Random;
+  readonly memory: BodyMemory;
 }

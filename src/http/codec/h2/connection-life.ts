@@ -78,14 +78,7 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     };
     this.keepAlive = new KeepAlive(options.keepAlive, this, surroundings);
     const { hpackTableSize, streamBufferBytes } = options;
-    this.sender = new FrameSender(
-      output,
-      this,
-      surroundings.flushes,
-      this.guard,
-      hpackTableSize,
-      streamBufferBytes,
-    );
+    this.sender = new FrameSender(output, this, surroundings, this.guard, hpackTableSize, streamBufferBytes);
     this.assembly = new HeaderAssembly(options.maxHeaderListBytes);
     this.#reader = new FrameReader(this as unknown as FrameSink, this.guard, this.assembly, isServer);
   }
@@ -220,6 +213,9 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     this.close(NOTHING_PENDING);
   }
 
+  /** Streams that are not read hold more, or less. */
+  abstract hold(bytes: number): void;
+
   // --- The end of streams
 
   /** For {@link H2Stream}. */
@@ -288,6 +284,7 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
 
   #detach(stream: H2Stream): void {
     stream.closed = true;
+    if (stream.paused) this.hold(-stream.uncreditedBytes);
     if (stream.id !== 0) this.streams.delete(stream);
     this.sender.forget(stream);
     if (stream.stallTimer !== undefined) this.surroundings.wheel.disarm(stream.stallTimer);

@@ -3,6 +3,7 @@
  * its streams. Bytes come in by `receive` and go out by an {@link H2Output}.
  */
 import type { HeaderList } from '../../header-list.ts';
+import { MAX_HELD_BYTES } from './body-memory.ts';
 import { ConnectionLife } from './connection-life.ts';
 import { h2Counter } from './counter.ts';
 import { rejection, violation } from './fault.ts';
@@ -26,6 +27,8 @@ const MAX_DEBUG_BYTES = 128;
 export abstract class H2Connection extends ConnectionLife implements FrameSink {
   /** Whose DATA frame is being read; undefined where it is to be dropped. */
   #dataStream: H2Stream | undefined;
+  /** What came on streams that are paused. */
+  #heldBytes = 0;
 
   /** For {@link H2Stream}. */
   abstract sendRequest(
@@ -64,10 +67,12 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
       return;
     }
     stream.uncreditedBytes += flowBytes;
+    if (stream.paused) this.hold(flowBytes);
     if (stream.endReceived) this.onFault(violation(streamClosed, 'DATA after the end of its stream'));
     else if (!stream.headReceived) this.onFault(violation(protocolError, 'DATA before the head'));
     else if (stream.uncreditedBytes > this.flow.streamWindow)
       this.failStream(stream, flowControlError, 'peer', RESET);
+    else if (stream.paused && this.surroundings.memory.exhausted) this.#failForMemory(stream);
     else {
       this.guard.inboundDataFrames++;
       this.#dataStream = stream;
@@ -102,9 +107,22 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   /** Data of the connection is given back as it comes: what one stream does not read is only its own window. */
   #creditConnection(): void {
+    if (this.#heldBytes >= MAX_HELD_BYTES) return;
     const credit = this.flow.takeCredit();
     if (credit > 0) this.sender.windowUpdate(0, credit);
     if (this.flow.beginSample(this.nowMs)) this.sender.ping(false, pingData, pingKind.bandwidth);
+  }
+
+  #failForMemory(stream: H2Stream): void {
+    this.events.onCount(h2Counter.bodyMemoryOverflow);
+    this.failStream(stream, errorCode.enhanceYourCalm, 'peer', 'http2.body_memory_overflow');
+  }
+
+  override hold(bytes: number): void {
+    const stood = this.#heldBytes >= MAX_HELD_BYTES;
+    this.#heldBytes += bytes;
+    this.surroundings.memory.bytes += bytes;
+    if (stood && !this.closed) this.#creditConnection();
   }
 
   /** For {@link H2Stream}: gives back what the stream has taken, unless that can wait. */

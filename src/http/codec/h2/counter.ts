@@ -20,11 +20,12 @@ export const h2Counter = {
   continuationFlood: 16,
   handlerError: 17,
   headerListTooLarge: 18,
+  bodyMemoryOverflow: 19,
 } as const;
 
 export type H2Counter = (typeof h2Counter)[keyof typeof h2Counter];
 
-/** Names below `http2.`, by index. Envoy's, but for `inbound_control_flood`, `continuation_flood` and `handler_error`. */
+/** Names below `http2.`, by index. Envoy's, but for `inbound_control_flood`, `continuation_flood`, `handler_error` and `body_memory_overflow`. */
 export const h2CounterNames: readonly string[] = [
   'goaway_sent',
   'header_overflow',
@@ -45,4 +46,5 @@ export const h2CounterNames: readonly string[] = [
   'continuation_flood',
   'handler_error',
   'header_list_size_too_large',
+  'body_memory_overflow',
 ];

@@ -5,7 +5,9 @@
  */
 import type { HeaderList } from '../../header-list.ts';
 import { BATCH_BYTES, takeBatch, writeBatch } from './batch.ts';
+import { type BodyMemory, MAX_QUEUED_BYTES } from './body-memory.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import type { H2Surroundings } from './connection-events.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import type { Flushable, FlushQueue } from './flush-queue.ts';
 import {
@@ -44,16 +46,19 @@ export class FrameSender {
   readonly #output: H2Output;
   readonly #events: SenderEvents;
   readonly #flushes: FlushQueue;
+  readonly #memory: BodyMemory;
   readonly #guard: FloodGuard;
   readonly #bufferBytes: number;
   readonly #ready: ReadyRing = new ReadyRing();
   #batch: ByteWriter | undefined;
   #batchNumber = 0;
+  /** What waits in the queues of streams. */
+  #queuedBytes = 0;
 
   constructor(
     output: H2Output,
     events: SenderEvents,
-    flushes: FlushQueue,
+    { flushes, memory }: H2Surroundings,
     guard: FloodGuard,
     tableBytes: number,
     bufferBytes: number,
@@ -61,6 +66,7 @@ export class FrameSender {
     this.#output = output;
     this.#events = events;
     this.#flushes = flushes;
+    this.#memory = memory;
     this.#guard = guard;
     this.encoder = new HpackEncoder(tableBytes);
     this.#bufferBytes = bufferBytes;
@@ -131,6 +137,16 @@ export class FrameSender {
     return at;
   }
 
+  #count(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#memory.bytes += bytes;
+  }
+
+  /** So much waits that streams which have something to send should get no more. */
+  get crowded(): boolean {
+    return this.#queuedBytes >= MAX_QUEUED_BYTES || this.#memory.exhausted;
+  }
+
   #sendable(stream: H2Stream): number {
     return Math.min(this.initialWindow + stream.windowOffset, this.connectionWindow, this.maxFrameBytes);
   }
@@ -139,6 +155,7 @@ export class FrameSender {
     stream.queue ??= new SendQueue();
     const { queue } = stream;
     queue.push(data, borrowed);
+    this.#count(data.length);
     queue.end = endStream;
     this.wake(stream);
     if (endStream) this.#events.onWaiting(stream);
@@ -160,6 +177,7 @@ export class FrameSender {
   /** Takes the stream out of the line and drops what it has. */
   forget(stream: H2Stream): void {
     this.#ready.remove(stream);
+    if (stream.queue !== undefined) this.#count(-stream.queue.bytes);
     stream.queue = undefined;
   }
 
@@ -262,6 +280,7 @@ export class FrameSender {
     }
     const start = openFrame(out, bytes);
     queue.take(bytes, out.buffer, out.length);
+    this.#count(-bytes);
     out.length += bytes;
     const done = queue.bytes === 0;
     if (done || this.initialWindow + stream.windowOffset <= bytes) this.#ready.remove(stream);

@@ -92,6 +92,11 @@ export class H2ServerConnection extends H2Connection {
       this.#refuse(streamId);
       return;
     }
+    if (this.surroundings.memory.exhausted) {
+      this.events.onCount(h2Counter.streamRefusedErrors);
+      this.sendReset(streamId, errorCode.refusedStream);
+      return;
+    }
     const stream = this.#open(streamId, endStream);
     if (stream.closed || !this.accepts(stream)) return;
     stream.bodyBytesLeft = this.block.contentLength;

@@ -193,19 +193,24 @@ export class H2Stream implements TimerOwner {
 
   /** What the peer may still send by its window comes all the same. */
   pause(): void {
+    if (this.paused || this.closed) return;
     this.paused = true;
+    this.connection.hold(this.uncreditedBytes);
   }
 
   resume(): void {
-    if (!this.paused) return;
+    if (!this.paused || this.closed) return;
     this.paused = false;
-    if (!this.closed) this.connection.creditStream(this);
+    this.connection.hold(-this.uncreditedBytes);
+    this.connection.creditStream(this);
   }
 
   /** Whether more should wait for `onDrain`. */
   get full(): boolean {
     const { queue } = this;
-    if (queue === undefined || queue.bytes < this.connection.options.streamBufferBytes) return false;
+    if (queue === undefined || queue.bytes === 0) return false;
+    const { options, sender } = this.connection;
+    if (queue.bytes < options.streamBufferBytes && !sender.crowded) return false;
     this.wasFull = true;
     return true;
   }
