@@ -15,6 +15,7 @@ export interface ClientCertRules {
   readonly chain: boolean;
   readonly dns: boolean;
   readonly uri: boolean;
+  readonly issuer: boolean;
 }
 
 /** What is told of a connection's certificates; made once per connection. */
@@ -23,6 +24,7 @@ export interface ClientCertificate {
   /** SHA-256 of the certificate, lower-case hex. */
   readonly hash: string;
   readonly subject: string;
+  readonly issuer: string;
   /** URL-encoded PEM. */
   readonly pem: string;
   readonly chainPem: string;
@@ -62,5 +64,6 @@ function elementOf(rules: ClientCertRules, certificate: ClientCertificate): stri
     for (const uri of certificate.uris) parts.push(`URI=${uri}`);
   }
   if (rules.dns) for (const name of certificate.dns) parts.push(`DNS=${name}`);
+  if (rules.issuer) parts.push(`Issuer="${certificate.issuer}"`);
   return parts.join(';');
 }

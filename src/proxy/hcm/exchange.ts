@@ -96,7 +96,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
     const { settings } = runtime;
     if (runtime.overload.stopsRequests) {
       runtime.stats.downstream_rq_overload_close.inc();
-      this.refuse(replyTo('PROXY_OVERLOADED'));
+      this.refuse(settings.overloadReply);
       return;
     }
     const marks = this.marks;
@@ -314,9 +314,9 @@ export class HttpExchange extends TakenRequest implements Exchange {
   /** A reply of our own to something broken, or that needs no filters. */
   refuse(reply: LocalReply): void {
     const { flag, status } = reply;
-    const isBroken = flag === 'DPE' || status === 400 || status === 403;
     // What comes after a broken message cannot be told apart.
-    if (isBroken || this.method === 'CONNECT') this.#closeAfter = true;
+    const isBroken = status === 403 || (status === 400 && !this.runtime.settings.keepsBroken);
+    if (isBroken || flag === 'DPE' || this.method === 'CONNECT') this.#closeAfter = true;
     this.#replyWith(reply);
   }
 

@@ -54,7 +54,7 @@ export function mutateRequestHead(
       appendForwardedFor(headers, headerOf(headers, 'x-forwarded-for'), facts.remoteIp, runtime);
     }
     client = found === undefined || found.address === '' ? client : found.address;
-    isInternal = found !== undefined && found.mayBeTrusted && rules.internal.has(client);
+    isInternal = found?.mayBeTrusted === true && rules.internal.has(client);
   }
   if (client !== facts.remoteIp) head.downstreamRemoteAddress = withPort(client);
   setProtoAndPort(head, marks, facts, runtime);

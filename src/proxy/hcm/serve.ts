@@ -6,6 +6,7 @@ import { CLIENT_PREFACE } from '#http/codec/h2/frame.ts';
 import type { HttpServerConnection } from './downstream-stream.ts';
 import { ServerConnection } from './http1/server-connection.ts';
 import { Http2ServerConnection } from './http2/server-connection.ts';
+import { jittered } from './jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 import { countConnection, uncountConnection } from './stats.ts';
 
@@ -57,7 +58,8 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
     const { settings, wheel } = runtime;
     countConnection(facts, runtime.stats);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
-    if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
+    const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
+    if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));
     socket.on('data', this.#onData);
     socket.on('end', this.#onGone);
     socket.on('error', this.#onGone);

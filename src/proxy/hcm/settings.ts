@@ -14,11 +14,13 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as Server,
   HttpConnectionManager_PathWithEscapedSlashesAction as Slashes,
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { Percent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { CataloguedFilter, Direction, HttpFilter } from '../filter/contract.ts';
+import type { CataloguedFilter, Direction, HttpFilter, LocalReply } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { replyTo } from '../reply.ts';
 import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
@@ -26,6 +28,7 @@ import type { ClientCertRules } from './client-cert.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
 import type { PathRules } from './path-normal.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 export interface RouterSettings {
   readonly suppressEnvoyHeaders: boolean;
@@ -70,8 +73,15 @@ export interface HcmSettings {
   readonly delayedCloseMs: number;
   /** Between the announcement of the end of an HTTP/2 connection and the end of new streams on it. */
   readonly drainTimeoutMs: number;
+  /** By which part of it that time may be longer, 0 to 1; likewise below. */
+  readonly drainJitter: number;
   readonly maxStreamDurationMs: number;
   readonly maxConnectionDurationMs: number;
+  readonly durationJitter: number;
+  /** Whether an HTTP/1 connection goes on after a request that is refused as broken, and yet ended. */
+  readonly keepsBroken: boolean;
+  /** Of a proxy that takes no requests. */
+  readonly overloadReply: LocalReply;
   /** Whether an HTTP/1 connection that has lasted long enough ends with a response only. */
   readonly safeDuration: boolean;
   readonly maxRequestsPerConnection: number;
@@ -148,7 +158,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
         maxHeaderListBytes: requests.maxHeadBytes,
         maxHeaderFields: requests.maxFields,
         streamBufferBytes: BUFFER_LIMIT_BYTES,
-        streamFlushTimeoutMs: streamIdleTimeoutMs,
+        streamFlushTimeoutMs: ms('stream_flush_timeout', hcm.streamFlushTimeout, streamIdleTimeoutMs),
         streamErrors: hcm.streamErrorOnInvalidHttpMessage ?? false,
       },
       `${at}.http2_protocol_options`,
@@ -181,6 +191,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     requestHeadersTimeoutMs: ms('request_headers_timeout', hcm.requestHeadersTimeout, 0),
     idleTimeoutMs: ms('common_http_protocol_options.idle_timeout', common?.idleTimeout, IDLE_MS),
     drainTimeoutMs: ms('drain_timeout', hcm.drainTimeout, DRAIN_MS),
+    drainJitter: readJitter(hcm.drainTimeoutJitter, `${at}.drain_timeout_jitter`, findings),
     delayedCloseMs: ms('delayed_close_timeout', hcm.delayedCloseTimeout, DELAYED_CLOSE_MS),
     maxStreamDurationMs: ms('common_http_protocol_options.max_stream_duration', common?.maxStreamDuration, 0),
     maxConnectionDurationMs: ms(
@@ -188,6 +199,15 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
       common?.maxConnectionDuration,
       0,
     ),
+    durationJitter: readJitter(
+      common?.maxConnectionDurationJitter,
+      `${at}.common_http_protocol_options.max_connection_duration_jitter`,
+      findings,
+    ),
+    keepsBroken: h1?.overrideStreamErrorOnInvalidHttpMessage ?? hcm.streamErrorOnInvalidHttpMessage ?? false,
+    overloadReply: hcm.appendLocalOverload
+      ? { ...replyTo('PROXY_OVERLOADED'), headers: ['x-envoy-local-overloaded', 'true'] }
+      : replyTo('PROXY_OVERLOADED'),
     safeDuration: hcm.http1SafeMaxConnectionDuration,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     direction,
@@ -200,32 +220,11 @@ const codecs: Readonly<Record<number, HcmSettings['codec']>> = {
   [Codec.HTTP2]: 'http2',
 };
 
-function refuseUnsupported(hcm: HttpConnectionManager, at: string, findings: Findings): void {
-  if (hcm.codecType === Codec.HTTP3) {
-    findings.error(`${at}.codec_type`, 'HTTP3 is not supported: the runtime has no QUIC');
-  }
-  findings.refuse(
-    `${at}.represent_ipv4_remote_address_as_ipv4_mapped_ipv6`,
-    hcm.representIpv4RemoteAddressAsIpv4MappedIpv6,
-  );
-  findings.refuse(`${at}.early_header_mutation_extensions`, hcm.earlyHeaderMutationExtensions.length > 0);
-  findings.refuse(`${at}.proxy_status_config`, hcm.proxyStatusConfig !== undefined);
-  findings.refuse(
-    `${at}.common_http_protocol_options.max_response_headers_kb`,
-    hcm.commonHttpProtocolOptions?.maxResponseHeadersKb !== undefined,
-  );
-  findings.refuse(
-    `${at}.http_protocol_options.send_fully_qualified_url`,
-    hcm.httpProtocolOptions?.sendFullyQualifiedUrl === true,
-  );
-  findings.refuse(
-    `${at}.set_current_client_cert_details.issuer`,
-    hcm.setCurrentClientCertDetails?.issuer === true,
-  );
-  findings.refuse(
-    `${at}.set_current_client_cert_details.format`,
-    (hcm.setCurrentClientCertDetails?.format ?? 0) !== 0,
-  );
+/** As a part of one. */
+function readJitter(percent: Percent | undefined, path: string, findings: Findings): number {
+  const value = percent?.value ?? 0;
+  if (value < 0 || value > 100) findings.error(path, 'must be from 0 to 100');
+  return value / 100;
 }
 
 /** Undefined where every upgrade is heard. */
@@ -328,6 +327,7 @@ function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findin
     chain: details?.chain ?? false,
     dns: details?.dns ?? false,
     uri: details?.uri ?? false,
+    issuer: details?.issuer ?? false,
   };
   if (rules.chain) findings.error(`${at}.set_current_client_cert_details.chain`, 'is not supported');
   return rules;

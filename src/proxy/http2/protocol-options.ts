@@ -34,6 +34,7 @@ export function readHttp2Options(
   const at = `${path}.connection_keepalive`;
   if (keepAlive !== undefined && keepAlive.timeout === undefined)
     findings.error(`${at}.timeout`, 'is missing');
+  if (options !== undefined) refuseUnsupported(options, path, findings);
   const of = defaultH2Options;
   return {
     ...of,
@@ -71,7 +72,9 @@ export function readHttp2Options(
     maxInboundWindowUpdateFramesPerDataFrameSent:
       options?.maxInboundWindowUpdateFramesPerDataFrameSent ??
       of.maxInboundWindowUpdateFramesPerDataFrameSent,
-    streamErrorOnInvalidHttpMessage: options?.overrideStreamErrorOnInvalidHttpMessage ?? limits.streamErrors,
+    streamErrorOnInvalidHttpMessage:
+      options?.overrideStreamErrorOnInvalidHttpMessage ??
+      (options?.streamErrorOnInvalidHttpMessaging === true || limits.streamErrors),
     keepAlive: {
       intervalMs: findings.durationMs(`${at}.interval`, keepAlive?.interval) ?? 0,
       timeoutMs: findings.durationMs(`${at}.timeout`, keepAlive?.timeout) ?? 0,
@@ -85,6 +88,21 @@ export function readHttp2Options(
     streamFlushTimeoutMs: limits.streamFlushTimeoutMs,
     streamBufferBytes: limits.streamBufferBytes,
   };
+}
+
+function refuseUnsupported(options: Http2ProtocolOptions, path: string, findings: Findings): void {
+  const isSet: Readonly<Record<string, boolean>> = {
+    allow_metadata: options.allowMetadata,
+    max_metadata_size: options.maxMetadataSize !== undefined,
+    // Of Envoy's codecs the newer one is the measure.
+    use_oghttp2_codec: options.useOghttp2Codec === false,
+    enable_huffman_encoding: options.enableHuffmanEncoding === false,
+    max_header_field_size_kb: options.maxHeaderFieldSizeKb !== undefined,
+    disallow_obs_text: options.disallowObsText === true,
+    stream_reset_burst: options.streamResetBurst !== undefined,
+    stream_reset_rate: options.streamResetRate !== undefined,
+  };
+  for (const [field, set] of Object.entries(isSet)) findings.refuse(`${path}.${field}`, set);
 }
 
 /** Settings that have a field of their own are refused here, as in Envoy. */

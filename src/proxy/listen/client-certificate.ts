@@ -16,6 +16,7 @@ export function clientCertificateOf({ certificate, ownUri }: TlsPeer): ClientCer
       ownUri,
       hash: certificate.sha256,
       subject: certificate.details.subject,
+      issuer: certificate.details.issuer,
       pem: encodeURIComponent(certificate.pem),
       chainPem: '',
       uris: certificate.names.uri,

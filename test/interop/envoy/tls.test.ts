@@ -289,7 +289,7 @@ function listeners({ server, rsa, ca, crl, client }: Certificates): readonly Mes
   const params = (tls_params: Message): Message => common({ tls_params });
   const cert = (forward: string): Message => ({
     forward_client_cert_details: forward,
-    set_current_client_cert_details: { subject: true, uri: true, dns: true },
+    set_current_client_cert_details: { subject: true, uri: true, dns: true, issuer: true },
   });
   return [
     web('plain', undefined),

@@ -13,6 +13,7 @@ import { phraseOf, statusLine } from '#http/status.ts';
 import { replyTo } from '../../reply.ts';
 import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
+import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { countConnection, uncountConnection } from '../stats.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -76,7 +77,8 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
-    if (settings.maxConnectionDurationMs > 0) wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
+    const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
+    if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
@@ -378,9 +380,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
       return;
     }
     this.#announcing = true;
-    const { settings, wheel } = this.runtime;
+    const { settings, wheel, random } = this.runtime;
     this.#drainTimer = new Timer(this, DRAIN);
-    wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
+    const { drainTimeoutMs, drainJitter } = settings;
+    wheel.arm(this.#drainTimer, jittered(drainTimeoutMs, drainJitter, random));
   }
 
   /** @param remote whether the client ended it */

@@ -13,6 +13,7 @@ import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
 import type { H2Stream } from '#http/codec/h2/stream.ts';
 import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
 import type { HttpServerConnection } from '../downstream-stream.ts';
+import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { countConnection, uncountConnection } from '../stats.ts';
 import { RequestStream } from './request-stream.ts';
@@ -61,7 +62,8 @@ export class Http2ServerConnection
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     if (settings.maxConnectionDurationMs > 0) {
       this.#lifeTimer = new Timer(this, LIFETIME);
-      wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs);
+      const { maxConnectionDurationMs, durationJitter } = settings;
+      wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('end', () => this.destroy(true));
@@ -164,10 +166,10 @@ export class Http2ServerConnection
 
   #startDrain(): void {
     this.#draining = true;
-    const { settings, wheel } = this.runtime;
+    const { settings, wheel, random } = this.runtime;
     this.#codec.announceShutdown();
     this.#drainTimer = new Timer(this, DRAIN);
-    wheel.arm(this.#drainTimer, settings.drainTimeoutMs);
+    wheel.arm(this.#drainTimer, jittered(settings.drainTimeoutMs, settings.drainJitter, random));
   }
 
   /** @param remote whether the client ended it */
