@@ -3,6 +3,7 @@ import type { Counter, Gauge, Histogram, MetricRegistry, Scope } from '#observe/
 import { statusCounter } from '../cluster/stats.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 import type { DownstreamFacts } from './runtime.ts';
+import { createUnderscoreStats, type UnderscoreStats } from './underscores.ts';
 
 const counterNames = [
   'downstream_cx_total',
@@ -70,9 +71,8 @@ export type HttpStats = Readonly<
   readonly downstream_rq_time: Histogram;
   readonly downstream_cx_length_ms: Histogram;
   readonly http2: Http2Stats;
-  /** `http1.*`. */
-  readonly droppedUnderscores: Counter;
-  readonly rejectedUnderscores: Counter;
+  /** By the version of HTTP. */
+  readonly underscores: { readonly 1: UnderscoreStats; readonly 2: UnderscoreStats };
   /** `downstream_rq_2xx` and so on. */
   countStatus(status: number): void;
 };
@@ -83,7 +83,6 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     family: 'http',
     labels: { envoy_http_conn_manager_prefix: prefix },
   });
-  const http1 = metrics.scope({ path: 'http1', family: 'http1', labels: {} });
   const counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)]));
   const gauges = Object.fromEntries(gaugeNames.map((name) => [name, scope.gauge(name)]));
   return {
@@ -92,8 +91,10 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
     downstream_rq_time: scope.histogram('downstream_rq_time'),
     downstream_cx_length_ms: scope.histogram('downstream_cx_length_ms'),
     http2: createHttp2Stats(metrics.scope({ path: 'http2', family: 'http2', labels: {} }), ''),
-    droppedUnderscores: http1.counter('dropped_headers_with_underscores'),
-    rejectedUnderscores: http1.counter('requests_rejected_with_underscores_in_headers'),
+    underscores: {
+      1: createUnderscoreStats(metrics, 'http1'),
+      2: createUnderscoreStats(metrics, 'http2'),
+    },
     countStatus: classCounter(scope),
   };
 }

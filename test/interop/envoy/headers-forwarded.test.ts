@@ -198,6 +198,34 @@ const proxies: readonly Case[] = [
     expect: { status: 200, never: /x_a/, stats: { 'http1.dropped_headers_with_underscores': 1 } },
   },
   {
+    name: 'underscores over HTTP/2: REJECT_REQUEST',
+    covers: 'headers',
+    on: 'no-underscore',
+    play: http2([h2Get('/echo', [['x_a', '1']])]),
+    expect: { stats: { 'http2.requests_rejected_with_underscores_in_headers': 1 } },
+  },
+  {
+    name: 'underscores over HTTP/2: DROP_HEADER',
+    covers: 'headers',
+    on: 'drop-underscore',
+    play: http2([h2Get('/echo', [['x_a', '1']])]),
+    expect: { status: 200, never: /x_a/, stats: { 'http2.dropped_headers_with_underscores': 1 } },
+  },
+  {
+    name: 'stream_error_on_invalid_http_message: the connection goes on',
+    covers: 'headers',
+    on: 'lenient',
+    play: http1([head('GET /echo HTTP/1.1', 'x-test: @ID@'), get('/echo')], { methods: ['GET', 'GET'] }),
+    expect: { status: [400, 200], connection: 'open' },
+  },
+  {
+    name: 'stream_error_on_invalid_http_message: what is no HTTP ends it',
+    covers: 'headers',
+    on: 'lenient',
+    play: http1([head('nonsense')]),
+    expect: { status: 400, connection: 'closed' },
+  },
+  {
     name: 'max_requests_per_connection',
     covers: 'headers',
     on: 'few',
@@ -271,6 +299,7 @@ const listeners = (
   manager('drop-underscore', {
     common_http_protocol_options: { headers_with_underscores_action: 'DROP_HEADER' },
   }),
+  manager('lenient', { stream_error_on_invalid_http_message: true }),
   manager('few', { common_http_protocol_options: { max_requests_per_connection: 2 } }),
   manager('continue', { proxy_100_continue: true }),
 ];

@@ -167,7 +167,8 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#requests++;
     const { maxRequestsPerConnection } = runtime.settings;
     this.#last = this.#expired;
-    if (runtime.settings.underscores === 'drop') runtime.stats.droppedUnderscores.inc(this.#decoder.dropped);
+    if (runtime.settings.underscores === 'drop')
+      runtime.stats.underscores[1].dropped.inc(this.#decoder.dropped);
     if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection) {
       runtime.stats.downstream_cx_max_requests_reached.inc();
       this.#last = true;
@@ -196,7 +197,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   onFault(fault: Fault): void {
     const { stats } = this.runtime;
     stats.downstream_cx_protocol_error.inc();
-    if (fault === faults.underscore) stats.rejectedUnderscores.inc();
+    if (fault === faults.underscore) stats.underscores[1].rejected.inc();
     if (this.#closed) return;
     const exchange = this.#exchange ?? new HttpExchange(this, this.runtime);
     this.#exchange = exchange;

@@ -11,6 +11,7 @@ import { joinRepeated } from '#http/repeated-field.ts';
 import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts } from '../runtime.ts';
+import { dropUnderscored } from '../underscores.ts';
 import { asksUpgrade, isConnectionFailure } from '../upgrade.ts';
 import type { Http2ServerConnection } from './server-connection.ts';
 
@@ -52,6 +53,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
 
   onHead(block: HeaderBlock, endStream: boolean): void {
     this.headers = block.headers;
+    if (this.#owner.runtime.settings.underscores !== 'allow' && !this.#passesUnderscores()) return;
     joinRepeated(this.headers, 'request');
     this.marks = block.marks;
     this.host = block.authority;
@@ -73,6 +75,22 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     exchange.start(this);
     if (endStream) exchange.onRequestEnd();
     exchange.flushUpstream();
+  }
+
+  /** Fields with underscores are gone after it. @returns whether the request may go on */
+  #passesUnderscores(): boolean {
+    const { runtime } = this.#owner;
+    const count = dropUnderscored(this.headers);
+    const { dropped, rejected } = runtime.stats.underscores[2];
+    if (count === 0 || runtime.settings.underscores === 'drop') {
+      dropped.inc(count);
+      return true;
+    }
+    rejected.inc();
+    this.#over = true;
+    new HttpExchange(this, runtime).onDownstreamGone('DR', 'http2.unexpected_underscore');
+    this.#stream.reset(errorCode.internalError);
+    return false;
   }
 
   onData(data: Buffer, endStream: boolean): void {
