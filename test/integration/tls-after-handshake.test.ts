@@ -13,7 +13,8 @@ import { clientOf } from '../support/raw-tcp.ts';
 const TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
 const get = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
 const routes = '[{ match: { prefix: / }, direct_response: { status: 200, body: { inline_string: hello } } }]';
-const context = `{ name: tls, typed_config: { '@type': ${TYPE}.DownstreamTlsContext, common_tls_context: { tls_certificates: [{ certificate_chain: { filename: cert }, private_key: { filename: key } }] } } }`;
+const context = (validation: string, more = ''): string =>
+  `{ name: tls, typed_config: { '@type': ${TYPE}.DownstreamTlsContext, ${more}common_tls_context: { ${validation}tls_certificates: [{ certificate_chain: { filename: cert }, private_key: { filename: key } }] } } }`;
 
 /** Who seals the records after the handshake; both must do everything. */
 const modes = { OpenSSL: Number.POSITIVE_INFINITY, 'a lean connection': 0 } as const;
@@ -68,16 +69,29 @@ async function secureConnection(
 for (const [mode, leanTlsAfter] of Object.entries(modes)) {
   describe(mode, () => {
     let holder: Holder;
+    let root: TestRoot;
+    const strangers = new Map<string, Holder>();
     before(async () => {
-      const root = await TestRoot.create('root');
+      root = await TestRoot.create('root');
+      for (const name of ['root', 'elsewhere'])
+        strangers.set(name, await (await TestRoot.create(name)).issue());
       holder = await root.issue({ dns: ['a.test'] });
     });
 
-    const serve = (t: TestContext): Promise<RunningDataPath> => {
-      const listener = httpListener({ routes, transportSocket: context });
-      const readFile = (file: string): Uint8Array => Buffer.from(holder[file as 'cert' | 'key']);
+    const serve = (t: TestContext, fields = context('')): Promise<RunningDataPath> => {
+      const listener = httpListener({ routes, transportSocket: fields });
+      const files: Readonly<Record<string, string>> = { cert: holder.cert, key: holder.key, root: root.pem };
+      const readFile = (file: string): Uint8Array => Buffer.from(files[file]!);
       return startDataPath(t, bootstrap([listener], []), undefined, undefined, { readFile, leanTlsAfter });
     };
+    const serveMembers = (t: TestContext): Promise<RunningDataPath> =>
+      serve(
+        t,
+        context(
+          'validation_context: { trusted_ca: { filename: root } }, ',
+          'require_client_certificate: true, ',
+        ),
+      );
     const stat = (path: RunningDataPath, name: string): number => path.stat(`listener.127.0.0.1_0.${name}`);
 
     const faults: Readonly<Record<string, Buffer>> = {
@@ -141,5 +155,32 @@ for (const [mode, leanTlsAfter] of Object.entries(modes)) {
       await client.until((text) => text.endsWith('hello'));
       await eventually(() => assert.equal(stat(path, 'downstream_cx_active'), 0));
     });
+
+    // A root of the same name brings another error of OpenSSL's.
+    for (const of of ['root', 'elsewhere'])
+      test(`a stranger that says all at once is not, and breaks nothing (of "${of}")`, async (t) => {
+        const path = await serveMembers(t);
+        const raw = connect({ port: path.port('web'), host: '127.0.0.1' });
+        t.after(() => raw.destroy());
+        const options = { minVersion: 'TLSv1.3', rejectUnauthorized: false, ...strangers.get(of) } as const;
+        const wire = new OpenWire(raw);
+        const secured = tls.connect({ socket: wire, ...options });
+        secured.on('error', () => {});
+        const client = clientOf(t, secured);
+        // The last flight of the handshake, the request and the end go out together.
+        raw.prependOnceListener('data', () => {
+          wire.held = [];
+        });
+        await once(secured, 'secureConnect');
+        secured.end(get);
+        for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+        raw.end(Buffer.concat(wire.held ?? []));
+        await client.ended();
+        assert.equal(client.text(), '');
+        await eventually(() => {
+          assert.equal(stat(path, 'downstream_cx_active'), 0);
+          assert.equal(stat(path, 'ssl.fail_verify_error'), 1);
+        });
+      });
   });
 }

@@ -64,6 +64,9 @@ interface HandshakeServer<Owner> extends Server {
   handshake: Handshake<Owner>;
 }
 
+/** As OpenSSL calls the part of it whose errors are those of TLS. */
+const TLS_LIBRARY = 'SSL routines';
+const BAD_SIGNATURE = 'CERT_SIGNATURE_FAILURE';
 const NO_SECRETS = 'TLS error: Secret is not supplied by SDS';
 
 /** @throws the system's error where the key log cannot be opened. */
@@ -169,9 +172,9 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
       onFailed(error, socket) {
         chain.#onFailed((this as HandshakeServer<Owner>).handshake, error, socket);
       },
-      onKeys(line) {
+      onKeys(line, socket) {
         const { raw, takeover } = (this as HandshakeServer<Owner>).handshake;
-        takeover?.note(line);
+        takeover?.note(line, socket);
         keyLog?.write(line, raw);
       },
     });
@@ -239,11 +242,10 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
 
   #onFailed({ owner }: Handshake<Owner>, error: Error, socket: TLSSocket): void {
     const { counters } = this.#stats;
-    const { code = '' } = error as TlsFailure;
-    const fault = faultOf(code, socket);
+    const fault = faultOf(error, socket);
     if (fault !== undefined) {
       counters[fault].inc();
-      const detail = chainRefusal(String(socket.authorizationError));
+      const detail = chainRefusal(String(socket.authorizationError ?? BAD_SIGNATURE));
       this.#drop(
         owner,
         socket,
@@ -268,8 +270,11 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
 }
 
 /** What OpenSSL itself ended the handshake for, if it was the certificate. */
-function faultOf(code: string, socket: TLSSocket): VerifyFault | undefined {
+function faultOf({ code, library }: TlsFailure, socket: TLSSocket): VerifyFault | undefined {
   if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'fail_verify_no_cert';
+  // Where the rest of the handshake is still to come, Node takes the first signature that OpenSSL found wrong
+  // for a fault of the connection.
+  if (library !== undefined && library !== TLS_LIBRARY) return 'fail_verify_error';
   return socket.authorizationError instanceof Error || typeof socket.authorizationError === 'string'
     ? 'fail_verify_error'
     : undefined;

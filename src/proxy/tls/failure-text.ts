@@ -8,6 +8,8 @@ import type { Refusal } from './judge.ts';
 export interface TlsFailure {
   /** Such as `ERR_SSL_WRONG_VERSION_NUMBER` or `ECONNRESET`. */
   readonly code?: string;
+  /** Part of OpenSSL it comes from. */
+  readonly library?: string;
   readonly message: string;
 }
 

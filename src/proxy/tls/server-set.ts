@@ -28,7 +28,7 @@ export interface ServerEvents {
   onSecure(this: Server, socket: TLSSocket): void;
   onFailed(this: Server, error: Error, socket: TLSSocket): void;
   /** A secret of the connection, as a line of a key log. */
-  onKeys(this: Server, line: Buffer): void;
+  onKeys(this: Server, line: Buffer, socket: TLSSocket): void;
 }
 
 /** What a set is made of, besides what was configured. */

@@ -70,6 +70,17 @@ describe('the wire of a handshake', () => {
     assert.equal(String(client.read()), 'ticket');
   });
 
+  test('gives nothing more to a reader that has gone meanwhile', async () => {
+    const { wire, client, given } = rig();
+    const [reader] = duplexPair();
+    wire.reader = reader;
+    wire.on('data', () => reader.destroy());
+    await settled();
+    client.write(Buffer.concat([record('one'), record('two')]));
+    await settled();
+    assert.deepEqual(given, [record('one').toString('latin1')]);
+  });
+
   test('takes no more than is read of it', async () => {
     const [raw, client] = duplexPair({ allowHalfOpen: true });
     const wire = new HandshakeWire(raw);

@@ -18,6 +18,11 @@ interface WiredSocket extends Duplex {
 
 export class HandshakeWire extends Duplex {
   readonly raw: Duplex;
+  /**
+   * Who reads here, from when it has keys: one that was destroyed while it took a record must not be given
+   * another. Node throws then, for it has read data and nowhere to put it.
+   */
+  reader: Duplex | undefined = undefined;
   /** What came and was not handed on. */
   #received: Buffer = nothing;
   /** What was written since the handshake was done; undefined before. */
@@ -74,7 +79,7 @@ export class HandshakeWire extends Duplex {
   /** Called for the raw connection. */
   receive(bytes: Buffer): void {
     this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
-    while (this.#afterwards === undefined) {
+    while (this.#afterwards === undefined && this.reader?.destroyed !== true) {
       this.#isBroken ||= isNoRecord(this.#received);
       const bytes = this.#isBroken ? this.#received.length : wholeRecord(this.#received);
       if (bytes === 0) return;

@@ -25,8 +25,9 @@ export class Takeover {
     this.#wire = wire;
   }
 
-  /** @param line of the key log (NSS key log format) */
-  note(line: Buffer): void {
+  /** @param line of the key log (NSS key log format) of that connection */
+  note(line: Buffer, socket: TLSSocket): void {
+    this.#wire.reader = socket;
     if (startsWith(line, CLIENT)) this.#client = secretOf(line);
     else if (startsWith(line, SERVER)) this.#server = secretOf(line);
   }
