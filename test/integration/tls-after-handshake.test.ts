@@ -157,12 +157,12 @@ for (const [mode, leanTlsAfter] of Object.entries(modes)) {
     });
 
     // A root of the same name brings another error of OpenSSL's.
-    for (const of of ['root', 'elsewhere'])
-      test(`a stranger that says all at once is not, and breaks nothing (of "${of}")`, async (t) => {
+    for (const home of ['root', 'elsewhere'])
+      test(`a stranger that says all at once is not, and breaks nothing (of ${home})`, async (t) => {
         const path = await serveMembers(t);
         const raw = connect({ port: path.port('web'), host: '127.0.0.1' });
         t.after(() => raw.destroy());
-        const options = { minVersion: 'TLSv1.3', rejectUnauthorized: false, ...strangers.get(of) } as const;
+        const options = { minVersion: 'TLSv1.3', rejectUnauthorized: false, ...strangers.get(home) } as const;
         const wire = new OpenWire(raw);
         const secured = tls.connect({ socket: wire, ...options });
         secured.on('error', () => {});
