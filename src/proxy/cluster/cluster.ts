@@ -144,14 +144,20 @@ export class ClusterRuntime {
   /**
    * @param downstreamMajor version of HTTP the request came by; some clusters follow it.
    * @param downstream the connection it came by; some endpoints are told of it.
+   * @param serverName the server it is for, where the cluster asks for TLS by that; '' else.
    */
-  poolOf(endpoint: Endpoint, downstreamMajor: 1 | 2, downstream: PooledDownstream): ConnectionPool {
+  poolOf(
+    endpoint: Endpoint,
+    downstreamMajor: 1 | 2,
+    downstream: PooledDownstream,
+    serverName = '',
+  ): ConnectionPool {
     let { pool } = endpoint;
     if (pool === undefined) {
       pool = new EndpointPools(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
       endpoint.pool = pool;
     }
-    return pool.of(downstreamMajor, downstream);
+    return pool.of(downstreamMajor, downstream, serverName);
   }
 
   /** A plain connection for one request (CONNECT). */

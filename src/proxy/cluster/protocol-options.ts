@@ -13,7 +13,7 @@ import {
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
-import type { PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
+import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -31,10 +31,20 @@ interface Chosen {
   readonly http1Path: string;
   readonly http2: Http2ProtocolOptions | undefined;
   readonly http2Path: string;
+  readonly autoName: AutoName | undefined;
 }
 
 export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
-  const { protocol, common, commonPath: at, http1, http1Path, http2, http2Path } = choose(cluster, findings);
+  const {
+    protocol,
+    common,
+    commonPath: at,
+    http1,
+    http1Path,
+    http2,
+    http2Path,
+    autoName,
+  } = choose(cluster, findings);
   findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
   const headerCase = readHeaderCase(http1, http1Path, findings);
@@ -45,6 +55,7 @@ export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
   };
   return {
     protocol,
+    autoName,
     connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
@@ -77,6 +88,7 @@ function choose(cluster: Cluster, findings: Findings): Chosen {
     http1Path: '',
     http2: cluster.http2ProtocolOptions,
     http2Path: 'http2_protocol_options',
+    autoName: undefined,
   };
   for (const [key, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
     const path = `typed_extension_protocol_options[${key}]`;
@@ -90,15 +102,21 @@ function choose(cluster: Cluster, findings: Findings): Chosen {
   return chosen;
 }
 
+function autoNameOf({ upstreamHttpProtocolOptions: of }: HttpProtocolOptions): AutoName | undefined {
+  if (of === undefined || !(of.autoSni || of.autoSanValidation)) return undefined;
+  return {
+    header: of.overrideAutoSniHeader.toLowerCase(),
+    sends: of.autoSni,
+    verifies: of.autoSanValidation,
+  };
+}
+
 function chooseFrom(options: HttpProtocolOptions, path: string, findings: Findings): Chosen {
-  const upstream = options.upstreamHttpProtocolOptions;
-  const at = `${path}.upstream_http_protocol_options`;
-  findings.refuse(`${at}.auto_sni`, upstream?.autoSni === true);
-  findings.refuse(`${at}.auto_san_validation`, upstream?.autoSanValidation === true);
   const { upstreamProtocolOptions: choice } = options;
   const base = {
     common: options.commonHttpProtocolOptions,
     commonPath: `${path}.common_http_protocol_options`,
+    autoName: autoNameOf(options),
   };
   switch (choice.case) {
     case 'explicitHttpConfig': {

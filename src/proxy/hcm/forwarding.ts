@@ -32,6 +32,7 @@ import {
   tellServiceTime,
 } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
+import { serverNameFor } from './server-name.ts';
 import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
 
 const ROUTE = 0;
@@ -75,6 +76,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   #ended = false;
   #tried: Set<Endpoint> | undefined;
   #hashed: HashedRequest | undefined;
+  #serverName = '';
   #routeTimer: Timer | undefined;
   #tryTimer: Timer | undefined;
   #tryIdleTimer: Timer | undefined;
@@ -103,6 +105,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#retry = createRetryState(exchange.route!.retry, exchange, hasEnvoyHeaders);
     rewriteRequest(exchange, this.#chosen, this.#timeouts, hasEnvoyHeaders, this.#runtime.settings.router);
     this.#hashed = hashRequest(exchange, this.#chosen);
+    this.#serverName = serverNameFor(exchange, this.#cluster.settings.pool.autoName);
     this.#attempt();
   }
 
@@ -188,7 +191,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
     this.#waiting = true;
     this.#pool = this.#endsHere
       ? cluster.tcpPoolOf(endpoint, exchange.stream.facts)
-      : cluster.poolOf(endpoint, exchange.stream.major, exchange.stream.facts);
+      : cluster.poolOf(endpoint, exchange.stream.major, exchange.stream.facts, this.#serverName);
     this.#attempting = true;
     this.#pool.request(this);
     this.#attempting = false;

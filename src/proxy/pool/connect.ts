@@ -20,6 +20,8 @@ export interface ConnectDeps {
   readonly internal: InternalListeners;
   /** Whose connection it is made for, where the endpoint is told. */
   readonly downstream?: ProxiedConnection;
+  /** What connections want of TLS for whom they are made. */
+  readonly server?: TransportOverride;
 }
 
 export type ConnectFailure = 'CONNECT_FAILED' | 'CONNECT_TIMEOUT';
@@ -59,7 +61,7 @@ export class Connecting {
   ) {
     this.#handler = handler;
     this.#deps = deps;
-    this.#override = override;
+    this.#override = deps.server === undefined ? override : { ...override, ...deps.server };
     this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
     deps.wheel.arm(this.#timer, timeoutMs);
     const raw = openRaw(endpoint.target, deps.internal, endpoint.transport.secure ? undefined : reader);

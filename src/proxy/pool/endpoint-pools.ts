@@ -23,6 +23,9 @@ export interface PooledDownstream extends ProxiedConnection {
   onceClosed(run: () => void): void;
 }
 
+/** Names of servers that one endpoint has connections for. */
+const MAX_NAMES = 128;
+
 export class EndpointPools {
   readonly #endpoint: Endpoint;
   readonly #settings: PoolSettings;
@@ -34,6 +37,8 @@ export class EndpointPools {
   #auto: AutoPool | undefined;
   /** By downstream connection, while that is open. */
   #own: Map<PooledDownstream, EndpointPools> | undefined;
+  /** By the name of the server that requests are for, the one used longest ago first. */
+  #named: Map<string, EndpointPools> | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -52,8 +57,12 @@ export class EndpointPools {
   /**
    * @param downstreamMajor version of HTTP the request came by
    * @param downstream the connection it came by: an endpoint that is told of it gets connections for it alone
+   * @param serverName the server it is for, where connections are made by that; '' else
    */
-  of(downstreamMajor: 1 | 2, downstream?: PooledDownstream): ConnectionPool {
+  of(downstreamMajor: 1 | 2, downstream?: PooledDownstream, serverName = ''): ConnectionPool {
+    if (serverName !== '' && this.#endpoint.transport.secure) {
+      return this.#namedOf(serverName).of(downstreamMajor, downstream);
+    }
     if (downstream !== undefined && this.#endpoint.transport.proxyHeader !== undefined) {
       return this.#ownOf(downstream).of(downstreamMajor);
     }
@@ -94,16 +103,44 @@ export class EndpointPools {
     return own;
   }
 
+  /** Clients choose names: those not used for longest make room. */
+  #namedOf(serverName: string): EndpointPools {
+    this.#named ??= new Map();
+    const named = this.#named;
+    let pools = named.get(serverName);
+    if (pools === undefined) {
+      const { sends, verifies } = this.#settings.autoName!;
+      const server = {
+        ...(sends ? { serverName } : {}),
+        ...(verifies ? { names: [serverName] } : {}),
+      };
+      const deps = { ...this.#deps, server };
+      pools = new EndpointPools(this.#endpoint, this.#settings, this.#breaker, this.#stats, deps);
+      for (const [oldest, others] of named) {
+        if (named.size < MAX_NAMES) break;
+        named.delete(oldest);
+        others.drain();
+      }
+    } else if (named.size > 1) named.delete(serverName);
+    named.set(serverName, pools);
+    return pools;
+  }
+
+  *#others(): Iterable<EndpointPools> {
+    yield* this.#own?.values() ?? [];
+    yield* this.#named?.values() ?? [];
+  }
+
   drain(): void {
     this.#http1?.drain();
     this.#http2?.drain();
-    for (const own of this.#own?.values() ?? []) own.drain();
+    for (const other of this.#others()) other.drain();
   }
 
   close(): void {
     this.#http1?.close();
     this.#http2?.close();
-    for (const own of this.#own?.values() ?? []) own.close();
+    for (const other of this.#others()) other.close();
   }
 }
 

@@ -8,6 +8,15 @@ import type { ConnectDeps } from './connect.ts';
 /** `auto`: what ALPN agrees on; `downstream`: what the request came by. */
 export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
 
+/** Connections are for the name of the server that their requests are for. */
+export interface AutoName {
+  /** Says the name, lower case; '': the host does. */
+  readonly header: string;
+  /** Whether the name is sent, and whether the certificate must be for it. */
+  readonly sends: boolean;
+  readonly verifies: boolean;
+}
+
 export interface PoolSettings {
   readonly protocol: UpstreamProtocol;
   readonly connectTimeoutMs: number;
@@ -23,6 +32,8 @@ export interface PoolSettings {
   /** Whether names are written `Like-This` to HTTP/1 endpoints. */
   readonly properCase: boolean;
   readonly http2: H2Options;
+  /** Of TLS; undefined where all requests share connections. */
+  readonly autoName: AutoName | undefined;
 }
 
 export interface PoolDeps extends ConnectDeps {

@@ -9,7 +9,6 @@ import { failureText, isTlsFault, refusalText, type TlsFailure, verifyFailureTex
 import type { PeerJudge } from './judge.ts';
 import type { KeyLog } from './key-log.ts';
 import type { TlsPeer } from './peer.ts';
-import { matchAnyOf, type SanMatch } from './san-match.ts';
 import type { SessionStore } from './session-store.ts';
 import type { TlsStats } from './tls-stats.ts';
 import type { UpstreamTlsSettings } from './upstream-settings.ts';
@@ -26,7 +25,7 @@ export interface TransportTarget {
 export interface TransportOverride {
   /** Sent as the name of the server. */
   readonly serverName?: string;
-  /** One of them must stand in the certificate, instead of what the rules say. */
+  /** One of them must stand in the certificate. */
   readonly names?: readonly string[];
   /** Offered by ALPN where the context names none. */
   readonly protocols?: readonly string[];
@@ -91,8 +90,9 @@ export class ClientHandshake {
       checkServerIdentity: () => undefined,
     });
     this.#session = session;
-    const names = this.#namesFor(serverName, override);
-    socket.once('secureConnect', () => this.#onSecure(socket, names));
+    const sent = this.#settings.verifiesSentName && serverName !== '' ? [serverName] : undefined;
+    const names = override?.names ?? sent;
+    socket.once('secureConnect', () => this.#onSecure(socket, names, names === sent));
     socket.once('error', (error) => this.#onError(error, socket));
     socket.once('close', () => this.#settle('', socket));
     if (sessions.isUsed && target !== undefined) {
@@ -112,18 +112,14 @@ export class ClientHandshake {
     return isIP(name) === 0 ? name : '';
   }
 
-  #namesFor(serverName: string, override: TransportOverride | undefined): SanMatch | undefined {
-    if (override?.names !== undefined) return matchAnyOf(override.names);
-    return this.#settings.verifiesSentName && serverName !== '' ? matchAnyOf([serverName]) : undefined;
-  }
-
-  #onSecure(socket: TLSSocket, names: SanMatch | undefined): void {
+  /** @param names of which the certificate must have one @param instead of those that the rules say */
+  #onSecure(socket: TLSSocket, names: readonly string[] | undefined, instead: boolean): void {
     const { judge, own } = this.#state;
     const counters = this.#stats?.counters;
     if (this.#session !== undefined && !socket.isSessionReused())
       this.#state.sessions.drop(this.#sessionKey, this.#session);
     try {
-      const { peer, refusal } = judge.judge(socket, own, names);
+      const { peer, refusal } = judge.judge(socket, own, names, instead && names !== undefined);
       if (refusal !== undefined) counters?.[refusal.fault].inc();
       if (peer === undefined) {
         this.#settle(refusal === undefined ? '' : refusalText(refusal), socket);

@@ -12,7 +12,7 @@ import type { PeerCertificate } from '#identity/peer-certificate.ts';
 import { type RevocationList, revocationLists, revocationReason } from '#identity/revocation-list.ts';
 import { type TrustBundles, trustBundle, trustBundles } from '#identity/trust-bundle.ts';
 import type { TlsPeer } from './peer.ts';
-import { compileSanMatch, type SanMatch } from './san-match.ts';
+import { compileSanMatch, matchAnyOf, type SanMatch } from './san-match.ts';
 import { sessionFacts } from './session-facts.ts';
 import { asksForCertificate, rootsOf, type ValidationRules } from './validation-rules.ts';
 import { chainRefusal, chainRefusalOf } from './verify-text.ts';
@@ -105,8 +105,16 @@ export class PeerJudge {
     return this.#rules.crlPem !== '' && this.#rules.leafCrlOnly;
   }
 
-  /** @param names what the certificate must name instead of what the rules say. */
-  judge(socket: TLSSocket, own: PeerCertificate | undefined, names?: SanMatch): Verdict {
+  /**
+   * @param names of which the certificate must have one, beside what the rules say
+   * @param instead whether the names stand in place of those of the rules
+   */
+  judge(
+    socket: TLSSocket,
+    own: PeerCertificate | undefined,
+    names?: readonly string[],
+    instead = false,
+  ): Verdict {
     const version = socket.getProtocol() ?? '';
     const session = this.#asks || version === 'TLSv1.2' ? sessionFacts(socket) : undefined;
     const certificate = session?.certificate;
@@ -115,7 +123,7 @@ export class PeerJudge {
         ? this.#required
           ? NO_CERTIFICATE
           : undefined
-        : this.#refusalOf(socket, certificate, names ?? this.#matchesName);
+        : this.#refusalOf(socket, certificate, names, instead ? undefined : this.#matchesName);
     const isSentAway = refusal !== undefined && !(this.#rules.acceptUntrusted && certificate !== undefined);
     if (isSentAway) return { peer: undefined, refusal };
     const validated = certificate !== undefined && refusal === undefined && asksForCertificate(this.#rules);
@@ -136,6 +144,7 @@ export class PeerJudge {
   #refusalOf(
     socket: TLSSocket,
     certificate: PeerCertificate,
+    wanted: readonly string[] | undefined,
     matchesName: SanMatch | undefined,
   ): Refusal | undefined {
     const { names, details } = certificate;
@@ -147,6 +156,14 @@ export class PeerJudge {
     // A certificate with a SPIFFE id has exactly one URI (X.509-SVID §2).
     if (names.uri.length > 1 && names.uri.some((uri) => uri.startsWith(SPIFFE))) {
       return { fault: 'fail_verify_error', detail: 'certificate has more than one URI beside a SPIFFE id' };
+    }
+    if (wanted !== undefined && !matchAnyOf(wanted)(names)) {
+      const expected = wanted.join(', ');
+      const shown = details.allNames.join(', ');
+      return {
+        fault: 'fail_verify_san',
+        detail: `verify cert failed: verify SAN list, expected SANs: [${expected}], certificate SANs: [${shown}]`,
+      };
     }
     if (matchesName !== undefined && !matchesName(names)) {
       const shown = details.allNames.join(', ');

@@ -1,6 +1,6 @@
 /** TLS as listeners end it, as clusters begin it, and as it passes by its name: who is let in, and what is agreed. */
 import { X509Certificate } from 'node:crypto';
-import type { createSecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { http2 as http2Backend } from './backend/http2.ts';
 import {
@@ -240,12 +240,17 @@ const origination: readonly Case[] = (
     ['/tls/mutual', { status: 200 }],
     ['/tls/mutual-without', { status: 503, log: / 503 UF / }],
     ['/tls/auto-h2', { status: 200, upstream: /^tls-h2\| :method: GET/ }],
+    ['/tls/auto-sni', { status: 200 }],
+    ['/tls/auto-san', { status: 200 }],
+    ['/tls/auto-san-other', { status: 503, log: / 503 UF / }],
+    ['/tls/auto-san-and-rules', { status: 503, log: / 503 UF .*SAN_matcher/ }],
+    ['/tls/auto-name', { status: 200 }],
     ['/tls/auto-h1', { status: 200, upstream: /^tls\| GET/ }],
   ] as const
 ).map(
   ([path, expect]): Case => ({
     ...row('tls', 'plain', `origination: ${path}`, as(), expect),
-    play: http1([get(path)]),
+    play: http1([get(path, 'x-name: server.example')]),
   }),
 );
 
@@ -270,7 +275,16 @@ function listeners({ server, rsa, ca, crl, client }: Certificates): readonly Mes
     'mutual-without',
     'auto-h2',
     'auto-h1',
-  ].map((name) => ({ match: { path: `/tls/${name}` }, route: { cluster: name } }));
+    'auto-san-other',
+    'auto-name',
+  ].map((name): Message => ({ match: { path: `/tls/${name}` }, route: { cluster: name } }));
+  // What the host is by then is what TLS is told.
+  const named = (name: string, host: string): Message => ({
+    match: { path: `/tls/${name}` },
+    route: { cluster: name, host_rewrite_literal: host },
+  });
+  routes.push(named('auto-sni', 'a.wild.example:443'));
+  for (const name of ['auto-san', 'auto-san-and-rules']) routes.push(named(name, 'server.example'));
   const web = (name: string, tls: Message | undefined, hcm: Message = {}): Message => ({
     ...listener(name, {}),
     filter_chains: [
@@ -335,6 +349,11 @@ function clusters({ ports, certificates: { ca, otherCa, client } }: Places): rea
   const to = (name: string, common: Message, port = ports.tls!, more: Message = {}): Message =>
     cluster(name, [port], { ...upstream({ sni: 'server.example', common_tls_context: common }), ...more });
   const auto = protocolOptions({ auto_config: {} });
+  const byRequest = (fields: Message): Message =>
+    protocolOptions({
+      upstream_http_protocol_options: fields,
+      explicit_http_config: { http_protocol_options: {} },
+    });
   return [
     cluster('a', [ports.a!]),
     to('ok', trusted()),
@@ -353,6 +372,21 @@ function clusters({ ports, certificates: { ca, otherCa, client } }: Places): rea
     to('mutual-without', trusted(), ports['tls-mutual']!),
     to('auto-h2', trusted(), ports['tls-h2']!, auto),
     to('auto-h1', trusted(), ports.tls!, auto),
+    to('auto-sni', trusted(), ports['tls-named']!, byRequest({ auto_sni: true, auto_san_validation: true })),
+    to('auto-san', trusted(), ports.tls!, byRequest({ auto_san_validation: true })),
+    to(
+      'auto-san-and-rules',
+      trusted({ match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'other.example' } }] }),
+      ports.tls!,
+      byRequest({ auto_san_validation: true }),
+    ),
+    to('auto-san-other', trusted(), ports.tls!, byRequest({ auto_sni: true, auto_san_validation: true })),
+    to(
+      'auto-name',
+      trusted(),
+      ports.tls!,
+      byRequest({ auto_san_validation: true, override_auto_sni_header: 'X-Name' }),
+    ),
   ];
 }
 
@@ -373,6 +407,14 @@ export const groups: readonly Group[] = [
       tls: http1Backend({ tls: (made) => ({ ...serverSide(made), ALPNProtocols: ['http/1.1'] }) }),
       'tls-mutual': http1Backend({
         tls: (made) => ({ ...serverSide(made), ca: made.ca, requestCert: true, rejectUnauthorized: true }),
+      }),
+      // Nobody may be sent here but by the name of one host.
+      'tls-named': http1Backend({
+        tls: (made) => ({
+          ...serverSide(made),
+          SNICallback: (name, done) =>
+            done(null, createSecureContext(name === 'a.wild.example' ? made.server : made.other)),
+        }),
       }),
       'tls-h2': http2Backend({ tls: (made) => ({ ...serverSide(made), ALPNProtocols: ['h2'] }) }),
     },
