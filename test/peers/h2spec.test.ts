@@ -178,15 +178,7 @@ const PORTS = 80;
 const client: string = join(import.meta.dirname, '../support/h2-client.ts');
 
 async function judgeClient(t: TestContext, program: string, command: string): Promise<void> {
-  const verdict = await judge(program, [
-    '--exec',
-    command,
-    '--from-port',
-    String(firstPort),
-    // Seconds: a process is started for each case.
-    '--timeout',
-    '5',
-  ]);
+  const verdict = await judge(program, ['--exec', command, '--from-port', String(firstPort)]);
   t.diagnostic(`fails ${verdict.failed.length} of ${verdict.cases}`);
   assertVerdict(verdict, 50);
 }

@@ -11,8 +11,8 @@ import { defaultH2Options, type H2Options } from '#http/codec/h2/options.ts';
 import { RecordedEvents, Recorder } from './h2-pair.ts';
 import { runOnSocket, socketSurroundings } from './h2-socket.ts';
 
-/** A server that is tested may not answer at all. */
-const GIVE_UP_MS = 1000;
+/** A server that is tested may not answer at all. Longer than h2specd waits: it gives up where a client leaves first. */
+const GIVE_UP_MS = 4000;
 
 export interface SocketClient {
   readonly connection: H2ClientConnection;
