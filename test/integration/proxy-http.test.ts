@@ -202,6 +202,34 @@ describe('failures', () => {
     assert.equal(path.stat('cluster.app.upstream_rq_per_try_timeout'), 2);
   });
 
+  test('an upstream connection that has lasted long enough ends, a busy one with its response', async (t) => {
+    let hold: Promise<void> = Promise.resolve();
+    const server = await rawServer(t, (socket) => {
+      socket.on('data', () => void hold.then(() => socket.write(ok('it is'))));
+      socket.on('end', () => socket.end());
+    });
+    const options = `, typed_extension_protocol_options: { envoy.extensions.upstreams.http.v3.HttpProtocolOptions: { '@type': type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, common_http_protocol_options: { max_connection_duration: 0.1s }, explicit_http_config: { http_protocol_options: {} } } }`;
+    const path = await startDataPath(
+      t,
+      bootstrap([httpListener({ routes: toApp })], [cluster('app', [server.port], options)]),
+    );
+    const client = rawClient(t, path.port('web'));
+    client.socket.write(get('/'));
+    await client.until((all) => all.endsWith('it is'));
+    await eventually(() => assert.equal(path.stat('cluster.app.upstream_cx_active'), 0));
+    assert.equal(path.stat('cluster.app.upstream_cx_max_duration_reached'), 1);
+    let go: () => void = () => {};
+    hold = new Promise((resolve) => {
+      go = resolve;
+    });
+    client.socket.write(get('/'));
+    await eventually(() => assert.equal(path.stat('cluster.app.upstream_cx_max_duration_reached'), 2));
+    assert.equal(path.stat('cluster.app.upstream_cx_active'), 1);
+    go();
+    await client.until((all) => all.split('it is').length === 3);
+    await eventually(() => assert.equal(path.stat('cluster.app.upstream_cx_active'), 0));
+  });
+
   test('more requests than the circuit breaker allows', async (t) => {
     const server = await rawServer(t, () => {});
     const limits = ', circuit_breakers: { thresholds: [{ max_connections: 1, max_pending_requests: 1 }] }';

@@ -46,6 +46,7 @@ export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     autoName,
   } = choose(cluster, findings);
   findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
+  findings.refuse(`${at}.max_connection_duration_jitter`, common?.maxConnectionDurationJitter !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
   const headerCase = readHeaderCase(http1, http1Path, findings);
   const limits: DecoderLimits = {

@@ -12,6 +12,7 @@ import { type ConnectFailure, type ConnectHandler, Connecting, offersBoth, offer
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http1Connection } from './http1-connection.ts';
+import { Lifetimes } from './lifetimes.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 import { SocketReader } from './socket-reader.ts';
 
@@ -28,6 +29,8 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   readonly #connecting = new Set<Connecting>();
   readonly #waiting: PoolClient[] = [];
   readonly #idleTimer: Timer;
+  /** Undefined where connections last as long as they like. */
+  readonly #lifetimes: Lifetimes<Http1Connection> | undefined;
   #draining = false;
   /** Where ALPN may choose another version. */
   judge: AlpnJudge | undefined;
@@ -45,6 +48,9 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     this.#breaker = breaker;
     this.#deps = deps;
     this.#idleTimer = new Timer(this, 0);
+    const { maxConnectionDurationMs: lifeMs } = settings;
+    this.#lifetimes =
+      lifeMs === 0 ? undefined : new Lifetimes(lifeMs, deps, (connection) => this.#onOver(connection));
   }
 
   get sendsTrailers(): boolean {
@@ -119,6 +125,10 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       connection.close(true);
       return;
     }
+    if (this.#lifetimes?.isOver(connection) === true) {
+      connection.close(true);
+      return;
+    }
     const next = this.#waiting.shift();
     if (next !== undefined) {
       this.#leaveQueue();
@@ -129,6 +139,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
 
   onClosed(connection: Http1Connection, local: boolean): void {
     const { stats, endpoint } = this;
+    this.#lifetimes?.remove(connection);
     const idleAt = this.#idle.indexOf(connection);
     if (idleAt !== -1) {
       this.#idle.splice(idleAt, 1);
@@ -158,7 +169,15 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   adopt(socket: Duplex, peer: TlsPeer, reader?: SocketReader): void {
     this.stats.upstream_cx_http1_total.inc();
     const nowMs = this.#deps.clock.nowMs();
-    this.onIdle(new Http1Connection(this, socket, peer, this.#settings.limits, nowMs, reader));
+    const connection = new Http1Connection(this, socket, peer, this.#settings.limits, nowMs, reader);
+    this.#lifetimes?.add(connection);
+    this.onIdle(connection);
+  }
+
+  /** It has lasted long enough: an idle one ends, a busy one with its request. */
+  #onOver(connection: Http1Connection): void {
+    this.stats.upstream_cx_max_duration_reached.inc();
+    if (!this.#busy.has(connection)) connection.close(true);
   }
 
   onTimer(): void {
