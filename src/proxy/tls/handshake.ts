@@ -10,6 +10,8 @@ export class Handshake<Owner> {
   readonly raw: Duplex;
   readonly owner: Owner;
   readonly #begin: (handshake: Handshake<Owner>, hello: HelloFacts) => void;
+  /** What came of a ClientHello that is not complete. */
+  #seen: Buffer | undefined;
   /** Those that do it. */
   servers: ServerSet | undefined;
   /** The one we show. */
@@ -45,13 +47,15 @@ export class Handshake<Owner> {
   #look(): boolean {
     const bytes: Buffer | null = this.raw.read();
     if (bytes === null) return false;
-    this.raw.unshift(bytes);
-    const body = clientHelloBody(bytes);
+    const all = this.#seen === undefined ? bytes : Buffer.concat([this.#seen, bytes]);
+    const body = clientHelloBody(all);
     if (body === 'more') {
-      // Asks for more than is there, so that `readable` comes again with the next bytes.
-      this.raw.read(0);
+      // Put back at once, they would be told of again at once, and so on for ever.
+      this.#seen = all;
       return false;
     }
+    this.#seen = undefined;
+    this.raw.unshift(all);
     this.#begin(this, body === 'none' ? noHello : readHello(body));
     return true;
   }
