@@ -75,7 +75,10 @@ class World<Request, Response> {
     assert.ok(update !== undefined);
     const bad =
       update.kind === 'listener' &&
-      update.changed.some(({ message }) => (message as Listener).statPrefix === badVersion);
+      update.changed.some((resource) => {
+        const decoded = atOnce(resource.decoded());
+        return decoded.ok && (decoded.message as Listener).statPrefix === badVersion;
+      });
     if (bad) {
       this.#toServer.push(this.client.nack(update, [{ level: 'error', message: 'bad' }]));
       return;

@@ -3,6 +3,7 @@
  * Their order is the order of a push that breaks nothing: what is pointed at comes before what points at it.
  */
 import type { DescMessage, Message } from '@bufbuild/protobuf';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { atOnce, type Steps } from '#core/time-slice.ts';
 import {
@@ -129,25 +130,46 @@ export function decodeResource<Kind extends ResourceKind>(
   return atOnce(decodeResourceSteps(kind, any));
 }
 
-/** The same, so that others run while a large one is decoded. */
+/** The same, so that others run while a large one is decoded; bytes are those of a message of `kind`. */
 export function* decodeResourceSteps<Kind extends ResourceKind>(
   kind: Kind,
-  any: Any | undefined,
+  encoded: Any | Uint8Array | undefined,
 ): Steps<DecodedResource<Kind>> {
   const type: ResourceType<Kind> = resourceTypes[kind];
-  if (any === undefined) return { ok: false, detail: 'the resource is empty' };
-  if (any.typeUrl !== type.typeUrl) {
+  if (encoded === undefined) return { ok: false, detail: 'the resource is empty' };
+  if (!(encoded instanceof Uint8Array) && encoded.typeUrl !== type.typeUrl) {
     return {
       ok: false,
-      detail: `type ${JSON.stringify(any.typeUrl)} came where ${type.typeUrl} was expected`,
+      detail: `type ${JSON.stringify(encoded.typeUrl)} came where ${type.typeUrl} was expected`,
     };
   }
   try {
-    const decoded: Message = yield* decodeSteps(type.schema, any.value);
+    const bytes = encoded instanceof Uint8Array ? encoded : encoded.value;
+    const decoded: Message = yield* decodeSteps(type.schema, bytes);
     const message = decoded as ResourceMessage[Kind];
     return { ok: true, name: type.nameOf(message), message };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { ok: false, detail: `not a valid ${type.schema.typeName}: ${reason}` };
   }
+}
+
+/** Every kind of resource has its name there. */
+const NAME_FIELD = 1;
+
+/** What `nameOf` the message of these bytes would give; undefined where they are no fields. */
+export function encodedNameOf(bytes: Uint8Array): string | undefined {
+  const reader = new BinaryReader(bytes);
+  let name = '';
+  try {
+    while (reader.pos < reader.len) {
+      const [number, wireType] = reader.tag();
+      // The last one wins.
+      if (number === NAME_FIELD && wireType === WireType.LengthDelimited) name = reader.string();
+      else reader.skip(wireType, number);
+    }
+  } catch {
+    return undefined;
+  }
+  return reader.pos === reader.len ? name : undefined;
 }

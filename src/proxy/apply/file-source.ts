@@ -6,9 +6,11 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { formatProblem, type Problem } from '#core/problem.ts';
+import { atOnce } from '#core/time-slice.ts';
 import { parseYaml } from '#core/yaml.ts';
 import type { Logger } from '#observe/log.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
+import { receivedMessage } from '#xds/client/received-resource.ts';
 import { messageFromDocument } from '#xds/document.ts';
 import { DiscoveryResponseSchema } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { decodeResource } from '#xds/resource-type.ts';
@@ -97,7 +99,10 @@ async function take(
   const problems = read.ok ? (await apply(read.update)).problems : read.problems;
   if (problems.length > 0) log.warn('apply.file-problems', { path, problems: problems.map(formatProblem) });
   if (!read.ok || read.update.kind !== 'secret') return [];
-  return read.update.changed.flatMap(({ message }) => filesOf(message));
+  return read.update.changed.flatMap((secret) => {
+    const decoded = atOnce(secret.decoded());
+    return decoded.ok ? filesOf(decoded.message) : [];
+  });
 }
 
 type Read =
@@ -116,7 +121,7 @@ function readUpdate(text: string, path: string, kind: FileKind, held: readonly s
   const wrong: Problem[] = [];
   resources.forEach((any, i) => {
     const decoded = decodeResource(kind, any);
-    if (decoded.ok) changed.push({ name: decoded.name, version, message: decoded.message });
+    if (decoded.ok) changed.push(receivedMessage(decoded, version));
     else {
       const at = document.positionOf(['resources', i]);
       wrong.push({

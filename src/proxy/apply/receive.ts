@@ -2,6 +2,7 @@
  * One update of an xDS stream -> accepted resources and problems, a resource at a time, so that
  * traffic is served in between. Valid resources take effect beside refused ones.
  */
+import type { Message } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import { inSlices, type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
@@ -17,6 +18,7 @@ import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine, type UnknownField } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import type { Configuration } from './configuration.ts';
+import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
 
@@ -52,18 +54,22 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     const applied: string[] = [];
     const seen = new Set<string>();
     const breathe = timeSlices();
+    let readable = isGood(update.problems);
     for (const resource of update.changed) {
-      const found = seen.has(resource.name)
-        ? [duplicate]
+      const { name } = resource;
+      const found: Offered = seen.has(name)
+        ? { problems: [duplicate], held: resource.encoded }
         : await inSlices(offer(deps, update, resource), breathe);
-      seen.add(resource.name);
-      for (const problem of found) problems.push({ ...problem, resource: `${service} ${resource.name}` });
-      if (update.kind === 'secret')
-        deps.counted('secret', isGood(found) ? 'success' : 'rejected', resource.name);
-      if (isGood(found)) applied.push(resource.name);
+      const good = isGood(found.problems);
+      seen.add(name);
+      for (const problem of found.problems) problems.push({ ...problem, resource: `${service} ${name}` });
+      if (update.kind === 'secret') deps.counted('secret', good ? 'success' : 'rejected', name);
+      if (good) applied.push(name);
+      else if (found.unreadable === true) readable = false;
       else refuse(deps, update, resource, found);
     }
-    if (isGood(update.problems)) await inSlices(remove(deps, update), breathe);
+    // What is missing beside something that cannot be read may be just that.
+    if (readable) await inSlices(remove(deps, update), breathe);
     finish(deps, update, problems);
     await deps.configuration.settle();
     return { problems, applied };
@@ -72,25 +78,45 @@ export function createReceiver(deps: ReceiverDeps): Receive {
 
 const duplicate: Problem = { level: 'error', message: 'the name stands twice in one response' };
 
+/** What became of a resource. */
+interface Offered {
+  readonly problems: readonly Problem[];
+  /** Its bytes do not decode. */
+  readonly unreadable?: boolean;
+  /** For whoever looks at what was refused. */
+  readonly held: HeldResource | undefined;
+}
+
 function isGood(problems: readonly Problem[]): boolean {
   return problems.every(({ level }) => level !== 'error');
 }
 
-function* offer(
+function* offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResource): Steps<Offered> {
+  yield;
+  const decoded = yield* resource.decoded();
+  if (!decoded.ok) {
+    return { problems: [{ level: 'error', message: decoded.detail }], unreadable: true, held: undefined };
+  }
+  const { message } = decoded;
+  yield;
+  const problems = yield* offerMessage(deps, update, resource, message);
+  return { problems, held: resource.encoded ?? message };
+}
+
+function* offerMessage(
   deps: ReceiverDeps,
   update: AnyUpdate,
   resource: ReceivedResource,
+  message: Message,
 ): Steps<readonly Problem[]> {
-  const { configuration } = deps;
   const { kind } = update;
-  yield;
-  if (configuration.table.get(kind, resource.name)?.origin === 'static') {
+  if (deps.configuration.table.get(kind, resource.name)?.origin === 'static') {
     return [{ level: 'error', message: 'a static resource has that name' }];
   }
-  const { anys, unknown: fields } = yield* examine(resourceTypes[kind].schema, resource.message);
+  const { anys, unknown: fields } = yield* examine(resourceTypes[kind].schema, message);
   const unknown = unknownProblems(deps, update, resource, fields);
   if (!isGood(unknown)) return unknown;
-  const offered = yield* offerKnown(deps, update, resource);
+  const offered = yield* offerKnown(deps, update, resource, message);
   for (const any of anys) forgetUnpacked(any);
   return [...unknown, ...offered];
 }
@@ -98,7 +124,8 @@ function* offer(
 function* offerKnown(
   deps: ReceiverDeps,
   { kind, nonce }: AnyUpdate,
-  { version, message, encoded }: ReceivedResource,
+  { version, encoded }: ReceivedResource,
+  message: Message,
 ): Steps<readonly Problem[]> {
   const { configuration } = deps;
   const versioned = { version, origin: 'dynamic', encoded } as const;
@@ -150,16 +177,16 @@ function unknownProblems(
 function refuse(
   deps: ReceiverDeps,
   { kind }: AnyUpdate,
-  resource: ReceivedResource,
-  problems: readonly Problem[],
+  { name, version }: ReceivedResource,
+  { problems, held }: Offered,
 ): void {
   const details = problems
     .filter(({ level }) => level === 'error')
     .map(formatProblem)
     .join('\n');
   const { table } = deps.configuration;
-  if (table.get(kind, resource.name)?.origin === 'static') return;
-  table.refuse(kind, resource.name, resource.version, resource.encoded ?? resource.message, details);
+  if (table.get(kind, name)?.origin === 'static') return;
+  table.refuse(kind, name, version, held, details);
 }
 
 function* remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): Steps<void> {

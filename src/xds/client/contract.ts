@@ -1,17 +1,18 @@
 /** The client's end of one ADS stream, as a state machine that outlives the connections: no I/O, no clock. */
 import type { Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
-import type { ResourceKind, ResourceMessage } from '../resource-type.ts';
+import type { DecodedResource, ResourceKind } from '../resource-type.ts';
 
 export interface ReceivedResource<Kind extends ResourceKind = ResourceKind> {
   readonly name: string;
   readonly version: string;
-  readonly message: ResourceMessage[Kind];
   /** The bytes of the message, where it came as such. */
   readonly encoded?: Uint8Array | undefined;
+  /** Decoded anew each time where it came as bytes, so that not all messages of a response are there at once. */
+  decoded(): Steps<DecodedResource<Kind>>;
 }
 
-/** One response, decoded. Answer each with `ack` or `nack`, in the order they came. */
+/** One response. Answer each with `ack` or `nack`, in the order they came. */
 export interface Update<Kind extends ResourceKind = ResourceKind> {
   readonly kind: Kind;
   readonly nonce: string;
@@ -19,7 +20,7 @@ export interface Update<Kind extends ResourceKind = ResourceKind> {
   readonly version: string;
   readonly changed: readonly ReceivedResource<Kind>[];
   readonly removed: readonly string[];
-  /** What did not decode. If there is any, the update must be refused with `nack`. */
+  /** Resources that are not what they should be. If there is any, the update must be refused with `nack`. */
   readonly problems: readonly Problem[];
   /** Resources the server says it cannot give, each with its reason. */
   readonly unavailable: readonly { readonly name: string; readonly detail: string }[];
@@ -35,7 +36,7 @@ export interface ClientStream<Request, Response> {
   /** Asks for more, by name or for all (`*`). Returns what to send; nothing while there is no connection. */
   subscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
   unsubscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
-  /** Decodes in steps; undefined for a kind not subscribed to, which needs no answer. One response at a time. */
+  /** Reads in steps what resources there are; undefined for a kind not subscribed to, which needs no answer. One response at a time. */
   receive(response: Response): Steps<AnyUpdate | undefined>;
   ack(update: AnyUpdate): Request;
   /**

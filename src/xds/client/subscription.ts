@@ -5,8 +5,9 @@ import { formatProblem, type Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { ResourceError } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import { type Status, StatusSchema } from '../gen/google/rpc/status_pb.js';
-import { decodeResourceSteps, type ResourceKind, resourceTypes } from '../resource-type.ts';
+import { type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ReceivedResource, Update } from './contract.ts';
+import { readReceived } from './received-resource.ts';
 
 /** gRPC status code INVALID_ARGUMENT, as Envoy gives it in a NACK. */
 const invalidArgument = 3;
@@ -68,7 +69,7 @@ export interface Incoming {
   readonly name?: string;
 }
 
-/** Decodes a resource at a time, and large ones in pieces. */
+/** Reads a resource at a time: what it is called. Its message is decoded when it is asked for. */
 export function* updateFrom(
   kind: ResourceKind,
   incoming: readonly Incoming[],
@@ -81,22 +82,15 @@ export function* updateFrom(
   const problems: Problem[] = [];
   const { service } = resourceTypes[kind];
   for (const [i, { any, version, name }] of incoming.entries()) {
-    const decoded = yield* decodeResourceSteps(kind, any);
+    const read = yield* readReceived(kind, version, any);
     yield;
     const resource = `${service} ${name ?? `resource ${i}`}`;
-    if (!decoded.ok) {
-      problems.push({ level: 'error', message: decoded.detail, resource });
-    } else if (name !== undefined && name !== decoded.name) {
-      const message = `the resource calls itself ${JSON.stringify(decoded.name)}`;
+    if (!read.ok) {
+      problems.push({ level: 'error', message: read.detail, resource });
+    } else if (name !== undefined && name !== read.resource.name) {
+      const message = `the resource calls itself ${JSON.stringify(read.resource.name)}`;
       problems.push({ level: 'error', message, resource });
-    } else {
-      changed.push({
-        name: decoded.name,
-        version,
-        message: decoded.message,
-        encoded: any && ownBytes(any.value),
-      });
-    }
+    } else changed.push(read.resource);
   }
   const unavailable = rest.errors.map(({ resourceName, errorDetail }) => ({
     name: resourceName?.name ?? '',
@@ -104,11 +98,6 @@ export function* updateFrom(
   }));
   const { nonce, version, removed } = rest;
   return { kind, nonce, version, changed, removed, problems, unavailable } as AnyUpdate;
-}
-
-/** Bytes to keep: a small part of a large response does not hold on to all of it. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 /** The `error_detail` of a NACK: every problem on a line of its own. */

@@ -1,0 +1,67 @@
+/**
+ * A resource as it came: its bytes, of which only the name is read. What a response of a thousand resources
+ * says is decoded one at a time by whoever applies it, and let go of before the next one.
+ */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Steps } from '#core/time-slice.ts';
+import {
+  type DecodedResource,
+  decodeResourceSteps,
+  encodedNameOf,
+  type ResourceKind,
+  resourceTypes,
+} from '../resource-type.ts';
+import type { ReceivedResource } from './contract.ts';
+
+type Read =
+  | { readonly ok: true; readonly resource: ReceivedResource }
+  | { readonly ok: false; readonly detail: string };
+
+export function* readReceived(kind: ResourceKind, version: string, any: Any | undefined): Steps<Read> {
+  const name = any?.typeUrl === resourceTypes[kind].typeUrl ? encodedNameOf(any.value) : undefined;
+  if (any !== undefined && name !== undefined) {
+    return { ok: true, resource: new EncodedReceived(kind, name, version, ownBytes(any.value)) };
+  }
+  // What is wrong with it is told by who decodes it.
+  const decoded = yield* decodeResourceSteps(kind, any);
+  if (!decoded.ok) return decoded;
+  return { ok: true, resource: receivedMessage(decoded, version) };
+}
+
+/** One that did not come as bytes. */
+export function receivedMessage(
+  decoded: Extract<DecodedResource<ResourceKind>, { readonly ok: true }>,
+  version: string,
+): ReceivedResource {
+  return {
+    name: decoded.name,
+    version,
+    // biome-ignore lint/correctness/useYield: there is nothing to wait for
+    *decoded() {
+      return decoded;
+    },
+  };
+}
+
+class EncodedReceived implements ReceivedResource {
+  readonly name: string;
+  readonly version: string;
+  readonly encoded: Uint8Array;
+  readonly #kind: ResourceKind;
+
+  constructor(kind: ResourceKind, name: string, version: string, encoded: Uint8Array) {
+    this.#kind = kind;
+    this.name = name;
+    this.version = version;
+    this.encoded = encoded;
+  }
+
+  decoded(): Steps<DecodedResource<ResourceKind>> {
+    return decodeResourceSteps(this.#kind, this.encoded);
+  }
+}
+
+/** Bytes to keep: a small part of a large response does not hold on to all of it. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
+}
