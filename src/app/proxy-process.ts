@@ -27,6 +27,7 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Transport } from '#xds/transport.ts';
+import { lowerBackgroundThreads } from './background-threads.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
@@ -179,6 +180,7 @@ class RunningProxy implements ProxyProcess {
     const { bootstrap } = this.#options.loaded;
     this.#options = { ...this.#options, loaded: { bootstrap, locate: unplaced, place: unplaced } };
     this.#endTrim = trimHeap();
+    lowerBackgroundThreads();
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
   }

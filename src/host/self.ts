@@ -13,6 +13,14 @@ const proxyFlags: readonly string[] = [
   '--bytecode-old-age=1',
   '--flush-baseline-code',
   '--regexp-tier-up-ticks=100',
+  '--concurrent-turbofan-max-threads=1',
+  '--concurrent-maglev-max-threads=1',
+  '--concurrent-marking-max-worker-num=1',
+  '--no-parallel-scavenge',
+  '--max-semi-space-size=4',
+  '--page-promotion-threshold=30',
+  '--initial-old-space-size=32',
+  '--heap-growing-percent=150',
 ];
 
 /** The words that start `heddle VERB`; its arguments follow. */
