@@ -30,7 +30,7 @@ describe('work in slices', () => {
       if (notes.length < 20) setImmediate(turn);
     };
     setImmediate(turn);
-    assert.equal(await inSlices(noting('a', 6, notes), timeSlices(ticking(1))), 'a');
+    assert.equal(await inSlices(noting('a', 6, notes), timeSlices(ticking(0.5))), 'a');
     assert.deepEqual(notes.slice(0, 8), ['a0', 'a1', 'turn', 'a2', 'a3', 'turn', 'a4', 'a5']);
   });
 

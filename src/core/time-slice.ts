@@ -8,7 +8,7 @@
 export type Steps<T> = Generator<undefined, T, undefined>;
 
 /** Longest stretch of work without a pause. */
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {

@@ -1,6 +1,7 @@
 /** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/certs`, `/init_dump`: how the proxy is doing. */
 import { X509Certificate } from 'node:crypto';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { pausing } from '#core/time-slice.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -70,7 +71,7 @@ export const clustersPage: AdminPage = {
 
 async function* clusterTextPieces(view: AdminView): AsyncGenerator<string, void, undefined> {
   for await (const status of view.dataPath.clusters()) {
-    yield clusterText(status, clusterOf(view, status.name));
+    yield clusterText(status, yield* clusterOf(view, status.name));
     for (const endpoint of status.endpoints) yield endpointText(status.name, endpoint);
   }
 }
@@ -79,7 +80,7 @@ async function* clusterJsonPieces(view: AdminView): AsyncGenerator<string, void,
   let before = '{\n "cluster_statuses": [';
   for await (const status of view.dataPath.clusters()) {
     yield `${before}\n  `;
-    yield* jsonPieces(clusterJson(status, clusterOf(view, status.name)), '  ');
+    yield* jsonPieces(clusterJson(status, yield* clusterOf(view, status.name)), '  ');
     before = ',';
   }
   yield before === ',' ? '\n ]\n}\n' : '{}\n';
@@ -113,8 +114,10 @@ export const initDumpPage: AdminPage = {
   },
 };
 
-function clusterOf(view: AdminView, name: string): Cluster | undefined {
-  return view.table.get('cluster', name)?.active?.message as Cluster | undefined;
+/** Decoded in pieces; '' where it may be interrupted. */
+function* clusterOf(view: AdminView, name: string): Generator<string, Cluster | undefined, undefined> {
+  const active = view.table.get('cluster', name)?.active;
+  return active && ((yield* pausing(active.decoded(), '')) as Cluster);
 }
 
 /** Envoy's defaults where a cluster sets none. */

@@ -35,6 +35,9 @@ export interface DiscoveryDeps {
   transportTo(cluster: string): Transport;
 }
 
+/** How much longer than it takes to come into step there is before that is done again. */
+const PAUSE_FACTOR = 8;
+
 export interface Discovery {
   start(): void;
   /** Whether all listeners and clusters were received and are in force. */
@@ -56,7 +59,9 @@ class StreamsInStep implements Discovery {
   readonly #awaited = new Set<ResourceKind>();
   #ads: XdsStream | undefined;
   #holdTimer: NodeJS.Timeout | undefined;
-  #inStep: NodeJS.Immediate | undefined;
+  #inStep: NodeJS.Timeout | undefined;
+  /** What it took last. */
+  #inStepMs = 0;
   #closed = false;
 
   constructor(deps: DiscoveryDeps) {
@@ -95,7 +100,7 @@ class StreamsInStep implements Discovery {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#holdTimer);
-    clearImmediate(this.#inStep);
+    clearTimeout(this.#inStep);
     this.#ads?.close();
     for (const stream of this.#secretStreams.values()) stream.close();
     for (const file of [...this.#files, ...this.#secretFiles.values()]) file.close();
@@ -151,13 +156,15 @@ class StreamsInStep implements Discovery {
     });
   }
 
-  /** Once for many changes of one turn. */
+  /** Once for many changes of one turn, and of several where there is so much that it takes a while. */
   #soon(): void {
     if (this.#inStep !== undefined || this.#closed) return;
-    this.#inStep = setImmediate(() => {
+    this.#inStep = setTimeout(() => {
       this.#inStep = undefined;
+      const startedMs = performance.now();
       this.#keepInStep();
-    });
+      this.#inStepMs = performance.now() - startedMs;
+    }, this.#inStepMs * PAUSE_FACTOR);
   }
 
   #keepInStep(): void {
