@@ -1,6 +1,7 @@
 /** HTTP/1.1 through the data path, over real sockets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { bootstrap, cluster, httpListener, startDataPath } from '../support/data-path.ts';
@@ -228,6 +229,27 @@ describe('failures', () => {
     go();
     await client.until((all) => all.split('it is').length === 3);
     await eventually(() => assert.equal(path.stat('cluster.app.upstream_cx_active'), 0));
+  });
+
+  const noTable = !existsSync('/proc/net/tcp') && 'needs /proc/net/tcp';
+  test('tcp_keepalive is set on connections to endpoints', { skip: noTable }, async (t) => {
+    const server = await httpServer(t, (path) => ok(path));
+    const options =
+      ', upstream_connection_options: { tcp_keepalive: { keepalive_time: 30, keepalive_interval: 10, keepalive_probes: 3 } }';
+    const path = await startDataPath(
+      t,
+      bootstrap([httpListener({ routes: toApp })], [cluster('app', [server.port], options)]),
+    );
+    const client = rawClient(t, path.port('web'));
+    client.socket.write(get('/done'));
+    await client.until((all) => all.endsWith('/done'));
+    const to = ` 0100007F:${server.port.toString(16).toUpperCase().padStart(4, '0')} `;
+    const row = readFileSync('/proc/net/tcp', 'latin1')
+      .split('\n')
+      .find((line) => line.includes(to) && line.includes(' 01 '));
+    // proc(5): `tr` 02 is a timer of keepalive, `tm->when` its end in ticks of 10 ms.
+    const seconds = Number.parseInt(/ 02:([0-9A-F]{8}) /.exec(row ?? '')?.[1] ?? '', 16) / 100;
+    assert.ok(seconds > 20 && seconds <= 31, String(seconds));
   });
 
   test('more requests than the circuit breaker allows', async (t) => {

@@ -9,6 +9,7 @@ import type {
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Findings } from '../findings.ts';
 import type { EndpointTraits, Locality, Target } from './endpoint.ts';
+import { OVERPROVISIONING } from './priority-load.ts';
 
 export interface AssignedEndpoint {
   readonly address: string;
@@ -31,6 +32,14 @@ export function* readAssignment(
 ): Steps<AssignedEndpoint[]> {
   const endpoints: AssignedEndpoint[] = [];
   findings.refuse(`${path}policy.drop_overloads`, (assignment.policy?.dropOverloads.length ?? 0) > 0);
+  const { overprovisioningFactor: factor = OVERPROVISIONING } = assignment.policy ?? {};
+  if (factor !== OVERPROVISIONING) {
+    findings.error(`${path}policy.overprovisioning_factor`, `only ${OVERPROVISIONING} is supported`);
+  }
+  findings.refuse(
+    `${path}policy.weighted_priority_health`,
+    assignment.policy?.weightedPriorityHealth === true,
+  );
   findings.refuse(`${path}policy.endpoint_stale_after`, assignment.policy?.endpointStaleAfter !== undefined);
   for (const [g, group] of assignment.endpoints.entries()) {
     const { region = '', zone = '', subZone = '' } = group.locality ?? {};

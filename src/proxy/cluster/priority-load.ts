@@ -16,7 +16,7 @@ export interface PriorityLoad {
 }
 
 /** Envoy's over-provisioning factor in percent: 1.4 times the ratio of healthy endpoints counts as capacity. */
-const OVERPROVISIONING = 140;
+export const OVERPROVISIONING = 140;
 
 /** @param panicThreshold 0 to 1: the ratio of healthy endpoints below which a priority is in panic. */
 export function loadOfPriorities(

@@ -13,6 +13,7 @@ import {
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { readKeepAlive } from '../keep-alive.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 
 /** Envoy's defaults. */
@@ -58,6 +59,11 @@ export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     protocol,
     autoName,
     connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
+    keepAlive: readKeepAlive(
+      cluster.upstreamConnectionOptions?.tcpKeepalive,
+      'upstream_connection_options.tcp_keepalive',
+      findings,
+    ),
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:

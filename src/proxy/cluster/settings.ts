@@ -14,6 +14,7 @@ import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.t
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
 import { readPool } from './protocol-options.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 export interface TransportMatch {
   readonly name: string;
@@ -76,18 +77,6 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,
   };
-}
-
-function refuseUnsupported(cluster: Cluster, findings: Findings): void {
-  findings.refuse('alt_stat_name', cluster.altStatName !== '');
-  findings.refuse('upstream_bind_config', cluster.upstreamBindConfig !== undefined);
-  findings.refuse('connection_pool_per_downstream_connection', cluster.connectionPoolPerDownstreamConnection);
-  findings.refuse(
-    'common_lb_config.close_connections_on_host_set_change',
-    cluster.commonLbConfig?.closeConnectionsOnHostSetChange === true,
-  );
-  if (cluster.respectDnsTtl)
-    findings.warn('respect_dns_ttl', 'has no effect: addresses are looked up at dns_refresh_rate');
 }
 
 function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind'] {

@@ -1,16 +1,10 @@
 /** Where a listener binds its sockets (Envoy, `Address` of a listener). */
 import { formatIp, isV4Mapped, parseIp } from '#core/ip-address.ts';
-import type { Address, Pipe, SocketAddress, TcpKeepalive } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import type { Address, Pipe, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { SocketAddress_Protocol as Protocol } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { hostPort } from '../cluster/assignment.ts';
 import type { Findings } from '../findings.ts';
-
-/** Probes on connections that say nothing (tcp(7)). */
-export interface KeepAlive {
-  readonly idleMs: number;
-  readonly intervalMs: number;
-  readonly probes: number;
-}
+import type { KeepAlive } from '../keep-alive.ts';
 
 interface IpAddress {
   readonly kind: 'tcp';
@@ -99,29 +93,4 @@ function readPipe({ path: name, mode }: Pipe, path: string, findings: Findings):
     findings.error(`${path}.mode`, 'cannot be set of a name in the abstract namespace');
   }
   return { kind: 'pipe', path: name, mode, text: name, keepAlive: undefined };
-}
-
-/** Linux's own settings, for what is not given. */
-const KEEPALIVE: KeepAlive = { idleMs: 7_200_000, intervalMs: 75_000, probes: 9 };
-
-/** @returns undefined where nothing is set. */
-export function readKeepAlive(
-  message: TcpKeepalive | undefined,
-  path: string,
-  findings: Findings,
-): KeepAlive | undefined {
-  if (message === undefined) return undefined;
-  const { keepaliveTime, keepaliveInterval, keepaliveProbes } = message;
-  for (const [name, value] of [
-    ['keepalive_time', keepaliveTime],
-    ['keepalive_interval', keepaliveInterval],
-    ['keepalive_probes', keepaliveProbes],
-  ] as const) {
-    if (value === 0) findings.error(`${path}.${name}`, 'must not be 0');
-  }
-  return {
-    idleMs: keepaliveTime === undefined ? KEEPALIVE.idleMs : keepaliveTime * 1000,
-    intervalMs: keepaliveInterval === undefined ? KEEPALIVE.intervalMs : keepaliveInterval * 1000,
-    probes: keepaliveProbes ?? KEEPALIVE.probes,
-  };
 }

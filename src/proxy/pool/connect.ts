@@ -1,9 +1,10 @@
 /** Opens a connection to an endpoint: TCP, Unix socket, or a listener of this process. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
 import { Timer as WheelTimer } from '#core/timer-wheel.ts';
 import type { Endpoint, Target } from '../cluster/endpoint.ts';
+import type { KeepAlive } from '../keep-alive.ts';
 import type { TransportOverride } from '../tls/client-handshake.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
@@ -22,6 +23,12 @@ export interface ConnectDeps {
   readonly downstream?: ProxiedConnection;
   /** What connections want of TLS for whom they are made. */
   readonly server?: TransportOverride;
+}
+
+/** What holds for all connections of a cluster. */
+export interface ConnectSettings {
+  readonly connectTimeoutMs: number;
+  readonly keepAlive: KeepAlive | undefined;
 }
 
 export type ConnectFailure = 'CONNECT_FAILED' | 'CONNECT_TIMEOUT';
@@ -53,7 +60,7 @@ export class Connecting {
    */
   constructor(
     endpoint: Endpoint,
-    timeoutMs: number,
+    { connectTimeoutMs, keepAlive }: ConnectSettings,
     handler: ConnectHandler,
     deps: ConnectDeps,
     reader?: SocketReader,
@@ -63,13 +70,16 @@ export class Connecting {
     this.#deps = deps;
     this.#override = deps.server === undefined ? override : { ...override, ...deps.server };
     this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
-    deps.wheel.arm(this.#timer, timeoutMs);
+    deps.wheel.arm(this.#timer, connectTimeoutMs);
     const raw = openRaw(endpoint.target, deps.internal, endpoint.transport.secure ? undefined : reader);
     if (raw === undefined) {
       queueMicrotask(() => this.#fail('CONNECT_FAILED', 'no such internal listener'));
       return;
     }
     this.#socket = raw;
+    if (keepAlive !== undefined && endpoint.target.kind === 'tcp') {
+      (raw as Socket).setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.probes);
+    }
     const onError = (error: NodeJS.ErrnoException): void => {
       this.#fail('CONNECT_FAILED', describe(error, endpoint));
     };

@@ -244,9 +244,8 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       },
     };
     const reader = this.endpoint.transport.secure ? undefined : new SocketReader();
-    const { connectTimeoutMs } = this.#settings;
     const offer = this.judge === undefined ? offersHttp1 : offersBoth;
-    const connecting = new Connecting(this.endpoint, connectTimeoutMs, handler, this.#deps, reader, offer);
+    const connecting = new Connecting(this.endpoint, this.#settings, handler, this.#deps, reader, offer);
     this.#connecting.add(connecting);
   }
 

@@ -172,8 +172,7 @@ export class Http2Pool implements ConnectionPool {
       onConnectFailed: (failure, reason) => this.#onConnectFailed(failure, reason),
     };
     const offer = this.judge === undefined ? offersHttp2 : offersBoth;
-    const { connectTimeoutMs } = this.settings;
-    this.#connecting = new Connecting(endpoint, connectTimeoutMs, handler, this.deps, undefined, offer);
+    this.#connecting = new Connecting(endpoint, this.settings, handler, this.deps, undefined, offer);
   }
 
   #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {

@@ -3,7 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { H2Options } from '#http/codec/h2/options.ts';
-import type { ConnectDeps } from './connect.ts';
+import type { ConnectDeps, ConnectSettings } from './connect.ts';
 
 /** `auto`: what ALPN agrees on; `downstream`: what the request came by. */
 export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
@@ -17,9 +17,8 @@ export interface AutoName {
   readonly verifies: boolean;
 }
 
-export interface PoolSettings {
+export interface PoolSettings extends ConnectSettings {
   readonly protocol: UpstreamProtocol;
-  readonly connectTimeoutMs: number;
   /** How long an idle connection is kept; 0 for ever. */
   readonly idleTimeoutMs: number;
   /** 0: no limit. */

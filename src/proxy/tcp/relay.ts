@@ -105,8 +105,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     endpoint.counts.cxTotal++;
     endpoint.counts.cxActive++;
     endpoint.tunnels.add(this);
-    const { connectTimeoutMs } = cluster.settings.pool;
-    this.#connecting = new Connecting(endpoint, connectTimeoutMs, this, deps, this.#reader);
+    this.#connecting = new Connecting(endpoint, cluster.settings.pool, this, deps, this.#reader);
   }
 
   /** @returns whether the circuit breaker allows it; else the handler hears of it. */

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { Findings } from '../findings.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+function problems(fields: MessageInitShape<typeof ClusterSchema>): string[] {
+  const findings = new Findings();
+  refuseUnsupported(create(ClusterSchema, fields), findings);
+  return findings.problems.map(({ level, path }) => `${level} ${path}`);
+}
+
+test('what is not done is refused, or warned of where it harms nobody', () => {
+  assert.deepEqual(problems({ name: 'a' }), []);
+  assert.deepEqual(problems({ altStatName: 'b', waitForWarmOnInit: false, dnsJitter: { nanos: 1 } }), [
+    'error alt_stat_name',
+    'warning dns_jitter',
+    'warning wait_for_warm_on_init',
+  ]);
+  assert.deepEqual(problems({ commonLbConfig: { ignoreNewHostsUntilFirstHc: true } }), [
+    'warning common_lb_config.ignore_new_hosts_until_first_hc',
+  ]);
+});

@@ -1,0 +1,43 @@
+/** What a `Cluster` may ask for and is not done: refused by its path, or warned of where nobody is harmed. */
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Findings } from '../findings.ts';
+
+export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
+  const common = cluster.commonLbConfig;
+  const refused: Readonly<Record<string, boolean>> = {
+    alt_stat_name: cluster.altStatName !== '',
+    upstream_bind_config: cluster.upstreamBindConfig !== undefined,
+    connection_pool_per_downstream_connection: cluster.connectionPoolPerDownstreamConnection,
+    'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
+  };
+  for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
+  const lookedUp = 'has no effect: addresses are looked up at dns_refresh_rate';
+  const unchecked = 'has no effect: no health is checked here';
+  const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
+    ['respect_dns_ttl', cluster.respectDnsTtl, lookedUp],
+    ['dns_jitter', cluster.dnsJitter !== undefined, lookedUp],
+    ['dns_failure_refresh_rate', cluster.dnsFailureRefreshRate !== undefined, lookedUp],
+    [
+      'wait_for_warm_on_init',
+      cluster.waitForWarmOnInit === false,
+      'has no effect: nothing is served by a cluster before its endpoints are known',
+    ],
+    [
+      'cleanup_interval',
+      cluster.cleanupInterval !== undefined,
+      'has no effect: there are no clusters of original destinations',
+    ],
+    ['ignore_health_on_host_removal', cluster.ignoreHealthOnHostRemoval, unchecked],
+    [
+      'common_lb_config.ignore_new_hosts_until_first_hc',
+      common?.ignoreNewHostsUntilFirstHc === true,
+      unchecked,
+    ],
+    [
+      'common_lb_config.update_merge_window',
+      common?.updateMergeWindow !== undefined,
+      'has no effect: endpoints take effect when they come',
+    ],
+  ];
+  for (const [field, isSet, why] of idle) if (isSet) findings.warn(field, why);
+}
