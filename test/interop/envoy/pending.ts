@@ -12,9 +12,8 @@ const cases: ReadonlySet<string> = new Set([]);
 /** Counters known to be counted otherwise. */
 const counters: readonly RegExp[] = [
   /^http\..*\.downstream_cx_delayed_close_timeout$/,
-  /^http\..*\.downstream_rq_[rt]x_reset$/,
   /^http\..*\.rq_(?:total|direct_response|redirect|reset_after_downstream_response_started)$/,
-  /^cluster\..*\.upstream_rq_(?:completed|[rt]x_reset)$/,
+  /^cluster\..*\.upstream_rq_completed$/,
   /^cluster\..*\.retry\./,
 ];
 
