@@ -1,11 +1,12 @@
 """Python's websockets: `websocket.py serve` prints its port and echoes until standard input ends;
 `websocket.py ask URL [ROOT]` sends and closes, and fails where the echo is another."""
+import asyncio
 import ssl
 import sys
 import threading
 
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 FAREWELL = "please close"
@@ -29,23 +30,24 @@ def run_server():
         sys.stdin.read()
 
 
-def ask(url, root=None):
+async def ask(url, root=None):
+    """In one thread: a TLS connection of Python's is not safe with two, and some server's ticket comes while it sends."""
     context = None if root is None else ssl.create_default_context(cafile=root)
     options = {"subprotocols": ["chat"], "max_size": 2**22, "ssl": context, "proxy": None}
-    with connect(url, **options) as socket:
+    async with connect(url, **options) as socket:
         assert socket.subprotocol == "chat", socket.subprotocol
         for message in ["grüß dich ☺", "", b"large" * 200_000]:
-            socket.send(message)
-            assert socket.recv() == message
+            await socket.send(message)
+            assert await socket.recv() == message
         for at in range(500):
-            socket.send(f"message {at}")
-        assert [socket.recv() for _ in range(500)] == [f"message {at}" for at in range(500)]
-        assert socket.ping("are you there").wait(5)
-        socket.send(["in ", "three ", "pieces"])
-        assert socket.recv() == "in three pieces"
-        socket.send(FAREWELL)
+            await socket.send(f"message {at}")
+        assert [await socket.recv() for _ in range(500)] == [f"message {at}" for at in range(500)]
+        await asyncio.wait_for(await socket.ping("are you there"), 5)
+        await socket.send(["in ", "three ", "pieces"])
+        assert await socket.recv() == "in three pieces"
+        await socket.send(FAREWELL)
         try:
-            socket.recv()
+            await socket.recv()
         except ConnectionClosed as closed:
             assert (closed.rcvd.code, closed.rcvd.reason) == (4001, "because"), closed
         else:
@@ -55,5 +57,5 @@ def ask(url, root=None):
 if sys.argv[1] == "serve":
     run_server()
 else:
-    ask(*sys.argv[2:])
+    asyncio.run(ask(*sys.argv[2:]))
     print("done")
