@@ -315,6 +315,46 @@ function listenerTests(serve: Serve, leanTlsAfter: number): void {
     });
   });
 
+  describe('a chain of certificates', () => {
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      test(`${version}: is told whole, and in a session too`, async (t) => {
+        const root = await TestRoot.create('root');
+        const leaf = await (await root.intermediate('middle')).issue({ uris: ['spiffe://a.test/b'] });
+        const own = await root.issue({ dns: ['a.test'] });
+        const validation = 'validation_context: { trusted_ca: { filename: root } }';
+        const listener = httpListener({
+          routes:
+            '[{ match: { prefix: / }, direct_response: { status: 200, body: { inline_string: hello } }, response_headers_to_add: [{ header: { key: told, value: "%REQ(x-forwarded-client-cert)%" } }] }]',
+          hcm: [
+            'forward_client_cert_details: SANITIZE_SET',
+            'set_current_client_cert_details: { chain: true }',
+          ],
+          transportSocket: context(
+            `common_tls_context: { tls_certificates: [${certificate('own')}], ${validation} }`,
+          ),
+        });
+        const deps = { ...reading(filesOf({ own }, { root: root.pem })), leanTlsAfter };
+        const path = await startDataPath(t, bootstrap([listener], []), undefined, undefined, deps);
+        const tell = async (options: tls.ConnectionOptions): Promise<[Buffer | undefined, string]> => {
+          const socket = connect(t, path, { ...options, minVersion: version, maxVersion: version });
+          let session: Buffer | undefined;
+          socket.on('session', (offered: Buffer) => {
+            session = offered;
+          });
+          const client = clientOf(t, socket);
+          socket.write(get);
+          const text = await client.until((answer) => answer.endsWith('hello'));
+          return [session, decodeURIComponent(/Chain="([^"]*)"/.exec(text)?.[1] ?? '')];
+        };
+        const [session, told] = await tell({ cert: leaf.cert, key: leaf.key });
+        assert.equal(told, leaf.cert);
+        assert.equal(told.match(/BEGIN CERTIFICATE/g)?.length, 2);
+        assert.equal((await tell({ session }))[1], told);
+        assert.equal(stat(path, 'session_reused'), 1);
+      });
+    }
+  });
+
   describe('a handshake', () => {
     test('with TLS 1.1, or no TLS at all, is refused and counted', async (t) => {
       const root = await TestRoot.create('root');

@@ -173,7 +173,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
           : 'overwrite',
     via: byteString(hcm.via),
     head: readHeadRules(hcm, at, context.deps, findings),
-    clientCert: readClientCert(hcm, at, findings),
+    clientCert: readClientCert(hcm),
     proxy100Continue: hcm.proxy100Continue,
     upgrades: readUpgrades(hcm, at, findings),
     pathRules: readPathRules(hcm),
@@ -311,7 +311,7 @@ function readRoutes(
   return { inlineRoutes: compiled.ok ? compiled.value : undefined, routeName: '' };
 }
 
-function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findings): ClientCertRules {
+function readClientCert(hcm: HttpConnectionManager): ClientCertRules {
   const forward = {
     [Forward.SANITIZE]: 'sanitize',
     [Forward.FORWARD_ONLY]: 'forward-only',
@@ -320,7 +320,7 @@ function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findin
     [Forward.ALWAYS_FORWARD_ONLY]: 'always-forward-only',
   } as const;
   const details = hcm.setCurrentClientCertDetails;
-  const rules: ClientCertRules = {
+  return {
     forward: forward[hcm.forwardClientCertDetails] ?? 'sanitize',
     subject: details?.subject ?? false,
     cert: details?.cert ?? false,
@@ -329,8 +329,6 @@ function readClientCert(hcm: HttpConnectionManager, at: string, findings: Findin
     uri: details?.uri ?? false,
     issuer: details?.issuer ?? false,
   };
-  if (rules.chain) findings.error(`${at}.set_current_client_cert_details.chain`, 'is not supported');
-  return rules;
 }
 
 function readUpgrades(hcm: HttpConnectionManager, at: string, findings: Findings): Map<string, boolean> {

@@ -76,10 +76,11 @@ export class Chain {
   #createTls(settings: DownstreamTlsSettings): DownstreamTls<AcceptedConnection> {
     const { secrets, clock, thread, leanTlsAfter: leanAfter } = this.#deps;
     const { scope } = this.#stats;
+    const keepsChains = this.settings.http?.clientCert.chain ?? false;
     const openLog = (path: string): LineSink => this.#deps.openLog(path);
     return createDownstreamTls<AcceptedConnection>(
       settings,
-      { secrets, clock, scope, openLog, ticketSecret: thread?.ticketSecret, leanAfter },
+      { secrets, clock, scope, openLog, ticketSecret: thread?.ticketSecret, keepsChains, leanAfter },
       {
         onSecure: (connection, socket, peer) => {
           if (connection.phase !== 'handshake') {

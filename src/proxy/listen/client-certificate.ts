@@ -6,11 +6,16 @@ import type { TlsPeer } from '../tls/peer.ts';
 const told = new WeakMap<PeerCertificate, Map<string, ClientCertificate>>();
 
 /** Undefined where the client showed none. */
-export function clientCertificateOf({ certificate, ownUri }: TlsPeer): ClientCertificate | undefined {
+export function clientCertificateOf({
+  certificate,
+  chainPem = '',
+  ownUri,
+}: TlsPeer): ClientCertificate | undefined {
   if (certificate === undefined) return undefined;
   const known = told.get(certificate) ?? new Map<string, ClientCertificate>();
   told.set(certificate, known);
-  let facts = known.get(ownUri);
+  const key = `${ownUri}\n${chainPem}`;
+  let facts = known.get(key);
   if (facts === undefined) {
     facts = {
       ownUri,
@@ -18,11 +23,11 @@ export function clientCertificateOf({ certificate, ownUri }: TlsPeer): ClientCer
       subject: certificate.details.subject,
       issuer: certificate.details.issuer,
       pem: encodeURIComponent(certificate.pem),
-      chainPem: '',
+      chainPem: encodeURIComponent(chainPem),
       uris: certificate.names.uri,
       dns: certificate.names.dns,
     };
-    known.set(ownUri, facts);
+    known.set(key, facts);
   }
   return facts;
 }

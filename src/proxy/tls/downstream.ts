@@ -17,6 +17,7 @@ import { Handshake } from './handshake.ts';
 import type { HelloFacts } from './hello.ts';
 import type { VerifyFault } from './judge.ts';
 import { KeyLog } from './key-log.ts';
+import { PresentedChains } from './presented-chains.ts';
 import { HandshakeWire } from './record/handshake-wire.ts';
 import { countOpen, LEAN_AFTER } from './record/lean-rule.ts';
 import type { SecureSocket } from './record/secure-socket.ts';
@@ -55,6 +56,8 @@ export interface DownstreamTlsDeps {
   openLog(path: string): LineSink;
   /** For session tickets where no keys are given; absent: one of this process. */
   readonly ticketSecret?: Uint8Array | undefined;
+  /** Whether the peers' chains are asked for. */
+  readonly keepsChains?: boolean;
   /** So many connections of a thread keep their records with OpenSSL; absent: {@link LEAN_AFTER}. */
   readonly leanAfter?: number | undefined;
 }
@@ -85,6 +88,7 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
   readonly #stats: TlsStats;
   readonly #keyLog: KeyLog | undefined;
   readonly #onSecret: (name: string) => void;
+  readonly #chains = new PresentedChains();
   #servers: ServerSet | undefined;
 
   constructor(settings: DownstreamTlsSettings, deps: DownstreamTlsDeps, events: TlsEvents<Owner>) {
@@ -151,7 +155,10 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
     handshake.curve = agreedCurve(servers.curves, hello);
     const server = Object.create(servers.server(index, hello)) as HandshakeServer<Owner>;
     server.handshake = handshake;
-    servers.begin(server, this.#wireOf(handshake, hello), hello.ticketName);
+    const wire = this.#wireOf(handshake, hello);
+    // Who ends before the handshake is done has nothing more to hear.
+    wire.allowHalfOpen = false;
+    servers.begin(server, wire, hello.ticketName);
   };
 
   #createServers(): ServerSet | undefined {
@@ -203,6 +210,8 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
   }
 
   #onSecure(handshake: Handshake<Owner>, socket: TLSSocket): void {
+    handshake.raw.allowHalfOpen = true;
+    socket.allowHalfOpen = true;
     const { servers, certificate, curve, owner, takeover } = handshake;
     const leaves = takeover?.begin(socket) === true;
     let verdict: ReturnType<ServerSet['judge']['judge']>;
@@ -213,13 +222,15 @@ class ChainTls<Owner> implements DownstreamTls<Owner> {
       this.#drop(owner, socket, verifyFailureText((error as Error).message));
       return;
     }
-    const { peer, refusal } = verdict;
+    const { refusal } = verdict;
+    let { peer } = verdict;
     if (refusal !== undefined) this.#stats.counters[refusal.fault].inc();
     if (peer === undefined) {
       this.#drop(owner, socket, refusal === undefined ? '' : refusalText(refusal));
       return;
     }
     this.#stats.secured(socket, peer, curve);
+    if (this.#deps.keepsChains === true) peer = { ...peer, chainPem: this.#chains.of(socket, peer) };
     if (!leaves) {
       this.#handOn(owner, socket, peer);
       return;

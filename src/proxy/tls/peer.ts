@@ -10,6 +10,8 @@ export interface TlsPeer {
   readonly ownUri: string;
   /** As presented, whether verified or not. */
   readonly certificate?: PeerCertificate | undefined;
+  /** All that were presented, the certificate first, in PEM; only where it is asked for. */
+  readonly chainPem?: string;
   /** The one we showed. */
   readonly ownCertificate?: PeerCertificate | undefined;
   /** Such as `TLSv1.3`. */
