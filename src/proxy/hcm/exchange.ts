@@ -25,7 +25,6 @@ import { readTarget } from './target.ts';
 import { allowsUpgrade, asksUpgrade, isAccepted } from './upgrade.ts';
 
 const noTrailers: HeaderList = [];
-const noHost = { requireTls: 'none' } as const;
 
 export class HttpExchange extends TakenRequest implements Exchange {
   // --- the exchange
@@ -132,8 +131,8 @@ export class HttpExchange extends TakenRequest implements Exchange {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
-    const { requireTls } = (route === undefined ? table?.findHost(this.authority) : route.host) ?? noHost;
-    if (requireTls !== 'none' && mustRedirectToTls(requireTls, this.requestHeaders)) {
+    const host = route === undefined ? table?.findHost(this.authority) : route.host;
+    if (mustRedirectToTls(host, this.requestHeaders)) {
       runtime.stats.rq_total.inc();
       this.#redirect(301, `https://${this.authority}${this.path}`);
       return;

@@ -176,9 +176,13 @@ function nameOurselves(headers: HeaderList, userAgent: string, nodeId: string): 
 }
 
 /** Whether a client that did not come by TLS, as far as it can be known, is sent to where it would. */
-export function mustRedirectToTls(requireTls: 'external' | 'all', headers: HeaderList): boolean {
+export function mustRedirectToTls(
+  host: { readonly requireTls: 'none' | 'external' | 'all' } | undefined,
+  headers: HeaderList,
+): boolean {
+  if (host === undefined || host.requireTls === 'none') return false;
   if (headerOf(headers, 'x-forwarded-proto') === 'https') return false;
-  return requireTls === 'all' || headerOf(headers, 'x-envoy-internal') === undefined;
+  return host.requireTls === 'all' || headerOf(headers, 'x-envoy-internal') === undefined;
 }
 
 function isLoopback(ip: string): boolean {
