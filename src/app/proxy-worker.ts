@@ -12,7 +12,7 @@ import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
-import { connectionLimits } from './connection-limits.ts';
+import { connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
@@ -51,6 +51,7 @@ serveMain({
     nodeId,
     drainTimeMs: data.drainTimeMs,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
+    secondDescriptors: secondDescriptors(thread.count),
     overload: watchMemory(data.overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
     ...dataReader,

@@ -11,7 +11,7 @@ import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
-import { connectionFigures, connectionLimits } from './connection-limits.ts';
+import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
@@ -71,6 +71,7 @@ export function createServing(options: ServingOptions): Serving {
     nodeId,
     drainTimeMs,
     connectionLimits: connectionLimits(connections),
+    secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
     ...dataReader,

@@ -53,6 +53,8 @@ export interface DataPathDeps {
   readonly originalDestination?: OriginalDestination;
   /** A second descriptor of a socket, which belongs to who asked; absent where the system cannot be asked. */
   duplicateDescriptor?(socket: Socket): number | undefined;
+  /** How many of those there may be; absent: any number. */
+  readonly secondDescriptors?: LimitedCount;
   /** How many downstream connections there may be; absent: any number. */
   readonly connectionLimits?: ConnectionLimits;
   /** How much of bodies HTTP/2 streams of this thread may hold; absent: any number. */

@@ -45,8 +45,7 @@ test('a side that stops and goes on all the time gets every byte in order, in bo
           },
           onReceivingFailed() {},
         },
-        1024 * 1024,
-        duplicateDescriptor,
+        { settings: { bufferLimitBytes: 1024 * 1024 }, duplicateDescriptor, secondDescriptors: undefined },
       );
       inlet.resume();
     });

@@ -92,7 +92,7 @@ export class TcpConnection
     const { settings, stats, wheel } = runtime;
     stats.downstream_cx_total.inc();
     this.#outlet = new Outlet(socket, settings.bufferLimitBytes, this, stats.downstream_cx_tx_bytes_total);
-    this.#inlet = new Inlet(socket, this, settings.bufferLimitBytes, runtime.duplicateDescriptor);
+    this.#inlet = new Inlet(socket, this, runtime);
     // Nothing is read before there is somewhere to send it, unless the configuration says how much.
     if (settings.maxEarlyBytes < 0) socket.pause();
     socket.on('error', () => this.#onDownstreamGone('reset'));

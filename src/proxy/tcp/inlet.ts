@@ -5,6 +5,7 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { LimitedCount } from '../cluster/limited-count.ts';
 import { type ByteTaker, SocketReader } from '../pool/socket-reader.ts';
 
 export interface InletHandler {
@@ -22,34 +23,35 @@ export type DuplicateDescriptor = (socket: Socket) => number | undefined;
 /** So much has to come before it pays to read in the other way. */
 const SWIFT_AFTER_BYTES = 1024 * 1024;
 
+/** What an inlet is lent. */
+export interface InletRuntime {
+  /** `bufferLimitBytes`: what one read takes at most. */
+  readonly settings: { readonly bufferLimitBytes: number };
+  /** Absent where the system cannot be asked. */
+  readonly duplicateDescriptor: DuplicateDescriptor | undefined;
+  /** How many there may be; absent: any number. */
+  readonly secondDescriptors: LimitedCount | undefined;
+}
+
 let filler: Buffer = Buffer.alloc(0);
 
 export class Inlet implements ByteTaker {
   readonly #socket: Duplex;
   readonly #handler: InletHandler;
-  #duplicate: DuplicateDescriptor | undefined;
-  readonly #limitBytes: number;
+  readonly #runtime: InletRuntime;
+  #mayChange: boolean;
   #bytes = 0;
   /** What the socket held when it went on, and hands over before anything that it reads anew. */
   #heldBytes: number;
   #swift: Socket | undefined;
   #reader: SocketReader | undefined;
 
-  /**
-   * @param limitBytes what one read takes at most, where that is known (`per_connection_buffer_limit_bytes`).
-   * @param duplicate absent where the system cannot be asked.
-   */
-  constructor(
-    socket: Duplex,
-    handler: InletHandler,
-    limitBytes: number,
-    duplicate: DuplicateDescriptor | undefined,
-  ) {
+  constructor(socket: Duplex, handler: InletHandler, runtime: InletRuntime) {
     this.#socket = socket;
     this.#handler = handler;
-    this.#limitBytes = limitBytes;
+    this.#runtime = runtime;
     this.#heldBytes = socket.readableLength;
-    this.#duplicate = isPlain(socket) ? duplicate : undefined;
+    this.#mayChange = isPlain(socket) && runtime.duplicateDescriptor !== undefined;
     socket.on('data', (data: Buffer) => this.#onData(data));
     socket.on('end', () => handler.onReceivedAll());
   }
@@ -75,7 +77,7 @@ export class Inlet implements ByteTaker {
 
   /** For one who cannot say when data is out: reads plainly from now on. */
   stayPlain(): void {
-    this.#duplicate = undefined;
+    this.#mayChange = false;
   }
 
   /** Reads no more. */
@@ -84,7 +86,7 @@ export class Inlet implements ByteTaker {
   }
 
   #onData(data: Buffer): void {
-    if (this.#duplicate !== undefined) {
+    if (this.#mayChange) {
       this.#bytes += data.length;
       if (this.#heldBytes > 0) this.#heldBytes -= data.length;
       else if (this.#bytes >= SWIFT_AFTER_BYTES) this.#change();
@@ -95,17 +97,25 @@ export class Inlet implements ByteTaker {
   /** While the socket hands over what it has just read, and holds nothing: the second descriptor goes on there. */
   #change(): void {
     const socket = this.#socket as Socket;
-    const fd = this.#duplicate!(socket);
-    this.#duplicate = undefined;
-    if (fd === undefined) return;
-    const reader = new SocketReader(this.#limitBytes);
+    const { duplicateDescriptor, secondDescriptors, settings } = this.#runtime;
+    this.#mayChange = false;
+    if (secondDescriptors?.take() === false) return;
+    const fd = duplicateDescriptor!(socket);
+    if (fd === undefined) {
+      secondDescriptors?.release();
+      return;
+    }
+    const reader = new SocketReader(settings.bufferLimitBytes);
     const swift = new Socket({ fd, readable: true, writable: false, onread: reader.onread });
     reader.taker = this;
     this.#reader = reader;
     this.#swift = swift;
     swift.on('end', () => this.#handler.onReceivedAll());
     swift.on('error', () => this.#handler.onReceivingFailed());
-    swift.on('close', () => reader.done());
+    swift.on('close', () => {
+      reader.done();
+      secondDescriptors?.release();
+    });
     stopReading(socket);
     swift.resume();
   }

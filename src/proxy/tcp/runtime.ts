@@ -3,6 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
 import type { DuplicateDescriptor } from './inlet.ts';
 import type { RelayDeps } from './relay.ts';
@@ -18,6 +19,7 @@ export interface TcpRuntime {
   readonly writeLog: WriteLog;
   readonly stats: TcpStats;
   readonly duplicateDescriptor: DuplicateDescriptor | undefined;
+  readonly secondDescriptors: LimitedCount | undefined;
   /** Whether connections that look at it are to be closed. */
   draining: boolean;
   cluster(name: string): ClusterRuntime | undefined;

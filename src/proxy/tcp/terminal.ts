@@ -90,6 +90,7 @@ function proxyTerminal(
     writeLog: openLogs(settings.logs, deps),
     stats: createTcpStats(deps.metrics, settings.statPrefix),
     duplicateDescriptor: deps.duplicateDescriptor,
+    secondDescriptors: deps.secondDescriptors,
     draining: false,
     cluster: (name) => deps.cluster(name),
   };
