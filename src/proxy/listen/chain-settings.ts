@@ -85,8 +85,10 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
       gates.push(...readConnectionLimit(any, `${at}.typed_config`, findings));
     } else {
       const read = readTcpFilter(any, { path: at, deps, direction, before, bufferLimitBytes }, findings);
-      if (read === undefined) before.push(...readObserver(any, filter.name, at, context, findings));
-      else if (read.kind === 'filter') {
+      if (read === undefined) {
+        before.push(...readObserver(any, filter.name, at, context, findings));
+        tcpOnly.push(at);
+      } else if (read.kind === 'filter') {
         before.push(read.filter);
         tcpOnly.push(at);
       } else if (read.kind === 'terminal') tcp = read.settings;
