@@ -87,20 +87,36 @@ export function readHttp2Options(
     maxHeaderFields: limits.maxHeaderFields,
     streamFlushTimeoutMs: limits.streamFlushTimeoutMs,
     streamBufferBytes: limits.streamBufferBytes,
+    maxFieldBytes: maxFieldBytes(options, limits, path, findings),
+    streamResetBurst: Number(options?.streamResetBurst ?? of.streamResetBurst),
+    streamResetRate: Number(options?.streamResetRate ?? of.streamResetRate),
   };
+}
+
+function maxFieldBytes(
+  options: Http2ProtocolOptions | undefined,
+  { maxHeaderListBytes }: ConnectionLimits,
+  path: string,
+  findings: Findings,
+): number {
+  const kilobytes = options?.maxHeaderFieldSizeKb;
+  if (kilobytes === undefined) return defaultH2Options.maxFieldBytes;
+  const bytes = kilobytes * 1024;
+  if (kilobytes < 64 || kilobytes > 256)
+    findings.error(`${path}.max_header_field_size_kb`, 'must be from 64 to 256');
+  else if (bytes > maxHeaderListBytes)
+    findings.error(`${path}.max_header_field_size_kb`, 'is more than all fields may have');
+  return bytes;
 }
 
 function refuseUnsupported(options: Http2ProtocolOptions, path: string, findings: Findings): void {
   const isSet: Readonly<Record<string, boolean>> = {
     allow_metadata: options.allowMetadata,
     max_metadata_size: options.maxMetadataSize !== undefined,
-    // Of Envoy's codecs the newer one is the measure.
-    use_oghttp2_codec: options.useOghttp2Codec === false,
+    // Of Envoy's codecs the one it uses by itself, nghttp2, is the measure.
+    use_oghttp2_codec: options.useOghttp2Codec === true,
     enable_huffman_encoding: options.enableHuffmanEncoding === false,
-    max_header_field_size_kb: options.maxHeaderFieldSizeKb !== undefined,
     disallow_obs_text: options.disallowObsText === true,
-    stream_reset_burst: options.streamResetBurst !== undefined,
-    stream_reset_rate: options.streamResetRate !== undefined,
   };
   for (const [field, set] of Object.entries(isSet)) findings.refuse(`${path}.${field}`, set);
 }

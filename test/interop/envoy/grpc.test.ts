@@ -109,7 +109,10 @@ const statuses: readonly Case[] = [
     'a reset',
     call(),
     { client: [/grpc-status: 14/, /grpc-message: .*remote reset/], log: / 200 UR / },
-    onHttp2(({ peer, stream }) => peer.send(rstStream(stream, 2))),
+    onHttp2(async ({ peer, stream, body }) => {
+      await body();
+      peer.send(rstStream(stream, 2));
+    }),
   ),
   row(
     'a reset after a message',

@@ -310,6 +310,12 @@ const floods: readonly Case[] = [
     { logLines: 1 },
   ),
   limit(
+    'more resets than a second allows',
+    [h2Get('/direct'), { until: (peer) => peer.stream(1).over }, times(1100, rstStream(1, 8)), over],
+    ends('1 INTERNAL_ERROR', { status: 200 }),
+    { whole: true },
+  ),
+  limit(
     'a header of 70,000 bytes',
     [
       (play) =>

@@ -70,11 +70,12 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     this.isServer = isServer;
     this.guard = new FloodGuard(options);
     this.flow = new ReceiveFlow(options.initialStreamWindowSize, options.initialConnectionWindowSize);
-    this.decoder = new HpackDecoder(options.hpackTableSize);
+    this.decoder = new HpackDecoder(options.hpackTableSize, options.maxFieldBytes);
     this.limits = {
       maxListBytes: options.maxHeaderListBytes,
       maxFields: options.maxHeaderFields,
       extendedConnect: isServer && options.allowConnect,
+      fromClient: isServer,
     };
     this.keepAlive = new KeepAlive(options.keepAlive, this, surroundings);
     const { hpackTableSize, streamBufferBytes } = options;

@@ -299,7 +299,10 @@ describe('hostile bytes', () => {
   });
 
   test('do not grow a connection that stays', () => {
-    const { connection, output, around } = serverEnd({ streamErrorOnInvalidHttpMessage: true }, echo);
+    const { connection, output, around } = serverEnd(
+      { streamErrorOnInvalidHttpMessage: true, streamResetBurst: 20_000 },
+      echo,
+    );
     connection.start();
     connection.receive(preface);
     const start = (): number => {

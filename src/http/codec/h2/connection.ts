@@ -216,6 +216,7 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
         ? this.guard.control(this.nowMs)
         : rejection(protocolError, NEVER_OPENED);
       if (fault !== undefined) this.onFault(fault);
+      else this.#limitResets();
       return;
     }
     this.events.onCount(h2Counter.receivedReset);
@@ -223,6 +224,12 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
     if (code === errorCode.refusedStream) this.end(stream, code, 'refused', 'http2.remote_refuse');
     else this.end(stream, code, code === protocolError ? 'message' : 'peer', RESET);
     this.onRequestOver(premature);
+    this.#limitResets();
+  }
+
+  #limitResets(): void {
+    const fault = this.isServer ? this.guard.peerReset(this.nowMs) : undefined;
+    if (fault !== undefined) this.onFault(fault);
   }
 
   onWindowUpdate(streamId: number, increment: number): void {

@@ -119,6 +119,7 @@ describe('a flood ends the connection', () => {
       of: 'RST_STREAM for a stream that is over',
       counter: 'inbound_control_flood',
       allowed: 5000,
+      options: { streamResetBurst: 10_000 },
       before: Buffer.concat([get(1), rstStream(1)]),
       each: () => rstStream(1),
     },
@@ -151,6 +152,18 @@ describe('a flood ends the connection', () => {
       assert.equal(end.output.ended, true);
     });
   }
+});
+
+test('a client may reset 1,000 streams at once, and some more a second', () => {
+  const end = started({ prematureResetStreams: 1e9 });
+  const cancel = (nth: number): Buffer => Buffer.concat([post(2 * nth + 1), rstStream(2 * nth + 1)]);
+  assert.equal(feed(end, 1000, cancel), 1000);
+  end.around.clock.advance(1000);
+  assert.equal(
+    feed(end, 100, (nth) => cancel(1000 + nth)),
+    33,
+  );
+  assert.equal(describeFrames(end.output.take()).at(-1), 'goAway 0 2067 internalError');
 });
 
 describe('a peer that does not read', () => {
@@ -223,7 +236,7 @@ describe('no flood are', () => {
     ['empty frames between others', 2000, (nth) => (nth === 0 ? post(1) : data(1, nth % 2 ? '' : 'x'))],
     [
       'requests reset after their answer',
-      2000,
+      1000,
       (nth) => Buffer.concat([get(2 * nth + 1), rstStream(2 * nth + 1)]),
     ],
   ];

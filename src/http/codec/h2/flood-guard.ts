@@ -3,7 +3,8 @@
  * those on the rate of PING and SETTINGS are ours.
  */
 import { h2Counter } from './counter.ts';
-import { flood, type H2Fault } from './fault.ts';
+import { flood, type H2Fault, violation } from './fault.ts';
+import { errorCode } from './frame.ts';
 import type { H2Options } from './options.ts';
 
 /** Details of a connection whose requests end too early too often. */
@@ -33,9 +34,12 @@ export class FloodGuard {
   #controlWork = 0;
   #closedStreams = 0;
   #prematureResets = 0;
+  #resetAllowance: number;
+  #resetMs = 0;
 
   constructor(options: H2Options) {
     this.#options = options;
+    this.#resetAllowance = options.streamResetBurst;
   }
 
   /** HEADERS, CONTINUATION or DATA came. @param empty without a payload, and not the end either */
@@ -87,6 +91,17 @@ export class FloodGuard {
       'http2.inbound_control_frames_flood',
       'Too many control frames',
     );
+  }
+
+  /** RST_STREAM came from a client. */
+  peerReset(nowMs: number): H2Fault | undefined {
+    const { streamResetBurst, streamResetRate } = this.#options;
+    const gained = ((nowMs - this.#resetMs) / 1000) * streamResetRate;
+    this.#resetMs = nowMs;
+    this.#resetAllowance = Math.min(streamResetBurst, this.#resetAllowance + gained);
+    if (this.#resetAllowance < 1) return violation(errorCode.internalError, 'too many RST_STREAM');
+    this.#resetAllowance--;
+    return undefined;
   }
 
   /** After frames were written. */

@@ -240,6 +240,15 @@ describe('trailers', () => {
   for (const [why, fields, malformed] of cases) {
     test(why, () => assert.equal(read('trailers', fields).malformed, malformed));
   }
+  test('two hosts from a client', () => {
+    const hosts: Fields = [
+      ['host', 'a'],
+      ['host', 'b'],
+    ];
+    assert.equal(read('trailers', hosts, { ...wide, fromClient: true }).malformed, badField);
+    assert.equal(read('trailers', hosts).malformed, '');
+    assert.deepEqual(read('trailers', [['host', 'a']], { ...wide, fromClient: true }).headers, ['host', 'a']);
+  });
 });
 
 describe('what is taken out of a block', () => {

@@ -17,6 +17,8 @@ export interface BlockLimits {
   readonly maxFields: number;
   /** Whether a request may have `:protocol`: SETTINGS_ENABLE_CONNECT_PROTOCOL was announced. */
   readonly extendedConnect?: boolean;
+  /** Whether trailers are those of a request. */
+  readonly fromClient?: boolean;
 }
 
 const badField = 'http2.invalid.header.field';
@@ -136,6 +138,7 @@ export class HeaderBlock {
         return true;
       case kind.host:
         if (this.#kind === 'request') return this.#takeHost(value);
+        if (this.#limits.fromClient === true && !this.#takeHost(value)) return false;
         break;
       case kind.contentLength:
         return this.#takeContentLength(name, value);

@@ -45,6 +45,11 @@ export interface H2Options {
   readonly prematureResetStreams: number;
   /** A stream reset later is not reset too early (Envoy's `overload.premature_reset_min_stream_lifetime_seconds`). */
   readonly prematureResetLifetimeMs: number;
+  /** Bytes of one name or value at most, as it is encoded (`max_header_field_size_kb`). */
+  readonly maxFieldBytes: number;
+  /** Server: RST_STREAM that may come at once, and what each second allows of them. */
+  readonly streamResetBurst: number;
+  readonly streamResetRate: number;
 }
 
 /** Envoy's defaults, but for the windows, which tune themselves. */
@@ -68,4 +73,7 @@ export const defaultH2Options: H2Options = {
   streamBufferBytes: 1024 * 1024,
   prematureResetStreams: 500,
   prematureResetLifetimeMs: 1000,
+  maxFieldBytes: 65_536,
+  streamResetBurst: 1000,
+  streamResetRate: 33,
 };

@@ -156,6 +156,13 @@ describe('errors of the coding', () => {
   }
 });
 
+test('a string that is longer than is taken', () => {
+  const long = literals([['name', 'v'.repeat(65_537)]]);
+  assert.equal(decodeFields(new HpackDecoder(4096), long), undefined);
+  assert.notEqual(decodeFields(new HpackDecoder(4096), literals([['name', 'v'.repeat(65_536)]])), undefined);
+  assert.notEqual(decodeFields(new HpackDecoder(4096, 100_000), long), undefined);
+});
+
 describe('sizes of the table', () => {
   const field = literals([['name', 'value']], 0x40);
   test('an update empties the table, and another opens it again', () => {

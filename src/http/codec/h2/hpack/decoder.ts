@@ -19,7 +19,7 @@ const MAX_MORE_BYTES = 5;
 /** No index, length or size that could be right is larger. */
 const MAX_INTEGER = 2 ** 28;
 
-/** No name or value is longer, as it is encoded (nghttp2's limit). */
+/** What nghttp2 takes of one name or value, as it is encoded. */
 const MAX_STRING_BYTES = 65_536;
 
 /** Where decoded strings are put until they are made: nothing survives in it from one string to the next. */
@@ -30,6 +30,7 @@ export class HpackDecoder {
   readonly #table: DecodingTable = new DecodingTable(DEFAULT_TABLE_BYTES);
   /** What was announced. */
   readonly #limit: number;
+  readonly #maxStringBytes: number;
   /** The most that a size update may say. */
   #maxUpdate: number;
   #updateDue = false;
@@ -40,9 +41,13 @@ export class HpackDecoder {
   #value = '';
   #classes = 0;
 
-  /** @param maxTableBytes the SETTINGS_HEADER_TABLE_SIZE that was announced */
-  constructor(maxTableBytes: number) {
+  /**
+   * @param maxTableBytes the SETTINGS_HEADER_TABLE_SIZE that was announced
+   * @param maxStringBytes of a name or value at most, as it is encoded
+   */
+  constructor(maxTableBytes: number, maxStringBytes: number = MAX_STRING_BYTES) {
     this.#limit = maxTableBytes;
+    this.#maxStringBytes = maxStringBytes;
     // Until the peer has seen our settings, it may act by the default.
     this.#maxUpdate = Math.max(maxTableBytes, DEFAULT_TABLE_BYTES);
   }
@@ -165,7 +170,7 @@ export class HpackDecoder {
       pos = this.#at;
     }
     const end = pos + length;
-    if (end > to || length > MAX_STRING_BYTES) return -1;
+    if (end > to || length > this.#maxStringBytes) return -1;
     if (first < HUFFMAN) this.#name.read(bytes, pos, end);
     else {
       const decoded = decode(bytes, pos, end);
@@ -186,7 +191,7 @@ export class HpackDecoder {
       pos = this.#at;
     }
     const end = pos + length;
-    if (end > to || length > MAX_STRING_BYTES) return -1;
+    if (end > to || length > this.#maxStringBytes) return -1;
     if (first < HUFFMAN) {
       this.#classes = classesOf(bytes, pos, end);
       this.#value = bytes.toString('latin1', pos, end);
