@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import { before, describe, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { type Holder, TestRoot } from '../support/certificates.ts';
 import { bootstrap, httpListener, type RunningDataPath, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
+import { OpenWire } from '../support/open-wire.ts';
 import { clientOf } from '../support/raw-tcp.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
@@ -19,29 +19,6 @@ const context = (validation: string, more = ''): string =>
 /** Who seals the records after the handshake; both must do everything. */
 const modes = { OpenSSL: Number.POSITIVE_INFINITY, 'a lean connection': 0 } as const;
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
-
-/** A connection that TLS runs over and that more can be written to besides. */
-class OpenWire extends Duplex {
-  readonly raw: Socket;
-  /** What is written while it is defined waits there. */
-  held: Buffer[] | undefined;
-
-  constructor(raw: Socket) {
-    super();
-    this.raw = raw;
-    raw.on('data', (bytes: Buffer) => this.push(bytes));
-    raw.on('end', () => this.push(null));
-    raw.on('error', () => this.push(null));
-  }
-
-  override _read(): void {}
-
-  override _write(bytes: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (this.held === undefined) this.raw.write(bytes);
-    else this.held.push(bytes);
-    done();
-  }
-}
 
 interface Connection {
   readonly raw: Socket;

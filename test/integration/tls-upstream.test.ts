@@ -1,7 +1,7 @@
 /** TLS towards endpoints, as the endpoint sees it: who is believed, what is agreed on, what is resumed and renewed. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { before, describe, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
@@ -13,6 +13,8 @@ import {
   type RunningDataPath,
   startDataPath,
 } from '../support/data-path.ts';
+import { eventually } from '../support/eventually.ts';
+import { OpenWire } from '../support/open-wire.ts';
 import { type RawClient, rawClient } from '../support/raw-tcp.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
@@ -252,6 +254,27 @@ describe('TLS towards an endpoint', () => {
       });
     }
   }
+
+  test('a record that nobody sealed ends the connection, and counts as an error twice', async (t) => {
+    const raws: Socket[] = [];
+    const server = createServer((raw) => {
+      raws.push(raw);
+      const secured = new tls.TLSSocket(new OpenWire(raw), { isServer: true, ...holder });
+      secured.on('error', () => {});
+      secured.on('data', () => secured.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const path = await pathTo(t, (server.address() as AddressInfo).port, trusting(), files);
+    assert.deepEqual(await path.ask(), {});
+    raws[0]!.write(Buffer.concat([Buffer.from('1703030020', 'hex'), Buffer.alloc(32, 'x')]));
+    await eventually(() => {
+      assert.equal(path.stat('connection_error'), 2);
+      assert.equal(path.running.stat('cluster.far.upstream_cx_active'), 0);
+    });
+    assert.equal(path.stat('handshake'), 1);
+  });
 
   test('secrets that change are for new connections; those that are there go on', async (t) => {
     const secrets = createSecretStore();

@@ -136,7 +136,8 @@ export class ClientHandshake {
 
   #onError(error: Error, socket: TLSSocket): void {
     const failure: TlsFailure & { readonly syscall?: string } = error;
-    if (isTlsFault(failure)) this.#stats?.counters.connection_error.inc();
+    // After the handshake Envoy counts it as it reads and as it closes.
+    if (isTlsFault(failure)) this.#stats?.counters.connection_error.inc(this.#settled ? 2 : 1);
     // An end without a fault has no reason.
     const isReason = isTlsFault(failure) || failure.syscall !== undefined;
     this.#settle(isReason ? failureText(failure) : '', socket);
