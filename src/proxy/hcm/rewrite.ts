@@ -6,8 +6,8 @@ import type { Forward } from '../route/action.ts';
 import { mutate } from '../route/header-mutation.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
+import type { RouterSettings } from './router-settings.ts';
 import type { HcmRuntime } from './runtime.ts';
-import type { RouterSettings } from './settings.ts';
 
 export interface Timeouts {
   /** 0: none. */

@@ -28,12 +28,8 @@ import type { ClientCertRules } from './client-cert.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
 import type { PathRules } from './path-normal.ts';
+import { type RouterSettings, readRouter } from './router-settings.ts';
 import { refuseUnsupported } from './unsupported.ts';
-
-export interface RouterSettings {
-  readonly suppressEnvoyHeaders: boolean;
-  readonly respectExpectedTimeout: boolean;
-}
 
 export interface HcmSettings {
   readonly statPrefix: string;
@@ -257,11 +253,7 @@ function readFilters(
       const config = findings.unpack(`${path}.typed_config`, any, RouterSchema);
       if (!last) findings.error(path, 'the router must be the last filter');
       hasRouter = true;
-      findings.refuse(`${path}.typed_config.upstream_log`, (config?.upstreamLog.length ?? 0) > 0);
-      router = {
-        suppressEnvoyHeaders: config?.suppressEnvoyHeaders ?? false,
-        respectExpectedTimeout: config?.respectExpectedRqTimeout ?? false,
-      };
+      router = readRouter(config, `${path}.typed_config`, findings);
       return;
     }
     const known = deps.filters.find((entry: CataloguedFilter) => entry.typeName === typeName);
