@@ -325,6 +325,29 @@ const floods: readonly Case[] = [
     closed,
   ),
   limit(
+    'a head of more than max_request_headers_kb',
+    [
+      (play) =>
+        splitHeaders(
+          1,
+          fieldsOf(
+            'GET',
+            '/echo',
+            Array.from({ length: 62 }, (_, at) => [`x-h${at}`, 'v'.repeat(1000)] as const),
+          )(play),
+          16_000,
+          true,
+        ),
+    ],
+    {
+      connection: 'open',
+      client: /^reset INTERNAL_ERROR/,
+      log: / 0 DR http2\.header_list_size_too_large /,
+      stats: { 'http2.header_list_size_too_large': 1 },
+    },
+    closed,
+  ),
+  limit(
     '120 headers',
     [
       (play) =>
