@@ -14,7 +14,7 @@ import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.t
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
 import { readPool } from './protocol-options.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
 export interface TransportMatch {
   readonly name: string;
@@ -87,6 +87,10 @@ function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind']
       'cluster_type.typed_config.allow_coalesced_connections',
       config?.allowCoalescedConnections === true,
     );
+    const { clusterImplementationSpecifier: cache } = config ?? {};
+    if (cache?.value !== undefined) {
+      warnOfCache(cache.value, 'cluster_type.typed_config.dns_cache_config', findings);
+    }
     return 'dynamic-forward-proxy';
   }
   switch (type.case === undefined ? Discovery.STATIC : type.value) {
