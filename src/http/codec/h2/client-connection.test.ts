@@ -77,6 +77,12 @@ describe('a client hears', () => {
       [response(1, '200', 0, ['content-length', '1']), data(1, 'xyz')],
       ['head 200', 'data 3'],
     ],
+    [
+      'more acknowledgements than SETTINGS were sent',
+      'GET',
+      [frame(4, 1, 0), frame(4, 1, 0), response(1, '204', endStream)],
+      ['head 204 end'],
+    ],
     ['RST_STREAM', 'GET', [rstStream(1, 2)], ['reset 2 peer http2.remote_reset']],
     ['that it was refused', 'GET', [rstStream(1, 7)], ['reset 7 refused http2.remote_refuse']],
   ];

@@ -294,7 +294,9 @@ export abstract class H2Connection extends ConnectionLife implements FrameSink {
 
   onSettingsAck(): void {
     if (this.unacknowledged === 0) {
-      this.onFault(rejection(protocolError, 'an acknowledgement of SETTINGS that were not sent'));
+      // No rule forbids it; of a client Envoy does not take it.
+      if (this.isServer)
+        this.onFault(rejection(protocolError, 'an acknowledgement of SETTINGS that were not sent'));
       return;
     }
     this.unacknowledged--;
