@@ -4,10 +4,9 @@
  * between two collections is let go, and compiled again when it runs; patterns are compiled to machine code
  * when they were used a hundred times, and not at the second time (Node's own for IPv6 addresses: 150 KB).
  *
- * The others keep short what requests wait for. Few threads beside the one that serves compile and mark, as
- * they may have no core of their own (`src/app/background-threads.ts`). The new space is small, and collected
- * by the thread that serves; few pages of it are copied when everything is collected; and that is done only
- * when the old space has grown to two and a half times what was left of it.
+ * The others keep short what requests wait for. The new space is small, and collected by the thread that serves,
+ * as others may have no core of their own (`src/app/background-threads.ts`); few pages of it are copied when
+ * everything is collected; and that is done only when the old space is two and a half times what was left of it.
  */
 export const proxyFlags = [
   '--expose-gc',
@@ -15,9 +14,6 @@ export const proxyFlags = [
   '--bytecode-old-age=1',
   '--flush-baseline-code',
   '--regexp-tier-up-ticks=100',
-  '--concurrent-turbofan-max-threads=1',
-  '--concurrent-maglev-max-threads=1',
-  '--concurrent-marking-max-worker-num=1',
   '--no-parallel-scavenge',
   '--max-semi-space-size=4',
   '--page-promotion-threshold=30',

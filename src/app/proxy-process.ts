@@ -122,6 +122,7 @@ class RunningProxy implements ProxyProcess {
   #intervals: NodeJS.Timeout | undefined;
   #endGuard: () => void = () => {};
   #endTrim: () => void = () => {};
+  #endLowering: () => void = () => {};
 
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
@@ -180,7 +181,7 @@ class RunningProxy implements ProxyProcess {
     const { bootstrap } = this.#options.loaded;
     this.#options = { ...this.#options, loaded: { bootstrap, locate: unplaced, place: unplaced } };
     this.#endTrim = trimHeap();
-    lowerBackgroundThreads();
+    this.#endLowering = lowerBackgroundThreads();
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
   }
@@ -219,6 +220,7 @@ class RunningProxy implements ProxyProcess {
     this.#serving.logFiles.close();
     this.#endGuard();
     this.#endTrim();
+    this.#endLowering();
   }
 
   #settled(): void {
