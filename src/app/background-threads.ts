@@ -4,9 +4,12 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 
-/** The one that serves gets ten times as much as all four; but it waits for them at times, so they must get something. */
-const NICENESS = 17;
+/** They get the time that the one that serves leaves. */
+const NICENESS = 19;
+/** One of them compiles at a time. */
+const FLAGS = ['--concurrent-turbofan-max-threads=1', '--concurrent-maglev-max-threads=1'];
 /** Before, what they compile is what makes a start short, and they hold memory as long as they have not done it. */
 const START_MS = 2000;
 /** What Node calls them. */
@@ -18,8 +21,9 @@ export function lowerBackgroundThreads(): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Where the operating system tells of threads (Linux), and has no effect elsewhere. */
+/** The niceness of a thread is set where the operating system tells of threads (Linux). */
 function lower(): void {
+  for (const flag of FLAGS) setFlagsFromString(flag);
   try {
     for (const id of readdirSync('/proc/self/task')) {
       const name = readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trimEnd();
