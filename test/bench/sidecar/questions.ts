@@ -90,11 +90,13 @@ async function openConnections(
 
 /** Long enough for timers of a second and more to show. */
 const leastSeconds = 5;
+/** A start, and what is given back after it, are over by then. */
+const restSeconds = 15;
 
 export const idleWakeups = (question: Question): Promise<Figures> =>
   withFurtherSidecar(question, async ({ pid }) => {
     const seconds = Math.max(leastSeconds, question.seconds);
-    await settle(question.seconds);
+    await settle(restSeconds);
     const before = contextSwitches([pid]);
     const startedMs = performance.now();
     await settle(seconds);

@@ -19,6 +19,8 @@ const before: Update = { clusters: 0, hosts: 1 };
 const ratePerSecond = 1000;
 const connections = 8;
 const acceptedWithinMs = 20_000;
+/** The first seconds are those of just-in-time compilers. */
+const warmUpSeconds = 10;
 /** What was accepted may take effect a little later. */
 const afterwardsMs = 500;
 
@@ -40,7 +42,7 @@ export const stall =
         // Encoded before the clock runs.
         const next = plan(sidecar, update);
         const client = await startSteady(bed.loadProgram, sidecar.outboundPort);
-        await wait(seconds * 1000);
+        await wait(Math.max(warmUpSeconds, seconds) * 1000);
         const pushedMs = Date.now();
         await control.update(sidecar.nodeId, next, acceptedWithinMs).catch(async (error) => {
           await client.stop();
