@@ -14,7 +14,7 @@ export const proxyFlags = [
   '--bytecode-old-age=1',
   '--flush-baseline-code',
   '--regexp-tier-up-ticks=100',
-  '--no-parallel-scavenge',
+  '--single-threaded-gc',
   '--max-semi-space-size=4',
   '--page-promotion-threshold=30',
   '--initial-old-space-size=32',

@@ -1,17 +1,20 @@
 /**
- * V8 marks, sweeps and compiles on threads beside the one that serves. Where there is one core for all of
- * them, those take turns with requests of three milliseconds and more: so they get the time nobody else needs.
+ * V8 compiles on threads beside the one that serves. Where there is one core for all of them, those take
+ * turns with requests of three milliseconds and more: so they give way to them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 
-/** They get the time that the one that serves leaves. */
-const NICENESS = 19;
+/**
+ * Where the one that serves has its core busy, a tenth of it is theirs: with much less, code that has become
+ * hot then would run as it is for long.
+ */
+const NICENESS = 10;
 /** One of them compiles at a time. */
 const FLAGS = ['--concurrent-turbofan-max-threads=1', '--concurrent-maglev-max-threads=1'];
-/** Before, what they compile is what makes a start short, and they hold memory as long as they have not done it. */
-const START_MS = 2000;
+/** Before, what they compile is what makes a start and the first requests short. */
+const START_MS = 10_000;
 /** What Node calls them. */
 const NAME = /V8Worker$/;
 

@@ -13,7 +13,7 @@ const proxyFlags: readonly string[] = [
   '--bytecode-old-age=1',
   '--flush-baseline-code',
   '--regexp-tier-up-ticks=100',
-  '--no-parallel-scavenge',
+  '--single-threaded-gc',
   '--max-semi-space-size=4',
   '--page-promotion-threshold=30',
   '--initial-old-space-size=32',
