@@ -117,7 +117,8 @@ describe('proxy_protocol', () => {
   const refused: [bytes: string, counter: string, config: object, why: string][] = [
     [getOnce, 'not_found_disallowed', {}, 'no header'],
     ['PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n', 'versions.v1.error', {}, 'version 1, a port is missing'],
-    [`PROXY ${'x'.repeat(200)}`, 'versions.v1.error', {}, 'version 1, too long'],
+    [`PROXY ${'x'.repeat(200)}`, 'not_found_disallowed', {}, 'version 1, without an end'],
+    [`PROXY ${'x'.repeat(200)}\r\n`, 'versions.v1.error', {}, 'version 1, too long'],
     [headerV2(0x31, new Array<number>(216).fill(0)), 'versions.v2.error', {}, 'version 2, a Unix socket'],
     [headerV2(0x11, [1, 2, 3]), 'versions.v2.error', {}, 'version 2, cut short'],
     [

@@ -77,6 +77,8 @@ export interface Case {
   readonly answers?: Readonly<Record<string, Answers>>;
   /** Lines of access log to wait for; absent: one for each final answer. */
   readonly logLines?: number;
+  /** Several connections are at work at once: their lines are compared without their order. */
+  readonly inAnyOrder?: true;
   /** Counters are not compared, with the reason. */
   readonly uncounted?: string;
   /** Rows of one table count as one case for each outcome they expect. */
