@@ -3,6 +3,7 @@
  * whenever a busy time is over. A collection takes tens of milliseconds, so it waits for a quiet moment.
  * Needs `--expose-gc`; without it V8 does so in its own time, if ever.
  */
+import { setFlagsFromString } from 'node:v8';
 
 /** How often to look whether it is quiet: until it was for the first time, and from then on. */
 const FIRST_LOOK_MS = 500;
@@ -11,6 +12,9 @@ const LOOK_MS = 5000;
 const QUIET_RATIO = 0.005;
 /** What has to be there to be given back. */
 const WORTH_BYTES = 2 * 1024 * 1024;
+
+/** Of V8. The code of a start is let go of, and that of traffic kept: else every burst would have to compile it anew. */
+const KEEP_CODE = ['--no-flush-bytecode', '--no-flush-baseline-code'];
 
 /** What a bundle of `dist/` has: lets go of libraries that only a start needs. */
 interface Forgetful {
@@ -38,7 +42,9 @@ export function trimHeap(): () => void {
       keptBytes === undefined || process.memoryUsage().heapTotal > keptBytes + WORTH_BYTES;
     if (isQuiet() && isDue()) {
       (globalThis as Forgetful).heddleForget?.();
-      gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+      const afterStart = keptBytes === undefined;
+      gc({ type: 'major', execution: 'sync', flavor: afterStart ? 'last-resort' : 'regular' });
+      if (afterStart) for (const flag of KEEP_CODE) setFlagsFromString(flag);
       keptBytes = process.memoryUsage().heapTotal;
     }
     timer = setTimeout(look, keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS).unref();
