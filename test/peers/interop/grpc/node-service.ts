@@ -36,7 +36,8 @@ interface SimpleRequest {
   readonly responseStatus?: EchoStatus | null;
 }
 interface StreamRequest {
-  readonly responseParameters: readonly { readonly size: number; readonly intervalUs?: number }[];
+  /** Absent where the client asks for no answer at all. */
+  readonly responseParameters?: readonly { readonly size: number; readonly intervalUs?: number }[];
   readonly payload?: Payload;
   readonly responseStatus?: EchoStatus | null;
 }
@@ -70,7 +71,7 @@ type AnyStream =
   | ServerWritableStream<StreamRequest, PayloadReply>
   | ServerDuplexStream<StreamRequest, PayloadReply>;
 
-async function writeReplies(call: AnyStream, { responseParameters }: StreamRequest): Promise<void> {
+async function writeReplies(call: AnyStream, { responseParameters = [] }: StreamRequest): Promise<void> {
   for (const { size, intervalUs = 0 } of responseParameters) {
     if (intervalUs > 0) await new Promise((done) => setTimeout(done, intervalUs / 1000));
     if (!call.write(payloadOf(size))) await once(call, 'drain');
