@@ -1,6 +1,6 @@
 /**
  * How Node is started for a proxy; `bin/heddle` and `src/host/self.ts` hold the same. Memory is given back
- * by a collection that is asked for; root certificates nobody uses are not read; code that did not run
+ * by a collection that is asked for (`src/app/heap-trim.ts`), and not by V8's reducer, which forgets shapes of objects; root certificates nobody uses are not read; code that did not run
  * between two collections is let go, and compiled again when it runs; patterns are compiled to machine code
  * when they were used a hundred times, and not at the second time (Node's own for IPv6 addresses: 150 KB).
  *
@@ -10,6 +10,7 @@
  */
 export const proxyFlags = [
   '--expose-gc',
+  '--no-memory-reducer',
   '--use-openssl-ca',
   '--bytecode-old-age=1',
   '--flush-baseline-code',

@@ -1,7 +1,11 @@
 /**
  * Gives memory back that nobody needs: after the start, whose garbage is larger than what stays, and
- * whenever a busy time is over. A collection takes tens of milliseconds, so it waits for a quiet moment.
+ * when much was taken since. A collection takes tens of milliseconds, so it waits for a quiet moment.
  * Needs `--expose-gc`; without it V8 does so in its own time, if ever.
+ *
+ * What optimised code counts on are the shapes of objects, which V8 forgets in such a collection where no object
+ * has them; `src/core/last-of-kind.ts` keeps those of the data path. V8's own reducer of memory does the same at times of its
+ * own choice, and is off.
  */
 import { setFlagsFromString } from 'node:v8';
 
@@ -10,8 +14,11 @@ const FIRST_LOOK_MS = 500;
 const LOOK_MS = 5000;
 /** With less than this share of a core used since the last look, nobody waits. */
 const QUIET_RATIO = 0.005;
-/** What has to be there to be given back. */
-const WORTH_BYTES = 2 * 1024 * 1024;
+/** With less CPU time than this since the last collection, a proxy is not one that traffic comes and goes at. */
+const COLD_MS = 500;
+/** What has to be there to be given back: where little ran since the last collection, and where much did. */
+const WORTH_COLD_BYTES = 2 * 1024 * 1024;
+const WORTH_HOT_BYTES = 8 * 1024 * 1024;
 
 /** Of V8. The code of a start is let go of, and that of traffic kept: else every burst would have to compile it anew. */
 const KEEP_CODE = ['--no-flush-bytecode', '--no-flush-baseline-code'];
@@ -37,15 +44,21 @@ export function trimHeap(): () => void {
     beforeMs = nowMs;
     return quiet;
   };
+  let collectedAt = process.cpuUsage();
+  const isDue = (): boolean => {
+    if (keptBytes === undefined) return true;
+    const { user, system } = process.cpuUsage(collectedAt);
+    const worthBytes = (user + system) / 1000 < COLD_MS ? WORTH_COLD_BYTES : WORTH_HOT_BYTES;
+    return process.memoryUsage().heapTotal > keptBytes + worthBytes;
+  };
   const look = (): void => {
-    const isDue = (): boolean =>
-      keptBytes === undefined || process.memoryUsage().heapTotal > keptBytes + WORTH_BYTES;
     if (isQuiet() && isDue()) {
       (globalThis as Forgetful).heddleForget?.();
       const afterStart = keptBytes === undefined;
       gc({ type: 'major', execution: 'sync', flavor: afterStart ? 'last-resort' : 'regular' });
       if (afterStart) for (const flag of KEEP_CODE) setFlagsFromString(flag);
       keptBytes = process.memoryUsage().heapTotal;
+      collectedAt = process.cpuUsage();
     }
     timer = setTimeout(look, keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS).unref();
   };

@@ -9,6 +9,7 @@ const proxyVerbs: readonly string[] = ['proxy', 'sidecar', 'gateway'];
 /** For Node; as in `scripts/proxy-flags.mjs` and `bin/heddle`. */
 const proxyFlags: readonly string[] = [
   '--expose-gc',
+  '--no-memory-reducer',
   '--use-openssl-ca',
   '--bytecode-old-age=1',
   '--flush-baseline-code',

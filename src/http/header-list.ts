@@ -4,6 +4,9 @@
  */
 export type HeaderList = string[];
 
+/** Of a message without trailers; nobody adds to it. */
+export const noTrailers: HeaderList = [];
+
 /** The first value of `name`; undefined where there is none. */
 export function headerOf(list: readonly string[], name: string): string | undefined {
   for (let i = 0; i < list.length; i += 2) if (list[i] === name) return list[i + 1];

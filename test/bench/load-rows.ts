@@ -66,6 +66,7 @@ export const loadRows: readonly LoadRow[] = [
     traffic: 'h2',
     backend: 'h2',
     load: { by: 'h2load', connections: 8, streams: 16, grpc: false },
+    saturates: false,
     bounds: cpu(0.9, 0.6, 1.6),
   },
   {
@@ -75,6 +76,7 @@ export const loadRows: readonly LoadRow[] = [
     traffic: 'grpc',
     backend: 'h2',
     load: { by: 'h2load', connections: 8, streams: 16, grpc: true },
+    saturates: false,
     bounds: cpu(0.9, 0.6, 1.6),
   },
   {

@@ -3,8 +3,9 @@
  * and back. It is the access record as well, filled on the way.
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
+import { lastOfKind } from '#core/last-of-kind.ts';
 import type { RawNames } from '#http/codec/h1/header-case.ts';
-import { type HeaderList, hasHeader, headerOf } from '#http/header-list.ts';
+import { type HeaderList, hasHeader, headerOf, noTrailers } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -23,8 +24,6 @@ import type { HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
 import { readTarget } from './target.ts';
 import { allowsUpgrade, asksUpgrade, isAccepted } from './upgrade.ts';
-
-const noTrailers: HeaderList = [];
 
 export class HttpExchange extends TakenRequest implements Exchange {
   // --- the exchange
@@ -483,6 +482,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
     stats.downstream_rq_time.record(this.endMs - this.startMs);
     for (let i = 0; i < hooks.end.length; i++) hooks.end[i]!.onEnd!(this);
     runtime.writeLog(this);
+    lastOfKind.exchange = this;
   }
 
   protected override onTimeout(code: ErrorCode): void {

@@ -2,8 +2,9 @@
  * The router: sends a request to an endpoint of its cluster, again where that fails and policy allows, and hands the response back.
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
+import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import { type HeaderList, removeHeader } from '#http/header-list.ts';
+import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -39,8 +40,6 @@ const ROUTE = 0;
 const TRY = 1;
 const TRY_IDLE = 2;
 const BACK_OFF = 3;
-
-const noTrailers: HeaderList = [];
 
 export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   readonly #exchange: HttpExchange;
@@ -342,6 +341,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
   }
 
   onResponseEnd(): void {
+    lastOfKind.forwarding = this;
     const exchange = this.#exchange;
     const stream = this.#stream;
     this.#stream = undefined;

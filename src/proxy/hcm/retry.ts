@@ -1,4 +1,5 @@
 /** Whether an attempt that failed is made again, and when (Envoy, "x-envoy-retry-on"). */
+import { lastOfKind } from '#core/last-of-kind.ts';
 import type { Random } from '#core/random.ts';
 import { headerOf } from '#http/header-list.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
@@ -59,6 +60,7 @@ export class RetryState {
     breaker: CircuitBreaker,
     stats: ClusterStats,
   ): RetryVerdict {
+    lastOfKind.retry = this;
     return this.#verdict(this.#isWorthRetry(status, headers), breaker, stats);
   }
 

@@ -2,8 +2,10 @@
  * An HTTP/1.1 connection to an endpoint: one request at a time, answers decoded and handed to
  * whoever sent the request.
  */
+
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { lastOfKind } from '#core/last-of-kind.ts';
 import type { DecoderEvents, DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import { type RawNames, writeFields, writtenName } from '#http/codec/h1/header-case.ts';
@@ -224,6 +226,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
       }
       if (!this.#answered) continue;
       this.#answered = false;
+      lastOfKind.http1Upstream = this;
       if (at === chunk.length) this.#pool.onIdle(this);
       else {
         // Bytes after the response answer nothing; the next request must not get them.

@@ -1,4 +1,5 @@
 /** One request on an HTTP/2 connection to an endpoint. To the router it looks like HTTP/1.1: an upgrade is an extended CONNECT (RFC 8441). */
+import { lastOfKind } from '#core/last-of-kind.ts';
 import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
@@ -145,6 +146,7 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
   }
 
   #end(): void {
+    lastOfKind.http2Upstream = this;
     const handler = this.#handler;
     this.#handler = undefined;
     handler?.onResponseEnd();

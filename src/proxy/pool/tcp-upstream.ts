@@ -2,7 +2,7 @@
  * A CONNECT that ends here: the bytes after it go to an endpoint as a plain connection of their own
  * (RFC 9110 §9.3.6). It looks like a stream to the router, and answers 200 once it is open.
  */
-import type { HeaderList } from '#http/header-list.ts';
+import { type HeaderList, noTrailers } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { type Relay, type RelayClose, type RelayDeps, startRelay } from '../tcp/relay.ts';
@@ -17,7 +17,6 @@ import type {
 } from './contract.ts';
 
 const noPeer: TlsPeer = { uri: '', presented: false, validated: false, ownUri: '' };
-const noTrailers: HeaderList = [];
 
 export class TcpUpstream implements ConnectionPool, UpstreamStream {
   readonly major = 0;

@@ -2,7 +2,7 @@
  * The bytes of a connection inside an HTTP request to the endpoint, CONNECT or POST, over HTTP/1.1 or
  * HTTP/2 as the cluster speaks it (Envoy, "Tunneling TCP over HTTP").
  */
-import type { HeaderList } from '#http/header-list.ts';
+import { type HeaderList, noTrailers } from '#http/header-list.ts';
 import type { AccessRecord } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -37,7 +37,6 @@ export function startTunnel(
   return new Tunnel(endpoint, cluster, settings, downstream, handler);
 }
 
-const noTrailers: HeaderList = [];
 const MULTIPLE_CHOICES = 300;
 const OK = 200;
 const SWITCHING_PROTOCOLS = 101;

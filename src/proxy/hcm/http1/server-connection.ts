@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { errorKinds } from '#core/error.ts';
+import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { DecoderEvents } from '#http/codec/h1/decoder.ts';
 import { type Fault, faults } from '#http/codec/h1/fault.ts';
@@ -317,6 +318,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   /** The exchange at hand has been answered and finished. */
   finished(close: boolean): void {
+    lastOfKind.http1Connection = this;
     const isComplete = this.#exchange?.requestDone === true;
     this.#exchange = undefined;
     if (this.#closed) return;

@@ -2,6 +2,7 @@
  * One request on a downstream HTTP/2 connection: what its exchange speaks to, and what the codec
  * tells. To the exchange it is a request of HTTP/1.1: an extended CONNECT is an upgrade (RFC 8441).
  */
+import { lastOfKind } from '#core/last-of-kind.ts';
 import { errorCode } from '#http/codec/h2/frame.ts';
 import type { HeaderBlock } from '#http/codec/h2/header-block.ts';
 import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/stream.ts';
@@ -187,6 +188,7 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
   }
 
   finished(): void {
+    lastOfKind.http2Request = this;
     const code = this.#codeOfEnd(-1);
     if (this.#over) return;
     this.#over = true;
