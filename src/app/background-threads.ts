@@ -7,10 +7,10 @@ import { setPriority } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Where the one that serves has its core busy, a tenth of it is theirs: with much less, code that has become
+ * Where the one that serves has its core busy, a thirtieth of it is theirs: with less, code that has become
  * hot then would run as it is for long.
  */
-const NICENESS = 10;
+const NICENESS = 15;
 /** One of them compiles at a time. */
 const FLAGS = ['--concurrent-turbofan-max-threads=1', '--concurrent-maglev-max-threads=1'];
 /** Before, what they compile is what makes a start and the first requests short. */

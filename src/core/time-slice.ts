@@ -9,6 +9,11 @@ export type Steps<T> = Generator<undefined, T, undefined>;
 
 /** Longest stretch of work without a pause. */
 const SLICE_MS = 1;
+/**
+ * And the pause, at least: a thread that is never idle is interrupted for others that have a right to the core, such as those
+ * that compile, and for 4 ms at a time.
+ */
+const PAUSE_MS = 1;
 
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
@@ -62,11 +67,16 @@ export function timeSlices(nowMs: () => number = () => performance.now()): Breat
 const waiting: (() => void)[] = [];
 
 function nextTurn(run: () => void): void {
-  if (waiting.push(run) === 1) setImmediate(takeTurn);
+  if (waiting.push(run) === 1) setTimeout(pollFirst, PAUSE_MS);
+}
+
+/** A timer may be due before the loop has looked at its sockets; what follows is behind that. */
+function pollFirst(): void {
+  setImmediate(takeTurn);
 }
 
 function takeTurn(): void {
   const run = waiting.shift();
-  if (waiting.length > 0) setImmediate(takeTurn);
+  if (waiting.length > 0) setTimeout(pollFirst, PAUSE_MS);
   run?.();
 }
