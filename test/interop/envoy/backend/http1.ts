@@ -204,11 +204,20 @@ async function pump(socket: Socket, bytes: number, cues: Cues): Promise<void> {
   const chunk = Buffer.alloc(PUMP_BYTES, 'x');
   for (let left = bytes; left > 0 && !socket.destroyed; left -= PUMP_BYTES) {
     const some = chunk.subarray(0, Math.min(left, PUMP_BYTES));
-    if (!socket.write(some))
-      await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
+    if (!socket.write(some)) await drained(socket);
     cues.pumped += some.length;
   }
 }
+
+/** Or closed. */
+const drained = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const over = (): void => {
+      socket.off('drain', over).off('close', over);
+      resolve();
+    };
+    socket.on('drain', over).on('close', over);
+  });
 
 function answerOf(answers: Answers | undefined): Http1Answer {
   if (answers === undefined) return answerByPath;
