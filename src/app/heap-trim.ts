@@ -16,7 +16,7 @@ const LOOK_MS = 5000;
 const QUIET_RATIO = 0.005;
 /** With less CPU time than this since the last collection, a proxy is not one that traffic comes and goes at. */
 const COLD_MS = 500;
-/** What has to be there to be given back: where little ran since the last collection, and where much did. */
+/** What has to be there to be given back, buffers and all: where little ran since the last collection, and where much did. */
 const WORTH_COLD_BYTES = 2 * 1024 * 1024;
 const WORTH_HOT_BYTES = 8 * 1024 * 1024;
 
@@ -49,7 +49,7 @@ export function trimHeap(): () => void {
     if (keptBytes === undefined) return true;
     const { user, system } = process.cpuUsage(collectedAt);
     const worthBytes = (user + system) / 1000 < COLD_MS ? WORTH_COLD_BYTES : WORTH_HOT_BYTES;
-    return process.memoryUsage().heapTotal > keptBytes + worthBytes;
+    return process.memoryUsage.rss() > keptBytes + worthBytes;
   };
   const look = (): void => {
     if (isQuiet() && isDue()) {
@@ -57,7 +57,7 @@ export function trimHeap(): () => void {
       const afterStart = keptBytes === undefined;
       gc({ type: 'major', execution: 'sync', flavor: afterStart ? 'last-resort' : 'regular' });
       if (afterStart) for (const flag of KEEP_CODE) setFlagsFromString(flag);
-      keptBytes = process.memoryUsage().heapTotal;
+      keptBytes = process.memoryUsage.rss();
       collectedAt = process.cpuUsage();
     }
     timer = setTimeout(look, keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS).unref();
