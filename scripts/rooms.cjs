@@ -8,6 +8,7 @@ const rooms = {
   model: ['core'],
   control: ['core', 'identity', 'observe', 'xds', 'model', 'api'],
   proxy: ['core', 'http', 'identity', 'observe', 'xds'],
+  names: ['core', 'observe', 'xds'],
   lab: ['core', 'http', 'model', 'xds', 'control', 'proxy'],
   api: ['core', 'model'],
   cli: ['core', 'api', 'model', 'lab', 'xds'],

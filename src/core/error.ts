@@ -43,6 +43,7 @@ export type ErrorCode =
   | 'NO_ENDPOINT'
   | 'OVERLOADED'
   | 'CONNECT_FAILED'
+  | 'LOCAL_CONNECT_FAILED'
   | 'CONNECT_TIMEOUT'
   | 'UPSTREAM_RESET'
   | 'UPSTREAM_PROTOCOL_ERROR'
@@ -83,6 +84,14 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'UF',
     `${RESET_DETAILS}{remote_connection_failure}`,
     `${RESET}remote connection failure`,
+  ),
+  LOCAL_CONNECT_FAILED: kind(
+    'upstream',
+    'other-endpoint',
+    503,
+    'UF',
+    `${RESET_DETAILS}{local_connection_failure}`,
+    `${RESET}local connection failure`,
   ),
   CONNECT_TIMEOUT: kind(
     'upstream',

@@ -105,6 +105,14 @@ export function parseRange(address: string, length: number): IpRange | undefined
   return { bytes: bytes.map((byte, i) => byte & maskOf(bits - i * 8)), length: bits };
 }
 
+/** Whether it is an address, or one with the length of its prefix, such as `10.0.0.0/8`. */
+export function isIpRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const ip = parseIp(address);
+  if (ip === undefined || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= ip.length * 8);
+}
+
 /** Whether the address is in the range; one of IPv4 is in none of IPv6. */
 export function inRange({ bytes, length }: IpRange, address: IpBytes): boolean {
   if (bytes.length !== address.length) return false;
@@ -124,4 +132,9 @@ function maskOf(bits: number): number {
 export function isLoopback(address: IpBytes): boolean {
   if (address.length === V4_BYTES) return address[0] === 127;
   return address[15] === 1 && address.slice(0, 15).every((byte) => byte === 0);
+}
+
+/** `127.0.0.1:80` or `[::1]:80`. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

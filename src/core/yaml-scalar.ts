@@ -1,4 +1,7 @@
-/** What an unquoted YAML scalar means: YAML 1.2.2 §10.3.2 (core schema). */
+/**
+ * What an unquoted YAML scalar means: YAML 1.2.2 §10.3.2 (core schema). Differs in one thing: `0400` is octal, as
+ * the readers of Kubernetes and Envoy have it (YAML 1.1), for file modes are written so.
+ */
 
 const nulls: ReadonlySet<string> = new Set(['', '~', 'null', 'Null', 'NULL']);
 const booleans: ReadonlyMap<string, boolean> = new Map([
@@ -16,6 +19,8 @@ export function resolvePlain(text: string): string | number | boolean | null {
   if (nulls.has(text)) return null;
   const boolean = booleans.get(text);
   if (boolean !== undefined) return boolean;
+  const octal = /^([-+]?)0([0-7]+)$/.exec(text);
+  if (octal !== null) return Number(`${octal[1]}${Number.parseInt(octal[2]!, 8)}`);
   if (decimal.test(text)) return Number(text);
   if (/^0o[0-7]+$/.test(text) || /^0x[0-9a-fA-F]+$/.test(text)) return Number(text);
   const infinite = infinity.exec(text);

@@ -13,6 +13,7 @@ describe('values', () => {
       { a: 1, b: ['x', '2', null, null, true, 1.5, 16, 7] },
       'core schema',
     ],
+    ['a: 0400\nb: -017\nc: 0800\nd: 0', { a: 256, b: -15, c: 800, d: 0 }, 'octal, as file modes are written'],
     ['a: yes\nb: 1.20.3\nc: 10s', { a: 'yes', b: '1.20.3', c: '10s' }, 'not numbers, not booleans'],
     ['{"a": [1, {"b": "\\u00e9"}]}', { a: [1, { b: 'é' }] }, 'JSON'],
     ['a: |\n  x\n  y\nb: >-\n  x\n  y\n', { a: 'x\ny\n', b: 'x y' }, 'block scalars'],

@@ -1,7 +1,7 @@
 /**
  * YAML and JSON texts -> plain values that know where they stand in their file.
  * Several documents a file; whatever is wrong is a problem with a place, and the documents beside it are kept.
- * Plain scalars follow the YAML 1.2 core schema (`yes` is a text, `0o17` a number).
+ * Plain scalars follow the YAML 1.2 core schema (`yes` is a text, `0o17` a number), but for `017`, which is octal.
  */
 import {
   type AliasEvent,

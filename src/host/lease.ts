@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fnv1a } from '#core/fnv1a.ts';
 import { type HeldLock, takeLock } from './lock-file.ts';
 
 export interface Lease {
@@ -63,7 +64,7 @@ export async function leaseNetwork(
   directory: string = leaseDirectory(),
 ): Promise<({ readonly ok: true } & Lease) | LeaseFailure> {
   const count = LAST_NETWORK - FIRST_NETWORK + 1;
-  const preferred = hash(name) % count;
+  const preferred = fnv1a(name) % count;
   for (let i = 0; i < count; i++) {
     const network = FIRST_NETWORK + ((preferred + i) % count);
     const lock = takeLock(join(directory, `127.${network}.lock`), name);
@@ -112,11 +113,4 @@ async function tryAddress(address: string): Promise<'free' | 'taken' | 'missing'
   } finally {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
-}
-
-/** FNV-1a, 32 bits: spreads names over the networks. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193) >>> 0;
-  return value;
 }

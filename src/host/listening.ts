@@ -4,12 +4,32 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { throughDoorway } from './network/doorway.ts';
 import { processStat } from './process-identity.ts';
 
+/** An address to connect to. */
+export interface ReachedAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Path of the doorway that leads there; absent: it is reached from here. */
+  readonly doorway?: string | undefined;
+}
+
 /** Whether a TCP connection to the address is accepted within `timeoutMs`. */
-export function isAnswering(address: string, port: number, timeoutMs = 1_000): Promise<boolean> {
+export async function isAnswering(
+  { host, port, doorway }: ReachedAddress,
+  timeoutMs: number,
+): Promise<boolean> {
+  if (doorway !== undefined) {
+    try {
+      (await throughDoorway(doorway, host, port, timeoutMs)).destroy();
+      return true;
+    } catch {
+      return false;
+    }
+  }
   return new Promise((resolve) => {
-    const socket = connect({ host: address, port });
+    const socket = connect({ host, port });
     const end = (answers: boolean): void => {
       socket.destroy();
       resolve(answers);

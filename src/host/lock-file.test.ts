@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -45,6 +46,22 @@ describe('lock file', () => {
       assert.deepEqual(readdirSync(directory), ['a.lock']);
     });
   }
+
+  const isRoot = process.getuid?.() === 0;
+  test("another user's is taken, and stays", { skip: !isRoot && 'needs root, to be two users' }, () => {
+    const path = join(directory, 'a.lock');
+    writeFileSync(path, stale[0]!.text);
+    // As /tmp itself.
+    chmodSync(directory, 0o1777);
+    // The runtime reads the program before it becomes somebody else, who may not.
+    const script = `
+      const { takeLock } = await import(${JSON.stringify(import.meta.resolve('./lock-file.ts'))});
+      process.setgroups([]); process.setgid(65534); process.setuid(65534);
+      console.log(takeLock(${JSON.stringify(path)}, 'mine').ok);`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    assert.equal(said.trim(), 'false');
+    assert.deepEqual(readdirSync(directory), ['a.lock']);
+  });
 
   test('a release does not take away what another has taken over', () => {
     const path = join(directory, 'a.lock');

@@ -18,6 +18,8 @@ export interface HeldLock {
   release(): void;
 }
 
+const unknownHolder: LockHolder = { pid: 0, startTime: '', note: '' };
+
 /** Takes the lock, or says who has it. The folder is made when it is not there. */
 export function takeLock(
   path: string,
@@ -35,7 +37,8 @@ export function takeLock(
       if (linkNew(draft, path)) return { ok: true, release: () => releaseLock(path, text) };
       const holder = readHolder(path);
       if (holder !== undefined && isAlive(holder)) return { ok: false, holder };
-      removeStale(path, `${draft}.stale`);
+      // In a folder for all users, such as /tmp, only its owner may take it away.
+      if (!removeStale(path, `${draft}.stale`)) return { ok: false, holder: holder ?? unknownHolder };
     }
   } finally {
     rmSync(draft, { force: true });
@@ -58,17 +61,24 @@ function linkNew(draft: string, path: string): boolean {
   }
 }
 
-/** Renames before it removes: of two that found the same stale lock, one may meet the other's fresh one, and puts it back. */
-function removeStale(path: string, aside: string): void {
+/**
+ * Renames before it removes: of two that found the same stale lock, one may meet the other's fresh one, and puts it back.
+ *
+ * @returns false where that is not for this user to do
+ */
+function removeStale(path: string, aside: string): boolean {
   try {
     renameSync(path, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return true;
+    if (code === 'EPERM' || code === 'EACCES') return false;
     throw error;
   }
   const moved = readHolder(aside);
   if (moved !== undefined && isAlive(moved)) linkNew(aside, path);
   rmSync(aside, { force: true });
+  return true;
 }
 
 function releaseLock(path: string, text: string): void {

@@ -28,6 +28,12 @@ function linuxStartTime(pid: number): string | undefined {
   return fields === undefined || fields[0] === 'Z' ? undefined : fields[19];
 }
 
+/** Of a living process; undefined where there is none, or the system does not say. */
+export function processGroup(pid: number): number | undefined {
+  const group = process.platform === 'linux' ? processStat(pid)?.[2] : undefined;
+  return group === undefined ? undefined : Number(group);
+}
+
 /** The fields of `/proc/PID/stat` from the third on; the second, the name, may hold anything. */
 export function processStat(pid: number): string[] | undefined {
   try {

@@ -3,10 +3,13 @@
  * then stops its children in order; a signal to the group reaches the child's children too.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, rmSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type HandedSocket, handedVariable } from './inherited-sockets.ts';
 import { openLog } from './log-file.ts';
-import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
+import { readPidFile } from './pid-file.ts';
+import { identifyProcess, isAlive, type ProcessIdentity, processGroup } from './process-identity.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export interface ChildSpec {
@@ -18,6 +21,12 @@ export interface ChildSpec {
   readonly logPath: string;
   /** Written to descriptor 3 of the child, which is then closed: for what must not show in argv or environment. */
   readonly secret?: string;
+  /** What it listens on without binding it itself. */
+  readonly sockets?: readonly HandedSocket[];
+  /** Where it says which process serves: another one of its group may take its place. */
+  readonly pidFile?: string;
+  /** One has. */
+  onSuccessor?(): void;
 }
 
 /** How a child ended. */
@@ -31,6 +40,9 @@ export interface ChildEnd {
   readonly logStart: number;
 }
 
+/** How often a process that is no child of ours is looked at. */
+const LOOK_MS = 250;
+
 /** Descriptor on which a child finds its secret. */
 export const SECRET_FD = 3;
 
@@ -40,31 +52,45 @@ export class Child {
   readonly ended: Promise<ChildEnd>;
   readonly #logStart: number;
   #end: ChildEnd | undefined;
-  readonly identity: ProcessIdentity | undefined;
+  #identity: ProcessIdentity | undefined;
+  readonly #spec: ChildSpec;
 
   constructor(spec: ChildSpec, watchdog: Watchdog) {
+    this.#spec = spec;
+    if (spec.pidFile !== undefined) rmSync(spec.pidFile, { force: true });
     const log = openLog(spec.logPath);
     this.#logStart = fstatSync(log).size;
     const [program, ...words] = spec.command;
+    const { secret, sockets = [] } = spec;
+    const first = SECRET_FD + (secret === undefined ? 0 : 1);
     try {
       this.#process = spawn(program!, words, {
         cwd: spec.workingDirectory,
-        env: spec.env,
+        env: { ...spec.env, ...handedVariable(sockets, first) },
         detached: true,
-        stdio: ['ignore', log, log, ...(spec.secret === undefined ? [] : (['pipe'] as const))],
+        stdio: [
+          ...(['ignore', log, log] as const),
+          ...(secret === undefined ? [] : (['pipe'] as const)),
+          ...sockets.map(({ fd }) => fd),
+        ],
       });
     } finally {
       closeSync(log);
     }
     const pid = this.#process.pid;
     if (pid !== undefined) watchdog.watch(pid);
-    this.identity = pid === undefined ? undefined : identifyProcess(pid);
+    this.#identity = pid === undefined ? undefined : identifyProcess(pid);
     this.ended = this.#watchEnd(watchdog);
-    if (spec.secret !== undefined) this.#handOver(spec.secret);
+    if (secret !== undefined) this.#handOver(secret);
   }
 
   get pid(): number | undefined {
     return this.#process.pid;
+  }
+
+  /** Of the process that serves; it changes where another one takes its place. */
+  get identity(): ProcessIdentity | undefined {
+    return this.#identity;
   }
 
   /** How it ended, or undefined while it runs. */
@@ -104,10 +130,33 @@ export class Child {
       this.#process.once('error', (error) =>
         finish({ code: undefined, signal: undefined, error: error.message }),
       );
-      this.#process.once('exit', (code, signal) =>
-        finish({ code: code ?? undefined, signal: signal ?? undefined, error: undefined }),
-      );
+      this.#process.once('exit', (code, signal) => {
+        const end = { code: code ?? undefined, signal: signal ?? undefined, error: undefined };
+        void this.#followSuccessors().then((followed) =>
+          // How somebody else's child ended is not told to us.
+          finish(followed ? { ...end, code: undefined, signal: undefined } : end),
+        );
+      });
     });
+  }
+
+  /** Resolves when nobody serves any more. @returns whether there was another process than the first */
+  async #followSuccessors(): Promise<boolean> {
+    let followed = false;
+    for (let next = this.#successor(); next !== undefined; next = this.#successor()) {
+      followed = true;
+      this.#identity = next;
+      this.#spec.onSuccessor?.();
+      while (isAlive(next)) await wait(LOOK_MS);
+    }
+    return followed;
+  }
+
+  #successor(): ProcessIdentity | undefined {
+    const { pidFile } = this.#spec;
+    const pid = pidFile === undefined ? undefined : readPidFile(pidFile);
+    if (pid === undefined || pid === this.#identity?.pid) return undefined;
+    return processGroup(pid) === this.#process.pid ? identifyProcess(pid) : undefined;
   }
 
   #handOver(secret: string): void {

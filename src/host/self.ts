@@ -10,6 +10,7 @@ const proxyVerbs: readonly string[] = ['proxy', 'sidecar', 'gateway'];
 const proxyFlags: readonly string[] = [
   '--expose-gc',
   '--no-memory-reducer',
+  '--memory-pool-timeout=1',
   '--use-openssl-ca',
   '--bytecode-old-age=1',
   '--flush-baseline-code',
