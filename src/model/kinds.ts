@@ -1,7 +1,9 @@
 /** Every kind that this build reads. */
+import { type ConfigMap, configMapKind, type Secret, secretKind } from './config-map.ts';
 import { type Deployment, deploymentKind } from './deployment.ts';
 import { type DestinationRule, destinationRuleKind } from './destination-rule.ts';
 import { type Gateway, gatewayKind } from './gateway.ts';
+import { type Job, jobKind } from './job.ts';
 import type { KindDefinition } from './kind.ts';
 import { type LocalMesh, localMeshKind } from './local-mesh.ts';
 import { type Namespace, namespaceKind } from './namespace.ts';
@@ -9,13 +11,18 @@ import { type PeerAuthentication, peerAuthenticationKind } from './peer-authenti
 import { type Pod, podKind } from './pod.ts';
 import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
+import { type StatefulSet, statefulSetKind } from './stateful-set.ts';
 import { type VirtualService, virtualServiceKind } from './virtual-service.ts';
 
 export interface ResourceByKind {
   readonly Namespace: Namespace;
   readonly Service: Service;
   readonly ServiceAccount: ServiceAccount;
+  readonly ConfigMap: ConfigMap;
+  readonly Secret: Secret;
   readonly Deployment: Deployment;
+  readonly StatefulSet: StatefulSet;
+  readonly Job: Job;
   readonly Pod: Pod;
   readonly Gateway: Gateway;
   readonly VirtualService: VirtualService;
@@ -31,7 +38,11 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   Namespace: namespaceKind,
   Service: serviceKind,
   ServiceAccount: serviceAccountKind,
+  ConfigMap: configMapKind,
+  Secret: secretKind,
   Deployment: deploymentKind,
+  StatefulSet: statefulSetKind,
+  Job: jobKind,
   Pod: podKind,
   Gateway: gatewayKind,
   VirtualService: virtualServiceKind,

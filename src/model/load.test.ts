@@ -24,6 +24,8 @@ const route = 'route: [{destination: {host: x}}]';
 const lessStrict = (kind: string): string =>
   `is not supported yet, and without it the mesh would be less strict than written (to run without it: --allow-unsupported ${kind})`;
 const noEffect = 'is not supported yet and has no effect';
+const statefulSet = (spec: string): string =>
+  `apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: x}\nspec:\n  selector: {matchLabels: {a: b}}\n  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: x, image: x}]}}\n  ${spec}\n`;
 
 describe('problems of one document', () => {
   const cases: [why: string, text: string, problems: string[]][] = [
@@ -31,6 +33,19 @@ describe('problems of one document', () => {
       'unknown field',
       virtualService('rute: []'),
       ['error 7:5 spec.http[0].rute there is no such field (did you mean "route"?)'],
+    ],
+    [
+      'a StatefulSet that is to be replaced in part, or by hand',
+      statefulSet('updateStrategy: {type: OnDelete, rollingUpdate: {partition: 2, maxUnavailable: 1}}'),
+      [
+        `warning 7:20 spec.updateStrategy.type this field ${noEffect}`,
+        `warning 7:52 spec.updateStrategy.rollingUpdate.partition this field ${noEffect}`,
+      ],
+    ],
+    [
+      'a StatefulSet',
+      statefulSet('updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 0}}'),
+      [],
     ],
     [
       'all at once',
@@ -129,8 +144,8 @@ describe('problems of one document', () => {
     ],
     [
       'kind without support',
-      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}',
-      [`warning 2:1 kind the kind ConfigMap of v1 ${noEffect}`],
+      'apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}',
+      [`warning 2:1 kind the kind CronJob of batch/v1 ${noEffect}`],
     ],
     [
       'kind nobody knows',

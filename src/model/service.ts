@@ -32,11 +32,18 @@ export interface ServiceSpec {
   /** `None` makes the service headless. */
   readonly clusterIP?: string;
   readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  /** Of `ExternalName`: what the service is another name for. */
+  readonly externalName?: string;
   /** Pods that are not ready are endpoints too. */
   readonly publishNotReadyAddresses: boolean;
 }
 
 export type Service = ResourceBase<'Service', ServiceSpec>;
+
+/** Whether it has no address, and callers choose an instance by its own. */
+export function isHeadless({ spec }: Pick<Service, 'spec'>): boolean {
+  return spec.clusterIP === 'None';
+}
 
 /** A port number or the name of a port. */
 export const portOrName: Decoder<number | string> = (value, path, report) => {
@@ -56,12 +63,19 @@ const port: Decoder<ServicePort> = object({
   nodePort: meaningless(),
 });
 
+/** Answered by the DNS of proxies; those that are asked for the name by HTTP do not know it. */
+const externalName: Decoder<string> = (value, path, report) => {
+  report.unsupported(path, 'adds');
+  return dnsName('dots')(value, path, report);
+};
+
 const spec: Decoder<ServiceSpec> = object(
   {
     selector: defaulted(mapOf(text), {}),
     ports: defaulted(list(port), []),
     clusterIP: optional(text),
     type: defaulted(oneOf(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
+    externalName: optional(externalName),
     publishNotReadyAddresses: defaulted((value) => value === true, false),
     // Addresses and ways in from outside: processes of one machine have none of them.
     clusterIPs: meaningless(),
@@ -72,7 +86,6 @@ const spec: Decoder<ServiceSpec> = object(
     healthCheckNodePort: meaningless(),
     loadBalancerClass: meaningless(),
     loadBalancerIP: meaningless(),
-    externalName: unsupported('adds'),
     externalIPs: unsupported('adds'),
     internalTrafficPolicy: unsupportedIf('adds', (value) => value !== 'Cluster'),
     loadBalancerSourceRanges: unsupported('closes'),

@@ -46,12 +46,5 @@ export function lossWithout(group: string, kind: string, spec: unknown): Loss {
 
 /** For suggestions. */
 export const unsupportedKindNames: readonly string[] = [
-  ...new Set([
-    ...unsupportedKinds.map(({ kind }) => kind),
-    'ConfigMap',
-    'Secret',
-    'StatefulSet',
-    'DaemonSet',
-    'Job',
-  ]),
+  ...new Set([...unsupportedKinds.map(({ kind }) => kind), 'DaemonSet', 'CronJob']),
 ];

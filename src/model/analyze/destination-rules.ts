@@ -25,8 +25,8 @@ function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Prob
   const service = surroundings.services.get(
     surroundings.fullName(rule.spec.host, rule.metadata.namespace ?? ''),
   );
-  if (service === undefined || surroundings.deployments.length === 0) return [];
-  const pods = surroundings.deployments
+  if (service === undefined || surroundings.workloads.length === 0) return [];
+  const pods = surroundings.workloads
     .filter(({ metadata }) => metadata.namespace === service.metadata.namespace)
     .map(({ spec }) => spec.template.metadata.labels)
     .filter((labels) => selects(service.spec.selector, labels));

@@ -3,13 +3,14 @@ import type { Problem } from '#core/problem.ts';
 import { selects } from '../metadata.ts';
 import { portProtocol } from '../port-protocol.ts';
 import type { Service } from '../service.ts';
+import { labelsOfPods } from '../workload.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export function analyzeServices({ services, deployments }: Surroundings): readonly Problem[] {
+export function analyzeServices({ services, workloads }: Surroundings): readonly Problem[] {
   return [...services.values()].flatMap((service) => [
     ...portFindings(service),
-    ...selectorFindings(service, deployments),
+    ...selectorFindings(service, workloads),
   ]);
 }
 
@@ -29,10 +30,10 @@ function portFindings(service: Service): Problem[] {
   });
 }
 
-function selectorFindings(service: Service, deployments: Surroundings['deployments']): Problem[] {
+function selectorFindings(service: Service, workloads: Surroundings['workloads']): Problem[] {
   const { selector } = service.spec;
-  if (deployments.length === 0 || Object.keys(selector).length === 0) return [];
-  const inReach = deployments.filter(({ metadata }) => metadata.namespace === service.metadata.namespace);
-  if (inReach.some(({ spec }) => selects(selector, spec.template.metadata.labels))) return [];
+  if (workloads.length === 0 || Object.keys(selector).length === 0) return [];
+  const inReach = workloads.filter(({ metadata }) => metadata.namespace === service.metadata.namespace);
+  if (inReach.some((workload) => selects(selector, labelsOfPods(workload)))) return [];
   return [finding('warning', service, ['spec', 'selector'], 'selects no workload')];
 }

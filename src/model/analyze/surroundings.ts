@@ -1,19 +1,19 @@
 /** The resources of one set, looked up by what others call them. */
 import { didYouMean } from '#core/did-you-mean.ts';
-import type { Deployment } from '../deployment.ts';
 import type { DestinationRule } from '../destination-rule.ts';
 import type { Gateway } from '../gateway.ts';
 import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
 import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
 import type { Service } from '../service.ts';
 import type { VirtualService } from '../virtual-service.ts';
+import { isWorkload, type Workload } from '../workload.ts';
 
 export class Surroundings {
   readonly services: ReadonlyMap<string, Service>;
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
-  readonly deployments: readonly Deployment[];
+  readonly workloads: readonly Workload[];
 
   constructor(resources: readonly Resource[]) {
     const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
@@ -24,7 +24,7 @@ export class Surroundings {
     );
     this.virtualServices = of('VirtualService');
     this.destinationRules = of('DestinationRule');
-    this.deployments = of('Deployment');
+    this.workloads = resources.filter(isWorkload);
   }
 
   /** Full name of `host` as a resource of `namespace` means it. */

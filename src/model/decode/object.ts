@@ -45,6 +45,14 @@ export function unsupportedIf(loss: Loss, matters: (value: unknown) => boolean):
   };
 }
 
+/** A known field without support, and without which nothing of it would work. @param fix what to write instead */
+export function refused(fix: string): Field<never, 'dropped'> {
+  return {
+    presence: 'dropped',
+    dropped: (path, report) => report.error(path, 'this field is not supported yet', fix),
+  };
+}
+
 /** A known field that has no meaning in a mesh of local processes, such as `imagePullPolicy`. */
 export function meaningless(): Field<never, 'dropped'> {
   return { presence: 'dropped', dropped() {} };

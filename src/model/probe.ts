@@ -1,0 +1,148 @@
+/** Probes of a container (Kubernetes, `Probe`): how to find out whether it has started, lives, and takes requests. */
+import { list } from './decode/collection.ts';
+import { type Decoder, describeValue } from './decode/decoder.ts';
+import {
+  atMostOneOf,
+  defaulted,
+  meaningless,
+  object,
+  optional,
+  required,
+  unsupported,
+} from './decode/object.ts';
+import { integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+
+export type ProbeAction =
+  | {
+      readonly kind: 'httpGet';
+      readonly scheme: 'HTTP' | 'HTTPS';
+      /** Absent: the address of the instance. */
+      readonly host?: string;
+      readonly port: number | string;
+      readonly path: string;
+      readonly headers: readonly { readonly name: string; readonly value: string }[];
+    }
+  | { readonly kind: 'tcpSocket'; readonly host?: string; readonly port: number | string }
+  | { readonly kind: 'exec'; readonly command: readonly string[] }
+  | { readonly kind: 'grpc'; readonly port: number; readonly service: string };
+
+export interface Probe {
+  readonly action: ProbeAction;
+  readonly initialDelaySeconds: number;
+  readonly periodSeconds: number;
+  readonly timeoutSeconds: number;
+  /** So many in a row, until it counts as well. */
+  readonly successThreshold: number;
+  /** So many in a row, until it does not. */
+  readonly failureThreshold: number;
+  /** For the end of a container that does not live; absent: that of the pod. */
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+export interface Probes {
+  readonly startup?: Probe;
+  readonly liveness?: Probe;
+  readonly readiness?: Probe;
+}
+
+/** A number, or the name of one of the container's ports. */
+const port: Decoder<number | string> = (value, path, report) => {
+  if (typeof value === 'number') return portNumber(value, path, report);
+  if (typeof value === 'string' && value !== '') return value;
+  return report.error(path, `a port or its name is expected, not ${describeValue(value)}`);
+};
+
+const action = {
+  httpGet: optional(
+    object({
+      path: defaulted(text, '/'),
+      port: required(port),
+      host: optional(nonEmptyText),
+      scheme: defaulted(oneOf(['HTTP', 'HTTPS']), 'HTTP'),
+      httpHeaders: defaulted(list(object({ name: required(nonEmptyText), value: defaulted(text, '') })), []),
+    }),
+  ),
+  tcpSocket: optional(object({ port: required(port), host: optional(nonEmptyText) })),
+  exec: optional(object({ command: required(list(text, 1)) })),
+  grpc: optional(object({ port: required(portNumber), service: defaulted(text, '') })),
+} as const;
+
+/** What is done when a container has started, or before it ends (Kubernetes, `LifecycleHandler`). */
+export type Hook =
+  | Extract<ProbeAction, { kind: 'httpGet' | 'exec' }>
+  | { readonly kind: 'sleep'; readonly seconds: number };
+
+export interface Lifecycle {
+  readonly postStart?: Hook;
+  readonly preStop?: Hook;
+}
+
+const MAX_SECONDS = 2 ** 31 - 1;
+const seconds = (least: number): Decoder<number> => integer(least, MAX_SECONDS);
+
+const fields = object(
+  {
+    ...action,
+    initialDelaySeconds: defaulted(seconds(0), 0),
+    periodSeconds: defaulted(seconds(1), 10),
+    timeoutSeconds: defaulted(seconds(1), 1),
+    successThreshold: defaulted(integer(1, MAX_SECONDS), 1),
+    failureThreshold: defaulted(integer(1, MAX_SECONDS), 3),
+    terminationGracePeriodSeconds: optional(seconds(1)),
+  },
+  (value, path, report) => atMostOneOf(value, Object.keys(action), 'one is needed', path, report),
+);
+
+/** @param kind those that may end a container are decided by one success, and only they know a grace period */
+function probeOf(kind: 'readiness' | 'other'): Decoder<Probe> {
+  return (value, path, report) => {
+    const decoded = fields(value, path, report);
+    if (decoded === undefined) return undefined;
+    const { httpGet, tcpSocket, exec, grpc, ...rest } = decoded;
+    if (kind === 'other' && rest.successThreshold !== 1) {
+      report.error([...path, 'successThreshold'], 'must be 1 for a liveness or startup probe');
+    }
+    if (kind === 'readiness' && rest.terminationGracePeriodSeconds !== undefined) {
+      report.error([...path, 'terminationGracePeriodSeconds'], 'a readiness probe ends nothing');
+    }
+    if (httpGet !== undefined) {
+      const { httpHeaders, ...where } = httpGet;
+      return { ...rest, action: { kind: 'httpGet', ...where, headers: httpHeaders } };
+    }
+    if (tcpSocket !== undefined) return { ...rest, action: { kind: 'tcpSocket', ...tcpSocket } };
+    if (exec !== undefined) return { ...rest, action: { kind: 'exec', ...exec } };
+    return grpc && { ...rest, action: { kind: 'grpc', ...grpc } };
+  };
+}
+
+const hookFields = object(
+  {
+    httpGet: action.httpGet,
+    exec: action.exec,
+    sleep: optional(object({ seconds: required(seconds(0)) })),
+    // Kept in the API for old documents; it does nothing there either.
+    tcpSocket: meaningless(),
+  },
+  (value, path, report) => atMostOneOf(value, ['httpGet', 'exec', 'sleep'], 'one is needed', path, report),
+);
+
+const hook: Decoder<Hook> = (value, path, report) => {
+  const decoded = hookFields(value, path, report);
+  if (decoded === undefined) return undefined;
+  const { httpGet, exec, sleep } = decoded;
+  if (httpGet !== undefined) {
+    const { httpHeaders, ...where } = httpGet;
+    return { kind: 'httpGet', ...where, headers: httpHeaders };
+  }
+  if (exec !== undefined) return { kind: 'exec', ...exec };
+  return sleep && { kind: 'sleep', ...sleep };
+};
+
+export const lifecycle: Decoder<Lifecycle> = object({
+  postStart: optional(hook),
+  preStop: optional(hook),
+  stopSignal: unsupported('adds'),
+});
+
+export const readinessProbe: Decoder<Probe> = probeOf('readiness');
+export const otherProbe: Decoder<Probe> = probeOf('other');
