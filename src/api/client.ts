@@ -5,6 +5,8 @@ import {
   apiPaths,
   type ConfigReport,
   type ConnectionList,
+  type DistributionReply,
+  type DistributionRequest,
   type JoinTokenReply,
   type JoinTokenRequest,
   type ProxyStatus,
@@ -66,15 +68,28 @@ export async function requestJoinToken(
   return JSON.parse(reply) as JoinTokenReply;
 }
 
+/** Resolves when every proxy has the endpoints of the Pods as they are now, or the time is up. */
+export async function awaitDistribution(
+  socketPath: string,
+  request: DistributionRequest,
+): Promise<DistributionReply> {
+  const body = JSON.stringify(request);
+  const timeoutMs = request.timeoutMs + TIMEOUT_MS;
+  const reply = await send({ socketPath, path: apiPaths.distribution, method: 'POST', body, timeoutMs });
+  return JSON.parse(reply) as DistributionReply;
+}
+
 interface Call {
   readonly url?: string;
   readonly socketPath?: string;
   readonly path: string;
   readonly method: 'GET' | 'POST';
   readonly body?: string;
+  /** Absent: {@link TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
 }
 
-function send({ url, socketPath, path, method, body }: Call): Promise<string> {
+function send({ url, socketPath, path, method, body, timeoutMs = TIMEOUT_MS }: Call): Promise<string> {
   const place = url === undefined ? {} : { hostname: new URL(url).hostname, port: new URL(url).port };
   const where = url ?? socketPath ?? '';
   return new Promise((resolve, reject) => {
@@ -88,10 +103,10 @@ function send({ url, socketPath, path, method, body }: Call): Promise<string> {
       path,
       method,
       agent: false,
-      timeout: TIMEOUT_MS,
+      timeout: timeoutMs,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
     });
-    call.on('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     call.on('error', fail);
     call.on('response', (response) => {
       const chunks: Buffer[] = [];

@@ -11,6 +11,7 @@
  * | `GET /debug/configz` | {@link ConfigReport} |
  * | `GET /debug/config_dump?proxyID=POD.NAMESPACE` | Envoy's `/config_dump` form of what that proxy is to have |
  * | `POST /admin/join-tokens` | {@link JoinTokenRequest} in, {@link JoinTokenReply} out; Unix socket only |
+ * | `POST /admin/distribution` | {@link DistributionRequest} in, {@link DistributionReply} out; Unix socket only |
  */
 import type { Problem } from '#core/problem.ts';
 
@@ -22,6 +23,7 @@ export const apiPaths = {
   configz: '/debug/configz',
   configDump: '/debug/config_dump',
   joinTokens: '/admin/join-tokens',
+  distribution: '/admin/distribution',
 } as const;
 
 /** Discovery services in the order `ps` shows them. */
@@ -115,6 +117,17 @@ export interface JoinTokenReply {
   readonly token: string;
   /** ISO 8601. */
   readonly expiresAt: string;
+}
+
+/** The Pods are read now; the answer comes when every proxy has the endpoints they make, or too late. */
+export interface DistributionRequest {
+  /** 0 to 60,000. */
+  readonly timeoutMs: number;
+}
+
+export interface DistributionReply {
+  /** `POD.NAMESPACE` of proxies that have not accepted them within the time. */
+  readonly late: readonly string[];
 }
 
 /** The body of every answer that is not 2xx. */

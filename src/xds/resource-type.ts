@@ -18,11 +18,12 @@ import {
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { type NameTable, NameTableSchema } from './gen/istio/networking/nds/v1/nds_pb.js';
 import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
-/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets. */
-export const resourceKinds = ['cluster', 'endpoint', 'listener', 'route', 'secret'] as const;
+/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets; names of DNS. */
+export const resourceKinds = ['cluster', 'endpoint', 'listener', 'route', 'secret', 'nameTable'] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 /** The message of each kind. */
@@ -32,6 +33,7 @@ export interface ResourceMessage {
   readonly listener: Listener;
   readonly route: RouteConfiguration;
   readonly secret: Secret;
+  readonly nameTable: NameTable;
 }
 
 export interface ResourceType<Kind extends ResourceKind = ResourceKind> {
@@ -42,7 +44,7 @@ export interface ResourceType<Kind extends ResourceKind = ResourceKind> {
   readonly schema: DescMessage;
   /**
    * Whether a client may ask for all resources without naming them, and whether a state-of-the-world
-   * response holds all of them, so that one left out is removed (xDS protocol: LDS and CDS only).
+   * response holds all of them, so that one left out is removed (xDS protocol: LDS and CDS; Istio: NDS).
    */
   readonly fullState: boolean;
   nameOf(message: ResourceMessage[Kind]): string;
@@ -102,6 +104,16 @@ export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind
     nameOf: (secret) => secret.name,
     endpointsOf: () => none,
   },
+  nameTable: {
+    kind: 'nameTable',
+    service: 'NDS',
+    typeUrl: typeUrlOf(NameTableSchema),
+    schema: NameTableSchema,
+    fullState: true,
+    // There is one, and Istio gives it no name.
+    nameOf: () => '',
+    endpointsOf: () => none,
+  },
 };
 
 const kindByTypeUrl: ReadonlyMap<string, ResourceKind> = new Map(
@@ -154,11 +166,12 @@ export function* decodeResourceSteps<Kind extends ResourceKind>(
   }
 }
 
-/** Every kind of resource has its name there. */
+/** Every kind of resource that has a name has it there. */
 const NAME_FIELD = 1;
 
 /** What `nameOf` the message of these bytes would give; undefined where they are no fields. */
-export function encodedNameOf(bytes: Uint8Array): string | undefined {
+export function encodedNameOf(kind: ResourceKind, bytes: Uint8Array): string | undefined {
+  if (kind === 'nameTable') return '';
   const reader = new BinaryReader(bytes);
   let name = '';
   try {

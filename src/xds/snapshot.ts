@@ -82,6 +82,7 @@ export const emptySnapshot: Snapshot = {
   listener: noResources,
   route: noResources,
   secret: noResources,
+  nameTable: noResources,
 };
 
 /**
@@ -98,6 +99,7 @@ export function snapshotOf(
     listener: new Map(),
     route: new Map(),
     secret: new Map(),
+    nameTable: new Map(),
   };
   for (const resource of resources) next[resource.kind].set(resource.name, resource);
   const snapshot: { [Kind in ResourceKind]: ResourceMap } = next;

@@ -3,10 +3,11 @@
  * a Unix socket that only the same user can open. The contract is `#api/contract.ts`.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type ListenOptions } from 'node:net';
 import { apiPaths, type ConfigReport, type ConnectionList, type ProxyStatus } from '#api/contract.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
 import type { JoinTokens } from '../ca/join-token.ts';
+import { awaitDistribution } from './distribution-request.ts';
 import { mintJoinToken } from './join-token-request.ts';
 import { listenOnSocket } from './unix-socket.ts';
 
@@ -24,13 +25,22 @@ export interface ControlView {
   configDump(proxy: string): unknown;
 }
 
+/** What the admin socket changes or waits for. */
+export interface ControlActions {
+  readonly tokens: JoinTokens;
+  /** Reads the Pods now. @returns `POD.NAMESPACE` of proxies that have not accepted their endpoints within the time */
+  distribute(timeoutMs: number): Promise<readonly string[]>;
+}
+
 export interface ApiServerSettings {
   readonly host: string;
   readonly port: number;
+  /** Of a socket that is bound there already. */
+  readonly fd: number | undefined;
   /** Path of the Unix socket. */
   readonly socketPath: string;
   readonly view: ControlView;
-  readonly tokens: JoinTokens;
+  readonly actions: ControlActions;
 }
 
 export interface ApiServer {
@@ -40,16 +50,18 @@ export interface ApiServer {
 
 /** Rejects where the port is taken, or another control plane answers on the socket. */
 export async function openApi(settings: ApiServerSettings): Promise<ApiServer> {
-  const { host, port, socketPath, view, tokens } = settings;
+  const { host, port, fd, socketPath, view, actions } = settings;
   const open = createServer((request, response) => send(response, read(view, request)));
   const admin = createServer((request, response) => {
     if (request.method === 'POST' && request.url === apiPaths.joinTokens) {
-      void mintJoinToken(tokens, request, response);
+      void mintJoinToken(actions.tokens, request, response);
+    } else if (request.method === 'POST' && request.url === apiPaths.distribution) {
+      void awaitDistribution((timeoutMs) => actions.distribute(timeoutMs), request, response);
     } else send(response, failure(404, `no such call: ${request.method} ${request.url}`));
   });
   await listenOnSocket(admin, socketPath);
   try {
-    await listen(open, host, port);
+    await listen(open, fd === undefined ? { host, port } : { fd });
   } catch (error) {
     await close(admin);
     throw error;
@@ -116,10 +128,10 @@ function send(response: ServerResponse, { status, contentType, body }: Answer): 
   response.writeHead(status, { 'content-type': contentType }).end(body);
 }
 
-function listen(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, where: ListenOptions | { readonly fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port }, () => {
+    server.listen(where, () => {
       server.off('error', reject);
       resolve();
     });

@@ -96,12 +96,17 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
     return this.#entries.keys();
   }
 
-  /** The proxy called `POD.NAMESPACE`, before a gRPC client of that name; of several streams the newest. */
+  /** The proxy called `POD.NAMESPACE`, before a gRPC client of that name; of several streams the newest. No agent. */
   find(name: string): Proxy | undefined {
     const called = [...this.#entries.keys()].filter(
-      ({ node }) => `${node.podName}.${node.namespace}` === name,
+      ({ node }) => node.role !== 'agent' && `${node.podName}.${node.namespace}` === name,
     );
     return called.findLast(({ node }) => node.client !== 'grpc') ?? called.at(-1);
+  }
+
+  /** Whether all of them were offered what there is now; their answers may be under way. */
+  get settled(): boolean {
+    return this.#queue.idle;
   }
 
   get size(): number {

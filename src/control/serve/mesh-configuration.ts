@@ -1,6 +1,7 @@
 /** The store's state as proxies and the API see it: translated for each proxy, encoded once for all. */
 import type { ConfigReport, LoadedResource } from '#api/contract.ts';
 import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
+import type { Secret } from '#model/config-map.ts';
 import type { Resource } from '#model/kinds.ts';
 import type { Logger } from '#observe/log.ts';
 import { createResourceEncoder, type EncodedResource, type Snapshot, snapshotOf } from '#xds/snapshot.ts';
@@ -103,11 +104,12 @@ export class MeshConfiguration implements ConfigurationSource {
     };
   }
 
-  *#encoded({ clusters, endpoints, listeners, routes }: ProxySnapshot): Generator<EncodedResource> {
+  *#encoded({ clusters, endpoints, listeners, routes, names }: ProxySnapshot): Generator<EncodedResource> {
     for (const cluster of clusters) yield this.#encode('cluster', cluster);
     for (const assignment of endpoints) yield this.#encode('endpoint', assignment);
     for (const listener of listeners) yield this.#encode('listener', listener);
     for (const route of routes) yield this.#encode('route', route);
+    if (names !== undefined) yield this.#encode('nameTable', names);
   }
 
   #tell(problem: Problem): void {
@@ -120,6 +122,12 @@ export class MeshConfiguration implements ConfigurationSource {
   }
 }
 
+/** The keys of a Secret; its values are nobody's business. */
+function withoutValues({ data, stringData, ...rest }: Omit<Secret, 'origin'>): object {
+  const keys = [...new Set([...Object.keys(data), ...Object.keys(stringData)])].sort();
+  return { ...rest, data: Object.fromEntries(keys.map((key) => [key, '[redacted]'])) };
+}
+
 function describe({ origin, ...document }: Resource): LoadedResource {
   const { apiVersion, kind, metadata } = document;
   return {
@@ -129,6 +137,6 @@ function describe({ origin, ...document }: Resource): LoadedResource {
     name: metadata.name,
     file: origin.file,
     line: origin.start.line,
-    document,
+    document: document.kind === 'Secret' ? withoutValues(document) : document,
   };
 }

@@ -24,6 +24,8 @@ export interface GrpcService {
 export interface PortsSettings {
   /** Address both ports listen on, such as `127.7.0.1`. */
   readonly host: string;
+  /** Of the plaintext port, where whoever starts us has seen to it that nobody else reaches it; absent: `host`. */
+  readonly plaintextHost?: string | undefined;
   readonly plaintextPort: number;
   readonly tlsPort: number;
   readonly plaintextServices: readonly GrpcService[];
@@ -53,11 +55,14 @@ const serverOptions = {
 
 /** Rejects where a port is taken or the plaintext port would be open to other hosts. */
 export async function openPorts(settings: PortsSettings): Promise<Ports> {
-  const { host, authority, log, nowMs } = settings;
-  if (!isLoopback(host))
-    throw new Error(`plaintext discovery is for this host alone, and ${host} is not a loopback address`);
+  const { host, plaintextHost, authority, log, nowMs } = settings;
+  if (plaintextHost === undefined && !isLoopback(host)) {
+    throw new Error(
+      `plaintext discovery is for this host alone, and ${host} is not a loopback address: say where it may listen (--plaintext-address)`,
+    );
+  }
   const plaintext = serverOf(settings.plaintextServices);
-  const plaintextPort = await bind(plaintext, host, settings.plaintextPort);
+  const plaintextPort = await bind(plaintext, plaintextHost ?? host, settings.plaintextPort);
   const secured = serverOf(settings.tlsServices);
   // The socket that is injected is a TLS socket already: to the library it is a plain connection.
   const injector = secured.createConnectionInjector(ServerCredentials.createInsecure());

@@ -58,6 +58,11 @@ export class PushQueue<Proxy> {
     return this.#pending.size;
   }
 
+  /** Whether everybody was told of everything. */
+  get idle(): boolean {
+    return this.#burstStartMs === undefined && this.#pending.size === 0;
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

@@ -16,17 +16,24 @@ export interface MeshSourceOptions extends LoadOptions {
   readonly podsFolder?: string;
 }
 
+export interface MeshWatch extends FileWatch {
+  /** Reads the instances alone: what people write may be half saved. */
+  refreshPods(): Promise<void>;
+}
+
 /** Resolves when everything has been read once; the store follows the files until `close`. */
-export async function followMesh(store: MeshStore, options: MeshSourceOptions): Promise<FileWatch> {
+export async function followMesh(store: MeshStore, options: MeshSourceOptions): Promise<MeshWatch> {
   const { paths, podsFolder, allowUnsupported = [] } = options;
   const follow = (name: string, from: readonly string[], endings: readonly string[]): Promise<FileWatch> =>
     watchFiles(
       { paths: from, endings },
       (files) => void store.update(name, load(files, { allowUnsupported })),
     );
-  const watches = [await follow(filesSource, paths, yamlEndings)];
-  if (podsFolder !== undefined) watches.push(await follow(podsSource, [podsFolder], jsonEndings));
+  const files = await follow(filesSource, paths, yamlEndings);
+  const pods = podsFolder === undefined ? undefined : await follow(podsSource, [podsFolder], jsonEndings);
+  const watches = pods === undefined ? [files] : [files, pods];
   return {
+    refreshPods: async () => pods?.refresh(),
     async refresh(): Promise<void> {
       await Promise.all(watches.map((watch) => watch.refresh()));
     },

@@ -86,19 +86,22 @@ class Reader {
   }
 
   #read(trust: 'believe' | 'doubt emptiness'): Promise<void> {
-    this.#reading = this.#reading.then(async () => {
-      this.#changedAtMs = undefined;
-      const { paths, endings } = this.#options;
-      const files = await readTextFiles(paths, endings);
-      if (this.#closed) return;
-      if (trust === 'doubt emptiness' && lostContent(this.#last, files)) {
-        // Perhaps in the middle of being saved: look once more before anything is taken away.
-        this.#timer = setTimeout(() => void this.#read('believe'), this.#debounceMs);
-        return;
-      }
-      this.#last = files;
-      this.#deliver(files);
-    });
+    // One that failed is told to who asked for it, and does not keep the next ones from being read.
+    this.#reading = this.#reading
+      .catch(() => {})
+      .then(async () => {
+        this.#changedAtMs = undefined;
+        const { paths, endings } = this.#options;
+        const files = await readTextFiles(paths, endings);
+        if (this.#closed) return;
+        if (trust === 'doubt emptiness' && lostContent(this.#last, files)) {
+          // Perhaps in the middle of being saved: look once more before anything is taken away.
+          this.#timer = setTimeout(() => void this.#read('believe'), this.#debounceMs);
+          return;
+        }
+        this.#last = files;
+        this.#deliver(files);
+      });
     return this.#reading;
   }
 }

@@ -21,9 +21,10 @@ export interface StatusContext {
   snapshotOf(proxy: AdsProxy): Snapshot;
 }
 
-/** In order of names. */
+/** In order of names. An agent is no proxy: nothing that is shown here is for it. */
 export function proxyStatuses(proxies: Iterable<AdsProxy>, context: StatusContext): ProxyStatus[] {
   return [...proxies]
+    .filter(({ node }) => node.role !== 'agent')
     .map((proxy) => statusOf(proxy, context))
     .sort((a, b) => (a.proxy < b.proxy ? -1 : a.proxy > b.proxy ? 1 : 0));
 }

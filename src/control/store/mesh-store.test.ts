@@ -79,7 +79,7 @@ describe('changes', () => {
   test('a new problem is a change without keys, and the same index', () => {
     const { store, write, changes } = storeWith(service('a'));
     const before = store.index;
-    write(`${service('a')}apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n`);
+    write(`${service('a')}apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\n`);
     assert.deepEqual(
       changes.map(({ keys, version }) => [keys.length, version]),
       [[0, 2]],

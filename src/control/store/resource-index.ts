@@ -2,7 +2,6 @@
  * One state of the mesh, indexed by what translation asks for. Never changes: a new state is a new
  * index, so that whatever was made from one can be kept beside it.
  */
-import type { Deployment } from '#model/deployment.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { clusterDomain, fullHostName } from '#model/host-name.ts';
@@ -12,8 +11,10 @@ import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Service } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
+import { isWorkload, type Workload } from '#model/workload.ts';
 import { HostTable } from './host-table.ts';
 import { Instances } from './instances.ts';
+import { serviceAddresses } from './service-addresses.ts';
 
 /** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
 export const rootNamespace = 'istio-system';
@@ -25,17 +26,19 @@ export interface ResourceIndex {
   readonly services: ReadonlyMap<string, Service>;
   /** In order of namespace and name, as all lists here: who comes first wins. */
   readonly pods: readonly Pod[];
-  readonly deployments: readonly Deployment[];
+  readonly workloads: readonly Workload[];
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly gateways: readonly Gateway[];
   readonly settings: MeshSettings;
+  /** Of a service by its full host name; undefined where it has none. */
+  addressOf(host: string): string | undefined;
   pod(namespace: string, name: string): Pod | undefined;
   /** Every pod that a service selects, ready or not. */
   podsOf(service: Service): readonly Pod[];
-  /** The Deployment that a pod belongs to. */
-  ownerOf(pod: Pod): Deployment | undefined;
+  /** The workload that a pod belongs to. */
+  ownerOf(pod: Pod): Workload | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
   fullName(host: string, namespace: string): string;
   /**
@@ -54,18 +57,20 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
   const services = new Map(of('Service').map((service) => [serviceHost(service), service]));
   const pods = of('Pod');
-  const deployments = of('Deployment');
-  const instances = new Instances(pods, deployments);
+  const workloads = resources.filter(isWorkload).sort(byName);
+  const instances = new Instances(pods, workloads);
   const podsByName = new Map(pods.map((pod) => [placeOf(pod), pod]));
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
   const rules = rulesByPlace(destinationRules, fullName);
   const [mesh] = of('LocalMesh');
+  // Only captured traffic asks.
+  let addresses: ReadonlyMap<string, string> | undefined;
   return {
     services,
     pods,
-    deployments,
+    workloads,
     virtualServices: of('VirtualService'),
     destinationRules,
     peerAuthentications: of('PeerAuthentication'),
@@ -73,6 +78,10 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     settings: {
       outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
+    },
+    addressOf(host): string | undefined {
+      addresses ??= serviceAddresses(services);
+      return addresses.get(host);
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
     podsOf: (service) => instances.podsOf(service),

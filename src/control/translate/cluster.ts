@@ -54,6 +54,24 @@ export const overHttp2: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
   },
 };
 
+/** Requests go on by the version of HTTP that they came by. */
+export const asItCame: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
+  typedExtensionProtocolOptions: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
+      upstreamProtocolOptions: {
+        case: 'useDownstreamProtocolConfig',
+        value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+      },
+    }),
+  },
+};
+
+/** The only endpoint of a connection is the address it was made to before it was captured. */
+export const byOriginalDestination: Pick<ClusterInit, 'clusterDiscoveryType' | 'lbPolicy'> = {
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+};
+
 /** A cluster that callers see, before it is a message. */
 export interface OutboundTarget {
   readonly service: Service;
@@ -101,11 +119,26 @@ function makeProxyCluster(target: OutboundTarget, identities: readonly string[])
   const policy = policyFor(target.rule, target.subset, target.port.port);
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
+    ...fromAssignment(target),
     lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'],
-    circuitBreakers: withoutLimits,
-    metadata: filterMetadata(serviceMetadata(target)),
-    ...(portProtocol(target.port).http2 && overHttp2),
+    ...proxyTraits(target),
     ...proxyTls(target, policy, identities),
+  });
+}
+
+/**
+ * Of a headless service, for captured traffic: callers choose the instance by its address, and no other will do.
+ * Nothing says of one address whether it takes mutual TLS; it is asked for unless some pod cannot do it (Istio).
+ */
+export function headlessCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+  const policy = policyFor(target.rule, target.subset, target.port.port);
+  return create(ClusterSchema, {
+    ...baseCluster(target, policy),
+    ...byOriginalDestination,
+    ...proxyTraits(target),
+    ...(usesTlsThroughout(target, policy, index) && {
+      transportSocket: mutualTls(target, serviceIdentities(index, target.service)),
+    }),
   });
 }
 
@@ -114,9 +147,10 @@ export function grpcCluster(target: OutboundTarget, index: ResourceIndex): Clust
   const policy = policyFor(target.rule, target.subset, target.port.port);
   const init: ClusterInit = {
     ...baseCluster(target, policy),
+    ...fromAssignment(target),
     loadBalancingPolicy: grpcPolicies(policy.loadBalancer?.simple ?? 'LEAST_REQUEST'),
   };
-  if (!grpcUsesTls(target, policy, index)) return create(ClusterSchema, init);
+  if (!usesTlsThroughout(target, policy, index)) return create(ClusterSchema, init);
   return create(ClusterSchema, {
     ...init,
     transportSocket: grpcUpstreamTls(serviceIdentities(index, target.service)),
@@ -124,12 +158,24 @@ export function grpcCluster(target: OutboundTarget, index: ResourceIndex): Clust
 }
 
 function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): ClusterInit {
-  const name = targetName(target);
   return {
-    name,
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: fromAds, serviceName: name },
+    name: targetName(target),
     connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeoutMs ?? connectTimeoutMs),
+  };
+}
+
+function fromAssignment(target: OutboundTarget): ClusterInit {
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: fromAds, serviceName: targetName(target) },
+  };
+}
+
+function proxyTraits(target: OutboundTarget): ClusterInit {
+  return {
+    circuitBreakers: withoutLimits,
+    metadata: filterMetadata(serviceMetadata(target)),
+    ...(portProtocol(target.port).http2 && overHttp2),
   };
 }
 
@@ -163,8 +209,8 @@ function proxyTls(
   };
 }
 
-/** gRPC clients cannot choose by endpoint: mutual TLS unless some pod cannot do it. */
-function grpcUsesTls(
+/** Where it cannot be chosen by endpoint: mutual TLS unless some pod cannot do it. */
+function usesTlsThroughout(
   { service, port }: OutboundTarget,
   policy: PortTrafficPolicy,
   index: ResourceIndex,

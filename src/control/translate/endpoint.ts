@@ -49,7 +49,8 @@ export function targetPortOf(pod: Pod, port: ServicePort): number | undefined {
   return undefined;
 }
 
-function isEndpoint(pod: Pod, service: Service): boolean {
+/** Whether the service sends to the pod. */
+export function isEndpoint(pod: Pod, service: Service): boolean {
   if (pod.status.podIP === undefined) return false;
   return (
     isReady(pod) || (service.spec.publishNotReadyAddresses && pod.metadata.deletionTimestamp === undefined)

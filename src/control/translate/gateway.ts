@@ -88,6 +88,7 @@ function gatewayListener(
     side: 'gateway',
     statPrefix: `outbound_0.0.0.0_${port}`,
     routes: routesName(port),
+    captured: false,
     client: node.client,
     self: workloadOf(pod, index, node.clusterId),
   });

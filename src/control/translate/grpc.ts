@@ -2,7 +2,9 @@
  * gRPC without a proxy: a listener, routes and clusters for each port of each service, and a listener
  * for the own server. What its clients refuse is left out (gRFC A27, A29, A36).
  */
+
 import { create } from '@bufbuild/protobuf';
+import { hostPort } from '#core/ip-address.ts';
 import type { Pod } from '#model/pod.ts';
 import type { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
@@ -56,16 +58,19 @@ function clientListener(name: string, host: RoutedHost): Listener {
 
 /** One for each port: the server asks for the one it binds. */
 export function grpcServerListeners(pod: Pod, node: ProxyNode, index: ResourceIndex): readonly Listener[] {
-  return inboundPorts(pod, index).map(({ port }) => {
+  // A server asks for the listener of the address it was told: its own, or every one (gRFC A36).
+  return inboundPorts(pod, index).flatMap(({ port }) => {
     const { namespace = '', labels } = pod.metadata;
     // A gRPC server is one or the other: what may be encrypted is.
     const isPlain = serverTlsMode(index, namespace, labels, port) === 'DISABLE';
     const filters = [serverManager(port)];
-    return create(ListenerSchema, {
-      name: `${serverListenerPrefix}${node.address}:${port}`,
-      address: socketAddress(node.address, port),
-      filterChains: [isPlain ? { filters } : { filters, transportSocket: grpcDownstreamTls() }],
-    });
+    return [node.address, '0.0.0.0', '::'].map((host) =>
+      create(ListenerSchema, {
+        name: `${serverListenerPrefix}${hostPort(host, port)}`,
+        address: socketAddress(host, port),
+        filterChains: [isPlain ? { filters } : { filters, transportSocket: grpcDownstreamTls() }],
+      }),
+    );
   });
 }
 

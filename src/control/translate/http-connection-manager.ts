@@ -30,6 +30,8 @@ export interface ManagerOptions {
   readonly client: ProxyNode['client'];
   /** The workload beside the proxy. */
   readonly self: Workload;
+  /** Whether callers know nothing of a proxy: they have looked hosts up, and may speak HTTP/1.0. */
+  readonly captured: boolean;
   /** Takes `CONNECT host:port`. */
   readonly takesConnect?: boolean;
   /** Takes calls of browsers. */
@@ -55,7 +57,7 @@ const forwardFilter: HttpFilterInit = {
 };
 
 export function connectionManager(options: ManagerOptions): Filter {
-  const { side, statPrefix, routes, takesConnect = false } = options;
+  const { side, statPrefix, routes, captured, takesConnect = false } = options;
   const init: ManagerInit = {
     statPrefix,
     routeSpecifier:
@@ -70,6 +72,8 @@ export function connectionManager(options: ManagerOptions): Filter {
     normalizePath: true,
     useRemoteAddress: side === 'gateway',
     ...clientCertificate(side),
+    // There is no other way to the address of a service (Istio's PILOT_HTTP10).
+    ...(captured && { httpProtocolOptions: { acceptHttp10: true } }),
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(takesConnect ? [{ upgradeType: 'CONNECT' }] : [])],
   };
   return create(FilterSchema, {
@@ -93,12 +97,18 @@ const grpcWebFilter: HttpFilterInit = {
   configType: { case: 'typedConfig', value: pack(GrpcWebSchema, {}) },
 };
 
-function httpFilters({ side, client, self, grpcWeb = false }: ManagerOptions): HttpFilterInit[] {
+function httpFilters({
+  side,
+  client,
+  self,
+  captured = false,
+  grpcWeb = false,
+}: ManagerOptions): HttpFilterInit[] {
   const own = client === 'heddle' ? heddleFilters(side, self) : [];
   return [
     ...own,
     ...(grpcWeb ? [grpcWebFilter] : []),
-    ...(side === 'outbound' ? [forwardFilter] : []),
+    ...(side === 'outbound' && !captured ? [forwardFilter] : []),
     routerFilter,
   ];
 }

@@ -15,6 +15,8 @@ export interface Caller {
   readonly namespace: string;
   readonly labels: Labels;
   readonly client: ProxyNode['client'];
+  /** Whether it calls services by their addresses and knows nothing of a proxy. */
+  readonly captured?: boolean;
 }
 
 export function translateHttpRoutes(

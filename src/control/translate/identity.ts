@@ -4,7 +4,7 @@ import type { Service } from '#model/service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 
 /**
- * SPIFFE ids of the accounts that the service's workloads run as. Deployments count besides pods,
+ * SPIFFE ids of the accounts that the service's workloads run as. Workloads count besides pods,
  * so that a pod that comes or goes does not change the cluster.
  */
 export function serviceIdentities(index: ResourceIndex, service: Service): readonly string[] {
@@ -12,7 +12,7 @@ export function serviceIdentities(index: ResourceIndex, service: Service): reado
   const { selector } = service.spec;
   const accounts = new Set<string>();
   if (Object.keys(selector).length > 0) {
-    for (const { metadata, spec } of index.deployments) {
+    for (const { metadata, spec } of index.workloads) {
       const isBehind = metadata.namespace === namespace && selects(selector, spec.template.metadata.labels);
       if (isBehind) accounts.add(spec.template.spec.serviceAccountName);
     }

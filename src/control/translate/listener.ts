@@ -3,22 +3,39 @@ import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type Filter,
+  type FilterChainMatchSchema,
   type FilterChainSchema,
   FilterSchema,
   type ListenerFilterSchema,
 } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { type Init, pack, socketAddress } from './message.ts';
 
 export type FilterChainInit = Init<typeof FilterChainSchema>;
-type ListenerInit = Init<typeof ListenerSchema>;
+export type FilterChainMatchInit = Init<typeof FilterChainMatchSchema>;
+export type ListenerInit = Init<typeof ListenerSchema>;
+
+export type ListenerFilterInit = Init<typeof ListenerFilterSchema>;
 
 /** Finds out whether a connection begins with TLS, for chains that are chosen by it. */
-export const tlsInspector: Init<typeof ListenerFilterSchema> = {
+export const tlsInspector: ListenerFilterInit = {
   name: 'envoy.filters.listener.tls_inspector',
   configType: { case: 'typedConfig', value: pack(TlsInspectorSchema, {}) },
+};
+
+/** The same of HTTP; what begins with TLS it leaves alone, where it comes after that. */
+export const httpInspector: ListenerFilterInit = {
+  name: 'envoy.filters.listener.http_inspector',
+  configType: { case: 'typedConfig', value: pack(HttpInspectorSchema, {}) },
+};
+
+/** All that {@link httpInspector} finds. */
+export const plainHttp: Pick<FilterChainMatchInit, 'transportProtocol' | 'applicationProtocols'> = {
+  transportProtocol: 'raw_buffer',
+  applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'],
 };
 
 /** @param address where it is bound; the name is `ADDRESS_PORT`. */
@@ -34,6 +51,16 @@ export function boundListener(
     trafficDirection: direction === 'inbound' ? TrafficDirection.INBOUND : TrafficDirection.OUTBOUND,
     ...rest,
   });
+}
+
+/** Takes what is made to any address, of both versions of IP. */
+export function listenerEverywhere(
+  direction: 'inbound' | 'outbound',
+  port: number,
+  rest: ListenerInit,
+): Listener {
+  const additionalAddresses = [{ address: socketAddress('::', port) }];
+  return boundListener(direction, '0.0.0.0', port, { additionalAddresses, ...rest });
 }
 
 /** A listener without socket, reached by a cluster of the same proxy. */

@@ -12,11 +12,12 @@ import {
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
-import { connectTimeoutMs, overHttp2, withoutLimits } from './cluster.ts';
+import { asItCame, byOriginalDestination, connectTimeoutMs, overHttp2, withoutLimits } from './cluster.ts';
 import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
 import {
   blackHoleCluster,
   inboundClusterName,
+  inboundPassthroughCluster,
   passthroughCluster,
   reentryClusterName,
   reentryListenerName,
@@ -28,15 +29,17 @@ export const dnsCache: Init<typeof DnsCacheConfigSchema> = {
   dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
 };
 
-/** @param services that the port serves, for metrics. */
-export function inboundCluster(
-  applicationAddress: string,
-  port: number,
-  services: readonly JsonObject[],
-  http2: boolean,
-): Cluster {
+export interface InboundClusterTraits {
+  readonly port: number;
+  readonly http2: boolean;
+  /** Those that the port serves, for metrics. */
+  readonly services: readonly JsonObject[];
+}
+
+/** @param where the application is. */
+export function inboundCluster({ port, http2, services }: InboundClusterTraits, where: Destination): Cluster {
   return create(ClusterSchema, {
-    ...staticCluster(inboundClusterName(port), socketAddress(applicationAddress, port)),
+    ...localCluster(inboundClusterName(port), where),
     ...(http2 && overHttp2),
     metadata: filterMetadata({ istio: { services: [...services] } }),
   });
@@ -45,8 +48,32 @@ export function inboundCluster(
 /** `CONNECT reviews:9080` is routed as a connection to port 9080 would be. */
 export function reentryCluster(port: number): Cluster {
   const endpoint = internalAddress(reentryListenerName(port));
-  return create(ClusterSchema, staticCluster(reentryClusterName(port), endpoint));
+  return create(ClusterSchema, localCluster(reentryClusterName(port), at(endpoint)));
 }
+
+/**
+ * The address that the application was called by: it may listen on that one, or on all. The connection comes from
+ * where the kernel knows that it is not to be captured again (Istio).
+ */
+export const whereItWasMadeTo: Destination = {
+  ...byOriginalDestination,
+  upstreamBindConfig: {
+    sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
+    extraSourceAddresses: [{ address: { address: '::6', portSpecifier: { case: 'portValue', value: 0 } } }],
+  },
+};
+
+/** Whatever the mesh does not know is where the connection was made to. */
+export const passthroughOutbound: Cluster = create(ClusterSchema, {
+  ...localCluster(passthroughCluster, byOriginalDestination),
+  ...asItCame,
+});
+
+/** Ports of the application that nobody has told of. */
+export const passthroughInbound: Cluster = create(ClusterSchema, {
+  ...localCluster(inboundPassthroughCluster, whereItWasMadeTo),
+  ...asItCame,
+});
 
 /** Resolves the host of the request: the way to whatever the mesh does not know. */
 export const forwardingCluster: Cluster = create(ClusterSchema, {
@@ -72,13 +99,28 @@ export const emptyCluster: Cluster = create(ClusterSchema, {
   connectTimeout: duration(connectTimeoutMs),
 });
 
-function staticCluster(name: string, address: Address): Init<typeof ClusterSchema> {
+/** What of a cluster says where it leads. */
+type Destination = Init<typeof ClusterSchema>;
+
+function at(address: Address): Destination {
   const lbEndpoints = [{ hostIdentifier: { case: 'endpoint' as const, value: { address } } }];
   return {
-    name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: { endpoints: [{ lbEndpoints }] },
+  };
+}
+
+export function atAddress(address: string, port: number): Destination {
+  return at(socketAddress(address, port));
+}
+
+function localCluster(name: string, where: Destination): Init<typeof ClusterSchema> {
+  const { loadAssignment } = where;
+  return {
+    ...where,
+    name,
     connectTimeout: duration(connectTimeoutMs),
     circuitBreakers: withoutLimits,
-    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints }] },
+    ...(loadAssignment !== undefined && { loadAssignment: { ...loadAssignment, clusterName: name } }),
   };
 }

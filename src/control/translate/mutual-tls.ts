@@ -12,25 +12,42 @@ export type ServerTlsMode = Exclude<MutualTlsMode, 'UNSET'>;
  * The mode of one port of a workload: its own policy first, then its namespace's, then the mesh's,
  * then PERMISSIVE. In one scope the first by name wins.
  *
- * @param port of the workload, not of its service.
+ * @param port of the workload, not of its service; undefined: any that has no mode of its own.
  */
 export function serverTlsMode(
   index: ResourceIndex,
   namespace: string,
   labels: Labels,
-  port: number,
+  port: number | undefined,
 ): ServerTlsMode {
-  const inNamespace = index.peerAuthentications.filter(({ metadata }) => metadata.namespace === namespace);
-  const own = inNamespace.find((policy) => isForWorkloads(policy) && selects(selectorOf(policy), labels));
+  const own = ownPolicy(index, namespace, labels);
   const scopes = [
     own,
-    inNamespace.find((policy) => !isForWorkloads(policy)),
+    index.peerAuthentications.find(
+      (policy) => policy.metadata.namespace === namespace && !isForWorkloads(policy),
+    ),
     index.peerAuthentications.find(
       (policy) => policy.metadata.namespace === rootNamespace && !isForWorkloads(policy),
     ),
   ];
-  const modes = [own?.spec.portLevelMtls[port]?.mode, ...scopes.map((policy) => policy?.spec.mtls?.mode)];
+  const ofPort = port === undefined ? undefined : own?.spec.portLevelMtls[port]?.mode;
+  const modes = [ofPort, ...scopes.map((policy) => policy?.spec.mtls?.mode)];
   return modes.find((mode): mode is ServerTlsMode => mode !== undefined && mode !== 'UNSET') ?? 'PERMISSIVE';
+}
+
+/** Ports that a policy of the workload itself names, in order. */
+export function portsWithMode(index: ResourceIndex, namespace: string, labels: Labels): readonly number[] {
+  const ports = Object.keys(ownPolicy(index, namespace, labels)?.spec.portLevelMtls ?? {});
+  return ports.map(Number).sort((a, b) => a - b);
+}
+
+function ownPolicy(index: ResourceIndex, namespace: string, labels: Labels): PeerAuthentication | undefined {
+  return index.peerAuthentications.find(
+    (policy) =>
+      policy.metadata.namespace === namespace &&
+      isForWorkloads(policy) &&
+      selects(selectorOf(policy), labels),
+  );
 }
 
 function selectorOf(policy: PeerAuthentication): Labels {

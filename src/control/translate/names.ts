@@ -29,6 +29,7 @@ export function reentryListenerName(port: number): string {
 
 export const passthroughCluster = 'PassthroughCluster';
 export const blackHoleCluster = 'BlackHoleCluster';
+export const inboundPassthroughCluster = 'InboundPassthroughCluster';
 
 /** Cluster of the agent's Unix socket that serves secrets; in the proxy's bootstrap. */
 export const sdsCluster = 'sds-grpc';

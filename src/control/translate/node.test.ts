@@ -30,6 +30,11 @@ describe('proxyNode', () => {
     });
   });
 
+  test('an agent is told from the proxy beside it by its id', () => {
+    const parsed = proxyNode(create(NodeSchema, { id: id.replace('sidecar', 'agent') }));
+    assert.equal(parsed.ok && parsed.value.role, 'agent');
+  });
+
   const clients: [userAgentName: string, metadata: JsonObject, client: string, why: string][] = [
     ['heddle', {}, 'heddle', 'its own name'],
     ['envoy', {}, 'envoy', 'Envoy'],
@@ -47,7 +52,7 @@ describe('proxyNode', () => {
     ['', {}, /is not ROLE~IP~NAME.NAMESPACE~DOMAIN/],
     ['waypoint~1.2.3.4~a.b~c', {}, /is not ROLE/],
     ['sidecar~1.2.3.4~a~b', {}, /names no workload/],
-    [id, { INTERCEPTION_MODE: 'TPROXY' }, /INTERCEPTION_MODE "TPROXY" is not supported/],
+    [id, { INTERCEPTION_MODE: 'EBPF' }, /INTERCEPTION_MODE "EBPF" is not one of NONE, REDIRECT, TPROXY/],
   ];
   for (const [badId, metadata, message] of wrong) {
     test(`refused: ${badId || 'no id'} ${JSON.stringify(metadata)}`, () => {

@@ -4,17 +4,21 @@ import type { Parsed, Problem } from '#core/problem.ts';
 import type { Labels } from '#model/metadata.ts';
 import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 
+const roles = ['sidecar', 'router', 'agent'] as const;
+const interceptionModes = ['NONE', 'REDIRECT', 'TPROXY'] as const;
+
 export interface ProxyNode {
   /** `sidecar~127.3.1.2~reviews-v1-0.default~default.svc.cluster.local` */
   readonly id: string;
-  readonly role: 'sidecar' | 'router';
+  /** An agent stands beside a sidecar of another make, and answers the names of DNS for it (Heddle's own). */
+  readonly role: (typeof roles)[number];
   readonly address: string;
   readonly podName: string;
   readonly namespace: string;
   /** What understands the answer: Heddle gets its own filters, gRPC its own shape. */
   readonly client: 'heddle' | 'envoy' | 'grpc';
-  /** How traffic of the application comes to the proxy. */
-  readonly interceptionMode: 'NONE' | 'REDIRECT';
+  /** How traffic of the application comes to the proxy: by its own will, or by the kernel's (Istio's names). */
+  readonly interceptionMode: (typeof interceptionModes)[number];
   readonly labels: Labels;
   /** Absent: found by the pod's owner, else the pod's name. */
   readonly workloadName?: string;
@@ -25,15 +29,16 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
   const problems: Problem[] = [];
   const refuse = (message: string): void => void problems.push({ level: 'error', path: 'node', message });
   const metadata: JsonObject = node.metadata ?? {};
-  const [role, address, place, domain] = node.id.split('~');
-  if (role !== 'sidecar' && role !== 'router')
-    refuse(`the id ${JSON.stringify(node.id)} is not ROLE~IP~NAME.NAMESPACE~DOMAIN`);
+  const [roleText, address, place, domain] = node.id.split('~');
+  const role = roles.find((known) => known === roleText);
+  if (role === undefined) refuse(`the id ${JSON.stringify(node.id)} is not ROLE~IP~NAME.NAMESPACE~DOMAIN`);
   const dot = place?.lastIndexOf('.') ?? -1;
   if (place === undefined || domain === undefined || dot < 1)
     refuse(`the id ${JSON.stringify(node.id)} names no workload`);
   const mode = textOf(metadata.INTERCEPTION_MODE) ?? 'REDIRECT';
-  if (mode !== 'NONE' && mode !== 'REDIRECT')
-    refuse(`the INTERCEPTION_MODE ${JSON.stringify(mode)} is not supported`);
+  const interceptionMode = interceptionModes.find((known) => known === mode);
+  if (interceptionMode === undefined)
+    refuse(`the INTERCEPTION_MODE ${JSON.stringify(mode)} is not one of ${interceptionModes.join(', ')}`);
   if (problems.length > 0) return { ok: false, problems };
   const workloadName = textOf(metadata.WORKLOAD_NAME);
   return {
@@ -41,12 +46,12 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
     problems,
     value: {
       id: node.id,
-      role: role as ProxyNode['role'],
+      role: role!,
       address: address ?? '',
       podName: place!.slice(0, dot),
       namespace: textOf(metadata.NAMESPACE) ?? place!.slice(dot + 1),
       client: clientOf(node, metadata),
-      interceptionMode: mode as ProxyNode['interceptionMode'],
+      interceptionMode: interceptionMode!,
       labels: labelsOf(metadata.LABELS),
       ...(workloadName !== undefined && { workloadName }),
       clusterId: textOf(metadata.CLUSTER_ID) ?? 'Kubernetes',

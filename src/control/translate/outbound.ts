@@ -1,56 +1,43 @@
 /** What a sidecar does for the calls of its application, where these come to it by the application's own will. */
 
-import type { Problem } from '#core/problem.ts';
 import { keyOf } from '#model/kinds.ts';
-import type { Pod } from '#model/pod.ts';
-import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { ResourceIndex } from '../store/resource-index.ts';
 import { serviceListeners } from './annotation.ts';
 import { connectionManager, type ManagerOptions } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
 import { boundListener, internalListener } from './listener.ts';
 import { emptyCluster, forwardingCluster, reentryCluster } from './local-cluster.ts';
 import { outboundClusterName, reentryListenerName } from './names.ts';
-import type { ProxyNode } from './node.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
 import { httpProxyRoutes, virtualHost } from './route-table.ts';
+import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { tcpFilters } from './telemetry.ts';
 import { type RoutedHost, routedHosts } from './virtual-host.ts';
-import { describeWorkload, workloadOf } from './workload.ts';
 
 /** Istio's `meshConfig.proxyHttpPort`, where traffic is not captured. */
 export const httpProxyPort = 15007;
 
-/** Clusters that every sidecar has, besides those of the services. */
-export function outboundOwnClusters(routes: readonly RouteConfiguration[]): readonly Cluster[] {
-  return [...portsOf(routes).map(reentryCluster), forwardingCluster, emptyCluster];
+/** Where the application calls by the HTTP proxy, and by ports of its own machine. */
+export function translateOutbound(
+  sidecar: Sidecar,
+  routes: readonly RouteConfiguration[],
+  caller: Caller,
+): SidecarPart {
+  return {
+    listeners: outboundListeners(sidecar, routes, caller),
+    clusters: [...portsOf(routes).map(reentryCluster), forwardingCluster, emptyCluster],
+  };
 }
 
-export function outboundListeners(
-  pod: Pod | undefined,
-  node: ProxyNode,
+function outboundListeners(
+  sidecar: Sidecar,
   routes: readonly RouteConfiguration[],
-  index: ResourceIndex,
   caller: Caller,
-  problems: Problem[],
 ): readonly Listener[] {
-  const common: Common = {
-    side: 'outbound',
-    client: node.client,
-    self:
-      pod === undefined
-        ? describeWorkload(
-            node.workloadName ?? node.podName,
-            node.namespace,
-            node.labels,
-            node.clusterId,
-            node.podName,
-          )
-        : workloadOf(pod, index, node.clusterId),
-  };
+  const { node } = sidecar;
+  const common = commonOf(sidecar);
   const proxy = connectionManager({
     ...common,
     statPrefix: httpProxyRoutes,
@@ -59,29 +46,32 @@ export function outboundListeners(
   });
   return [
     boundListener('outbound', node.address, httpProxyPort, { filterChains: [{ filters: [proxy] }] }),
-    ...portsOf(routes).map((port) => {
-      const manager = connectionManager({
-        ...common,
-        statPrefix: `outbound_0.0.0.0_${port}`,
-        routes: String(port),
-      });
-      return internalListener(reentryListenerName(port), [{ filters: [manager] }]);
-    }),
-    ...(pod === undefined ? [] : serviceListenersOf(pod, node, index, common, caller, problems)),
+    ...portsOf(routes).map((port) =>
+      internalListener(reentryListenerName(port), [{ filters: [portManager(port, sidecar)] }]),
+    ),
+    ...serviceListenersOf(sidecar, caller),
   ];
 }
 
-type Common = Pick<ManagerOptions, 'side' | 'client' | 'self'>;
+type Common = Pick<ManagerOptions, 'side' | 'client' | 'self' | 'captured'>;
+
+function commonOf({ node: { client }, self, captured }: Sidecar): Common {
+  return { side: 'outbound', client, self, captured };
+}
+
+/** Requests that were sent to `port`, whatever the host. */
+export function portManager(port: number, sidecar: Sidecar): Filter {
+  return connectionManager({
+    ...commonOf(sidecar),
+    statPrefix: `outbound_0.0.0.0_${port}`,
+    routes: String(port),
+  });
+}
 
 /** The listeners to which `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` point. */
-function serviceListenersOf(
-  pod: Pod,
-  node: ProxyNode,
-  index: ResourceIndex,
-  common: Common,
-  caller: Caller,
-  problems: Problem[],
-): Listener[] {
+function serviceListenersOf(sidecar: Sidecar, caller: Caller): Listener[] {
+  const { pod, node, self, index, problems } = sidecar;
+  if (pod === undefined) return [];
   const listeners = serviceListeners(pod, problems);
   const routed = listeners.length === 0 ? [] : routedHosts(caller, index);
   return listeners.flatMap(({ host, servicePort, localPort }) => {
@@ -94,8 +84,8 @@ function serviceListenersOf(
     const http = routed.find((one) => one.host === host && one.port === servicePort);
     const filters =
       http === undefined
-        ? [...tcpFilters(outboundClusterName(servicePort, '', host), 'outbound', node.client, common.self)]
-        : [httpService(http, common)];
+        ? [...tcpFilters(outboundClusterName(servicePort, '', host), 'outbound', node.client, self)]
+        : [httpService(http, commonOf(sidecar))];
     return [boundListener('outbound', node.address, localPort, { filterChains: [{ filters }] })];
   });
 }
@@ -116,6 +106,6 @@ function httpService(service: RoutedHost, common: Common): Filter {
 }
 
 /** RouteConfigurations of ports are named by them. */
-function portsOf(routes: readonly RouteConfiguration[]): number[] {
+export function portsOf(routes: readonly RouteConfiguration[]): number[] {
   return routes.map(({ name }) => Number(name)).filter((port) => !Number.isNaN(port));
 }

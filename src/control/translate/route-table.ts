@@ -27,11 +27,13 @@ export const httpProxyRoutes = 'http_proxy';
 /** Istio's `block_all` answers so. */
 const badGateway = 502;
 
-/** All that a sidecar routes by: each port's table, and the HTTP proxy's. */
+/** All that a sidecar routes by: each port's table, and the HTTP proxy's where there is one. */
 export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
   const hosts = routedHosts(caller, index);
   const guard = peerHeaderGuard(caller.client);
-  const tables = [...portTables(hosts), proxyTable(hosts, serviceHosts(caller, index, 'TCP'))];
+  const ports = portTables(hosts);
+  const tables =
+    caller.captured === true ? ports : [...ports, proxyTable(hosts, serviceHosts(caller, index, 'TCP'))];
   return tables.map(({ name, virtualHosts }) =>
     routeConfiguration(name, [...virtualHosts, elsewhere(index)], guard),
   );

@@ -10,49 +10,57 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { captureInbound } from './captured-inbound.ts';
+import { captureOutbound } from './captured-outbound.ts';
 import { translateGateway } from './gateway.ts';
 import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from './grpc.ts';
 import type { Caller } from './http-route.ts';
 import { translateInbound } from './inbound.ts';
 import { emptyCluster } from './local-cluster.ts';
+import { translateNames } from './name-table.ts';
 import type { ProxyNode } from './node.ts';
-import { outboundListeners, outboundOwnClusters } from './outbound.ts';
+import { translateOutbound } from './outbound.ts';
 import { sidecarRoutes } from './route-table.ts';
-import { type ServiceTable, serviceTable } from './service-table.ts';
+import { type ServiceClient, type ServiceTable, serviceTable } from './service-table.ts';
+import { sidecarOf } from './sidecar.ts';
 
 export interface ProxySnapshot {
   readonly clusters: readonly Cluster[];
   readonly endpoints: readonly ClusterLoadAssignment[];
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  /** Of clients that answer DNS if they like. */
+  readonly names?: NameTable;
   /** Of the translation; what could be translated was. */
   readonly problems: readonly Problem[];
 }
 
 export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const shared = sharedTranslation(index);
+  if (node.role === 'agent') return { ...nothing, names: shared.names() };
   if (node.client === 'grpc') return grpcSnapshot(index, node, shared);
   return node.role === 'router' ? gatewaySnapshot(index, node, shared) : sidecarSnapshot(index, node, shared);
 }
 
+/** The mode decides which listeners there are and where; what they are made of is the same. */
 function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
   const problems: Problem[] = [];
-  if (node.interceptionMode !== 'NONE') {
-    const message = `the INTERCEPTION_MODE ${node.interceptionMode} is not supported yet`;
-    return { ...nothing, problems: [{ level: 'error', message, path: 'node.metadata', resource: node.id }] };
-  }
   const pod = knownPod(index, node, problems);
-  const { clusters, endpoints } = shared.services('proxy', node.namespace);
-  const caller = callerInMesh(node, pod);
+  const sidecar = sidecarOf(node, pod, index, problems);
+  const { captured } = sidecar;
+  const { clusters, endpoints } = shared.services(captured ? 'captured' : 'proxy', node.namespace);
+  const caller: Caller = { ...callerInMesh(node, pod), captured };
   const routes = shared.routes(caller);
-  const inbound = pod === undefined ? { listeners: [], clusters: [] } : translateInbound(pod, node, index);
-  const outbound = outboundListeners(pod, node, routes, index, caller, problems);
+  const inbound = captured ? captureInbound(sidecar) : translateInbound(sidecar);
+  const outbound = captured ? captureOutbound(sidecar, routes) : translateOutbound(sidecar, routes, caller);
   return {
-    clusters: [...clusters, ...inbound.clusters, ...outboundOwnClusters(routes)],
+    clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
     endpoints,
-    listeners: [...inbound.listeners, ...outbound],
+    listeners: [...inbound.listeners, ...outbound.listeners],
     routes,
+    names: shared.names(),
     problems,
   };
 }
@@ -63,7 +71,8 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   if (pod === undefined) return { ...nothing, problems };
   const { clusters, endpoints } = shared.services('proxy', node.namespace);
   const { listeners, routes } = translateGateway(pod, node, index, problems);
-  return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, problems };
+  const names = shared.names();
+  return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, names, problems };
 }
 
 function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
@@ -103,6 +112,7 @@ class SharedTranslation {
   readonly #services = new Map<string, ServiceTable>();
   readonly #routes = new Map<string, readonly RouteConfiguration[]>();
   readonly #grpc = new Map<string, GrpcTranslation>();
+  #names: NameTable | undefined;
   /** Names of labels that some VirtualService asks callers for. */
   readonly #callerLabels: readonly string[];
 
@@ -114,7 +124,7 @@ class SharedTranslation {
     this.#callerLabels = [...new Set(asked)].sort();
   }
 
-  services(client: 'proxy' | 'grpc', namespace: string): ServiceTable {
+  services(client: ServiceClient, namespace: string): ServiceTable {
     const hasOwnRules = this.#index.destinationRules.some(({ metadata }) => metadata.namespace === namespace);
     const key = `${client} ${hasOwnRules ? namespace : ''}`;
     return remember(this.#services, key, () => serviceTable(this.#index, client, namespace));
@@ -129,9 +139,19 @@ class SharedTranslation {
     return remember(this.#grpc, this.#keyOf(caller), () => translateGrpcClient(caller, this.#index));
   }
 
+  names(): NameTable {
+    this.#names ??= translateNames(this.#index);
+    return this.#names;
+  }
+
   /** Callers of one key get the same routes. */
-  #keyOf({ client, namespace, labels }: Caller): string {
-    return JSON.stringify([client, namespace, ...this.#callerLabels.map((name) => labels[name] ?? null)]);
+  #keyOf({ client, captured = false, namespace, labels }: Caller): string {
+    return JSON.stringify([
+      client,
+      captured,
+      namespace,
+      ...this.#callerLabels.map((name) => labels[name] ?? null),
+    ]);
   }
 }
 

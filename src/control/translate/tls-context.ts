@@ -30,6 +30,10 @@ export const meshProtocols: readonly string[] = [
   'istio-http/1.1',
 ];
 
+/** Those of them by which an Istio proxy says that it carries HTTP; the others may carry anything. */
+export const meshHttpProtocols: readonly string[] = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+export const meshOpaqueProtocols: readonly string[] = ['istio-peer-exchange', 'istio'];
+
 /** What a callee answers to, in its order: proxies go by `h2` alone to know HTTP/2. */
 const serverProtocols: readonly string[] = [
   'istio-peer-exchange',

@@ -1,7 +1,7 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
 import { portProtocol } from '#model/port-protocol.ts';
-import type { Service, ServicePort } from '#model/service.ts';
+import { isHeadless, type Service, type ServicePort } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { HostTable } from '../store/host-table.ts';
@@ -39,10 +39,14 @@ export function serviceHosts(
 ): readonly RoutedHost[] {
   const virtualServices = virtualServicesByHost(caller, index);
   return [...index.services.values()].flatMap((service) =>
-    meshPorts(service)
-      .filter((port) => portProtocol(port).carriedAs === carriedAs)
-      .map((port) => routedService(service, port, virtualServices.find(serviceHost(service)), caller, index)),
+    portsCarriedAs(service, carriedAs).map((port) =>
+      routedService(service, port, virtualServices.find(serviceHost(service)), caller, index),
+    ),
   );
+}
+
+export function portsCarriedAs(service: Service, carriedAs: 'HTTP' | 'TCP'): readonly ServicePort[] {
+  return meshPorts(service).filter((port) => portProtocol(port).carriedAs === carriedAs);
 }
 
 /** Ports that the mesh carries at all. */
@@ -68,7 +72,16 @@ function routedService(
           },
         ]
       : translateHttpRoutes(virtualService, port, caller, index);
-  return { host, port, aliases: hostAliases(service, caller.namespace), routes };
+  const names = hostAliases(service, caller.namespace);
+  const aliases = caller.captured === true ? [...names, ...addressAliases(service, names, index)] : names;
+  return { host, port, aliases, routes };
+}
+
+/** What callers also say who look names up themselves: the address, or the name of one instance (Istio). */
+function addressAliases(service: Service, names: readonly string[], index: ResourceIndex): string[] {
+  if (isHeadless(service)) return names.map((name) => `*.${name}`);
+  const address = index.addressOf(serviceHost(service));
+  return address === undefined ? [] : [address.includes(':') ? `[${address}]` : address];
 }
 
 /** Hosts that only a VirtualService knows: reached on the port of HTTP. */
@@ -103,8 +116,12 @@ export function fullHosts({ metadata, spec }: VirtualService, index: ResourceInd
   return spec.hosts.map((host) => index.fullName(host, metadata.namespace ?? ''));
 }
 
-/** Every spelling of the host with the port, and without it where the port is the usual one or known from elsewhere. */
-export function domainsOf({ aliases, port }: RoutedHost, portIsKnown: boolean): string[] {
-  const bare = portIsKnown || port === httpPort ? aliases : [];
-  return [...bare, ...aliases.map((alias) => `${alias}:${port}`)];
+/**
+ * Every spelling of the host with the port, and without it where the port is the usual one or known from elsewhere. Who
+ * writes a full name as DNS does, with a dot at its end, means the same (Istio).
+ */
+export function domainsOf({ host, aliases, port }: RoutedHost, portIsKnown: boolean): string[] {
+  const names = aliases.flatMap((alias) => (alias === host ? [alias, `${alias}.`] : [alias]));
+  const bare = portIsKnown || port === httpPort ? names : [];
+  return [...bare, ...names.map((name) => `${name}:${port}`)];
 }

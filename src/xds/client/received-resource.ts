@@ -18,7 +18,7 @@ type Read =
   | { readonly ok: false; readonly detail: string };
 
 export function* readReceived(kind: ResourceKind, version: string, any: Any | undefined): Steps<Read> {
-  const name = any?.typeUrl === resourceTypes[kind].typeUrl ? encodedNameOf(any.value) : undefined;
+  const name = any?.typeUrl === resourceTypes[kind].typeUrl ? encodedNameOf(kind, any.value) : undefined;
   if (any !== undefined && name !== undefined) {
     return { ok: true, resource: new EncodedReceived(kind, name, version, ownBytes(any.value)) };
   }

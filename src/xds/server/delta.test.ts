@@ -313,3 +313,12 @@ test('a changed cluster of a client that comes back gets its endpoints, though t
   assert.equal(shown(stream.onRequest(request('c', { has: ['c:a'] }))), 'c+a');
   assert.equal(shown(stream.onRequest(request('e', { subscribe: ['a'], has: ['e:a'] }))), 'e+a');
 });
+
+test('the names of DNS go to whoever asks for them, and wait for no answer about other kinds', () => {
+  const { ask, ack, push } = settled('c:a e:a n:@1');
+  assert.equal(push('c:a e:a n:@2'), '');
+  assert.equal(ask('n', {}), 'n');
+  assert.equal(ack('n'), '');
+  assert.equal(push('c:a@2 e:a n:@2'), 'c+a e+a');
+  assert.equal(push('c:a@2 e:a n:@3'), 'n');
+});

@@ -4,11 +4,12 @@ import { Cluster_DiscoveryType, ClusterSchema } from '../gen/envoy/config/cluste
 import { ClusterLoadAssignmentSchema } from '../gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '../gen/envoy/config/route/v3/route_pb.js';
+import { NameTableSchema } from '../gen/istio/networking/nds/v1/nds_pb.js';
 import { kindOfTypeUrl, resourceTypes } from '../resource-type.ts';
 import { type EncodedResource, encodeResource, type Snapshot, snapshotOf } from '../snapshot.ts';
 
 /**
- * `c:a` is cluster "a", `e:a` its endpoints, `l:x` listener "x", `r:x` route table "x";
+ * `c:a` is cluster "a", `e:a` its endpoints, `l:x` listener "x", `r:x` route table "x", `n:` the table of names;
  * `c:a@2` is another version of the same.
  */
 export function resource(text: string): EncodedResource {
@@ -36,6 +37,11 @@ export function resource(text: string): EncodedResource {
         'route',
         create(RouteConfigurationSchema, { name, internalOnlyHeaders: [version] }),
       );
+    case 'n':
+      return encodeResource(
+        'nameTable',
+        create(NameTableSchema, { table: { 'a.example': { ips: [version] } } }),
+      );
     default:
       throw new Error(`no kind of resource begins with ${id[0]}`);
   }
@@ -46,7 +52,7 @@ export function snapshot(texts: string, previous?: Snapshot): Snapshot {
   return snapshotOf(texts.split(' ').filter(Boolean).map(resource), previous);
 }
 
-/** `c`, `e`, `l` or `r`, for a type URL. */
+/** `c`, `e`, `l`, `r` or `n`, for a type URL. */
 export function letterOf(typeUrl: string): string {
   return (kindOfTypeUrl(typeUrl) ?? '?')[0]!;
 }

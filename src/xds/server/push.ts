@@ -10,6 +10,8 @@ import { type Content, isEmpty, Watch } from './watch.ts';
 
 /** Kinds that others point at. */
 const pointedAt: readonly ResourceKind[] = ['cluster', 'endpoint'];
+/** Kinds that point at nothing, so that they need not wait for the rest. */
+const apart: readonly ResourceKind[] = ['secret', 'nameTable'];
 
 /** Makes a response of `content`, or undefined when the protocol has no way to say it. Books it in `watch`. */
 export type Send<Response> = (watch: Watch, content: Content) => Response | undefined;
@@ -67,8 +69,7 @@ export class Push<Response> {
       const watch = this.#watches.get(kind);
       if (watch === undefined) continue;
       if (kind === 'endpoint') this.#collectOwed(watch);
-      // Nothing points from secrets to the rest, so that they need not wait for it.
-      if (!watch.dirty || (blocked && kind !== 'secret')) continue;
+      if (!watch.dirty || (blocked && !apart.includes(kind))) continue;
       if (watch.inFlight) blocked = true;
       else this.#advance(watch, snapshot, responses);
     }

@@ -188,3 +188,13 @@ test('a refusal keeps the version, and is not answered with the same again', () 
   one.ack('l');
   assert.equal(one.stream.status().find(({ kind }) => kind === 'listener')?.state, 'synced');
 });
+
+test('the names of DNS go to whoever asks for them, all in one resource', () => {
+  const stream = createSotwServerStream({ nowMs: () => 0, snapshot: snapshot('c:a n:@1') });
+  const [response] = stream.onRequest(request('n'));
+  assert.equal(response?.typeUrl, 'type.googleapis.com/istio.networking.nds.v1.NameTable');
+  assert.equal(response.resources.length, 1);
+  const { nonce, versionInfo: version } = response;
+  assert.deepEqual(stream.onRequest(request('n', { nonce, version })), []);
+  assert.equal(stream.onSnapshot(snapshot('c:a n:@2'))[0]?.resources.length, 1);
+});

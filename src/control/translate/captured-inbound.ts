@@ -1,0 +1,155 @@
+/**
+ * What a sidecar does for its own application where the kernel brings it every connection: one listener, chains by
+ * the port a connection was made to, and others for ports that nobody has told of. The names are Istio's.
+ */
+import type { ListenerFilterChainMatchPredicateSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
+import { describe, type InboundPort, inboundPorts, inspection } from './inbound.ts';
+import { inboundFilters, portChains } from './inbound-chains.ts';
+import {
+  type FilterChainInit,
+  type FilterChainMatchInit,
+  httpInspector,
+  type ListenerFilterInit,
+  listenerEverywhere,
+  plainHttp,
+  tlsInspector,
+} from './listener.ts';
+import { inboundCluster, passthroughInbound, whereItWasMadeTo } from './local-cluster.ts';
+import { type Init, pack } from './message.ts';
+import { portsWithMode, serverTlsMode } from './mutual-tls.ts';
+import { blackHoleCluster, inboundPassthroughCluster } from './names.ts';
+import type { Sidecar, SidecarPart } from './sidecar.ts';
+import { tcpFilters } from './telemetry.ts';
+import { downstreamMutualTls, meshHttpProtocols, meshOpaqueProtocols } from './tls-context.ts';
+
+/** Where the kernel brings what comes to the application. */
+export const inboundCapturePort = 15_006;
+
+const listenerName = 'virtualInbound';
+
+const originalDst: ListenerFilterInit = {
+  name: 'envoy.filters.listener.original_dst',
+  configType: { case: 'typedConfig', value: pack(OriginalDstSchema, {}) },
+};
+
+export function captureInbound(sidecar: Sidecar): SidecarPart {
+  const ports = capturedPorts(sidecar);
+  return {
+    listeners: [virtualInbound(ports, sidecar)],
+    clusters: [...ports.map((port) => inboundCluster(describe(port), whereItWasMadeTo)), passthroughInbound],
+  };
+}
+
+function capturedPorts({ pod, index, node, problems }: Sidecar): readonly InboundPort[] {
+  if (pod === undefined) return [];
+  return inboundPorts(pod, index).filter(({ port }) => {
+    if (port !== inboundCapturePort) return true;
+    const message = `port ${port} is the sidecar's own: nothing is configured for that of the application`;
+    problems.push({ level: 'warning', message, resource: node.id });
+    return false;
+  });
+}
+
+function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listener {
+  const { node, index, labels } = sidecar;
+  const modes = ports.map((inbound) => ({
+    inbound,
+    mode: serverTlsMode(index, node.namespace, labels, inbound.port),
+  }));
+  const known = ports.map(({ port }) => port);
+  const unknown = portsWithMode(index, node.namespace, labels).filter(
+    (port) => port !== inboundCapturePort && !known.includes(port),
+  );
+  const uninspected = modes.filter(({ mode }) => mode !== 'PERMISSIVE').map(({ inbound }) => inbound.port);
+  return listenerEverywhere('inbound', inboundCapturePort, {
+    name: listenerName,
+    ...(node.interceptionMode === 'TPROXY' && { transparent: true }),
+    filterChains: [
+      ownPortChain(sidecar),
+      ...modes.flatMap(({ inbound, mode }) =>
+        portChains(inbound, mode, sidecar).map((chain) => ({
+          ...forPort(chain, inbound.port),
+          name: `0.0.0.0_${inbound.port}`,
+        })),
+      ),
+      ...unknown.flatMap((port) => passthroughChains(sidecar, port).map((chain) => forPort(chain, port))),
+      ...passthroughChains(sidecar, undefined),
+    ],
+    // Whose first bytes decide nothing, they are not waited for: the application may be the one who speaks first.
+    listenerFilters: [
+      originalDst,
+      { ...tlsInspector, ...exceptOn([inboundCapturePort, ...uninspected]) },
+      { ...httpInspector, ...exceptOn([inboundCapturePort, ...known]) },
+    ],
+    ...inspection,
+  });
+}
+
+/** What was not captured would go round in circles. */
+function ownPortChain({ node, self }: Sidecar): FilterChainInit {
+  return {
+    name: `${listenerName}-blackhole`,
+    filterChainMatch: { destinationPort: inboundCapturePort },
+    filters: [...tcpFilters(blackHoleCluster, 'inbound', node.client, self)],
+  };
+}
+
+/** @param port one that only a PeerAuthentication names; undefined: all others. */
+function passthroughChains(sidecar: Sidecar, port: number | undefined): FilterChainInit[] {
+  const { node, index, labels } = sidecar;
+  const mode = serverTlsMode(index, node.namespace, labels, port);
+  const http = (filterChainMatch: FilterChainMatchInit): FilterChainInit => ({
+    ...passthroughChain('HTTP', sidecar),
+    filterChainMatch,
+  });
+  const tcp = (filterChainMatch: FilterChainMatchInit): FilterChainInit => ({
+    ...passthroughChain('TCP', sidecar),
+    filterChainMatch,
+  });
+  const plain = [http(plainHttp), tcp({ transportProtocol: 'raw_buffer' })];
+  const anyTls = { transportProtocol: 'tls' };
+  if (mode === 'DISABLE') return [...plain, tcp(anyTls)];
+  const transportSocket = downstreamMutualTls(index.settings.trustDomain);
+  const byMesh = (opaque: readonly string[]): FilterChainInit[] => [
+    { ...http({ ...anyTls, applicationProtocols: [...meshHttpProtocols] }), transportSocket },
+    { ...tcp({ ...anyTls, applicationProtocols: [...opaque] }), transportSocket },
+  ];
+  if (mode === 'STRICT') return byMesh([]);
+  return [...byMesh(meshOpaqueProtocols), ...plain, tcp(anyTls)];
+}
+
+function passthroughChain(carriedAs: 'HTTP' | 'TCP', sidecar: Sidecar): FilterChainInit {
+  const filters = inboundFilters(
+    {
+      cluster: inboundPassthroughCluster,
+      carriedAs,
+      statPrefix: inboundPassthroughCluster,
+      port: 0,
+      grpcWeb: false,
+    },
+    sidecar,
+  );
+  return {
+    name: carriedAs === 'HTTP' ? `${listenerName}-catchall-http` : listenerName,
+    filters: [...filters],
+  };
+}
+
+function forPort(chain: FilterChainInit, destinationPort: number): FilterChainInit {
+  return { ...chain, filterChainMatch: { ...chain.filterChainMatch, destinationPort } };
+}
+
+/** Leaves connections to these ports alone. */
+function exceptOn(ports: readonly number[]): Pick<ListenerFilterInit, 'filterDisabled'> {
+  const rules = ports.map(
+    (port): Init<typeof ListenerFilterChainMatchPredicateSchema> => ({
+      rule: { case: 'destinationPortRange', value: { start: port, end: port + 1 } },
+    }),
+  );
+  // An "or" has at least two.
+  return {
+    filterDisabled: rules.length === 1 ? rules[0]! : { rule: { case: 'orMatch', value: { rules } } },
+  };
+}
