@@ -98,6 +98,10 @@ export interface DataPath {
   removeRoutes(name: string): void;
   /** No connection is taken any more; those there are go on. */
   stopListeners(stop: ListenerStop): Promise<void>;
+  /** All that listen, by thread; for a process that takes the place of this one. */
+  openSockets(): readonly OpenSocket[] | Promise<readonly OpenSocket[]>;
+  /** From now on Unix sockets leave their paths behind: another process listens there. */
+  leavePaths(): void;
   /** Graceful: `connection: close` on what runs, stop accepting. Resolves when idle or after `drainTimeMs`. */
   drain(drainTimeMs: number): Promise<void>;
   /** While health checks are made to fail, connections end with their responses (Envoy, `drain_type`). */
@@ -108,6 +112,14 @@ export interface DataPath {
   listeners(): readonly ListenerStatus[] | Promise<readonly ListenerStatus[]>;
   /** Each as it is when it is come to. */
   clusters(): Iterable<ClusterStatus> | AsyncIterable<ClusterStatus>;
+}
+
+/** A listening socket of one thread. */
+export interface OpenSocket {
+  /** The address that configuration asks for; with port 0 the name of the listener before it. */
+  readonly key: string;
+  /** A second descriptor, which belongs to who asked. */
+  readonly fd: number;
 }
 
 /** Envoy, `/drain_listeners`. */
@@ -126,7 +138,10 @@ export interface LocalDataPath extends DataPath {
   prepareRoutes(routes: RouteConfiguration): Steps<Parsed<LocalPrepared>>;
   prepareListener(listener: Listener): Steps<Parsed<PreparedListener>>;
   listeners(): readonly ListenerStatus[];
+  openSockets(): readonly OpenSocket[];
   clusters(): Iterable<ClusterStatus>;
+  /** What will happen by itself: of connections that are gone there is nothing among it. */
+  readonly armedTimers: number;
 }
 
 export interface ListenerStatus {

@@ -1,14 +1,16 @@
 /** What the data path is given from outside: time, chance, figures and the files it writes to. */
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
 import type { OverloadState } from './overload/state.ts';
+import type { SocketOption } from './pool/upstream-binding.ts';
 import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
@@ -51,8 +53,20 @@ export interface DataPathDeps {
   readonly leanTlsAfter?: number;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */
   readonly originalDestination?: OriginalDestination;
+  /** A TCP socket with options, to be connected; absent where the system cannot be asked. Throws the system's error. */
+  openSocket?(family: 4 | 6, options: readonly SocketOption[]): number;
+  /** Of clusters that say nothing themselves (Envoy, `cluster_manager.upstream_bind_config`). */
+  readonly upstreamBindConfig?: BindConfig | undefined;
+  /**
+   * A socket that was bound for this process, as a descriptor that belongs to who asked.
+   *
+   * @param key `127.0.0.1:80`, or as {@link OpenSocket} has it
+   */
+  inheritedSocket?(key: string, thread: number): number | undefined;
+  /** Lets a server have connections to addresses of others; absent where the system cannot be asked. Throws as `openSocket`. */
+  makeTransparent?(server: Server): void;
   /** A second descriptor of a socket, which belongs to who asked; absent where the system cannot be asked. */
-  duplicateDescriptor?(socket: Socket): number | undefined;
+  duplicateDescriptor?(socket: Socket | Server): number | undefined;
   /** How many of those there may be; absent: any number. */
   readonly secondDescriptors?: LimitedCount;
   /** How many downstream connections there may be; absent: any number. */

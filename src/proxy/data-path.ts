@@ -22,6 +22,7 @@ import type {
   ListenerStop,
   LocalDataPath,
   LocalPrepared,
+  OpenSocket,
   PreparedListener,
   Staged,
 } from './contract.ts';
@@ -85,6 +86,10 @@ class ProxyDataPath implements LocalDataPath {
       onException: (error) => this.#onException(error),
     };
     this.#listeners = new ListenerTable(this.#deps);
+  }
+
+  get armedTimers(): number {
+    return this.#deps.wheel.size;
   }
 
   *prepareCluster(cluster: Cluster): Steps<Parsed<LocalPrepared>> {
@@ -212,6 +217,14 @@ class ProxyDataPath implements LocalDataPath {
 
   stopListeners(stop: ListenerStop): Promise<void> {
     return this.#listeners.stop(stop);
+  }
+
+  openSockets(): readonly OpenSocket[] {
+    return this.#listeners.openSockets();
+  }
+
+  leavePaths(): void {
+    this.#listeners.leavePaths();
   }
 
   drain(drainTimeMs: number): Promise<void> {

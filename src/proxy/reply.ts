@@ -4,9 +4,13 @@ import { encodeGrpcMessage, grpcStatusOf } from '#http/grpc-status.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { LocalReply } from './filter/contract.ts';
 
-/** @param reason why, for the details of resets, such as `delayed connect error: Connection refused`. */
-export function replyTo(code: ErrorCode, reason = ''): LocalReply {
-  const { httpStatus, flag, details, body, grpcStatus } = errorKinds[code];
+/**
+ * @param reason why, for the details of resets, such as `delayed connect error: Connection refused`.
+ * @param retried whether other attempts failed before.
+ */
+export function replyTo(code: ErrorCode, reason = '', retried = false): LocalReply {
+  const { httpStatus, flag, details, body: text, grpcStatus } = errorKinds[code];
+  const body = retried ? text.replace(' reset reason', ' retried and the latest reset reason') : text;
   if (code === 'OVERLOADED')
     return { status: httpStatus, flag, details, body, headers: ['x-envoy-overloaded', 'true'] };
   if (grpcStatus !== undefined) return { status: httpStatus, flag, details, body, grpcStatus };

@@ -41,6 +41,16 @@ export const actionPages: readonly AdminPage[] = [
     },
   },
   {
+    path: '/hot_restart',
+    method: 'POST',
+    help: 'have a new process take the place of this one',
+    async answer(_, { actions }): Promise<AdminReply> {
+      const outcome = await actions.hotRestart();
+      if (outcome.ok) return textReply(`process ${outcome.pid} serves\n`);
+      return textReply(`no other process serves: ${outcome.reason}\n`, 503);
+    },
+  },
+  {
     path: '/logging',
     method: 'POST',
     help: 'query/change logging levels (level=LEVEL)',

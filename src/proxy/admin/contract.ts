@@ -45,6 +45,10 @@ export interface AdminActions {
   /** Ends the process after the answer was sent. */
   quit(): void;
   reopenLogs(): void;
+  /** Resolves when another process serves in the place of this one, or to why there is none. */
+  hotRestart(): Promise<
+    { readonly ok: true; readonly pid: number } | { readonly ok: false; readonly reason: string }
+  >;
 }
 
 export interface AdminReply {

@@ -1,19 +1,25 @@
 /** The admin interface on a socket, and the small servers beside it. */
-import { chmodSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { draftOf, putInPlace, removePath } from '../listen/path-socket.ts';
 import type { AdminView } from './contract.ts';
 import { type Answer, PageConnection } from './page-connection.ts';
 import { answerAdmin } from './pages.ts';
 
 /** Where a small server listens: an address and port, or a Unix socket. */
-export type ServeAddress =
+export type ServeAddress = (
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'pipe'; readonly path: string };
+  | { readonly kind: 'pipe'; readonly path: string }
+) & {
+  /** Of a socket that is bound there already. */
+  readonly fd?: number | undefined;
+};
 
 export interface RunningServer {
   /** `127.0.0.1:15000` as bound, or the path of the socket. */
   readonly address: string;
-  close(): Promise<void>;
+  readonly server: Server;
+  /** @param leavesPath another process listens on the Unix socket */
+  close(leavesPath?: boolean): Promise<void>;
 }
 
 /** Rejects with the error of the operating system where the address cannot be had. */
@@ -38,33 +44,37 @@ export async function servePages(address: ServeAddress, answer: Answer): Promise
     new PageConnection(socket, answer);
   });
   await listen(server, address);
-  const bound = server.address() as AddressInfo | string;
   return {
-    address: typeof bound === 'string' ? bound : `${hostText(bound.address)}:${bound.port}`,
-    close: () =>
+    address: address.kind === 'pipe' ? address.path : boundTo(server),
+    server,
+    close: (leavesPath = false) =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        server.once('close', () => resolve());
+        server.close();
+        if (!leavesPath && address.kind === 'pipe') removePath(address.path);
         for (const socket of open) socket.destroy();
       }),
   };
 }
 
-function listen(server: Server, address: ServeAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function listen(server: Server, address: ServeAddress): Promise<void> {
+  const { fd } = address;
+  const draft = address.kind === 'pipe' && fd === undefined ? draftOf(address.path) : undefined;
+  const where: ListenOptions =
+    address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: draft ?? address.path };
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    const listening = (): void => {
+    server.listen(fd === undefined ? where : { fd }, () => {
       server.off('error', reject);
-      if (address.kind === 'pipe') chmodSync(address.path, 0o600);
       resolve();
-    };
-    if (address.kind === 'tcp') {
-      server.listen({ host: address.host, port: address.port }, listening);
-      return;
-    }
-    // What an earlier process left behind.
-    rmSync(address.path, { force: true });
-    server.listen({ path: address.path }, listening);
+    });
   });
+  if (address.kind === 'pipe' && draft !== undefined) putInPlace(server, draft, address.path, 0o600);
+}
+
+function boundTo(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `${hostText(address)}:${port}`;
 }
 
 function hostText(host: string): string {

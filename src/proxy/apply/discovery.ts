@@ -21,6 +21,8 @@ export interface DiscoveryDeps {
   readonly ads: StreamSource | undefined;
   readonly listeners: ListSource | undefined;
   readonly clusters: ListSource | undefined;
+  /** Whether to ask the ADS server for the names of DNS. */
+  readonly names: boolean;
   /** SDS clusters whose secrets this process gives itself. */
   readonly ownSecrets: ReadonlySet<string>;
   /** How long the first clusters may hold up the first listeners; 0 is for ever. */
@@ -55,7 +57,7 @@ class StreamsInStep implements Discovery {
   readonly #secretStreams = new Map<string, XdsStream>();
   readonly #files: FileSource[] = [];
   readonly #secretFiles = new Map<string, FileSource>();
-  /** Lists that are asked for and have not come yet. */
+  /** What is asked for as a whole and has not come yet. */
   readonly #awaited = new Set<ResourceKind>();
   #ads: XdsStream | undefined;
   #holdTimer: NodeJS.Timeout | undefined;
@@ -68,6 +70,7 @@ class StreamsInStep implements Discovery {
     this.#deps = deps;
     if (deps.clusters !== undefined) this.#awaited.add('cluster');
     if (deps.listeners !== undefined) this.#awaited.add('listener');
+    if (deps.names) this.#awaited.add('nameTable');
   }
 
   start(): void {
@@ -123,16 +126,19 @@ class StreamsInStep implements Discovery {
     const { configuration, log, needsConfiguration, onProgress } = this.#deps;
     log.warn('xds.no-configuration-yet', { missing: [...this.#awaited] });
     if (!needsConfiguration) this.#awaited.clear();
+    // An older server knows none.
+    this.#awaited.delete('nameTable');
     configuration.holdListeners(false);
     onProgress();
   }
 
   #startAds(): void {
-    const { ads, clusters, listeners } = this.#deps;
+    const { ads, clusters, listeners, names } = this.#deps;
     if (ads === undefined) return;
     this.#ads = this.#stream('ads', 'ads', ads);
     if (clusters?.kind === 'ads') this.#ads.want('cluster', ['*']);
     if (listeners?.kind === 'ads') this.#ads.want('listener', ['*']);
+    if (names) this.#ads.want('nameTable', ['*']);
     this.#ads.start();
   }
 

@@ -13,6 +13,7 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine, type UnknownField } from '#xds/unknown-fields.ts';
@@ -42,8 +43,12 @@ export interface ReceiverDeps {
   readonly counted: CountUpdate;
   /** Told of secrets of a server: the files they name may change. */
   readonly follow?: (secret: Secret) => void;
+  /** Puts the names of DNS in force, and says what is wrong with them. */
+  readonly adoptNames?: AdoptNames | undefined;
   readonly log: Logger;
 }
+
+export type AdoptNames = (table: NameTable) => Steps<readonly Problem[]>;
 
 export type Receive = (update: AnyUpdate) => Promise<Outcome>;
 
@@ -140,6 +145,8 @@ function* offerKnown(
       return yield* configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration });
     case 'secret':
       return offerSecret(deps, version, message as Secret, nonce !== '');
+    case 'nameTable':
+      return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
   }
 }
 

@@ -125,6 +125,10 @@ static_resources:
     ],
     ['admin: {address: {socket_address: {address: a, named_port: http}}}', /named_port: is not supported/],
     ['cluster_manager: {local_cluster_name: me}', /no static cluster is named "me"/],
+    [
+      'cluster_manager: {upstream_bind_config: {source_address: {address: here, port_value: 0}}}',
+      /cluster_manager.upstream_bind_config.source_address.address: must be an IP address/,
+    ],
   ];
   for (const [text, message] of refused) {
     test(`refuses: ${message.source}`, () => {

@@ -5,7 +5,7 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
-import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import type { Address, BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import {
   type ApiConfigSource,
   ApiConfigSource_ApiType,
@@ -20,6 +20,7 @@ import { InternalListenerSchema } from '#xds/gen/envoy/extensions/bootstrap/inte
 import { typeUrlOf, unpackAny } from '#xds/registry.ts';
 import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
+import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
 
 /** Where the admin interface listens. */
@@ -50,6 +51,8 @@ export interface BootstrapSettings {
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
+  /** Of clusters that say nothing themselves. */
+  readonly upstreamBindConfig: BindConfig | undefined;
 }
 
 /** Envoy's defaults. */
@@ -84,6 +87,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
     connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
+    upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
   };
   if (problems.some(({ level }) => level === 'error')) return { ok: false, problems };
   return { ok: true, value: settings, problems };
@@ -214,6 +218,16 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
   }
+  const findings = new Findings();
+  // Whether this system has the calls it needs is asked where a cluster takes it.
+  const calls = { openSocket: () => -1 };
+  readUpstreamBinding(
+    clusterManager?.upstreamBindConfig,
+    'cluster_manager.upstream_bind_config',
+    calls,
+    findings,
+  );
+  for (const { path, message, level } of findings.problems) report(path ?? '', message, level);
   const local = clusterManager?.localClusterName ?? '';
   if (local !== '' && !clusters.includes(local)) {
     report('cluster_manager.local_cluster_name', `no static cluster is named "${local}"`);

@@ -1,4 +1,5 @@
 /** A `ClusterLoadAssignment` as a list of endpoints with their traits. */
+import { hostPort } from '#core/ip-address.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Address, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { HealthStatus } from '#xds/gen/envoy/config/core/v3/health_check_pb.js';
@@ -124,8 +125,4 @@ function readSocketAddress(
     findings.error(`${path()}.socket_address.port_value`, `${port} is no port (0 to ${MAX_PORT})`);
   }
   return { target: { kind: 'tcp', host, port }, text: hostPort(host, port) };
-}
-
-export function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

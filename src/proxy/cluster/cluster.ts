@@ -3,6 +3,7 @@ import { atOnce, type Steps } from '#core/time-slice.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
+import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
@@ -18,6 +19,7 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
 import { Endpoint } from './endpoint.ts';
 import { HostSet } from './host-set.ts';
+import { OriginalDestinations } from './original-destinations.ts';
 import type { ClusterSettings } from './settings.ts';
 import { type ClusterStats, createClusterStats } from './stats.ts';
 
@@ -32,6 +34,8 @@ export interface ClusterDeps extends DataPathDeps {
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+/** Counts endpoints that no match is for, under Envoy's name. */
+const UNMATCHED_COUNTER = 'default.total_match_count';
 
 export class ClusterRuntime {
   readonly settings: ClusterSettings;
@@ -41,8 +45,12 @@ export class ClusterRuntime {
   readonly breaker: CircuitBreaker;
   /** Only for clusters whose endpoints are the hosts requests name. */
   readonly dynamic: DynamicHosts | undefined;
+  /** Only for clusters whose endpoints are where connections were made to. */
+  readonly original: OriginalDestinations | undefined;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
+  /** Endpoints that took the cluster's own transport. */
+  readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #replacements = 0;
   #closed = false;
@@ -54,9 +62,12 @@ export class ClusterRuntime {
     this.#deps = deps;
     this.stats = createClusterStats(deps.metrics, settings.name);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
+    this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
+    settings.pool.binding?.count(this.stats.scope);
     this.breaker = new CircuitBreaker(settings.circuit, deps.sharedCounts?.('cluster', settings.name));
     this.dynamic =
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
+    this.original = this.#originalDestinations();
     const { choiceCount, activeRequestBias, policy, panicThreshold, localityWeighted } = settings;
     this.#hosts = new HostSet({
       policy,
@@ -70,6 +81,24 @@ export class ClusterRuntime {
         report: (name, value) => this.stats.scope.gauge(name).set(value),
       },
       onPanic: () => this.stats.lb_healthy_panic.inc(),
+    });
+  }
+
+  #originalDestinations(): OriginalDestinations | undefined {
+    const { originalDestination } = this.settings;
+    if (originalDestination === undefined) return undefined;
+    return new OriginalDestinations(originalDestination, {
+      name: this.name,
+      transport: () => this.#transportFor(undefined),
+      wheel: this.#deps.wheel,
+      invalid: this.stats.scope.counter('original_dst_host_invalid'),
+      onChange: () => {
+        const { membership_change, membership_total, membership_healthy } = this.stats;
+        const { size } = this.original!;
+        membership_change.inc();
+        membership_total.set(size);
+        membership_healthy.set(size);
+      },
     });
   }
 
@@ -129,6 +158,11 @@ export class ClusterRuntime {
     return this.dynamic !== undefined;
   }
 
+  /** Whether endpoints are made when somebody asks for them, one for each request. */
+  get isOnDemand(): boolean {
+    return this.dynamic !== undefined || this.original !== undefined;
+  }
+
   /**
    * Undefined where there is none to be had.
    *
@@ -177,6 +211,7 @@ export class ClusterRuntime {
   /** What runs goes on; nothing new begins. */
   *drain(): Steps<void> {
     this.#closed = true;
+    this.original?.close();
     for (const transport of this.#transports()) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;
@@ -198,7 +233,7 @@ export class ClusterRuntime {
   }
 
   #all(): Endpoint[] {
-    return [...this.#byKey.values(), ...(this.dynamic?.endpoints ?? [])];
+    return [...this.#byKey.values(), ...(this.dynamic?.endpoints ?? []), ...(this.original?.endpoints ?? [])];
   }
 
   status(): ClusterStatus {
@@ -217,11 +252,16 @@ export class ClusterRuntime {
   /** The first match whose criteria the endpoint's metadata meets; else the cluster's own transport. */
   #transportFor(metadata: Metadata | undefined): UpstreamTransport {
     const { transport, transportMatches } = this.settings;
-    if (transportMatches.length === 0) return transport;
+    if (transportMatches.length === 0) {
+      this.#unmatched.inc();
+      return transport;
+    }
     const values = (metadata?.filterMetadata[TRANSPORT_MATCH] ?? {}) as Record<string, unknown>;
     const match = transportMatches.find(({ criteria }) =>
       Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
     );
+    if (match === undefined) this.#unmatched.inc();
+    else this.stats.scope.counter(`${match.name}.total_match_count`).inc();
     return match?.transport ?? transport;
   }
 }

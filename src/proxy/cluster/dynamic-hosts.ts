@@ -1,9 +1,9 @@
 /** The endpoints of a dynamic_forward_proxy cluster: made for each host a request names, dropped when unused. */
 
+import { hostPort } from '#core/ip-address.ts';
 import type { DnsCache } from '../dns/cache.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
-import { hostPort } from './assignment.ts';
-import { Endpoint } from './endpoint.ts';
+import { Endpoint, plainTraits } from './endpoint.ts';
 
 /** Hosts kept at most (Envoy, `max_hosts`). */
 const MAX_HOSTS = 1024;
@@ -32,15 +32,7 @@ export class DynamicHosts {
       endpoint = new Endpoint(
         { kind: 'tcp', host: address, port },
         hostPort(address, port),
-        {
-          weight: 1,
-          healthy: true,
-          priority: 0,
-          locality: { region: '', zone: '', subZone: '' },
-          localityWeight: 0,
-          metadata: undefined,
-          hostname: host,
-        },
+        plainTraits(host),
         this.#transport,
       );
       this.#endpoints.set(key, endpoint);

@@ -29,6 +29,21 @@ export interface EndpointTraits {
   hostname: string;
 }
 
+const nowhere: Locality = { region: '', zone: '', subZone: '' };
+
+/** Of an address that no assignment says anything about. */
+export function plainTraits(hostname: string): EndpointTraits {
+  return {
+    weight: 1,
+    healthy: true,
+    priority: 0,
+    locality: nowhere,
+    localityWeight: 0,
+    metadata: undefined,
+    hostname,
+  };
+}
+
 /** Counts of Envoy's per-host stats. */
 export interface EndpointCounts {
   cxActive: number;

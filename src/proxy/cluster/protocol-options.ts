@@ -10,11 +10,13 @@ import {
   type HttpProtocolOptions,
   HttpProtocolOptionsSchema,
 } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { readKeepAlive } from '../keep-alive.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
+import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -35,7 +37,11 @@ interface Chosen {
   readonly autoName: AutoName | undefined;
 }
 
-export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
+export function readPool(
+  cluster: Cluster,
+  deps: Pick<DataPathDeps, 'openSocket' | 'upstreamBindConfig'>,
+  findings: Findings,
+): PoolSettings {
   const {
     protocol,
     common,
@@ -62,6 +68,12 @@ export function readPool(cluster: Cluster, findings: Findings): PoolSettings {
     keepAlive: readKeepAlive(
       cluster.upstreamConnectionOptions?.tcpKeepalive,
       'upstream_connection_options.tcp_keepalive',
+      findings,
+    ),
+    binding: readUpstreamBinding(
+      cluster.upstreamBindConfig ?? deps.upstreamBindConfig,
+      'upstream_bind_config',
+      deps,
       findings,
     ),
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,

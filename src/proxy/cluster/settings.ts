@@ -13,6 +13,8 @@ import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
+import { readOriginalDestination } from './original-destination-settings.ts';
+import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { readPool } from './protocol-options.ts';
 import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
@@ -25,7 +27,9 @@ export interface TransportMatch {
 
 export interface ClusterSettings extends Balancing {
   readonly name: string;
-  readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy';
+  readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy' | 'original-dst';
+  /** Of an ORIGINAL_DST cluster. */
+  readonly originalDestination: OriginalDestinationSettings | undefined;
   /** Name of the load assignment in EDS. */
   readonly serviceName: string;
   readonly metadata: Metadata | undefined;
@@ -54,9 +58,10 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   return {
     name: cluster.name,
     kind,
+    originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
     serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
     metadata: cluster.metadata,
-    pool: readPool(cluster, findings),
+    pool: readPool(cluster, deps, findings),
     circuit: readCircuit(cluster, findings),
     ...balancing,
     panicThreshold: (cluster.commonLbConfig?.healthyPanicThreshold?.value ?? 50) / 100,
@@ -103,8 +108,7 @@ function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind']
     case Discovery.LOGICAL_DNS:
       return 'logical-dns';
     case Discovery.ORIGINAL_DST:
-      findings.error('type', 'ORIGINAL_DST is not supported');
-      return 'static';
+      return 'original-dst';
     default:
       return 'static';
   }

@@ -7,7 +7,6 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
   const common = cluster.commonLbConfig;
   const refused: Readonly<Record<string, boolean>> = {
     alt_stat_name: cluster.altStatName !== '',
-    upstream_bind_config: cluster.upstreamBindConfig !== undefined,
     connection_pool_per_downstream_connection: cluster.connectionPoolPerDownstreamConnection,
     'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
   };
@@ -22,11 +21,6 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
       'wait_for_warm_on_init',
       cluster.waitForWarmOnInit === false,
       'has no effect: nothing is served by a cluster before its endpoints are known',
-    ],
-    [
-      'cleanup_interval',
-      cluster.cleanupInterval !== undefined,
-      'has no effect: there are no clusters of original destinations',
     ],
     ['ignore_health_on_host_removal', cluster.ignoreHealthOnHostRemoval, unchecked],
     [

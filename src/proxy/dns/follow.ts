@@ -1,6 +1,7 @@
 /** STRICT_DNS and LOGICAL_DNS: the names of a load assignment looked up again and again. */
+import { hostPort } from '#core/ip-address.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import { type AssignedEndpoint, hostPort } from '../cluster/assignment.ts';
+import type { AssignedEndpoint } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { isAddress } from '../cluster/dynamic-hosts.ts';
 

@@ -4,6 +4,7 @@ import type { Word64 } from '#core/word64.ts';
 import { headerOf } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { CapturedConnection } from '../cluster/original-destinations.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { Destination, Forward } from '../route/action.ts';
@@ -42,13 +43,25 @@ function draw({ destinations, totalWeight }: Forward, runtime: HcmRuntime): Dest
   return destinations[destinations.length - 1]!;
 }
 
+/** What a request says of where it goes. */
+interface Asking {
+  readonly authority: string;
+  readonly scheme: string;
+  readonly requestHeaders: readonly string[];
+  readonly stream: { readonly facts: CapturedConnection };
+}
+
 /** @param hash of the request, where the cluster balances by it */
 export function chooseEndpoint(
   cluster: ClusterRuntime,
-  request: { readonly authority: string; readonly scheme: string },
+  request: Asking,
   hash: Word64 | undefined,
 ): Endpoint | undefined {
-  const { dynamic } = cluster;
+  const { dynamic, original } = cluster;
+  if (original !== undefined) {
+    // Where there is none, the cluster counts it.
+    return original.endpointFor(request.stream.facts, request.requestHeaders) ?? cluster.pick(hash);
+  }
   return dynamic?.endpointFor(request.authority, request.scheme === 'https') ?? cluster.pick(hash);
 }
 
@@ -60,6 +73,8 @@ export function chooseUntried(
   attempts: number,
   hash: Word64 | undefined,
 ): Endpoint | undefined {
+  // There is but one for a request.
+  if (cluster.isOnDemand) return first;
   let endpoint: Endpoint | undefined = first;
   for (let i = 1; i < attempts && tried.has(endpoint!); i++) endpoint = cluster.pick(hash, i);
   tried.add(endpoint!);

@@ -413,7 +413,7 @@ export class Forwarding implements PoolClient, ResponseHandler, TimerOwner {
 
   #fail(code: ErrorCode, reason: string): void {
     const exchange = this.#exchange;
-    const status = replyTo(code, reason);
+    const status = replyTo(code, reason, exchange.upstreamAttempts > 1);
     // Replies made here in place of the upstream's count as answers of the cluster.
     this.#cluster.stats.countStatus(status.status);
     this.#end();

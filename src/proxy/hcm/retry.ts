@@ -26,6 +26,8 @@ const grpcConditions: Readonly<Record<string, number>> = {
   '14': retryOn.unavailable,
 };
 
+const beforeRequest = retryOn['connect-failure'] | retryOn['reset-before-request'];
+
 export class RetryState {
   readonly rules: RetryRules;
   readonly #conditions: number;
@@ -47,7 +49,8 @@ export class RetryState {
     let wanted = false;
     if (failure !== 'overflow') {
       wanted = (on & (retryOn['5xx'] | retryOn['gateway-error'] | retryOn.reset)) !== 0;
-      if (failure === 'connect') wanted ||= (on & retryOn['connect-failure']) !== 0;
+      // Without a connection the request has not begun either.
+      if (failure === 'connect') wanted ||= (on & beforeRequest) !== 0;
       if (failure === 'refused') wanted ||= (on & retryOn['refused-stream']) !== 0;
       if (failure === 'reset-before-request') wanted ||= (on & retryOn['reset-before-request']) !== 0;
     }

@@ -51,6 +51,8 @@ export interface DownstreamFacts extends PooledDownstream {
   readonly remoteIp: string;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Whether that is where the connection was made to before it was redirected, and not the listener's own. */
+  readonly localRestored: boolean;
   /** Of the socket itself, where a PROXY header or a redirection says otherwise above. */
   readonly directRemoteAddress: string;
   readonly directRemoteIp: string;

@@ -1,8 +1,7 @@
 /** Where a listener binds its sockets (Envoy, `Address` of a listener). */
-import { formatIp, isV4Mapped, parseIp } from '#core/ip-address.ts';
+import { formatIp, hostPort, isV4Mapped, parseIp } from '#core/ip-address.ts';
 import type { Address, Pipe, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { SocketAddress_Protocol as Protocol } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import { hostPort } from '../cluster/assignment.ts';
 import type { Findings } from '../findings.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 

@@ -1,8 +1,7 @@
 /** The listeners in force and those that drain, and the way from one version of a listener to the next. */
 import { type Duplex, duplexPair } from 'node:stream';
-import { parseIp } from '#core/ip-address.ts';
-import { hostPort } from '../cluster/assignment.ts';
-import type { ListenerStatus, ListenerStop, StagedListener } from '../contract.ts';
+import { hostPort, parseIp } from '#core/ip-address.ts';
+import type { ListenerStatus, ListenerStop, OpenSocket, StagedListener } from '../contract.ts';
 import type { BindAddress } from './bind-address.ts';
 import { drainWithin } from './drain.ts';
 import { type ListenerDeps, ListenerRuntime } from './listener.ts';
@@ -94,8 +93,11 @@ export class ListenerTable {
         const known = inherited.find(({ key }) => key === socketKey(address));
         if (known !== undefined) inherited.splice(inherited.indexOf(known), 1);
         else this.#checkFree(settings.name, address);
-        const socket = known ?? (await this.#open(settings, address, runtime));
+        const handedAs =
+          asked.kind === 'tcp' && asked.port === 0 ? `${settings.name} ${asked.text}` : asked.text;
+        const socket = known ?? (await this.#open(settings, address, handedAs, runtime));
         if (known === undefined) opened.push(socket);
+        if (settings.transparent && address.kind === 'tcp') this.#deps.makeTransparent?.(socket.server);
         bound.push({ address, socket });
         addresses.push(socket.address);
       }
@@ -113,6 +115,7 @@ export class ListenerTable {
   #open(
     settings: ListenerSettings,
     address: BindAddress,
+    handedAs: string,
     runtime: ListenerRuntime,
   ): Promise<ListeningSocket> {
     const { backlog, bufferLimitBytes, name } = settings;
@@ -120,7 +123,8 @@ export class ListenerTable {
     const onError = (error: Error): void => {
       this.#deps.log.warn('listen.not-accepted', { listener: name, error: error.message });
     };
-    const options = { backlog, reusePort, bufferLimitBytes, onError };
+    const inherited = this.#deps.inheritedSocket?.(handedAs, this.#deps.thread?.index ?? 0);
+    const options = { handedAs, backlog, reusePort, bufferLimitBytes, inherited, onError };
     return openSocket(address, options, acceptor(address, runtime));
   }
 
@@ -178,6 +182,19 @@ export class ListenerTable {
       for (const socket of sockets) socket.close();
       this.#stats.listener_stopped.inc();
     }
+  }
+
+  openSockets(): readonly OpenSocket[] {
+    return [...this.#active.values()].flatMap(({ sockets }) =>
+      sockets.flatMap(({ handedAs: key, server }) => {
+        const fd = this.#deps.duplicateDescriptor?.(server);
+        return fd === undefined ? [] : [{ key, fd }];
+      }),
+    );
+  }
+
+  leavePaths(): void {
+    for (const { sockets } of this.#active.values()) for (const socket of sockets) socket.leavePath();
   }
 
   /** Stops accepting, and lets connections finish within the time. */

@@ -32,6 +32,13 @@ describe('version 1', () => {
     ['PROXY TCP4 1.2.3.4 5.6.7.8 0 0', '1.2.3.4 0 > 5.6.7.8 0', 'ports may be 0'],
     ['PROXY TCP4 1.2.3.4 5.6.7.8 0001 080', '1.2.3.4 1 > 5.6.7.8 80', 'leading zeros, as Envoy takes them'],
     ['PROXY TCP4 1.2.3.4 5.6.7.8 1 80 ', '1.2.3.4 1 > 5.6.7.8 80', 'a space at the end, as Envoy takes it'],
+    [
+      'PROXY TCP4 1.2.3.4 5.6.7.8 \t+1\v \f80',
+      '1.2.3.4 1 > 5.6.7.8 80',
+      'blanks and a plus sign, as Envoy takes them',
+    ],
+    ['PROXY TCP4 1.2.3.4 5.6.7.8 1 ++80', undefined, 'two signs'],
+    ['PROXY TCP4 1.2.3.4 5.6.7.8 1 +', undefined, 'a sign alone'],
     ['PROXY TCP4 240.0.0.1 5.6.7.8 1 80', '240.0.0.1 1 > 5.6.7.8 80', 'reserved, and one address'],
     ['PROXY UNKNOWNX', undefined, 'another word'],
     ['PROXY tcp4 1.2.3.4 5.6.7.8 1 80', undefined, 'lower case'],

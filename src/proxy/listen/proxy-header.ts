@@ -75,8 +75,10 @@ export function parseV1(line: Buffer): ProxyHeader | undefined {
   return from && to && { source: from, destination: to, tlvs: noTlvs };
 }
 
+/** As the function Envoy reads it with (`absl::SimpleAtoi`): blanks around it and a plus sign do no harm. */
 function portOf(text: string): number {
-  const port = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  const digits = /^[\t\n\v\f\r ]*\+?(\d+)[\t\n\v\f\r ]*$/.exec(text)?.[1];
+  const port = digits === undefined ? -1 : Number(digits);
   return port <= 65_535 ? port : -1;
 }
 

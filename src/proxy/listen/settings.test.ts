@@ -40,7 +40,7 @@ const chains = (...matches: JsonObject[]): JsonObject => ({
 describe('what is refused, and where', () => {
   const unbindable = 'is not supported: the runtime binds a socket as it makes it';
   const cases: [fields: JsonObject, problem: string][] = [
-    [{ transparent: true }, `transparent: ${unbindable}`],
+    [{ transparent: true }, 'transparent: needs a call that this system does not have'],
     [{ freebind: true }, `freebind: ${unbindable}`],
     [{ socketOptions: [{ name: '1' }] }, `socket_options: ${unbindable}`],
     [{ tcpFastOpenQueueLength: 1 }, `tcp_fast_open_queue_length: ${unbindable}`],

@@ -36,6 +36,8 @@ export interface ListenerSettings {
   /** How long filters may look; 0: for ever. */
   readonly filterTimeoutMs: number;
   readonly continuesOnTimeout: boolean;
+  /** Whether it takes connections to addresses of others, which the kernel brings it. */
+  readonly transparent: boolean;
   /** Whether connections go to the listener of the address they were made to. */
   readonly handsOver: boolean;
   readonly ignoresGlobalLimit: boolean;
@@ -85,6 +87,10 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
   const all = defaultChain === undefined ? chains : [...chains, defaultChain];
   const text = addresses[0]?.text ?? 'internal';
   const handsOver = listener.useOriginalDst === true;
+  const transparent = listener.transparent === true;
+  if (transparent && deps.makeTransparent === undefined) {
+    findings.error('transparent', 'needs a call that this system does not have');
+  }
   return {
     name: listener.name === '' ? text : listener.name,
     addresses,
@@ -96,6 +102,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     filterTimeoutMs:
       findings.durationMs('listener_filters_timeout', listener.listenerFiltersTimeout) ?? FILTER_TIMEOUT_MS,
     continuesOnTimeout: listener.continueOnListenerFiltersTimeout,
+    transparent,
     handsOver,
     ignoresGlobalLimit: listener.ignoreGlobalConnLimit || isInternal,
     bypassesOverload: listener.bypassOverloadManager,

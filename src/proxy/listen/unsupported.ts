@@ -19,7 +19,6 @@ function fieldsOf(listener: Listener): [path: string, isSet: boolean, why: strin
     ['fcds_config', listener.fcdsConfig !== undefined, 'is not supported'],
     ['stats_matcher', listener.statsMatcher !== undefined, 'is not supported'],
     ['deprecated_v1', listener.deprecatedV1 !== undefined, 'is not supported: use bind_to_port'],
-    ['transparent', listener.transparent === true, beforeBinding],
     ['freebind', listener.freebind === true, beforeBinding],
     ['socket_options', listener.socketOptions.length > 0, beforeBinding],
     ['tcp_fast_open_queue_length', listener.tcpFastOpenQueueLength !== undefined, beforeBinding],

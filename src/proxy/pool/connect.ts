@@ -1,14 +1,16 @@
 /** Opens a connection to an endpoint: TCP, Unix socket, or a listener of this process. */
 import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
 import { Timer as WheelTimer } from '#core/timer-wheel.ts';
-import type { Endpoint, Target } from '../cluster/endpoint.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 import type { TransportOverride } from '../tls/client-handshake.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { SocketReader } from './socket-reader.ts';
+import { systemText } from './system-text.ts';
+import type { UpstreamBinding } from './upstream-binding.ts';
 
 /** Finds the listeners of this process by name. */
 export interface InternalListeners {
@@ -29,9 +31,12 @@ export interface ConnectDeps {
 export interface ConnectSettings {
   readonly connectTimeoutMs: number;
   readonly keepAlive: KeepAlive | undefined;
+  /** Where connections leave from; undefined: as the system chooses. */
+  readonly binding: UpstreamBinding | undefined;
 }
 
-export type ConnectFailure = 'CONNECT_FAILED' | 'CONNECT_TIMEOUT';
+/** `LOCAL_CONNECT_FAILED`: nobody was asked, as the socket could not be had as it is wanted. */
+export type ConnectFailure = 'CONNECT_FAILED' | 'LOCAL_CONNECT_FAILED' | 'CONNECT_TIMEOUT';
 
 /** Told once how it went. */
 export interface ConnectHandler {
@@ -60,7 +65,7 @@ export class Connecting {
    */
   constructor(
     endpoint: Endpoint,
-    { connectTimeoutMs, keepAlive }: ConnectSettings,
+    { connectTimeoutMs, keepAlive, binding }: ConnectSettings,
     handler: ConnectHandler,
     deps: ConnectDeps,
     reader?: SocketReader,
@@ -71,9 +76,10 @@ export class Connecting {
     this.#override = deps.server === undefined ? override : { ...override, ...deps.server };
     this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
     deps.wheel.arm(this.#timer, connectTimeoutMs);
-    const raw = openRaw(endpoint.target, deps.internal, endpoint.transport.secure ? undefined : reader);
-    if (raw === undefined) {
-      queueMicrotask(() => this.#fail('CONNECT_FAILED', 'no such internal listener'));
+    const raw = open(endpoint, deps.internal, reader, binding);
+    if (!(raw instanceof Duplex)) {
+      const { failure, reason } = raw;
+      queueMicrotask(() => this.#fail(failure, reason));
       return;
     }
     this.#socket = raw;
@@ -81,7 +87,10 @@ export class Connecting {
       (raw as Socket).setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.probes);
     }
     const onError = (error: NodeJS.ErrnoException): void => {
-      this.#fail('CONNECT_FAILED', describe(error, endpoint));
+      const { target } = endpoint;
+      if (error.syscall === 'bind' && target.kind === 'tcp') {
+        this.#fail('LOCAL_CONNECT_FAILED', binding?.failed(error, target.host) ?? '');
+      } else this.#fail('CONNECT_FAILED', describe(error, endpoint));
     };
     raw.on('error', onError);
     const { secure, proxyHeader } = endpoint.transport;
@@ -139,38 +148,51 @@ export class Connecting {
 
 function ignore(): void {}
 
-function openRaw(
-  target: Target,
+interface NotOpened {
+  readonly failure: ConnectFailure;
+  readonly reason: string;
+}
+
+function open(
+  { target, transport }: Endpoint,
   internal: InternalListeners,
   reader: SocketReader | undefined,
-): Duplex | undefined {
-  const onread = reader === undefined ? {} : { onread: reader.onread };
+  binding: UpstreamBinding | undefined,
+): Duplex | NotOpened {
+  const onread = reader === undefined || transport.secure ? {} : { onread: reader.onread };
   switch (target.kind) {
-    case 'tcp':
-      return connect({ host: target.host, port: target.port, noDelay: true, allowHalfOpen: true, ...onread });
+    case 'tcp': {
+      const { host, port } = target;
+      if (binding === undefined)
+        return connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread });
+      try {
+        const source = binding.source(host);
+        return connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread, ...source });
+      } catch (error) {
+        return {
+          failure: 'LOCAL_CONNECT_FAILED',
+          reason: binding.failed(error as NodeJS.ErrnoException, host),
+        };
+      }
+    }
     case 'pipe':
       return connect({ path: target.path, allowHalfOpen: true, ...onread });
     case 'internal':
-      return internal.connect(target.listener);
+      return (
+        internal.connect(target.listener) ?? {
+          failure: 'CONNECT_FAILED',
+          reason: 'no such internal listener',
+        }
+      );
   }
 }
-
-const texts: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Connection refused',
-  ECONNRESET: 'Connection reset by peer',
-  ENETUNREACH: 'Network is unreachable',
-  EHOSTUNREACH: 'No route to host',
-  EADDRNOTAVAIL: 'Cannot assign requested address',
-  ENOENT: 'No such file or directory',
-  EACCES: 'Permission denied',
-};
 
 /** What the system says at once, and not when a peer has answered. */
 const immediate: ReadonlySet<string> = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EACCES', 'EPERM']);
 
 function describe({ code = '' }: NodeJS.ErrnoException, { target, address }: Endpoint): string {
-  const text = texts[code] ?? (code === '' ? 'unknown' : code);
   const isImmediate = target.kind === 'pipe' || immediate.has(code);
+  const text = systemText(code);
   return isImmediate
     ? `immediate connect error: ${text}|remote address:${address}`
     : `delayed connect error: ${text}`;

@@ -107,7 +107,10 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
   onStreamClosed(): void {
     this.#pool.http2Stats.streamsActive.add(-1);
     const { settings, deps } = this.#pool;
-    if (settings.idleTimeoutMs > 0) deps.wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+    // Streams that end with their connection must not keep it in the wheel.
+    if (settings.idleTimeoutMs > 0 && !this.#closed) {
+      deps.wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+    }
     if (this.#draining && this.#codec.streamsActive === 0) this.#finish();
     this.#pool.onRoom(this);
   }

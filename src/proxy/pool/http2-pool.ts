@@ -204,10 +204,9 @@ export class Http2Pool implements ConnectionPool {
     const { stats, endpoint } = this;
     stats.upstream_cx_connect_fail.inc();
     stats.upstream_cx_destroy.inc();
-    if (failure === 'CONNECT_TIMEOUT') {
-      stats.upstream_cx_connect_timeout.inc();
-      stats.upstream_cx_destroy_local.inc();
-    } else stats.upstream_cx_destroy_remote.inc();
+    if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
+    if (failure === 'CONNECT_FAILED') stats.upstream_cx_destroy_remote.inc();
+    else stats.upstream_cx_destroy_local.inc();
     endpoint.counts.cxConnectFail++;
     endpoint.counts.cxActive--;
     this.#released();

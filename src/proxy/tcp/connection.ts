@@ -12,7 +12,7 @@ import type { ConnectionFacts, Direction } from '../filter/contract.ts';
 import { TrafficRecord } from '../hcm/record.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { TlsPeer } from '../tls/context.ts';
-import { hashConnection } from './connection-hash.ts';
+import { chooseEndpoint } from './choose-endpoint.ts';
 import { FilterState, stateKeys, tunnelKeys } from './filter-state.ts';
 import { Inlet, type InletHandler } from './inlet.ts';
 import type { NetworkConnection } from './network-filter.ts';
@@ -164,7 +164,8 @@ export class TcpConnection
       this.#refuse('URX', CONNECT_FAILED);
       return;
     }
-    const endpoint = cluster.isDynamic ? this.#dynamicEndpoint(cluster) : cluster.pick(this.#hash(cluster));
+    const asking = { facts: this.#facts, state: this.state, serverName: this.requestedServerName };
+    const endpoint = chooseEndpoint(cluster, asking, settings.hash);
     if (endpoint === undefined) {
       this.#refuse('UH', NO_ENDPOINT);
       return;
@@ -186,21 +187,6 @@ export class TcpConnection
     const { clock, wheel, internal } = connecting;
     const downstream = settings.tlvs?.tell(this.#facts, this) ?? this.#facts;
     return { clock, wheel, internal, downstream };
-  }
-
-  #hash(cluster: ClusterRuntime): ReturnType<typeof hashConnection> {
-    const { policy, hashPolicy } = cluster.settings;
-    const { hash } = this.#runtime.settings;
-    if (!policy.hashes || (hash ?? hashPolicy) === undefined) return undefined;
-    const { remoteIp: clientIp, remoteAddress, localAddress } = this.#facts;
-    return hashConnection({ clientIp, remoteAddress, localAddress, state: this.state }, hash, hashPolicy);
-  }
-
-  #dynamicEndpoint(cluster: ClusterRuntime): Endpoint | undefined {
-    const host = this.state.text(stateKeys.dynamicHost) ?? this.requestedServerName;
-    const port = this.state.text(stateKeys.dynamicPort);
-    const secure = cluster.settings.transport.secure;
-    return cluster.dynamic!.endpointFor(port === undefined ? host : `${host}:${port}`, secure);
   }
 
   onFailed(failure: RelayFailure, reason: string): void {
@@ -459,7 +445,8 @@ export class TcpConnection
   }
 
   #touch(): void {
-    if (this.#idleTimer !== undefined) this.#runtime.wheel.postpone(this.#idleTimer, this.#idleTimeoutMs);
+    if (this.#idleTimer === undefined || this.#closed) return;
+    this.#runtime.wheel.postpone(this.#idleTimer, this.#idleTimeoutMs);
   }
 
   onTimer(kind: number): void {

@@ -167,7 +167,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     stats.upstream_cx_connect_fail.inc();
     if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
     this.#endpoint.counts.cxConnectFail++;
-    this.#release(failure === 'CONNECT_TIMEOUT');
+    this.#release(failure !== 'CONNECT_FAILED');
     this.#handler.onFailed(failure, reason);
   }
 

@@ -5,6 +5,7 @@ import type {
   EndpointStatus,
   ListenerStatus,
   ListenerStop,
+  OpenSocket,
   SecretMaterial,
 } from '../contract.ts';
 
@@ -25,6 +26,7 @@ export type Task =
   | { readonly kind: 'drain'; readonly drainTimeMs: number }
   | { readonly kind: 'close' }
   | { readonly kind: 'listeners' }
+  | { readonly kind: 'open-sockets' }
   /** The next of a listing; the first task with its number begins it, an empty answer ends it. */
   | { readonly kind: 'clusters'; readonly listing: number };
 
@@ -39,6 +41,7 @@ export interface Results {
   readonly drain: undefined;
   readonly close: undefined;
   readonly listeners: readonly ListenerStatus[];
+  readonly 'open-sockets': readonly OpenSocket[];
   readonly clusters: readonly ListedCluster[];
 }
 
@@ -57,6 +60,7 @@ export type Notice =
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
+  | { readonly kind: 'leave-paths' }
   | { readonly kind: 'reopen-logs' };
 
 export type ToWorker = Notice | (Task & { readonly id: number });

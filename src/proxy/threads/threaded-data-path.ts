@@ -28,6 +28,7 @@ import type {
   ListenerStatus,
   ListenerStop,
   LocalDataPath,
+  OpenSocket,
   Prepared,
   SecretStore,
 } from '../contract.ts';
@@ -157,6 +158,14 @@ export class ThreadedDataPath implements DataPath {
     if (!stop.staysOpen)
       for (const name of stop.names ?? this.#listeners.keys()) this.#listeners.delete(name);
     await this.#pool.askAll({ kind: 'stop-listeners', ...stop });
+  }
+
+  async openSockets(): Promise<readonly OpenSocket[]> {
+    return (await this.#pool.askAll({ kind: 'open-sockets' })).flat();
+  }
+
+  leavePaths(): void {
+    this.#pool.tellAll({ kind: 'leave-paths' });
   }
 
   async drain(drainTimeMs: number): Promise<void> {

@@ -91,6 +91,8 @@ class ServingWorker {
         return undefined;
       case 'listeners':
         return dataPath.listeners();
+      case 'open-sockets':
+        return dataPath.openSockets();
       case 'clusters':
         return this.#listed(task.listing);
     }
@@ -132,6 +134,9 @@ class ServingWorker {
         return;
       case 'unhealthy':
         dataPath.setUnhealthy(notice.unhealthy);
+        return;
+      case 'leave-paths':
+        dataPath.leavePaths();
         return;
       case 'reopen-logs':
         reopenLogs();

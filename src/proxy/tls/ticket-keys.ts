@@ -19,6 +19,11 @@ export function processTicketSecret(): Uint8Array {
   return ofProcess;
 }
 
+/** Tickets of another process are good here, if none was made yet. */
+export function adoptTicketSecret(secret: Uint8Array): void {
+  ofProcess ??= secret;
+}
+
 export class TicketKeys {
   readonly #configured: readonly Buffer[];
   readonly #secret: Uint8Array;

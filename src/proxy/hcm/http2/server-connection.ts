@@ -102,7 +102,10 @@ export class Http2ServerConnection
   onStreamClosed(): void {
     const { stats, settings, wheel } = this.runtime;
     stats.http2.streamsActive.add(-1);
-    if (settings.idleTimeoutMs > 0) wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+    // Streams that end with their connection must not keep it in the wheel.
+    if (settings.idleTimeoutMs > 0 && !this.#closed) {
+      wheel.postpone(this.#idleTimer, settings.idleTimeoutMs);
+    }
   }
 
   onPeerSettings(): void {}

@@ -1,0 +1,44 @@
+/** Which endpoint of its cluster a connection goes to. */
+import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { DownstreamFacts } from '../hcm/runtime.ts';
+import { hashConnection } from './connection-hash.ts';
+import { type FilterState, stateKeys } from './filter-state.ts';
+import type { TcpRuntime } from './runtime.ts';
+
+interface Asking {
+  readonly facts: DownstreamFacts;
+  readonly state: FilterState;
+  readonly serverName: string;
+}
+
+/** @param hash of the filter; undefined where it has no hash policy. */
+export function chooseEndpoint(
+  cluster: ClusterRuntime,
+  asking: Asking,
+  hash: TcpRuntime['settings']['hash'],
+): Endpoint | undefined {
+  if (cluster.isDynamic) return dynamicEndpoint(cluster, asking);
+  // Where there is none, the cluster counts it.
+  return (
+    cluster.original?.endpointFor(asking.facts, undefined) ?? cluster.pick(hashOf(cluster, asking, hash))
+  );
+}
+
+function dynamicEndpoint(cluster: ClusterRuntime, { state, serverName }: Asking): Endpoint | undefined {
+  const host = state.text(stateKeys.dynamicHost) ?? serverName;
+  const port = state.text(stateKeys.dynamicPort);
+  const secure = cluster.settings.transport.secure;
+  return cluster.dynamic!.endpointFor(port === undefined ? host : `${host}:${port}`, secure);
+}
+
+function hashOf(
+  cluster: ClusterRuntime,
+  { facts, state }: Asking,
+  hash: TcpRuntime['settings']['hash'],
+): ReturnType<typeof hashConnection> {
+  const { policy, hashPolicy } = cluster.settings;
+  if (!policy.hashes || (hash ?? hashPolicy) === undefined) return undefined;
+  const { remoteIp: clientIp, remoteAddress, localAddress } = facts;
+  return hashConnection({ clientIp, remoteAddress, localAddress, state }, hash, hashPolicy);
+}
