@@ -1,14 +1,18 @@
 /** Composition root of `heddle agent`: the certificate of a workload whose proxy is not ours. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { AgentOptions } from '#cli/command/agent.ts';
 import { CliError, EXIT_OK, EXIT_USAGE } from '#cli/exit.ts';
+import { hostPort } from '#core/ip-address.ts';
+import { removePidFile, writePidFile } from '#host/pid-file.ts';
 import { isPathSegment, isTrustDomain, workloadId } from '#identity/spiffe-id.ts';
 import type { Logger } from '#observe/log.ts';
+import { relayAdmin } from './admin-relay.ts';
 import { agentSocketPath, bootstrapFileNames, makeSocketFolder, removeSocketFolder } from './agent-folder.ts';
+import { AgentNames } from './agent-names.ts';
 import { RequestRefused } from './certificate-client.ts';
 import { writeCertificateFiles } from './certificate-files.ts';
-import { envoyBootstrap } from './envoy-bootstrap.ts';
+import { ENVOY_ADMIN_PORT, envoyBootstrap } from './envoy-bootstrap.ts';
 import { grpcBootstrap } from './grpc-bootstrap.ts';
 import { joinTokenSource } from './join-token-source.ts';
 import { openLog } from './process-log.ts';
@@ -21,6 +25,9 @@ import {
 } from './workload-identity.ts';
 import type { WorkloadPlace } from './workload-node.ts';
 
+/** Beside that of SDS, whose name is not shorter. */
+const ADMIN_SOCKET = 'admin';
+
 /** Runs until SIGTERM or SIGINT; resolves to the exit code. Rejects where the control plane refuses the token. */
 export async function runAgent(options: AgentOptions): Promise<number> {
   const log = openLog(options);
@@ -28,9 +35,13 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const identity = identityOf(options, log);
   const folder = resolve(options.state);
   const socketPath = options.socket === undefined ? agentSocketPath(folder) : resolve(options.socket);
+  const place = placeOf(options);
+  const admin = adminWay(options, socketPath);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeBootstraps(options, folder, socketPath);
+  writeBootstraps(options, place, { folder, socketPath, adminSocket: admin?.path });
   const sds = await openSds(socketPath, log);
+  const names = options.dnsAddress && new AgentNames(options, place, identity, log);
+  let closeAdmin: (() => Promise<void>) | undefined;
   try {
     const first = await Promise.race([firstCertificate(identity), stopping.asked]);
     if (first === undefined) return EXIT_OK;
@@ -40,12 +51,20 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     };
     hand(first);
     identity.on('rotate', hand);
+    closeAdmin = admin && (await relayAdmin(admin.address, admin.path));
+    await names?.start();
+    await Promise.race([names?.told, stopping.asked]);
+    writePidFile(options.pidFile);
     log.info('agent.ready', { socket: socketPath, until: new Date(first.notAfterMs).toISOString() });
     await stopping.asked;
     return EXIT_OK;
   } finally {
+    removePidFile(options.pidFile);
     identity.stop();
+    await closeAdmin?.();
+    await names?.close();
     await sds.close();
+    if (admin !== undefined) rmSync(admin.path, { force: true });
     removeSocketFolder(folder, socketPath);
   }
 }
@@ -100,9 +119,9 @@ async function firstCertificate(identity: WorkloadIdentity): Promise<WorkloadCer
   return identity.current();
 }
 
-function writeBootstraps(options: AgentOptions, folder: string, socketPath: string): void {
-  const { control, labels, name } = options;
-  const place: WorkloadPlace = {
+function placeOf(options: AgentOptions): WorkloadPlace {
+  const { labels, name } = options;
+  return {
     pod: name,
     namespace: options.namespace,
     workload: options.workload ?? labels.app ?? name,
@@ -111,13 +130,45 @@ function writeBootstraps(options: AgentOptions, folder: string, socketPath: stri
     address: options.address,
     clusterId: options.clusterId,
     meshId: options.meshId,
+    interceptionMode: options.interceptionMode,
   };
-  const rootCertificate = resolve(options.rootCa);
+}
+
+/** Where Envoy has its admin interface, and who asks finds it; undefined: at the same place. */
+function adminWay(
+  { adminAddress, address, interceptionMode }: AgentOptions,
+  socketPath: string,
+): { readonly address: string; readonly path: string } | undefined {
+  if (adminAddress === undefined && interceptionMode === 'NONE') return undefined;
+  return {
+    address: adminAddress ?? hostPort(address, ENVOY_ADMIN_PORT),
+    path: join(dirname(socketPath), ADMIN_SOCKET),
+  };
+}
+
+interface AgentPaths {
+  readonly folder: string;
+  readonly socketPath: string;
+  /** Of Envoy's admin interface, where the agent leads there. */
+  readonly adminSocket: string | undefined;
+}
+
+function writeBootstraps(
+  { control, rootCa, xds }: AgentOptions,
+  place: WorkloadPlace,
+  { folder, socketPath, adminSocket }: AgentPaths,
+): void {
   write(
     join(folder, bootstrapFileNames.envoy),
-    envoyBootstrap({ ...place, secureXds: control, rootCertificate, sdsSocket: socketPath }),
+    envoyBootstrap({
+      ...place,
+      secureXds: control,
+      rootCertificate: resolve(rootCa),
+      sdsSocket: socketPath,
+      adminSocket,
+    }),
   );
-  const plaintextXds = options.xds ?? `${control.slice(0, control.lastIndexOf(':'))}:15010`;
+  const plaintextXds = xds ?? `${control.slice(0, control.lastIndexOf(':'))}:15010`;
   write(
     join(folder, bootstrapFileNames.grpc),
     grpcBootstrap({ ...place, plaintextXds, certificateFolder: folder }),

@@ -15,6 +15,14 @@ import type { WorkloadPlace } from './workload-node.ts';
 export async function runBootstrap(options: BootstrapOptions): Promise<number> {
   const { terminal } = options;
   const found = findMesh(options);
+  if (found.mesh.captured) {
+    throw new CliError(
+      `the mesh ${found.mesh.name} is in namespaces of its own: nothing on this machine reaches it`,
+      {
+        advice: 'Run it without capture: heddle up --capture never',
+      },
+    );
+  }
   const instance = instanceCalled(options.workload, found);
   const places = new MeshPlaces(found.stateDirectory, new URL(found.mesh.apiUrl).hostname);
   const folder = places.instanceDirectory(instance.name, instance.namespace);

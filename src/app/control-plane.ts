@@ -16,10 +16,13 @@ import type { AdsProxy } from '#control/serve/ads-stream.ts';
 import { authenticator } from '#control/serve/caller.ts';
 import { type ConfigurationSource, Discovery } from '#control/serve/discovery.ts';
 import { discoveryMetrics } from '#control/serve/discovery-metrics.ts';
+import { distributed } from '#control/serve/distribution.ts';
 import { responseEncoder } from '#control/serve/encode-response.ts';
 import { openPorts } from '#control/serve/ports.ts';
 import { configDump } from '#control/status/config-dump.ts';
 import { connectionList, proxyStatuses } from '#control/status/proxy-status.ts';
+import { hostPort } from '#core/ip-address.ts';
+import { inheritedSocket } from '#host/inherited-sockets.ts';
 import { trustBundle } from '#identity/trust-bundle.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
@@ -29,8 +32,12 @@ export interface ControlPlaneSettings {
   /** Holds the CA, unused join tokens and the admin socket. */
   readonly stateFolder: string;
   readonly trustDomain: string;
-  /** Loopback address of all three ports. */
+  /** Of the ports for proxies. */
   readonly host: string;
+  /** Of plaintext discovery; absent: `host`, which has to be a loopback address then. */
+  readonly plaintextHost?: string;
+  /** Of the API; absent: `host`. */
+  readonly apiHost?: string;
   /** 0: any free port. */
   readonly ports: { readonly plaintext: number; readonly tls: number; readonly api: number };
   /** Of this instance, as proxies and `ps` see it. */
@@ -38,6 +45,8 @@ export interface ControlPlaneSettings {
   /** Life of a certificate where none is asked for; absent: 24 hours. */
   readonly certificateLifeMs?: number;
   readonly source: ConfigurationSource;
+  /** Takes over Pods as they are now, before the source would be told of them by itself; absent: there are none. */
+  readonly readPods?: () => Promise<void>;
   readonly report: () => ConfigReport;
   readonly log: Logger;
   readonly nowMs?: () => number;
@@ -55,7 +64,7 @@ export interface ControlPlane {
 
 /** Rejects with a plain `Error` where the root cannot be used or a port is taken. */
 export async function startControlPlane(settings: ControlPlaneSettings): Promise<ControlPlane> {
-  const { stateFolder, trustDomain, host, log, source, nowMs = Date.now } = settings;
+  const { stateFolder, trustDomain, host, apiHost = host, log, source, nowMs = Date.now } = settings;
   const root = await loadOrCreateRoot(stateFolder, trustDomain, nowMs());
   const defaultLifeMs = settings.certificateLifeMs ?? DEFAULT_LIFE_MS;
   const authority = await createAuthority({
@@ -73,6 +82,7 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const ads = { discovery, encoder: responseEncoder(settings.name), metrics, log, nowMs };
   const ports = await openPorts({
     host,
+    plaintextHost: settings.plaintextHost,
     plaintextPort: settings.ports.plaintext,
     tlsPort: settings.ports.tls,
     plaintextServices: [adsService(ads)],
@@ -88,10 +98,17 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
     discovery.snapshotOf(proxy);
   try {
     const api = await openApi({
-      host,
+      host: apiHost,
       port: settings.ports.api,
+      fd: inheritedSocket(hostPort(apiHost, settings.ports.api)),
       socketPath: adminSocketPath(stateFolder),
-      tokens,
+      actions: {
+        tokens,
+        distribute: async (timeoutMs) => {
+          await settings.readPods?.();
+          return distributed(discovery, timeoutMs);
+        },
+      },
       view: {
         ready: () => source.ready(),
         metrics: () => metricsText(registry, discovery),

@@ -39,7 +39,8 @@ export async function runControl(options: ControlOptions): Promise<number> {
     configuration.refresh();
     report(configuration.problems());
     if (!configuration.ready()) log.error('control.waits', { for: 'documents without errors' });
-    const plane = await start(options, { stateFolder, trustDomain, configuration, log });
+    const readPods = (): Promise<void> => files.refreshPods();
+    const plane = await start(options, { stateFolder, trustDomain, configuration, readPods, log });
     store.on('change', () => {
       const fresh = configuration.refresh();
       report(configuration.problems());
@@ -58,24 +59,37 @@ interface Parts {
   readonly stateFolder: string;
   readonly trustDomain: string;
   readonly configuration: MeshConfiguration;
+  readPods(): Promise<void>;
   readonly log: Logger;
 }
 
 /** Whatever keeps it from starting is for a person to mend: a port, the state folder. */
 async function start(
-  { name, address, xdsPort, secureXdsPort, apiPort, certificateTtlS }: ControlOptions,
-  { stateFolder, trustDomain, configuration, log }: Parts,
+  {
+    name,
+    address,
+    plaintextAddress,
+    apiAddress,
+    xdsPort,
+    secureXdsPort,
+    apiPort,
+    certificateTtlS,
+  }: ControlOptions,
+  { stateFolder, trustDomain, configuration, readPods, log }: Parts,
 ): Promise<ControlPlane> {
   const settings: ControlPlaneSettings = {
     stateFolder,
     trustDomain,
     host: address,
+    ...(plaintextAddress !== undefined && { plaintextHost: plaintextAddress }),
+    ...(apiAddress !== undefined && { apiHost: apiAddress }),
     ports: { plaintext: xdsPort, tls: secureXdsPort, api: apiPort },
     name: `${name}-control`,
     ...(certificateTtlS !== undefined && {
       certificateLifeMs: Math.min(certificateTtlS * 1000, MAX_LIFE_MS),
     }),
     source: configuration,
+    readPods,
     report: () => configuration.report(),
     log,
   };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadBootstrap } from '#proxy/bootstrap/load.ts';
+import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { Endpoint } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { envoyBootstrap } from './envoy-bootstrap.ts';
 import { grpcBootstrap } from './grpc-bootstrap.ts';
 
@@ -15,32 +17,55 @@ const place = {
   meshId: 'cluster.local',
 };
 
-test("an Envoy's bootstrap is one that our own proxy takes too, field by field", () => {
-  const document = envoyBootstrap({
-    ...place,
-    secureXds: '127.9.0.1:15012',
-    rootCertificate: '/state/ca/root-cert.pem',
-    sdsSocket: '/state/socket',
-  });
+const paths = {
+  secureXds: '127.9.0.1:15012',
+  rootCertificate: '/state/ca/root-cert.pem',
+  sdsSocket: '/state/socket',
+};
+
+function load(document: object): Bootstrap {
   const loaded = loadBootstrap([{ name: 'bootstrap', text: JSON.stringify(document) }], {
     allowUnknownFields: false,
   });
   assert.deepEqual(loaded.problems, []);
   assert.ok(loaded.ok);
-  const { node } = loaded.value.bootstrap;
+  return loaded.value.bootstrap;
+}
+
+test("an Envoy's bootstrap is one that our own proxy takes too, field by field", () => {
+  const { node, admin, clusterManager } = load(envoyBootstrap({ ...place, ...paths }));
   assert.equal(node?.id, 'sidecar~127.9.1.1~reviews-v1-1.shop~shop.svc.cluster.local');
   assert.equal(node?.cluster, 'reviews.shop');
   assert.equal(node?.metadata?.INTERCEPTION_MODE, 'NONE');
   assert.equal(node?.metadata?.GENERATOR, undefined);
+  assert.equal(admin?.address?.address.case, 'socketAddress');
+  assert.equal(clusterManager, undefined);
+});
+
+test('where traffic is captured, what Envoy sends has the mark, and what it asks of itself has no address', () => {
+  const document = envoyBootstrap({
+    ...place,
+    ...paths,
+    interceptionMode: 'REDIRECT',
+    adminSocket: '/state/admin',
+  });
+  const { node, admin, clusterManager, staticResources } = load(document);
+  assert.equal(node?.metadata?.INTERCEPTION_MODE, 'REDIRECT');
+  const options = clusterManager?.upstreamBindConfig?.socketOptions ?? [];
+  assert.deepEqual(
+    options.map(({ level, name, value }) => [level, name, value]),
+    [[1n, 36n, { case: 'intValue', value: 1337n }]],
+  );
+  assert.equal(admin?.address?.address.case, 'pipe');
+  const own = staticResources?.clusters.find(({ name }) => name === 'admin');
+  const [endpoint] = own?.loadAssignment?.endpoints[0]?.lbEndpoints ?? [];
+  assert.equal((endpoint?.hostIdentifier.value as Endpoint | undefined)?.address?.address.case, 'pipe');
 });
 
 test("the tag takes the whole name of a cluster of the mesh out of a metric's name", () => {
-  const { stats_config } = envoyBootstrap({
-    ...place,
-    secureXds: '127.9.0.1:15012',
-    rootCertificate: '',
-    sdsSocket: '',
-  }) as { stats_config: { stats_tags: { tag_name: string; regex?: string }[] } };
+  const { stats_config } = envoyBootstrap({ ...place, ...paths }) as {
+    stats_config: { stats_tags: { tag_name: string; regex?: string }[] };
+  };
   const regex = stats_config.stats_tags.find(({ tag_name }) => tag_name === 'envoy.cluster_name')?.regex;
   const cases: [metric: string, name: string][] = [
     [

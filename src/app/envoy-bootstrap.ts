@@ -2,6 +2,8 @@
  * The bootstrap of a real Envoy in a sidecar's place: everything comes over one delta ADS stream to
  * 15012, with the certificate that an agent serves over SDS on a Unix socket.
  */
+import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
+import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { CONTROL_PLANE_DNS_NAME } from '#identity/control-plane-name.ts';
 import { SECRET_NAMES } from './sds-server.ts';
 import { type WorkloadPlace, workloadNode } from './workload-node.ts';
@@ -13,15 +15,19 @@ export interface EnvoyBootstrapPlace extends WorkloadPlace {
   readonly rootCertificate: string;
   /** Unix socket of the agent. */
   readonly sdsSocket: string;
+  /** Unix socket of its admin interface, to which the agent leads; absent: it is on a port of the address. */
+  readonly adminSocket?: string | undefined;
 }
 
 /** Names that the configuration of the mesh refers to. */
 const SDS_CLUSTER = 'sds-grpc';
 const XDS_CLUSTER = 'xds-grpc';
 const ADMIN_CLUSTER = 'admin';
-const ADMIN_PORT = 15_000;
+export const ENVOY_ADMIN_PORT = 15_000;
 const READINESS_PORT = 15_021;
 const METRICS_PORT = 15_090;
+/** Mode of a socket. */
+const OWNER_ONLY = 0o600;
 
 /**
  * Envoy cuts the name of a cluster out of a metric up to the first dot, and names of the mesh hold
@@ -29,12 +35,21 @@ const METRICS_PORT = 15_090;
  */
 const CLUSTER_NAME_TAG = '^cluster\\.((.+?(\\.[^.|]+\\.svc\\.cluster\\.local)?)\\.)';
 
+/** The kernel redirects what it does not know to be the proxy's own. */
+const marking = { socket_options: [{ level: SOL_SOCKET, name: SO_MARK, int_value: SIDECAR_MARK }] };
+
 const typeUrl = (name: string): string => `type.googleapis.com/envoy.${name}`;
 
 export function envoyBootstrap(place: EnvoyBootstrapPlace): object {
+  const { adminSocket, interceptionMode = 'NONE' } = place;
+  const adminAddress =
+    adminSocket === undefined
+      ? socketAddress(place.address, ENVOY_ADMIN_PORT)
+      : { pipe: { path: adminSocket, mode: OWNER_ONLY } };
   return {
     node: workloadNode(place),
-    admin: { address: socketAddress(place.address, ADMIN_PORT) },
+    admin: { address: adminAddress },
+    ...(interceptionMode !== 'NONE' && { cluster_manager: { upstream_bind_config: marking } }),
     bootstrap_extensions: [
       {
         name: 'envoy.bootstrap.internal_listener',
@@ -76,7 +91,7 @@ export function envoyBootstrap(place: EnvoyBootstrapPlace): object {
           name: ADMIN_CLUSTER,
           type: 'STATIC',
           connect_timeout: '1s',
-          load_assignment: assignment(ADMIN_CLUSTER, socketAddress(place.address, ADMIN_PORT)),
+          load_assignment: assignment(ADMIN_CLUSTER, adminAddress),
         },
         {
           name: SDS_CLUSTER,

@@ -6,16 +6,25 @@
  * What optimised code counts on are the shapes of objects, which V8 forgets in such a collection where no object
  * has them; `src/core/last-of-kind.ts` keeps those of the data path. V8's own reducer of memory does the same at times of its
  * own choice, and is off.
+ *
+ * The pages that a collection frees go to a pool of V8's, and leave it a second after the next collection
+ * (`--memory-pool-timeout`): so there are two, shortly after each other. What is not on the heap, such as buffers, glibc
+ * keeps for the next who asks, until it is told to give it back.
  */
 import { setFlagsFromString } from 'node:v8';
+import { giveBackFreed } from '#host/malloc-trim.ts';
 
 /** How often to look whether it is quiet: until it was for the first time, and from then on. */
 const FIRST_LOOK_MS = 500;
 const LOOK_MS = 5000;
+/** After a collection that has to be followed by another. */
+const AGAIN_MS = 1500;
 /** With less than this share of a core used since the last look, nobody waits. */
 const QUIET_RATIO = 0.005;
 /** With less CPU time than this since the last collection, a proxy is not one that traffic comes and goes at. */
 const COLD_MS = 500;
+/** After so much, a collection is a hundredth of it or less, whatever it finds. */
+const LONG_MS = 5000;
 /** What has to be there to be given back, buffers and all: where little ran since the last collection, and where much did. */
 const WORTH_COLD_BYTES = 2 * 1024 * 1024;
 const WORTH_HOT_BYTES = 8 * 1024 * 1024;
@@ -45,11 +54,20 @@ export function trimHeap(): () => void {
     return quiet;
   };
   let collectedAt = process.cpuUsage();
+  let poolIsFull = false;
   const isDue = (): boolean => {
-    if (keptBytes === undefined) return true;
+    if (keptBytes === undefined || poolIsFull) return true;
     const { user, system } = process.cpuUsage(collectedAt);
-    const worthBytes = (user + system) / 1000 < COLD_MS ? WORTH_COLD_BYTES : WORTH_HOT_BYTES;
-    return process.memoryUsage.rss() > keptBytes + worthBytes;
+    const usedMs = (user + system) / 1000;
+    if (usedMs > LONG_MS) return true;
+    const worthBytes = usedMs < COLD_MS ? WORTH_COLD_BYTES : WORTH_HOT_BYTES;
+    const nowBytes = process.memoryUsage.rss();
+    keptBytes = Math.min(keptBytes, nowBytes);
+    return nowBytes > keptBytes + worthBytes;
+  };
+  const pauseMs = (): number => {
+    if (poolIsFull) return AGAIN_MS;
+    return keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS;
   };
   const look = (): void => {
     if (isQuiet() && isDue()) {
@@ -57,10 +75,13 @@ export function trimHeap(): () => void {
       const afterStart = keptBytes === undefined;
       gc({ type: 'major', execution: 'sync', flavor: afterStart ? 'last-resort' : 'regular' });
       if (afterStart) for (const flag of KEEP_CODE) setFlagsFromString(flag);
+      // A last resort leaves nothing in the pool.
+      poolIsFull = !afterStart && !poolIsFull;
+      giveBackFreed();
       keptBytes = process.memoryUsage.rss();
       collectedAt = process.cpuUsage();
     }
-    timer = setTimeout(look, keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS).unref();
+    timer = setTimeout(look, pauseMs()).unref();
   };
   let timer = setTimeout(look, FIRST_LOOK_MS).unref();
   return () => clearTimeout(timer);

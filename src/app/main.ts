@@ -13,6 +13,8 @@ const planes: Planes = {
   sidecar: async (options) => (await import('./sidecar.ts')).runSidecar(options),
   gateway: async (options) => (await import('./gateway.ts')).runGateway(options),
   agent: async (options) => (await import('./agent.ts')).runAgent(options),
+  capture: async (options) => (await import('./capture.ts')).runCapture(options),
+  doorway: async (options) => (await import('./doorway.ts')).runDoorway(options),
   proxy: async (options) => (await import('./proxy.ts')).runProxy(options),
   bootstrap: async (options) => (await import('./bootstrap.ts')).runBootstrap(options),
 };

@@ -3,7 +3,9 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { canDuplicateDescriptors, duplicateDescriptor } from '#host/duplicate-descriptor.ts';
+import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { canAskOriginalDestination, originalDestination } from '#host/original-destination.ts';
+import { canSetOptions, makeTransparent, openTcpSocket } from '#host/socket-options.ts';
 import type { DataReader } from '#proxy/apply/secret-material.ts';
 import type { DataPathDeps } from '#proxy/data-path-deps.ts';
 
@@ -14,9 +16,14 @@ export const dataReader: DataReader = {
 };
 
 /** What only some systems can be asked. */
-export const systemCalls: Pick<DataPathDeps, 'originalDestination' | 'duplicateDescriptor'> = {
+export const systemCalls: Pick<
+  DataPathDeps,
+  'originalDestination' | 'duplicateDescriptor' | 'openSocket' | 'inheritedSocket' | 'makeTransparent'
+> = {
+  inheritedSocket: (key, thread) => succeededSocket(key, thread) ?? inheritedSocket(key),
   ...(canAskOriginalDestination() ? { originalDestination } : {}),
   ...(canDuplicateDescriptors() ? { duplicateDescriptor } : {}),
+  ...(canSetOptions() ? { openSocket: openTcpSocket, makeTransparent } : {}),
 };
 
 /** Addresses of a host name by the resolver of the system; `family` 0 is any. */

@@ -7,6 +7,8 @@ import { create } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import { inSlices } from '#core/time-slice.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
+import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
+import { forgetSuccession, succeededSocket } from '#host/inherited-sockets.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import type { AdminView, ListenerDrain, ServerState } from '#proxy/admin/contract.ts';
@@ -15,13 +17,18 @@ import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
-import { type CountUpdate, createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
+import {
+  type AdoptNames,
+  type CountUpdate,
+  createReceiver,
+  type UnknownDynamicFields,
+} from '#proxy/apply/receive.ts';
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
-import type { DataPath, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -33,12 +40,15 @@ import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
+import type { Succession } from './succession.ts';
 
 export interface ProxyProcessOptions {
   readonly loaded: LoadedBootstrap;
   readonly settings: BootstrapSettings;
   readonly commandLine: CommandLineOptions;
   readonly secrets: SecretStore;
+  /** Secrets of this process that it has from the start. */
+  readonly held?: ReadonlyMap<string, SecretMaterial>;
   /** SDS clusters whose secrets are in `secrets` already or will be put there by this process. */
   readonly ownSecrets: ReadonlySet<string>;
   readonly unknownFields: UnknownDynamicFields;
@@ -48,6 +58,8 @@ export interface ProxyProcessOptions {
   readonly adminAddressPath?: string | undefined;
   /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
   readonly transportTo?: (cluster: string) => Transport;
+  /** Present: the names of DNS are asked for over ADS and given to it. */
+  readonly adoptNames?: AdoptNames | undefined;
   /** How long an access-log line may wait in memory; absent: 1 s. */
   readonly logFlushIntervalMs?: number | undefined;
   /** The threads that serve; absent: the main thread. */
@@ -55,8 +67,10 @@ export interface ProxyProcessOptions {
   /** How long connections may finish when listeners are drained. */
   readonly drainTimeMs: number;
   readonly log: Logger;
-  /** Ends the process in order; called by `POST /quitquitquit`. */
-  readonly quit: () => void;
+  /** Also asked by `POST /quitquitquit`. */
+  readonly stopping: StopSignal;
+  /** Undefined where nothing is served. */
+  readonly succession: Succession | undefined;
 }
 
 export interface ProxyProcess {
@@ -69,6 +83,10 @@ export interface ProxyProcess {
   state(): ServerState;
   /** Puts a secret of this process in force and shows it, without its key, in `/config_dump`. */
   setSecret(name: string, material: SecretMaterial): void;
+  /** All that listen, with descriptors that belong to who asked. */
+  openSockets(): Promise<readonly OpenSocket[]>;
+  /** Leaves the admin interface and what listens on paths to another process. */
+  leave(): Promise<void>;
   /** Lets connections finish within the drain time, then closes everything. */
   stop(): Promise<void>;
   /** Closes everything now. */
@@ -79,6 +97,8 @@ export type StartedProxy =
   | { readonly ok: true; readonly process: ProxyProcess; readonly problems: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** Of the admin interface among sockets that are handed over. */
+const ADMIN_KEY = 'admin';
 /** Envoy's answers of `/server_info`. */
 const VERSION = `heddle/${HEDDLE_VERSION}`;
 
@@ -116,6 +136,7 @@ class RunningProxy implements ProxyProcess {
   readonly #discovery: Discovery;
   #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
+  readonly #live = Promise.withResolvers<void>();
   #admin: RunningServer | undefined;
   #state: ServerState = 'PRE_INITIALIZING';
   #healthFailed = false;
@@ -137,8 +158,10 @@ class RunningProxy implements ProxyProcess {
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
       overload: settings.overload,
+      upstreamBindConfig: settings.upstreamBindConfig,
       drainTimeMs: options.drainTimeMs,
     });
+    forgetSuccession();
     this.dataPath = this.#serving.dataPath;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#configuration = new Configuration({
@@ -162,10 +185,14 @@ class RunningProxy implements ProxyProcess {
 
   async start(): Promise<readonly Problem[]> {
     const { settings, log } = this.#options;
+    for (const [name, material] of this.#options.held ?? []) this.setSecret(name, material);
     const problems = [...this.offerStatic()];
     if (problems.some(({ level }) => level === 'error')) return problems;
-    // The admin interface answers first, so that a proxy that waits can be asked what for.
-    problems.push(...(await this.#startAdmin()));
+    const { succession, stopping } = this.#options;
+    const predecessor = succession?.predecessor;
+    // The admin interface answers first, so that a proxy that waits can be asked what for; but one
+    // before this one answers as long as this one waits.
+    if (predecessor === undefined) problems.push(...(await this.#startAdmin()));
     this.#state = 'INITIALIZING';
     await this.#configuration.settle();
     problems.push(...this.#notBound());
@@ -173,6 +200,10 @@ class RunningProxy implements ProxyProcess {
     this.#configuration.onChange(() => this.#settled());
     this.#discovery.start();
     this.#settled();
+    if (predecessor !== undefined) {
+      await Promise.race([this.#live.promise, stopping.asked]);
+      problems.push(...(await this.#startAdmin()));
+    }
     this.#intervals = setInterval(
       () => void inSlices(this.metrics.intervalSteps()),
       settings.statsFlushIntervalMs,
@@ -201,6 +232,17 @@ class RunningProxy implements ProxyProcess {
     this.#options.secrets.set(name, material);
   }
 
+  async openSockets(): Promise<readonly OpenSocket[]> {
+    const fd = this.#admin && duplicateDescriptor(this.#admin.server);
+    return [...(await this.dataPath.openSockets()), ...(fd === undefined ? [] : [{ key: ADMIN_KEY, fd }])];
+  }
+
+  async leave(): Promise<void> {
+    this.dataPath.leavePaths();
+    await this.#admin?.close(true);
+    this.#admin = undefined;
+  }
+
   async stop(): Promise<void> {
     const { drainTimeMs } = this.#options;
     this.#state = 'DRAINING';
@@ -226,6 +268,7 @@ class RunningProxy implements ProxyProcess {
   #settled(): void {
     if (this.#state !== 'INITIALIZING' || !this.complete()) return;
     this.#state = 'LIVE';
+    this.#live.resolve();
     this.metrics.scope({ path: 'server', family: 'server', labels: {} }).gauge('live').set(1);
     this.#options.log.info('proxy.live');
   }
@@ -251,6 +294,7 @@ class RunningProxy implements ProxyProcess {
       unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
       counted,
       follow: (secret) => this.#secretFiles?.follow(secret),
+      adoptNames: this.#options.adoptNames,
       log,
     });
     return createDiscovery({
@@ -261,6 +305,7 @@ class RunningProxy implements ProxyProcess {
       ads: settings.ads,
       listeners: settings.listeners,
       clusters: settings.clusters,
+      names: this.#options.adoptNames !== undefined,
       ownSecrets,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       needsConfiguration: this.#options.needsConfiguration === true,
@@ -279,6 +324,7 @@ class RunningProxy implements ProxyProcess {
       endpoint: 'eds',
       route: 'rds',
       secret: `sds.${secret}`,
+      nameTable: 'nds',
     }[kind];
     const scope = this.metrics.scope({ path, family: path, labels: {} });
     scope.counter('update_attempt').inc();
@@ -303,7 +349,9 @@ class RunningProxy implements ProxyProcess {
       for (const writer of writers) writer.write(line);
     };
     try {
-      this.#admin = await serveAdmin(settings.admin, this.#adminView(), logged);
+      const fd = succeededSocket(ADMIN_KEY, 0);
+      const where = { ...settings.admin, ...(fd !== undefined && { fd }) };
+      this.#admin = await serveAdmin(where, this.#adminView(), logged);
     } catch (error) {
       return [{ level: 'error', path: 'admin.address', message: (error as Error).message }];
     }
@@ -313,7 +361,7 @@ class RunningProxy implements ProxyProcess {
   }
 
   #adminView(): AdminView {
-    const { loaded, commandLine, secrets, log, quit } = this.#options;
+    const { loaded, commandLine, secrets, log, stopping, succession } = this.#options;
     const { dataPath } = this;
     return {
       metrics: this.metrics,
@@ -333,8 +381,9 @@ class RunningProxy implements ProxyProcess {
           this.#healthFailed = failed;
           this.dataPath.setUnhealthy(failed);
         },
-        quit,
+        quit: () => stopping.stop(),
         reopenLogs: () => this.#serving.reopenLogs(),
+        hotRestart: async () => succession?.hotRestart.begin() ?? { ok: false, reason: 'nothing is served' },
       },
     };
   }

@@ -50,6 +50,7 @@ serveMain({
     nodeCluster,
     nodeId,
     drainTimeMs: data.drainTimeMs,
+    upstreamBindConfig: data.upstreamBindConfig,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
     secondDescriptors: secondDescriptors(thread.count),
     overload: watchMemory(data.overload, metrics, log),

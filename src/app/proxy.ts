@@ -27,6 +27,7 @@ import {
 } from './proxy-process.ts';
 import { type ServingThreads, servingThreads } from './serving.ts';
 import { type StopSignal, stopSignal } from './stop-signal.ts';
+import { Succession } from './succession.ts';
 
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
 export async function runProxy(options: ProxyOptions): Promise<number> {
@@ -34,19 +35,19 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
   if (options.mode === 'validate')
-    return validate(
-      options,
-      prepare({ ...options, threads }, log, () => {}),
-    );
+    return validate(options, prepare({ ...options, threads }, { log, stopping, succession: undefined }));
+  const succession = await Succession.begin(options, log);
   // What the bootstrap was read from goes with this call: it may be large, and nobody asks for it again.
-  const running = await start({ ...options, threads }, log, stopping);
-  await stopping.asked;
+  const running = await start({ ...options, threads }, { log, stopping, succession });
+  await succession.serves(running);
+  if (await succession.untilEnd(stopping)) await running.leave();
   await stopInOrder(running, stopping);
   return EXIT_OK;
 }
 
-async function start(options: Options, log: Logger, stopping: StopSignal): Promise<ProxyProcess> {
-  const { value, problems } = prepare(options, log, () => stopping.stop());
+async function start(options: Options, parts: Parts): Promise<ProxyProcess> {
+  const { log } = parts;
+  const { value, problems } = prepare(options, parts);
   for (const text of problemTexts(problems)) log.warn('proxy.bootstrap', { problem: text });
   warnOfFlags(options, log);
   const started = await startProxyProcess(value);
@@ -63,9 +64,15 @@ interface Prepared {
   readonly problems: readonly Problem[];
 }
 
+interface Parts {
+  readonly log: Logger;
+  readonly stopping: StopSignal;
+  readonly succession: Succession | undefined;
+}
+
 type Options = ProxyOptions & { readonly threads: ServingThreads | undefined };
 
-function prepare(options: Options, log: Logger, quit: () => void): Prepared {
+function prepare(options: Options, { log, stopping, succession }: Parts): Prepared {
   const loaded = loadBootstrap(readTexts(options), {
     allowUnknownFields: options.allowUnknownStaticFields === true,
   });
@@ -91,7 +98,8 @@ function prepare(options: Options, log: Logger, quit: () => void): Prepared {
     threads: options.threads,
     drainTimeMs: options.drainTimeS * 1000,
     log,
-    quit,
+    stopping,
+    succession,
   };
   return { value, problems };
 }
@@ -148,17 +156,17 @@ function commandLine(options: ProxyOptions): CommandLineOptions {
     serviceZone: options.serviceZone ?? '',
     drainTime: create(DurationSchema, { seconds: BigInt(options.drainTimeS) }),
     mode: options.mode === 'validate' ? Validate : Serve,
-    disableHotRestart: true,
+    disableHotRestart: options.disableHotRestart === true,
   });
 }
 
 /** Flags of Envoy that command lines carry and that mean nothing here. */
 function warnOfFlags(options: ProxyOptions, log: Logger): void {
-  for (const [flag, given] of [
-    ['--base-id', options.baseId],
-    ['--parent-shutdown-time-s', options.parentShutdownTimeS],
+  for (const [flag, given, why] of [
+    ['--base-id', options.baseId, 'hot restarts need no number'],
+    ['--parent-shutdown-time-s', options.parentShutdownTimeS, '--drain-time-s ends the old process'],
   ] as const) {
-    if (given !== undefined) log.warn('proxy.flag-without-effect', { flag, why: 'there is no hot restart' });
+    if (given !== undefined) log.warn('proxy.flag-without-effect', { flag, why });
   }
 }
 

@@ -11,6 +11,7 @@ import { createDataPath } from '#proxy/data-path.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
+import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
@@ -40,6 +41,8 @@ export interface ServingOptions {
   readonly connectionLimits: ConnectionLimitSettings;
   /** Absent: the default. */
   readonly overload?: OverloadSettings | undefined;
+  /** Of clusters that say nothing themselves. */
+  readonly upstreamBindConfig: BindConfig | undefined;
   /** Of connections of what was replaced or removed. */
   readonly drainTimeMs: number;
 }
@@ -53,8 +56,18 @@ export interface Serving {
 }
 
 export function createServing(options: ServingOptions): Serving {
-  const { threads, metrics, secrets, log, nodeCluster, nodeId, logFlushIntervalMs, drainTimeMs, overload } =
-    options;
+  const {
+    threads,
+    metrics,
+    secrets,
+    log,
+    nodeCluster,
+    nodeId,
+    logFlushIntervalMs,
+    drainTimeMs,
+    overload,
+    upstreamBindConfig,
+  } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
   const local = createDataPath({
@@ -70,6 +83,7 @@ export function createServing(options: ServingOptions): Serving {
     nodeCluster,
     nodeId,
     drainTimeMs,
+    upstreamBindConfig,
     connectionLimits: connectionLimits(connections),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
@@ -96,6 +110,7 @@ export function createServing(options: ServingOptions): Serving {
         nodeCluster,
         nodeId,
         drainTimeMs,
+        upstreamBindConfig,
         connections,
         connectionCount,
         overload,

@@ -1,16 +1,20 @@
 /** `heddle up`: from documents to a running mesh, until somebody stops it. */
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { adminSocketPath } from '#api/admin-socket.ts';
-import { requestJoinToken } from '#api/client.ts';
+import { awaitDistribution, requestJoinToken } from '#api/client.ts';
 import type { UpOptions } from '#cli/command/up.ts';
 import { CliError, EXIT_DATA, EXIT_FAILURE, EXIT_OK } from '#cli/exit.ts';
 import { stateDirectoryOf } from '#cli/mesh-state.ts';
 import { readTextFiles, type TextFiles, yamlEndings } from '#control/source/text-files.ts';
 import { type Lease, leaseNetwork } from '#host/lease.ts';
 import { type HeldLock, takeLock } from '#host/lock-file.ts';
+import { hubAddresses } from '#host/network/addresses.ts';
+import { findNamespaceMeans } from '#host/network/means.ts';
 import { lowestBindablePort } from '#host/self.ts';
 import { Watchdog } from '#host/watchdog.ts';
+import { CapturedNetwork } from './up/captured-network.ts';
 import { type MeshDocuments, readMesh, reportProblems } from './up/mesh-documents.ts';
 import { endLeftovers } from './up/mesh-file.ts';
 import { MeshLogs } from './up/mesh-logs.ts';
@@ -27,6 +31,7 @@ export async function runUp(options: UpOptions): Promise<number> {
   const settings = {
     fallbackName: meshNameFrom(paths[0]!),
     lowestPort: lowestBindablePort(),
+    capture: options.capture !== 'never',
     ...(options.name !== undefined && { name: options.name }),
   };
   const read = (files: TextFiles): MeshDocuments => readMesh(files, options.allowUnsupported, settings);
@@ -35,7 +40,7 @@ export async function runUp(options: UpOptions): Promise<number> {
   if (documents.plan === undefined) return EXIT_DATA;
   if (documents.plan.workloads.length === 0) {
     terminal.err(
-      '‼ no Deployment in these files: a control plane and an ingress will run, and nothing behind them',
+      '‼ no Deployment, StatefulSet or Job in these files: a control plane and an ingress will run, and nothing behind them',
     );
   }
   const stateDirectory = resolve(options.state ?? stateDirectoryOf(documents.plan.name));
@@ -47,9 +52,10 @@ export async function runUp(options: UpOptions): Promise<number> {
     const watchdog = new Watchdog();
     const progress = new Progress(terminal, process.stderr);
     if (leftovers.length > 0) progress.warn(`ended what an earlier run left behind: ${leftovers.join(', ')}`);
+    const network = await captureNetwork(options.capture, stateDirectory, progress);
     try {
       const logs = new MeshLogs(stateDirectory);
-      const runner = makeRunner(options, documents, { stateDirectory, lease, watchdog, progress });
+      const runner = makeRunner(options, documents, { stateDirectory, lease, watchdog, progress, network });
       const session = new MeshSession({
         runner,
         progress,
@@ -62,6 +68,7 @@ export async function runUp(options: UpOptions): Promise<number> {
       });
       return (await session.run()) ? EXIT_OK : EXIT_FAILURE;
     } finally {
+      await network?.close();
       await watchdog.close();
       lease.release();
     }
@@ -109,20 +116,43 @@ async function leaseFor(name: string): Promise<Lease> {
   );
 }
 
+/** Undefined where traffic is not captured; why is said, where it was wanted. */
+async function captureNetwork(
+  wanted: UpOptions['capture'],
+  stateDirectory: string,
+  progress: Progress,
+): Promise<CapturedNetwork | undefined> {
+  if (wanted === 'never') return undefined;
+  const found = await findNamespaceMeans(process.env);
+  if (found.ok) return CapturedNetwork.open(found.means, stateDirectory);
+  const { reason, remedy } = found;
+  if (wanted === 'always') throw new CliError(`traffic cannot be captured: ${reason}`, { advice: remedy });
+  progress.warn(`traffic is not captured: ${reason}`, [
+    `to have it captured: ${remedy}`,
+    'without that, applications find their sidecars by variables such as http_proxy and HOST',
+  ]);
+  return undefined;
+}
+
 interface RunnerParts {
   readonly stateDirectory: string;
   readonly lease: Lease;
   readonly watchdog: Watchdog;
   readonly progress: Progress;
+  readonly network: CapturedNetwork | undefined;
 }
 
 function makeRunner(
   options: UpOptions,
   { plan }: MeshDocuments,
-  { stateDirectory, lease, watchdog, progress }: RunnerParts,
+  { stateDirectory, lease, watchdog, progress, network }: RunnerParts,
 ): MeshRunner {
   if (plan === undefined) throw new Error('no plan to run');
-  const places = new MeshPlaces(stateDirectory, lease.controlAddress);
+  const places = new MeshPlaces(
+    stateDirectory,
+    lease.controlAddress,
+    network === undefined ? lease.controlAddress : hubAddresses.ipv4,
+  );
   const socketPath = adminSocketPath(stateDirectory);
   const { host, port } = plan.settings.ingress;
   return new MeshRunner(
@@ -142,12 +172,15 @@ function makeRunner(
     },
     {
       places,
+      network,
       pods: new PodFolder(stateDirectory),
       watchdog,
       trustDomain: plan.settings.trustDomain,
       environment: process.env,
+      nodeName: hostname(),
       lowestPort: lowestBindablePort(),
       joinToken: async (subject) => (await requestJoinToken(socketPath, subject)).token,
+      distributed: async (timeoutMs) => (await awaitDistribution(socketPath, { timeoutMs })).late,
       tell: teller(progress, places),
     },
   );

@@ -3,6 +3,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
 import { processTicketSecret } from '#proxy/tls/ticket-keys.ts';
+import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { ConnectionFigures } from './connection-limits.ts';
 
 /** What a worker is given at its start. */
@@ -15,6 +16,7 @@ export interface ProxyWorkerData {
   readonly nodeCluster: string;
   readonly nodeId: string;
   readonly drainTimeMs: number;
+  readonly upstreamBindConfig: BindConfig | undefined;
   readonly connections: ConnectionFigures;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;

@@ -24,6 +24,8 @@ export interface WorkloadIdentityOptions {
   readonly spiffeId: string;
   /** Wanted life; the control plane bounds it. Absent: its default. */
   readonly ttlSeconds?: number;
+  /** Still good, where another process had it before this one. */
+  readonly held?: WorkloadCertificate | undefined;
   readonly log: Logger;
   /** Wall clock; absent: `Date.now`. */
   readonly nowMs?: () => number;
@@ -85,6 +87,11 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
   }
 
   async start(): Promise<void> {
+    const { held } = this.#options;
+    if (held !== undefined && held.notAfterMs > this.#nowMs()) {
+      this.#adopt(held);
+      return;
+    }
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
       try {
         this.#adopt(await this.#obtain());

@@ -13,7 +13,12 @@ export interface WorkloadPlace {
   readonly address: string;
   readonly clusterId: string;
   readonly meshId: string;
+  /** How its traffic comes to its proxy; absent: by its own will. */
+  readonly interceptionMode?: InterceptionMode;
 }
+
+/** How the traffic of a workload is made to pass its proxy (Istio's `interceptionMode`). */
+export type InterceptionMode = 'NONE' | 'REDIRECT' | 'TPROXY';
 
 /** JSON form of `envoy.config.core.v3.Node`. */
 export interface NodeDocument {
@@ -33,7 +38,7 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
     locality: {},
     metadata: {
       ...(generator !== undefined && { GENERATOR: generator }),
-      INTERCEPTION_MODE: 'NONE',
+      INTERCEPTION_MODE: place.interceptionMode ?? 'NONE',
       NAMESPACE: namespace,
       NAME: pod,
       WORKLOAD_NAME: workload,

@@ -4,29 +4,38 @@
  * never leaves this process: secrets are given to the data path directly.
  */
 import { readFileSync } from 'node:fs';
-import { isIPv4, isIPv6 } from 'node:net';
-import { create, type JsonObject } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { CliError, EXIT_DATA, EXIT_FAILURE, EXIT_OK } from '#cli/exit.ts';
+import type { DnsOptions } from '#cli/option/dns.ts';
 import type { WorkloadProxyOptions } from '#cli/option/workload-proxy.ts';
-import { HEDDLE_VERSION } from '#core/version.ts';
-import { CONTROL_PLANE_DNS_NAME } from '#identity/control-plane-name.ts';
+import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
+import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
+import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
+import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { type Logger, sharedLogLevel } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
 import { textReply } from '#proxy/admin/contract.ts';
+import type { Answer } from '#proxy/admin/page-connection.ts';
 import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/server.ts';
-import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
+import type { SecretMaterial } from '#proxy/contract.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
-import { type Bootstrap, BootstrapSchema } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
-import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import {
+  type Bootstrap,
+  BootstrapSchema,
+  type ClusterManager,
+  ClusterManagerSchema,
+} from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import {
   ApiConfigSource_ApiType,
   ApiConfigSourceSchema,
   ApiVersion,
   ConfigSourceSchema,
 } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
-import { introduce } from './introduce.ts';
+import { SocketOptionSchema } from '#xds/gen/envoy/config/core/v3/socket_option_pb.js';
+import { controlTransport } from './control-channel.ts';
+import { type OwnNodeType, ownNode } from './introduce.ts';
 import { joinTokenSource } from './join-token-source.ts';
 import { openLog } from './process-log.ts';
 import {
@@ -38,12 +47,13 @@ import {
 } from './proxy-process.ts';
 import { type ServingThreads, servingThreads } from './serving.ts';
 import { type StopSignal, stopSignal } from './stop-signal.ts';
+import { Succession } from './succession.ts';
+import { WorkloadDns } from './workload-dns.ts';
 import {
   createWorkloadIdentity,
   type WorkloadCertificate,
   type WorkloadIdentity,
 } from './workload-identity.ts';
-import { workloadNode } from './workload-node.ts';
 
 /** Names the control plane gives to the secrets of every workload, and to the cluster that serves them (Istio's). */
 const CERTIFICATE_SECRET = 'default';
@@ -58,28 +68,61 @@ const METRICS_PORT = 15_090;
 const INITIAL_FETCH_TIMEOUT_MS = 15_000;
 const STATS_FLUSH_INTERVAL_MS = 5000;
 
-/** `sidecar` stands beside an application, `router` at the edge (Istio's node types). */
-export type NodeType = 'sidecar' | 'router';
+type NodeType = Exclude<OwnNodeType, 'agent'>;
 
-/** Runs until SIGTERM or SIGINT; resolves to the exit code. */
-export async function runWorkloadProxy(type: NodeType, options: WorkloadProxyOptions): Promise<number> {
+/** One of the small servers beside the data path, and what its socket is called where it is handed over. */
+interface BesideServer {
+  readonly key: string;
+  readonly server: RunningServer;
+}
+
+/** Runs until SIGTERM, SIGINT or a hot restart; resolves to the exit code. */
+export async function runWorkloadProxy(
+  type: NodeType,
+  options: WorkloadProxyOptions & DnsOptions,
+): Promise<number> {
   const threads = servingThreads(options.concurrency);
   const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
   const stopping = stopSignal(log);
-  const identity = workloadIdentity(options, log);
+  const succession = await Succession.begin(options, log);
+  const identity = workloadIdentity(options, succession.predecessor?.estate.certificate, log);
   const stopped = await obtainCertificate(identity, stopping);
   if (stopped) return EXIT_OK;
-  const process = await start(type, options, { identity, log, stopping, threads });
-  const servers = await serveWellKnown(options, process);
+  const dns = options.dnsAddress && new WorkloadDns(options, log);
+  const process = await start(type, options, { identity, log, stopping, threads, dns, succession });
+  const servers = await serveBeside(options, process, dns, identity);
   log.info(`${type}.started`, { name: options.name, admin: process.adminAddress });
-  await stopping.asked;
+  const closeBeside = async (): Promise<void> => {
+    await dns?.close();
+    for (const { server } of servers) await server.close();
+  };
+  await succession.serves({
+    openSockets: async () => [
+      ...(await process.openSockets()),
+      ...(dns?.openSockets() ?? []),
+      ...servers.flatMap(({ key, server }) => {
+        const fd = duplicateDescriptor(server.server);
+        return fd === undefined ? [] : [{ key, fd }];
+      }),
+    ],
+    certificate: () => identity.current(),
+  });
+  const replaced = await succession.untilEnd(stopping);
   identity.stop();
+  if (replaced) {
+    await closeBeside();
+    await process.leave();
+  }
   await stopInOrder(process, stopping);
-  for (const server of servers) await server.close();
+  if (!replaced) await closeBeside();
   return EXIT_OK;
 }
 
-function workloadIdentity(options: WorkloadProxyOptions, log: Logger): WorkloadIdentity {
+function workloadIdentity(
+  options: WorkloadProxyOptions,
+  held: WorkloadCertificate | undefined,
+  log: Logger,
+): WorkloadIdentity {
   const { trustDomain, namespace, serviceAccount, rootCa, certificateTtlS } = options;
   let rootCaPem: string;
   try {
@@ -95,6 +138,7 @@ function workloadIdentity(options: WorkloadProxyOptions, log: Logger): WorkloadI
     tokenSource: joinTokenSource(options),
     spiffeId: `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`,
     ...(certificateTtlS === undefined ? {} : { ttlSeconds: certificateTtlS }),
+    held,
     log,
   });
 }
@@ -120,10 +164,13 @@ interface Parts {
   readonly log: Logger;
   readonly stopping: StopSignal;
   readonly threads: ServingThreads | undefined;
+  readonly dns: WorkloadDns | undefined;
+  readonly succession: Succession;
 }
 
 async function start(type: NodeType, options: WorkloadProxyOptions, parts: Parts): Promise<ProxyProcess> {
   const { identity, log, stopping } = parts;
+  const held = identity.current();
   const started = await startProxyProcess(processOptions(type, options, parts));
   if (!started.ok) {
     identity.stop();
@@ -133,25 +180,32 @@ async function start(type: NodeType, options: WorkloadProxyOptions, parts: Parts
   }
   const { process } = started;
   const adopt = (certificate: WorkloadCertificate): void => {
-    process.setSecret(ROOT_SECRET, { trustedCaPem: certificate.rootCaPem });
-    process.setSecret(CERTIFICATE_SECRET, {
-      certificateChainPem: certificate.certificateChainPem,
-      privateKeyPem: certificate.privateKeyPem,
-    });
+    for (const [name, material] of secretsOf(certificate)) process.setSecret(name, material);
   };
   identity.on('rotate', adopt);
-  adopt(identity.current());
+  if (identity.current() !== held) adopt(identity.current());
   void stopping.asked.then(() => identity.off('rotate', adopt));
   log.debug('identity.in-force', { until: new Date(identity.current().notAfterMs).toISOString() });
   return process;
 }
 
+function secretsOf({
+  rootCaPem,
+  certificateChainPem,
+  privateKeyPem,
+}: WorkloadCertificate): Map<string, SecretMaterial> {
+  return new Map([
+    [ROOT_SECRET, { trustedCaPem: rootCaPem }],
+    [CERTIFICATE_SECRET, { certificateChainPem, privateKeyPem }],
+  ]);
+}
+
 function processOptions(
   type: NodeType,
   options: WorkloadProxyOptions,
-  { identity, log, stopping, threads }: Parts,
+  { identity, log, stopping, threads, dns, succession }: Parts,
 ): ProxyProcessOptions {
-  const uri = controlUri(options.control);
+  const bootstrap = bootstrapOf(type, options);
   const settings: BootstrapSettings = {
     admin: hostPort(options.adminAddress, options.address, ADMIN_PORT),
     adminLogPaths: [],
@@ -162,55 +216,55 @@ function processOptions(
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
     connectionLimits: { process: undefined, ofListener: {} },
+    upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
   };
   return {
     loaded: {
-      bootstrap: bootstrapOf(type, options),
+      bootstrap,
       locate: (problem) => problem,
       place: (problem) => problem,
     },
     settings,
     commandLine: create(CommandLineOptionsSchema, {
       concurrency: threads?.count ?? 1,
-      disableHotRestart: true,
       logLevel: options.logLevel,
     }),
     secrets: createSecretStore(),
+    held: secretsOf(identity.current()),
     ownSecrets: new Set([SECRET_CLUSTER]),
     unknownFields: 'warn',
     needsConfiguration: true,
-    // The certificate in force at each connection; what is connected keeps its own.
-    transportTo: () =>
-      createGrpcTransport(() => {
-        const { rootCaPem, certificateChainPem, privateKeyPem } = identity.current();
-        return {
-          uri,
-          tls: { rootPem: rootCaPem, certificateChainPem, privateKeyPem, serverName: CONTROL_PLANE_DNS_NAME },
-        };
-      }),
+    transportTo: () => controlTransport(options.control, identity),
+    adoptNames: dns && ((table) => dns.adopt(table)),
     threads,
     drainTimeMs: options.drainTimeS * 1000,
     log,
-    quit: () => stopping.stop(),
+    stopping,
+    succession,
   };
+}
+
+/** The kernel redirects what it does not know to be the proxy's own. */
+function markingManager(): ClusterManager {
+  const mark = create(SocketOptionSchema, {
+    level: BigInt(SOL_SOCKET),
+    name: BigInt(SO_MARK),
+    value: { case: 'intValue', value: BigInt(SIDECAR_MARK) },
+  });
+  return create(ClusterManagerSchema, { upstreamBindConfig: { socketOptions: [mark] } });
 }
 
 /** What an Envoy in this place would be given; shown by `/config_dump`. */
 function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
   const { name, labels, workload = labels.app ?? name } = options;
-  const { id, cluster, metadata } = workloadNode({ ...options, pod: name, workload });
-  const node = create(NodeSchema, {
-    id: id.replace(/^sidecar/, type),
-    cluster,
-    metadata: { ...metadata, HEDDLE_VERSION, ...options.metadata } as JsonObject,
-  });
-  introduce(node);
+  const node = ownNode(type, { ...options, pod: name, workload }, options.metadata);
   const ads = create(ConfigSourceSchema, {
     resourceApiVersion: ApiVersion.V3,
     configSourceSpecifier: { case: 'ads', value: {} },
   });
   return create(BootstrapSchema, {
     node,
+    ...(options.interceptionMode !== 'NONE' && { clusterManager: markingManager() }),
     dynamicResources: {
       adsConfig: create(ApiConfigSourceSchema, {
         apiType: ApiConfigSource_ApiType.DELTA_GRPC,
@@ -223,12 +277,6 @@ function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
   });
 }
 
-function controlUri(control: string): string {
-  const host = control.slice(0, control.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-  if (isIPv4(host)) return `ipv4:${control}`;
-  return isIPv6(host) ? `ipv6:${control}` : `dns:///${control}`;
-}
-
 function hostPort(given: string | undefined, address: string, port: number): ServeAddress {
   if (given === undefined) return { kind: 'tcp', host: address, port };
   const colon = given.lastIndexOf(':');
@@ -236,30 +284,53 @@ function hostPort(given: string | undefined, address: string, port: number): Ser
     kind: 'tcp',
     host: given.slice(0, colon).replace(/^\[|\]$/g, ''),
     port: Number(given.slice(colon + 1)),
+    fd: inheritedSocket(given),
   };
 }
 
-/** Readiness and metrics: what a platform and Prometheus ask of every proxy of a mesh. */
+/** What there is besides the data path; where it cannot be had nothing is left. */
+async function serveBeside(
+  options: WorkloadProxyOptions,
+  process: ProxyProcess,
+  dns: WorkloadDns | undefined,
+  identity: WorkloadIdentity,
+): Promise<BesideServer[]> {
+  const servers: BesideServer[] = [];
+  try {
+    await dns?.start(process.metrics);
+    await serveWellKnown(options, process, servers);
+    return servers;
+  } catch (error) {
+    identity.stop();
+    await dns?.close();
+    for (const { server } of servers) await server.close();
+    await process.close();
+    throw error instanceof CliError ? error : new CliError(`cannot listen: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Readiness and metrics: what a platform and Prometheus ask of every proxy of a mesh.
+ * @param servers gets what was bound, also where another one could not be.
+ */
 async function serveWellKnown(
   options: WorkloadProxyOptions,
   process: ProxyProcess,
-): Promise<RunningServer[]> {
+  servers: BesideServer[],
+): Promise<void> {
   const notFound = textReply('not found\n', 404);
   const { address } = options;
-  try {
-    return [
-      await servePages(hostPort(options.readinessAddress, address, READINESS_PORT), async (_, target) => {
-        if (target !== '/healthz/ready') return notFound;
-        const ready = process.state() === 'LIVE';
-        return textReply(ready ? 'ready\n' : 'not ready\n', ready ? 200 : 503);
-      }),
-      await servePages(hostPort(options.metricsAddress, address, METRICS_PORT), async (_, target) => {
-        if (target !== '/stats/prometheus' && target !== '/metrics') return notFound;
-        return { status: 200, contentType: prometheusContentType, body: process.metrics.prometheusPieces() };
-      }),
-    ];
-  } catch (error) {
-    await process.close();
-    throw new CliError(`cannot listen: ${(error as Error).message}`);
-  }
+  const serve = async (key: string, at: ServeAddress, answer: Answer): Promise<void> => {
+    const fd = succeededSocket(key, 0) ?? at.fd;
+    servers.push({ key, server: await servePages({ ...at, fd }, answer) });
+  };
+  await serve('readiness', hostPort(options.readinessAddress, address, READINESS_PORT), async (_, target) => {
+    if (target !== '/healthz/ready') return notFound;
+    const ready = process.state() === 'LIVE';
+    return textReply(ready ? 'ready\n' : 'not ready\n', ready ? 200 : 503);
+  });
+  await serve('metrics', hostPort(options.metricsAddress, address, METRICS_PORT), async (_, target) => {
+    if (target !== '/stats/prometheus' && target !== '/metrics') return notFound;
+    return { status: 200, contentType: prometheusContentType, body: process.metrics.prometheusPieces() };
+  });
 }

@@ -108,6 +108,18 @@ export const commands: readonly CataloguedCommand[] = [
     load: () => import('./command/agent.ts'),
   },
   {
+    name: 'capture',
+    aliases: [],
+    summary: "Lead one user's connections on this host through a sidecar",
+    load: () => import('./command/capture.ts'),
+  },
+  {
+    name: 'doorway',
+    aliases: [],
+    summary: 'Lead connections into and out of the network of a mesh',
+    load: () => import('./command/doorway.ts'),
+  },
+  {
     name: 'proxy',
     aliases: [],
     summary: "Run an Envoy bootstrap file, with Envoy's flags",

@@ -36,14 +36,27 @@ export interface MeshInstance {
   readonly ready: boolean;
 }
 
+/** A Job, over all of its instances. */
+export interface MeshJob {
+  readonly name: string;
+  readonly namespace: string;
+  readonly state: 'running' | 'completed' | 'failed';
+  /** Instances that have ended well. */
+  readonly succeeded: number;
+  /** Runs that have not. */
+  readonly failed: number;
+}
+
 export interface MeshState {
   readonly name: string;
   /** Of heddle. */
   readonly version: string;
   readonly runner: { readonly pid: number; readonly startTime: string };
   readonly startedAt: string;
-  /** Such as `127.7.0.0/16`. */
+  /** Addresses of this machine that are the mesh's, such as `127.7.0.0/16`. */
   readonly network: string;
+  /** Whether its instances are in namespaces, which this machine has no address in. */
+  readonly captured: boolean;
   /** Base of the control plane's HTTP API, such as `http://127.7.0.1:15014`. */
   readonly apiUrl: string;
   /** Where requests from outside come in; empty without an ingress. */
@@ -51,6 +64,7 @@ export interface MeshState {
   /** Gateways, in the form of instances. */
   readonly gateways: readonly MeshInstance[];
   readonly instances: readonly MeshInstance[];
+  readonly jobs: readonly MeshJob[];
   readonly processes: readonly StartedProcess[];
 }
 

@@ -16,6 +16,8 @@ export interface Planes {
   readonly sidecar: RunPlane<import('./command/sidecar.ts').SidecarOptions>;
   readonly gateway: RunPlane<import('./command/gateway.ts').GatewayOptions>;
   readonly agent: RunPlane<import('./command/agent.ts').AgentOptions>;
+  readonly capture: RunPlane<import('./command/capture.ts').CaptureOptions>;
+  readonly doorway: RunPlane<import('./command/doorway.ts').DoorwayOptions>;
   readonly proxy: RunPlane<import('./command/proxy.ts').ProxyOptions>;
   readonly bootstrap: RunPlane<import('./command/bootstrap.ts').BootstrapOptions>;
 }

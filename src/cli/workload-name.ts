@@ -4,7 +4,7 @@ import { CliError } from './exit.ts';
 import type { MeshInstance, MeshState } from './mesh-state.ts';
 
 /** Types that may stand before the name; they all lead to the same. */
-const types = /^(deploy|deployment|deployments|pod|pods|po)\//;
+const types = /^(deploy|deployment|deployments|sts|statefulset|statefulsets|pod|pods|po)\//;
 
 /**
  * The instances that `word` names: one instance, all of a workload, or all whose name begins with it up to a dash.

@@ -1,6 +1,9 @@
 /** The command lines of what the runner starts from this same program, and of a real Envoy. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { hostPort } from '#core/ip-address.ts';
+import { hubAddresses } from '#host/network/addresses.ts';
+import { capturePorts } from '#host/network/capture-rules.ts';
 import { SECRET_FD } from '#host/process.ts';
 import { heddleCommand, programFolder } from '#host/self.ts';
 import { type MeshPlaces, ports } from './mesh-places.ts';
@@ -14,6 +17,10 @@ export interface ProxyChild {
   readonly labels: Readonly<Record<string, string>>;
   readonly address: string;
   readonly trustDomain: string;
+  /** `HOST:PORT` of its admin interface; absent: a port of `address`. */
+  readonly adminAddress?: string;
+  /** Absent: not captured. */
+  readonly interceptionMode?: 'REDIRECT';
 }
 
 /** What connections get to finish when a proxy stops: somebody waits at the terminal. */
@@ -31,7 +38,9 @@ export function controlCommand(places: MeshPlaces, control: ControlChild): reado
     ...heddleCommand('control'),
     ...['--state', places.stateDirectory],
     ...['--name', control.name],
-    ...['--address', places.controlAddress],
+    ...['--address', places.controlAddress, '--api-address', places.apiAddress],
+    // In the network of a mesh there is nobody else.
+    ...['--plaintext-address', places.controlAddress],
     ...['--pods', control.podFolder],
     ...control.allowUnsupported.flatMap((kind) => ['--allow-unsupported', kind]),
     ...control.paths,
@@ -56,6 +65,16 @@ export function proxyCommand(
     ...['--service-account', child.serviceAccount],
     ...['--address', child.address],
     ...['--labels', JSON.stringify(child.labels)],
+    ...(child.interceptionMode === undefined
+      ? []
+      : [
+          ...['--interception-mode', child.interceptionMode],
+          ...['--dns-address', hostPort('127.0.0.1', capturePorts.dns)],
+          ...['--dns-address', hostPort('::1', capturePorts.dns)],
+          ...['--dns-upstream', hubAddresses.ipv4],
+        ]),
+    ...(child.adminAddress === undefined ? [] : ['--admin-address', child.adminAddress]),
+    ...['--pid-file', places.pidFile(verb, child.pod, child.namespace)],
     ...(verb === 'agent'
       ? ['--state', places.instanceDirectory(child.pod, child.namespace)]
       : ['--drain-time-s', String(DRAIN_SECONDS)]),

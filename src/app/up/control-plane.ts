@@ -1,11 +1,12 @@
 /** The control plane of a local mesh: a child process, and the questions the runner has for it. */
-import { setTimeout as wait } from 'node:timers/promises';
-import { apiClient } from '#api/client.ts';
+import type { ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import { pathWithNode } from '#host/self.ts';
 import { controlCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
+import { MachineSocket } from './machine-socket.ts';
+import { ports } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { saysReady } from './readiness.ts';
 
@@ -18,28 +19,32 @@ export interface ControlPlaneSettings {
 /** Starts before somebody is told that it does not. */
 const TRIES = 3;
 const GRACE_MS = 5_000;
-/** From a changed Pod to the push: reading the folder and gathering what comes together. */
-const SEEN_AFTER_MS = 150;
 /** A proxy that does not answer must not hold up a stop. */
-const HEARD_WITHIN_MS = 2_000;
-const ASK_EVERY_MS = 50;
+const HEARD_WITHIN_MS = 10_000;
 
 export class ControlPlane {
   readonly #helper: Helper;
-  readonly #apiUrl: string;
+  readonly #socket: MachineSocket | undefined;
+  readonly #mesh: MeshServices;
 
   constructor(settings: ControlPlaneSettings, mesh: MeshServices) {
     const { places, environment } = mesh;
-    this.#apiUrl = places.apiUrl;
+    this.#mesh = mesh;
+    const { network } = mesh;
+    // People find it on this machine, wherever it runs.
+    this.#socket = network && new MachineSocket(places.apiAddress, ports.controlApi);
+    const sockets = this.#socket && { sockets: [this.#socket.handed] };
+    const inPlace = (spec: ChildSpec): ChildSpec => network?.besideBridge({ ...spec, ...sockets }) ?? spec;
     this.#helper = new Helper(
       {
         name: 'control',
-        prepare: async () => ({
-          command: controlCommand(places, { ...settings, podFolder: mesh.pods.path }),
-          env: cleanEnvironment(environment, pathWithNode(environment.PATH)),
-          workingDirectory: process.cwd(),
-          logPath: places.log('control'),
-        }),
+        prepare: async () =>
+          inPlace({
+            command: controlCommand(places, { ...settings, podFolder: mesh.pods.path }),
+            env: cleanEnvironment(environment, pathWithNode(environment.PATH)),
+            workingDirectory: process.cwd(),
+            logPath: places.log('control'),
+          }),
         isReady: () => saysReady(`${places.apiUrl}/ready`),
         onChange: () => mesh.onChange(this),
         graceMs: GRACE_MS,
@@ -61,8 +66,9 @@ export class ControlPlane {
     this.#helper.start();
   }
 
-  stop(): Promise<void> {
-    return this.#helper.stop();
+  async stop(): Promise<void> {
+    await this.#helper.stop();
+    this.#socket?.close();
   }
 
   kill(): void {
@@ -75,17 +81,9 @@ export class ControlPlane {
 
   /** Resolves when every proxy has taken in what changed just now, or does not want to within a bound. */
   async endpointsHeard(): Promise<void> {
-    await wait(SEEN_AFTER_MS);
-    const deadline = performance.now() + HEARD_WITHIN_MS;
-    const api = apiClient(this.#apiUrl);
-    while (performance.now() < deadline) {
-      try {
-        const proxies = await api.proxies();
-        if (proxies.every(({ types }) => types.EDS.state !== 'STALE')) return;
-      } catch {
-        return; // the control plane is away: nobody can be told anything
-      }
-      await wait(ASK_EVERY_MS);
+    const late = await this.#mesh.distributed(HEARD_WITHIN_MS).catch(() => []); // nobody is there to tell them
+    if (late.length > 0) {
+      this.#mesh.tell('warning', 'control', `the newest endpoints are not heard by ${late.join(', ')}`);
     }
   }
 }

@@ -40,23 +40,27 @@ export function tellingLines(lines: readonly string[]): readonly string[] {
   return lines.slice(first, first + TOLD_LINES);
 }
 
-/** Says how it ended and when it starts again; of one that failed by itself, also what it wrote last. */
+/**
+ * Says how it ended and when it starts again; of one that failed by itself, also what it wrote last.
+ *
+ * @param restartInMs undefined: never
+ */
 export function tellEnd(
   mesh: Pick<MeshServices, 'tell' | 'places'>,
   name: string,
   end: ChildEnd,
-  restartInMs: number,
+  restartInMs: number | undefined,
 ): void {
-  const again = `tried again in ${restartInMs} ms`;
+  const again = restartInMs === undefined ? '' : `, tried again in ${restartInMs} ms`;
   if (end.error !== undefined) {
-    mesh.tell('warning', name, `cannot be started: ${end.error}; ${again}`);
+    mesh.tell('warning', name, `cannot be started: ${end.error}${again}`);
     return;
   }
   const failed = end.signal === undefined && end.code !== 0;
   mesh.tell(
     'warning',
     name,
-    `ended (${describeEnd(end)}), ${again}`,
+    `ended (${describeEnd(end)})${again}`,
     failed ? tellingLines(logEnd(mesh.places.log(name), end.logStart)) : [],
   );
 }

@@ -13,18 +13,53 @@ const services: ServicePortPlan[] = [
 const input: EnvironmentInput = {
   base: { HOME: '/home/a', http_proxy: 'http://company:3128', NODE_OPTIONS: '--inspect', EMPTY: undefined },
   pathWithNode: '/node/bin:/bin',
-  pod: 'shop-1',
-  namespace: 'default',
+  pod: {
+    name: 'shop-1',
+    namespace: 'default',
+    uid: 'b4d3',
+    labels: { app: 'shop' },
+    annotations: { team: 'a' },
+    serviceAccount: 'seller',
+    nodeName: 'laptop',
+    hostIp: '127.0.0.1',
+    podIp: '127.7.1.1',
+  },
+  captured: false,
   applicationAddress: '127.7.128.1',
   container: {
     name: 'shop',
     image: 'shop',
     command: ['node'],
     workingDirectory: '/',
-    env: { HOST: '0.0.0.0', COLOUR: 'red' },
+    imageWords: 1,
+    probes: {},
+    lifecycle: {},
+    mounts: [],
+    env: {
+      HOST: '0.0.0.0',
+      COLOUR: 'green',
+      SHADE: 'light',
+      FILE: '$(HEDDLE_VOLUME_APP_CONFIG)/x $(PORT) $$',
+    },
+    variables: [
+      { name: 'COLOUR', value: 'red' },
+      {
+        name: 'PAINT',
+        value: '$(SHADE) $(COLOUR) $(LATER) $$(COLOUR) $(HOME) $(constructor)',
+        expands: true,
+      },
+      { name: 'RAW', value: '$(COLOUR)' },
+      { name: 'LATER', value: 'too late' },
+      { name: 'POD_IP', fieldPath: 'status.podIP' },
+      { name: 'TEAM', fieldPath: "metadata.annotations['team']" },
+      { name: 'NOTHING', fieldPath: "metadata.labels['constructor']" },
+      { name: 'NOBODY', fieldPath: "metadata.labels['nobody']" },
+      { name: 'URL', value: 'http://$(POD_IP):$(PORT)', expands: true },
+    ],
     ports: [{ containerPort: 9080 }, { containerPort: 9081 }],
   },
   services,
+  volumes: new Map([['app-config', '/etc/app']]),
   servicePorts: new Map([
     ['stock-db.default.svc.cluster.local:5432', 5432],
     ['stock-db.default.svc.cluster.local:5433', 21_000],
@@ -35,7 +70,10 @@ const input: EnvironmentInput = {
 };
 
 describe('applicationEnvironment', () => {
-  const env = applicationEnvironment(input);
+  const { all: env, own } = applicationEnvironment(input);
+
+  test('the machine has no say in what $(NAME) stands for', () => assert.equal(own.HOME, undefined));
+
   const expected: readonly (readonly [name: string, value: string | undefined, why: string])[] = [
     ['HOME', '/home/a', 'the machine stays visible'],
     ['PATH', '/node/bin:/bin', 'with our Node first'],
@@ -43,6 +81,20 @@ describe('applicationEnvironment', () => {
     ['HOST', '127.7.128.1', 'the address only its sidecar connects to, whatever the manifest says'],
     ['PORT', '9080', 'the first port'],
     ['COLOUR', 'red', "the container's own"],
+    ['SHADE', 'light', 'of the image'],
+    ['HEDDLE_VOLUME_APP_CONFIG', '/etc/app', 'where a volume is'],
+    ['FILE', '/etc/app/x $(PORT) $$', 'of the image, which may name nothing but volumes'],
+    [
+      'PAINT',
+      'light red $(LATER) $(COLOUR) $(HOME) $(constructor)',
+      'variables before it, and neither later ones nor those of the machine',
+    ],
+    ['RAW', '$(COLOUR)', 'what a ConfigMap holds is put in as it is'],
+    ['POD_IP', '127.7.1.1', 'of the Pod'],
+    ['TEAM', 'a', 'an annotation'],
+    ['NOBODY', '', 'a label that is not there'],
+    ['NOTHING', '', 'what every object has is no label'],
+    ['URL', 'http://127.7.1.1:9080', 'both'],
     ['HOSTNAME', 'shop-1', 'as in a container'],
     ['http_proxy', 'http://127.7.1.1:15007', 'the sidecar, not that of the company'],
     ['HTTP_PROXY', 'http://127.7.1.1:15007', 'both spellings'],
@@ -79,7 +131,7 @@ describe('applicationEnvironment', () => {
 
   test('without a sidecar there are no proxy variables', () => {
     const { sidecarAddress: _, ...rest } = input;
-    const plain = applicationEnvironment({ ...rest, grpcBootstrap: '/b.json' });
+    const { all: plain } = applicationEnvironment({ ...rest, grpcBootstrap: '/b.json' });
     assert.equal(plain.http_proxy, undefined);
     assert.equal(plain.STOCK_DB_SERVICE_HOST, 'stock-db.default.svc.cluster.local');
     assert.equal(plain.GRPC_XDS_BOOTSTRAP, '/b.json');

@@ -2,15 +2,18 @@
  * The environment of an application: what Kubernetes would give it, where to listen, and the standard
  * proxy variables that lead its calls through the sidecar without a change of the application.
  */
+import { expandVolumes, type PodFacts, withVariables } from './expand.ts';
 import { serviceHost, servicePortKey } from './service-plan.ts';
+import { volumeVariable } from './volume-plan.ts';
 import type { ContainerPlan, ServicePortPlan } from './workload-plan.ts';
 
 export interface EnvironmentInput {
   /** Of the runner: `PATH`, `HOME`, `LANG` and what else the machine has. */
   readonly base: Readonly<Record<string, string | undefined>>;
   readonly pathWithNode: string;
-  readonly pod: string;
-  readonly namespace: string;
+  readonly pod: PodFacts;
+  /** Whether its traffic is captured: it is told nothing of the mesh then. */
+  readonly captured: boolean;
   /** Where the application is to listen. */
   readonly applicationAddress: string;
   readonly container: ContainerPlan;
@@ -18,11 +21,21 @@ export interface EnvironmentInput {
   readonly services: readonly ServicePortPlan[];
   /** Port on the mesh address by `HOST:PORT` of each TCP service. */
   readonly servicePorts: ReadonlyMap<string, number>;
+  /** Of an indexed Job. */
+  readonly completionIndex?: number;
   /** Undefined where no sidecar takes the calls. */
   readonly sidecarAddress?: string;
   readonly controlAddress: string;
+  /** Where the container finds its volumes, by name. */
+  readonly volumes: ReadonlyMap<string, string>;
   /** Bootstrap file for gRPC's xDS clients and servers. */
   readonly grpcBootstrap?: string;
+}
+
+export interface ApplicationEnvironment {
+  readonly all: Readonly<Record<string, string>>;
+  /** But for what is the machine's: these may be named as `$(NAME)`, as in a container. */
+  readonly own: Readonly<Record<string, string>>;
 }
 
 /** Istio's `meshConfig.proxyHttpPort`. */
@@ -55,21 +68,29 @@ export function cleanEnvironment(
   return clean;
 }
 
-/** Later groups win: a container's `env` over everything but where it has to listen. */
-export function applicationEnvironment(input: EnvironmentInput): Record<string, string> {
-  const { container, grpcBootstrap, pod } = input;
+/** Later groups win: a container's own variables over everything but where it has to listen. */
+export function applicationEnvironment(input: EnvironmentInput): ApplicationEnvironment {
+  const { captured, container, completionIndex, grpcBootstrap, pod } = input;
+  const { namespace } = pod;
   const port = container.ports[0]?.containerPort;
-  return {
-    ...cleanEnvironment(input.base, input.pathWithNode),
-    ...serviceVariables(input),
-    ...(input.sidecarAddress !== undefined && proxyVariables(input.sidecarAddress, input)),
+  const volumes = Object.fromEntries([...input.volumes].map(([name, at]) => [volumeVariable(name), at]));
+  const ofImage = Object.entries(container.env).map(([name, text]) => [name, expandVolumes(text, volumes)]);
+  const given = {
+    ...serviceVariables(input, namespace),
+    ...(input.sidecarAddress !== undefined && !captured && proxyVariables(input.sidecarAddress, input)),
     ...(grpcBootstrap !== undefined && { GRPC_XDS_BOOTSTRAP: grpcBootstrap }),
-    HOSTNAME: pod,
+    HOSTNAME: pod.name,
     ...(port !== undefined && { PORT: String(port) }),
-    ...container.env,
-    // A manifest written for containers may say 0.0.0.0, which here belongs to nobody alone.
-    HOST: input.applicationAddress,
+    ...(completionIndex !== undefined && { JOB_COMPLETION_INDEX: String(completionIndex) }),
+    ...volumes,
+    ...Object.fromEntries(ofImage),
   };
+  const own = {
+    ...withVariables(given, container.variables, pod),
+    // A manifest written for containers may say 0.0.0.0, which without capture belongs to nobody alone.
+    ...(!captured && { HOST: input.applicationAddress }),
+  };
+  return { own, all: { ...cleanEnvironment(input.base, input.pathWithNode), ...own } };
 }
 
 function proxyVariables(
@@ -105,17 +126,17 @@ function proxyVariables(
  * Kubernetes' variables for the services of the own namespace ("Discovering services"): an HTTP
  * service by its name, which the sidecar's proxy knows; others by a listener of the sidecar.
  */
-function serviceVariables({
-  services,
-  namespace,
-  servicePorts,
-  sidecarAddress,
-}: EnvironmentInput): Record<string, string> {
+function serviceVariables(
+  { captured, services, servicePorts, sidecarAddress }: EnvironmentInput,
+  namespace: string,
+): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const port of services.filter((service) => service.namespace === namespace)) {
     const prefix = port.service.toUpperCase().replaceAll('-', '_');
-    const listener = sidecarAddress === undefined ? undefined : servicePorts.get(servicePortKey(port));
-    const host = listener === undefined ? serviceHost(port) : sidecarAddress!;
+    const listener =
+      sidecarAddress === undefined || captured ? undefined : servicePorts.get(servicePortKey(port));
+    const own = captured ? port.address : undefined;
+    const host = own ?? (listener === undefined ? serviceHost(port) : sidecarAddress!);
     const number = String(listener ?? port.port);
     const url = `tcp://${host}:${number}`;
     // The first port of a service is the one the short forms stand for.

@@ -31,7 +31,8 @@ export class Helper {
     this.name = name;
     this.#graceMs = settings.graceMs;
     this.#pulse = new Pulse({ check: isReady, onChange, fastMs: FAST_MS, slowMs: SLOW_MS });
-    this.#supervised = new Supervised(name, prepare, mesh.watchdog, {
+    const prepared = async (): Promise<ChildSpec> => ({ ...(await prepare()), onSuccessor: onChange });
+    this.#supervised = new Supervised(name, prepared, mesh.watchdog, {
       onStart: () => {
         this.#pulse.start();
         onChange();
@@ -55,6 +56,12 @@ export class Helper {
 
   start(): void {
     this.#supervised.start();
+  }
+
+  /** Ends it; it comes back with what is prepared then. */
+  async restart(): Promise<void> {
+    this.#pulse.lost();
+    await this.#supervised.restart(this.#graceMs);
   }
 
   async stop(): Promise<void> {

@@ -1,13 +1,19 @@
 /** The ingress gateway: one process, told by its Pod which port of this machine each Gateway port has. */
+import { mkdirSync } from 'node:fs';
 import type { MeshInstance } from '#cli/mesh-state.ts';
+import { hostPort } from '#core/ip-address.ts';
 import { anyFreePort, nextFreePort } from '#host/free-port.ts';
+import { gatewayAddresses } from '#host/network/addresses.ts';
+import type { ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import { pathWithNode, proxyEnvironment } from '#host/self.ts';
+import type { PodNetwork } from './captured-network.ts';
 import { proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
 import { INGRESS_NAMESPACE, INGRESS_SERVICE_ACCOUNT, ingressLabels } from './ingress-plan.ts';
-import { adminUrl } from './mesh-places.ts';
+import { MachineSocket } from './machine-socket.ts';
+import { adminUrl, ports } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { podKeys } from './pods.ts';
 import { PROXY_GRACE_MS } from './proxy-helpers.ts';
@@ -15,6 +21,8 @@ import { saysReady } from './readiness.ts';
 import type { GatewayPortPlan } from './workload-plan.ts';
 
 const POD = 'istio-ingressgateway';
+/** Of the gateways there might be. */
+const FIRST = 0;
 
 /** A Gateway port and where it is on this machine. */
 export interface BoundPort {
@@ -27,42 +35,54 @@ export interface BoundPort {
 
 export class Ingress {
   readonly #mesh: MeshServices;
-  readonly #address: string;
+  /** Of this machine: where traffic is captured, for its admin interface alone. */
+  readonly #machineAddress: string;
+  /** By Gateway port, where traffic is captured. */
+  readonly #sockets = new Map<number, MachineSocket>();
+  #network: PodNetwork | undefined;
   readonly #wanted: { readonly host: string; readonly port: number };
   readonly #helper: Helper;
   readonly #bound = new Map<number, BoundPort>();
   #stopping = false;
 
-  constructor(address: string, wanted: { readonly host: string; readonly port: number }, mesh: MeshServices) {
+  constructor(
+    machineAddress: string,
+    wanted: { readonly host: string; readonly port: number },
+    mesh: MeshServices,
+  ) {
     this.#mesh = mesh;
-    this.#address = address;
+    this.#machineAddress = machineAddress;
     this.#wanted = wanted;
+    const adminAddress = hostPort(machineAddress, ports.admin);
     this.#helper = new Helper(
       {
         name: POD,
-        prepare: async () => ({
-          command: proxyCommand('gateway', mesh.places, {
-            pod: POD,
-            namespace: INGRESS_NAMESPACE,
-            workload: POD,
-            serviceAccount: INGRESS_SERVICE_ACCOUNT,
-            labels: ingressLabels,
-            address,
-            trustDomain: mesh.trustDomain,
+        prepare: async () =>
+          this.#inPlace({
+            command: proxyCommand('gateway', mesh.places, {
+              pod: POD,
+              namespace: INGRESS_NAMESPACE,
+              workload: POD,
+              serviceAccount: INGRESS_SERVICE_ACCOUNT,
+              labels: ingressLabels,
+              address: this.#address,
+              trustDomain: mesh.trustDomain,
+              ...(mesh.network !== undefined && { adminAddress }),
+            }),
+            env: {
+              ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+              ...proxyEnvironment,
+            },
+            workingDirectory: process.cwd(),
+            logPath: mesh.places.log(POD),
+            pidFile: mesh.places.pidFile('gateway', POD, INGRESS_NAMESPACE),
+            secret: await mesh.joinToken({
+              namespace: INGRESS_NAMESPACE,
+              serviceAccount: INGRESS_SERVICE_ACCOUNT,
+              pod: POD,
+            }),
           }),
-          env: {
-            ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
-            ...proxyEnvironment,
-          },
-          workingDirectory: process.cwd(),
-          logPath: mesh.places.log(POD),
-          secret: await mesh.joinToken({
-            namespace: INGRESS_NAMESPACE,
-            serviceAccount: INGRESS_SERVICE_ACCOUNT,
-            pod: POD,
-          }),
-        }),
-        isReady: () => saysReady(`${adminUrl(address)}/ready`),
+        isReady: () => saysReady(`${adminUrl(machineAddress)}/ready`),
         onChange: () => {
           this.#writePod();
           mesh.onChange(this);
@@ -71,6 +91,11 @@ export class Ingress {
       },
       mesh,
     );
+  }
+
+  /** In the mesh. */
+  get #address(): string {
+    return this.#mesh.network === undefined ? this.#machineAddress : gatewayAddresses(FIRST).ipv4;
   }
 
   get ready(): boolean {
@@ -89,13 +114,21 @@ export class Ingress {
     const fresh: BoundPort[] = [];
     for (const { number } of ports.filter((port) => !this.#bound.has(port.number))) {
       const bound = { number, ...(await this.#choose()) };
+      if (this.#mesh.network !== undefined) {
+        this.#sockets.set(number, new MachineSocket(bound.host, bound.port));
+      }
       this.#bound.set(number, bound);
       fresh.push(bound);
     }
-    for (const number of this.#bound.keys()) {
-      if (!ports.some((port) => port.number === number)) this.#bound.delete(number);
+    const gone = [...this.#bound.keys()].filter((number) => !ports.some((port) => port.number === number));
+    for (const number of gone) {
+      this.#bound.delete(number);
+      this.#sockets.get(number)?.close();
+      this.#sockets.delete(number);
     }
     this.#writePod();
+    // A process has the sockets that it was given at its start. Who connects meanwhile waits.
+    if (this.#network !== undefined && fresh.length + gone.length > 0) void this.#helper.restart();
     return fresh;
   }
 
@@ -109,13 +142,30 @@ export class Ingress {
     return { host, port, ...(port !== asked && { wanted: asked }) };
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    const { network, places } = this.#mesh;
+    mkdirSync(places.instanceDirectory(POD, INGRESS_NAMESPACE), { recursive: true, mode: 0o700 });
+    if (network !== undefined) {
+      this.#network = await network.addPod(`gateway${FIRST}`, {
+        addresses: gatewayAddresses(FIRST),
+        machineAddress: this.#machineAddress,
+        namespace: INGRESS_NAMESPACE,
+      });
+    }
     this.#helper.start();
+  }
+
+  #inPlace(spec: ChildSpec): ChildSpec {
+    if (this.#network === undefined) return spec;
+    const sockets = [this.#network.admin, ...this.#sockets.values()].map(({ handed }) => handed);
+    return this.#network.proxy({ ...spec, sockets });
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#helper.stop();
+    await this.#network?.close();
+    for (const socket of this.#sockets.values()) socket.close();
     this.#mesh.pods.remove({ name: POD, namespace: INGRESS_NAMESPACE });
   }
 
@@ -137,7 +187,7 @@ export class Ingress {
       ports: [...this.#bound.keys()],
       sidecar: 'heddle',
       agent: false,
-      adminUrl: adminUrl(this.#address),
+      adminUrl: adminUrl(this.#machineAddress),
       version: '',
       state: this.ready ? 'ready' : 'proxy-starting',
       ready: this.ready,

@@ -7,15 +7,19 @@ export const ports = { admin: 15_000, xds: 15_010, secureXds: 15_012, controlApi
 
 export class MeshPlaces {
   readonly stateDirectory: string;
+  /** Where proxies find the control plane. */
   readonly controlAddress: string;
+  /** Where people do. */
+  readonly apiAddress: string;
 
-  constructor(stateDirectory: string, controlAddress: string) {
+  constructor(stateDirectory: string, apiAddress: string, controlAddress: string = apiAddress) {
     this.stateDirectory = stateDirectory;
+    this.apiAddress = apiAddress;
     this.controlAddress = controlAddress;
   }
 
   get apiUrl(): string {
-    return `http://${this.controlAddress}:${ports.controlApi}`;
+    return `http://${this.apiAddress}:${ports.controlApi}`;
   }
 
   /** The control plane's root certificate, for everybody. */
@@ -26,6 +30,11 @@ export class MeshPlaces {
   /** What one instance's proxy or agent keeps: certificates of an agent, last good configuration. */
   instanceDirectory(pod: string, namespace: string): string {
     return join(this.stateDirectory, 'instances', `${namespace}.${pod}`);
+  }
+
+  /** Says which process serves as its sidecar, gateway or agent. */
+  pidFile(verb: 'sidecar' | 'gateway' | 'agent', pod: string, namespace: string): string {
+    return join(this.instanceDirectory(pod, namespace), `${verb}.pid`);
   }
 
   log(name: string): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { loadDocuments } from '#model/load.ts';
+import { captureEverything } from './capture-plan.ts';
 import { planMesh } from './plan.ts';
 import type { MeshPlan } from './workload-plan.ts';
 
@@ -31,15 +32,19 @@ spec:
         ${container}
 `;
 
-const settings = { fallbackName: 'folder', lowestPort: 1024 };
+const settings = { fallbackName: 'folder', lowestPort: 1024, capture: true };
 
-function load(...texts: string[]): ReturnType<typeof planMesh> {
+function resourcesOf(...texts: string[]): ReturnType<typeof loadDocuments>['resources'] {
   const { resources, problems } = loadDocuments([{ file: '/shop/mesh.yaml', text: texts.join('\n---\n') }]);
   assert.deepEqual(
     problems.filter(({ level }) => level === 'error'),
     [],
   );
-  return planMesh(resources, settings);
+  return resources;
+}
+
+function load(...texts: string[]): ReturnType<typeof planMesh> {
+  return planMesh(resourcesOf(...texts), settings);
 }
 
 function plan(...texts: string[]): MeshPlan {
@@ -61,17 +66,25 @@ describe('planMesh', () => {
         labels: { app: 'reviews', version: 'v1' },
         annotations: {},
         serviceAccount: 'reviews',
+        initContainers: [],
         containers: [
           {
             name: 'reviews',
             image: 'acme/reviews:1',
             command: ['node', 'apps/reviews.ts'],
             workingDirectory: '/shop',
+            imageWords: 2,
             env: { COLOUR: 'red', SIZE: 'small' },
+            variables: [],
+            probes: {},
+            lifecycle: {},
+            mounts: [],
             ports: [{ containerPort: 9080 }],
           },
         ],
+        volumes: [],
         sidecar: 'heddle',
+        capture: captureEverything,
         grpcAgent: false,
         graceMs: 10_000,
       },
@@ -101,9 +114,9 @@ describe('planMesh', () => {
     });
   }
 
-  test("a container's environment wins over that of the image", () => {
+  test("a container's environment is kept apart from that of the image, and wins", () => {
     const { workloads } = plan(localMesh, deployment('', '', 'env: [{name: COLOUR, value: blue}]'));
-    assert.deepEqual(workloads[0]!.containers[0]!.env, { COLOUR: 'blue', SIZE: 'small' });
+    assert.deepEqual(workloads[0]!.containers[0]!.variables, [{ name: 'COLOUR', value: 'blue' }]);
   });
 
   const sidecars = [
@@ -145,6 +158,13 @@ describe('planMesh', () => {
     });
   }
 
+  test('annotations on what is captured matter where traffic may be captured', () => {
+    const unknown = 'annotations: {traffic.sidecar.istio.io/includeEverything: "true"}';
+    const resources = resourcesOf(localMesh, deployment('', unknown));
+    assert.equal(planMesh(resources, settings).ok, false);
+    assert.equal(planMesh(resources, { ...settings, capture: false }).ok, true);
+  });
+
   test('an image without a command is reported with its line and the entry to add', () => {
     const planned = load(localMesh.replace('acme/reviews:1', 'acme/other:1'), deployment());
     assert.ok(!planned.ok);
@@ -156,6 +176,106 @@ describe('planMesh', () => {
     assert.equal(
       problem!.fix,
       'add to /shop/mesh.yaml: images: {"acme/reviews:1": {command: [node, app.ts]}}',
+    );
+  });
+
+  const configured = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: paint}
+data: {colour: red, size: large}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: paint, namespace: other}
+stringData: {colour: blue}
+`;
+  const references = [
+    {
+      why: 'a key, and all keys under a prefix',
+      container:
+        'envFrom: [{prefix: P_, configMapRef: {name: paint}}]\n        env: [{name: COLOUR, valueFrom: {configMapKeyRef: {name: paint, key: colour}}}]',
+      variables: [
+        { name: 'P_colour', value: 'red' },
+        { name: 'P_size', value: 'large' },
+        { name: 'COLOUR', value: 'red' },
+      ],
+    },
+    {
+      why: 'what may be missing',
+      container: 'env: [{name: A, valueFrom: {secretKeyRef: {name: paint, key: colour, optional: true}}}]',
+      variables: [],
+    },
+    {
+      why: 'a field of the Pod',
+      container: 'env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]',
+      variables: [{ name: 'A', fieldPath: 'metadata.name' }],
+    },
+  ];
+  for (const { why, container, variables } of references) {
+    test(`variables: ${why}`, () => {
+      const { workloads } = plan(localMesh, configured, deployment('', '', container));
+      assert.deepEqual(workloads[0]!.containers[0]!.variables, variables);
+    });
+  }
+
+  const wrongReferences = [
+    {
+      why: 'a Secret of another namespace',
+      container: 'env: [{name: A, valueFrom: {secretKeyRef: {name: paint, key: colour}}}]',
+      message: 'there is no Secret default/paint',
+      fix: 'the one at /shop/mesh.yaml:15 is in the namespace other',
+      path: 'spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef.name',
+    },
+    {
+      why: 'a ConfigMap that is called otherwise',
+      container: 'envFrom: [{configMapRef: {name: pain}}]',
+      message: 'there is no ConfigMap default/pain',
+      fix: 'did you mean "paint"?',
+      path: 'spec.template.spec.containers[0].envFrom[0].configMapRef.name',
+    },
+    {
+      why: 'a key that is not there',
+      container: 'env: [{name: A, valueFrom: {configMapKeyRef: {name: paint, key: weight}}}]',
+      message: 'the ConfigMap default/paint has no key "weight"',
+      fix: 'add it at /shop/mesh.yaml:10, or write optional: true',
+      path: 'spec.template.spec.containers[0].env[0].valueFrom.configMapKeyRef.key',
+    },
+  ];
+  for (const { why, container, ...expected } of wrongReferences) {
+    test(`variables: ${why} is an error with its place`, () => {
+      const planned = load(localMesh, configured, deployment('', '', container));
+      assert.ok(!planned.ok);
+      const [{ message, fix, path, at } = {} as never] = planned.problems;
+      assert.deepEqual({ message, fix, path }, expected);
+      assert.ok(at!.line > 20);
+    });
+  }
+
+  test('a probe by the name of a port', () => {
+    const named = deployment('', '', 'readinessProbe: {httpGet: {port: web}}').replace(
+      '9080}',
+      '9080, name: web}',
+    );
+    const { readiness } = plan(localMesh, named).workloads[0]!.containers[0]!.probes;
+    assert.deepEqual(readiness, {
+      action: { kind: 'httpGet', scheme: 'HTTP', path: '/', port: 9080, headers: [] },
+      initialDelayMs: 0,
+      periodMs: 10_000,
+      timeoutMs: 1000,
+      successThreshold: 1,
+      failureThreshold: 3,
+    });
+    const planned = load(localMesh, named.replace('port: web}}', 'port: wed}}'));
+    assert.ok(!planned.ok);
+    const [{ message, fix, path } = {} as never] = planned.problems;
+    assert.deepEqual(
+      [message, fix, path],
+      [
+        'the container has no port called "wed"',
+        'did you mean "web"?',
+        'spec.template.spec.containers[0].readinessProbe.httpGet.port',
+      ],
     );
   });
 

@@ -1,17 +1,22 @@
 /**
- * Documents -> what to run: Deployments by replicas, their images replaced by local commands.
+ * Documents -> what to run: workloads by replicas, their images replaced by local commands.
  * Pure but for the names of folders; whatever cannot be run is a problem with the line to change.
  */
 import { resolve } from 'node:path';
 import { didYouMean } from '#core/did-you-mean.ts';
 import { hasErrors, type Parsed, type Position, type Problem } from '#core/problem.ts';
 import type { Container } from '#model/container.ts';
-import { formatPath } from '#model/decode/decoder.ts';
-import type { Deployment } from '#model/deployment.ts';
+import { formatPath, type Path } from '#model/decode/decoder.ts';
 import { type Kind, keyOf, type Resource, type ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalImage, type LocalMesh } from '#model/local-mesh.ts';
+import { isWorkload, labelsOfPods, type Workload } from '#model/workload.ts';
+import { captureEverything, planCapture } from './capture-plan.ts';
 import { planIngress } from './ingress-plan.ts';
+import { planJob } from './job-plan.ts';
+import { planLifecycle, planProbes } from './probe-plan.ts';
 import { planServices } from './service-plan.ts';
+import { type ReportAt, SettingsTable } from './variable-plan.ts';
+import { planVolumes } from './volume-plan.ts';
 import type { ContainerPlan, MeshPlan, WorkloadPlan } from './workload-plan.ts';
 
 export interface PlanSettings {
@@ -21,10 +26,15 @@ export interface PlanSettings {
   readonly fallbackName: string;
   /** Ports below are not for us ({@link file://../../host/self.ts}). */
   readonly lowestPort: number;
+  /** Whether traffic may be captured; what is said of that matters to nobody else. */
+  readonly capture: boolean;
 }
 
 /** Kubernetes' default for `terminationGracePeriodSeconds` is 30; somebody is waiting at this terminal. */
 const DEFAULT_GRACE_MS = 10_000;
+
+const specPath: Path = ['spec', 'template', 'spec'];
+const annotationsPath: Path = ['spec', 'template', 'metadata', 'annotations'];
 
 /** An image's mapping together with the file it came from. */
 interface MappedImage {
@@ -36,10 +46,11 @@ interface MappedImage {
 export function planMesh(resources: readonly Resource[], settings: PlanSettings): Parsed<MeshPlan> {
   const problems: Problem[] = [];
   const meshes = ofKind(resources, 'LocalMesh');
-  const deployments = ofKind(resources, 'Deployment');
-  const planner = new Planner(meshes, settings, problems);
-  const workloads = deployments.map((deployment) => planner.workload(deployment));
-  reportUnknownWorkloads(meshes, deployments, problems);
+  const sources = resources.filter(isWorkload);
+  const planner = new Planner(meshes, new SettingsTable(resources), settings, problems);
+  const workloads = sources.map((source) => planner.workload(source));
+  reportUnknownWorkloads(meshes, sources, problems);
+  reportSameNames(sources, problems);
   if (hasErrors(problems)) return { ok: false, problems };
   const mesh = meshes[0];
   const plan: MeshPlan = {
@@ -66,10 +77,17 @@ class Planner {
   readonly #images = new Map<string, MappedImage>();
   readonly #meshes: readonly LocalMesh[];
   readonly #settings: PlanSettings;
+  readonly #settingsTable: SettingsTable;
   readonly #problems: Problem[];
 
-  constructor(meshes: readonly LocalMesh[], settings: PlanSettings, problems: Problem[]) {
+  constructor(
+    meshes: readonly LocalMesh[],
+    table: SettingsTable,
+    settings: PlanSettings,
+    problems: Problem[],
+  ) {
     this.#meshes = meshes;
+    this.#settingsTable = table;
     this.#settings = settings;
     this.#problems = problems;
     for (const { images, origin } of meshes) {
@@ -78,10 +96,11 @@ class Planner {
     }
   }
 
-  workload(deployment: Deployment): WorkloadPlan {
-    const { name, namespace = 'default' } = deployment.metadata;
-    const { template, replicas } = deployment.spec;
-    const { labels, annotations } = template.metadata;
+  workload(workload: Workload): WorkloadPlan {
+    const { name, namespace = 'default' } = workload.metadata;
+    const { template } = workload.spec;
+    const { annotations } = template.metadata;
+    const labels = labelsOfPods(workload);
     const chosen = this.#meshes.map((mesh) => mesh.workloads[name]).find((entry) => entry !== undefined);
     const templates = (annotations['inject.istio.io/templates'] ?? 'sidecar')
       .split(',')
@@ -90,29 +109,42 @@ class Planner {
     const grpcAgent = templates.includes('grpc-agent') && !notInjected;
     const sidecar = notInjected || !templates.includes('sidecar') ? 'none' : (chosen?.sidecar ?? 'heddle');
     const grace = template.spec.terminationGracePeriodSeconds;
+    const report: ReportAt = (path, message, fix) => this.#report(workload, path, message, fix);
     return {
       key: `${namespace}/${name}`,
       name,
       namespace,
-      replicas,
+      ...instancesOf(workload),
       labels,
       annotations,
       serviceAccount: template.spec.serviceAccountName,
-      containers: template.spec.containers.flatMap((container, at) =>
-        this.#container(deployment, container, at),
+      initContainers: template.spec.initContainers.flatMap((container, at) =>
+        this.#container(workload, container, ['initContainers', at]).map((plan) => ({
+          ...plan,
+          staysRunning: container.staysRunning,
+        })),
       ),
+      containers: template.spec.containers.flatMap((container, at) =>
+        this.#container(workload, container, ['containers', at]),
+      ),
+      volumes: planVolumes(template.spec, specPath, { namespace, table: this.#settingsTable, report }),
       sidecar,
+      capture: this.#settings.capture ? planCapture(annotations, annotationsPath, report) : captureEverything,
       grpcAgent,
       graceMs: grace === undefined ? DEFAULT_GRACE_MS : grace * 1_000,
     };
   }
 
-  #container(deployment: Deployment, container: Container, at: number): ContainerPlan[] {
-    const here = ['spec', 'template', 'spec', 'containers', at] as const;
+  #container(
+    workload: Workload,
+    container: Container,
+    at: readonly [list: string, index: number],
+  ): ContainerPlan[] {
+    const here = [...specPath, ...at];
     const mapped = this.#images.get(container.image);
     if (mapped === undefined) {
       this.#report(
-        deployment,
+        workload,
         [...here, 'image'],
         `no local command is known for the image ${container.image}`,
         this.#imageFix(container.image),
@@ -120,11 +152,12 @@ class Planner {
       return [];
     }
     const { image, folder } = mapped;
+    const report: ReportAt = (path, message, fix) => this.#report(workload, path, message, fix);
     const tcp = container.ports.filter(({ protocol }) => protocol === 'TCP');
     for (const [index, { containerPort }] of container.ports.entries()) {
       if (containerPort >= this.#settings.lowestPort) continue;
       this.#report(
-        deployment,
+        workload,
         [...here, 'ports', index, 'containerPort'],
         `port ${containerPort} may only be bound by root`,
         `choose one from ${this.#settings.lowestPort} on, or allow it: sudo sysctl net.ipv4.ip_unprivileged_port_start=${containerPort}`,
@@ -135,8 +168,18 @@ class Planner {
         name: container.name,
         image: container.image,
         command: [...(container.command ?? image.command), ...container.args],
+        imageWords: container.command === undefined ? image.command.length : 0,
         workingDirectory: resolve(folder, container.workingDir ?? image.workingDir ?? '.'),
-        env: { ...image.env, ...Object.fromEntries(container.env.map(({ name, value }) => [name, value])) },
+        env: image.env,
+        variables: this.#settingsTable.variablesOf(
+          container,
+          workload.metadata.namespace ?? 'default',
+          here,
+          report,
+        ),
+        probes: planProbes(container, here, report),
+        lifecycle: planLifecycle(container, here, report),
+        mounts: container.volumeMounts,
         ports: tcp.map(({ name, containerPort }) => ({ ...(name !== undefined && { name }), containerPort })),
       },
     ];
@@ -151,26 +194,59 @@ class Planner {
     return `add a file heddle.yaml with: {apiVersion: heddle.dev/v1alpha1, kind: LocalMesh, metadata: {name: ${this.#settings.fallbackName}}, ${entry}}`;
   }
 
-  #report(resource: Resource, path: readonly (string | number)[], message: string, fix: string): void {
+  #report(
+    resource: Resource,
+    path: readonly (string | number)[],
+    message: string,
+    fix: string | undefined,
+  ): void {
     const at: Position | undefined = resource.origin.positionOf(path) ?? resource.origin.start;
     this.#problems.push({
       level: 'error',
       message,
       path: formatPath(path),
       at,
-      fix,
+      ...(fix !== undefined && { fix }),
       resource: keyOf(resource),
     });
   }
 }
 
-/** A workload of a `LocalMesh` that no Deployment is called: its setting would silently do nothing. */
+function instancesOf(workload: Workload): Pick<WorkloadPlan, 'replicas' | 'ordinals' | 'job'> {
+  if (workload.kind === 'Job') return { replicas: 1, job: planJob(workload) };
+  const { kind, spec } = workload;
+  const { replicas } = spec;
+  if (kind !== 'StatefulSet') return { replicas };
+  const { ordinals, podManagementPolicy } = spec;
+  return { replicas, ordinals: { start: ordinals.start, ordered: podManagementPolicy === 'OrderedReady' } };
+}
+
+/** Their instances would have the same names. */
+function reportSameNames(workloads: readonly Workload[], problems: Problem[]): void {
+  for (const workload of workloads) {
+    const { name, namespace } = workload.metadata;
+    const first = workloads.find(
+      ({ metadata }) => metadata.name === name && metadata.namespace === namespace,
+    )!;
+    if (first === workload) continue;
+    const { file, line } = first.origin.start;
+    problems.push({
+      level: 'error',
+      message: `the ${first.kind} at ${file}:${line} is called ${name} too, and so would be its instances`,
+      path: 'metadata.name',
+      at: workload.origin.positionOf(['metadata', 'name']) ?? workload.origin.start,
+      resource: keyOf(workload),
+    });
+  }
+}
+
+/** A workload of a `LocalMesh` that none is called: its setting would silently do nothing. */
 function reportUnknownWorkloads(
   meshes: readonly LocalMesh[],
-  deployments: readonly Deployment[],
+  workloads: readonly Workload[],
   problems: Problem[],
 ): void {
-  const names = new Set(deployments.map(({ metadata }) => metadata.name));
+  const names = new Set(workloads.map(({ metadata }) => metadata.name));
   for (const mesh of meshes) {
     for (const name of Object.keys(mesh.workloads)) {
       if (names.has(name)) continue;
@@ -178,7 +254,7 @@ function reportUnknownWorkloads(
       const fix = didYouMean(name, names);
       problems.push({
         level: 'error',
-        message: `there is no Deployment called ${name}`,
+        message: `there is no workload called ${name}`,
         path: formatPath(path),
         at: mesh.origin.positionOf(path) ?? mesh.origin.start,
         resource: keyOf(mesh),

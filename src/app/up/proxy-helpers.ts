@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { readPidFile } from '#host/pid-file.ts';
 import type { ChildSpec } from '#host/process.ts';
+import { identifyProcess } from '#host/process-identity.ts';
 import { pathWithNode, proxyEnvironment } from '#host/self.ts';
 import { bootstrapFileNames } from '../agent-folder.ts';
-import { certificateFileNames } from '../certificate-files.ts';
+import type { PodNetwork } from './captured-network.ts';
 import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
@@ -24,31 +26,44 @@ export interface ProxyHelpers {
   readonly grpcBootstrap: string | undefined;
 }
 
+export interface ProxyHelperSettings {
+  /** Of its Pod, where traffic is captured; asked once that is there. */
+  network(): PodNetwork | undefined;
+  onChange(): void;
+}
+
 export function proxyHelpers(
   plan: WorkloadPlan,
   place: InstancePlace,
   mesh: MeshServices,
-  onChange: () => void,
+  { network, onChange }: ProxyHelperSettings,
 ): ProxyHelpers {
   const helper = (name: string, spec: () => Promise<ChildSpec>, isReady: () => Promise<boolean>): Helper =>
     new Helper(
-      { name: `${place.name}.${name}`, prepare: spec, isReady, onChange, graceMs: PROXY_GRACE_MS },
+      {
+        name: `${place.name}.${name}`,
+        prepare: async () => {
+          const made = await spec();
+          return network()?.proxy(made) ?? made;
+        },
+        isReady,
+        onChange,
+        graceMs: PROXY_GRACE_MS,
+      },
       mesh,
     );
-  const answersReady = (): Promise<boolean> => saysReady(`${adminUrl(place.meshAddress)}/ready`);
+  const answersReady = (): Promise<boolean> => saysReady(`${adminUrl(place.machineAddress)}/ready`);
   const folder = mesh.places.instanceDirectory(place.name, plan.namespace);
   const helpers: Helper[] = [];
   if (plan.sidecar === 'heddle') {
-    helpers.push(helper('sidecar', () => ownSpec('sidecar', plan, place, mesh), answersReady));
+    helpers.push(helper('sidecar', () => ownSpec('sidecar', plan, place, mesh, network()), answersReady));
   }
   if (plan.sidecar === 'envoy' || plan.grpcAgent) {
-    // Written together with the key and the root, after the bootstraps.
-    const certificate = join(folder, certificateFileNames.chain);
     helpers.push(
       helper(
         'agent',
-        () => ownSpec('agent', plan, place, mesh),
-        async () => existsSync(certificate),
+        () => ownSpec('agent', plan, place, mesh, plan.sidecar === 'envoy' ? network() : undefined),
+        async () => isServing(mesh.places.pidFile('agent', place.name, plan.namespace)),
       ),
     );
   }
@@ -58,14 +73,17 @@ export function proxyHelpers(
   return { helpers, grpcBootstrap: plan.grpcAgent ? join(folder, bootstrapFileNames.grpc) : undefined };
 }
 
+/** @param network whose traffic is captured for the proxy, which is then seen on its socket of this machine. */
 async function ownSpec(
   verb: 'sidecar' | 'agent',
   plan: WorkloadPlan,
   place: InstancePlace,
   mesh: MeshServices,
+  network?: PodNetwork,
 ): Promise<ChildSpec> {
   const { namespace, serviceAccount, labels, name: workload } = plan;
   const pod = place.name;
+  const adminSocket = network?.admin.handed;
   return {
     command: proxyCommand(verb, mesh.places, {
       pod,
@@ -75,12 +93,21 @@ async function ownSpec(
       labels,
       address: place.meshAddress,
       trustDomain: mesh.trustDomain,
+      ...(adminSocket !== undefined && { adminAddress: adminSocket.address, interceptionMode: 'REDIRECT' }),
     }),
     env: { ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)), ...proxyEnvironment },
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${pod}.${verb}`),
+    pidFile: mesh.places.pidFile(verb, pod, namespace),
     secret: await mesh.joinToken({ namespace, serviceAccount, pod }),
+    ...(adminSocket !== undefined && { sockets: [adminSocket] }),
   };
+}
+
+/** Whether the process that has written it is there: one that was killed leaves it behind. */
+function isServing(pidFile: string): boolean {
+  const pid = readPidFile(pidFile);
+  return pid !== undefined && identifyProcess(pid) !== undefined;
 }
 
 async function envoySpec(place: InstancePlace, mesh: MeshServices, folder: string): Promise<ChildSpec> {

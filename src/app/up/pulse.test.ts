@@ -45,6 +45,27 @@ describe('Pulse', () => {
     pulse.stop();
   });
 
+  test('one answer that does not come is asked for again; the third in a row is believed', async () => {
+    answers = true;
+    pulse.start();
+    await pass(0);
+    for (const rounds of [1, 2]) {
+      answers = false;
+      await pass(1_000);
+      if (rounds === 2) await pass(100);
+      answers = true;
+      await pass(100);
+    }
+    assert.deepEqual(changes, [true]);
+    answers = false;
+    await pass(1_000);
+    await pass(100);
+    assert.deepEqual(changes, [true]);
+    await pass(100);
+    assert.deepEqual(changes, [true, false]);
+    pulse.stop();
+  });
+
   test('what is known to be lost is said at once, and asked often again', async () => {
     answers = true;
     pulse.start();

@@ -1,4 +1,7 @@
-/** Asks again and again whether something answers: often until it does, seldom while it does. */
+/**
+ * Asks again and again whether something answers: often until it does, seldom while it does. Once it did, one answer that
+ * does not come is not believed: on a busy machine it may only be late.
+ */
 
 export interface PulseSettings {
   readonly check: () => Promise<boolean>;
@@ -8,9 +11,14 @@ export interface PulseSettings {
   readonly slowMs: number;
 }
 
+/** In a row, before something that runs is said not to answer any more (the `failureThreshold` of Kubernetes). */
+const MISSES = 3;
+
 export class Pulse {
   readonly #settings: PulseSettings;
   #answers = false;
+  /** Since the last answer. */
+  #misses = 0;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
   /** Counts what made an answer under way out of date. */
@@ -49,7 +57,8 @@ export class Pulse {
   async #beat(era: number): Promise<void> {
     const answers = await this.#settings.check();
     if (era !== this.#era || !this.#running) return;
-    this.#change(answers);
+    this.#misses = answers ? 0 : this.#misses + 1;
+    if (answers || this.#misses >= MISSES) this.#change(answers);
     const { fastMs, slowMs } = this.#settings;
     this.#timer = setTimeout(() => void this.#beat(era), answers ? slowMs : fastMs);
   }

@@ -1,16 +1,22 @@
 /** A running mesh: control plane, ingress and the instances of every workload, kept at what the plan says. */
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { MeshState, StartedProcess } from '#cli/mesh-state.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Lease } from '#host/lease.ts';
+import { podAddresses } from '#host/network/addresses.ts';
 import { identifyProcess } from '#host/process-identity.ts';
 import { ControlPlane } from './control-plane.ts';
+import { doorwayHelper } from './doorway-helper.ts';
+import type { Helper } from './helper.ts';
 import { Ingress } from './ingress.ts';
-import { Instance } from './instance.ts';
+import { Instance, type InstancePlace } from './instance.ts';
+import { JobGroup } from './job-group.ts';
 import { writeMeshFile } from './mesh-file.ts';
 import type { MeshServices } from './mesh-services.ts';
+import { OrderedGroup } from './ordered-group.ts';
 import { WorkloadGroup } from './workload-group.ts';
-import type { MeshPlan, WorkloadPlan } from './workload-plan.ts';
+import { type MeshPlan, sameProcesses, type WorkloadPlan } from './workload-plan.ts';
 
 export interface RunnerSettings {
   readonly plan: MeshPlan;
@@ -23,6 +29,14 @@ export interface RunnerSettings {
   onBound(bound: Awaited<ReturnType<Ingress['bind']>>): void;
 }
 
+/** Keys of the workloads that an edit reaches. */
+export interface PlanChange {
+  /** Those of which processes are started or ended. */
+  readonly processes: readonly string[];
+  /** Those of which running processes find other files in their volumes. */
+  readonly files: readonly string[];
+}
+
 /** Changes that come together are written once. */
 const WRITE_AFTER_MS = 20;
 
@@ -30,9 +44,11 @@ const WRITE_AFTER_MS = 20;
 export class MeshRunner extends EventEmitter<{ change: [] }> {
   readonly control: ControlPlane;
   readonly ingress: Ingress | undefined;
+  /** By which Pods are reached, where traffic is captured. */
+  readonly #doorway: Helper | undefined;
   readonly #mesh: MeshServices;
   readonly #settings: RunnerSettings;
-  readonly #groups = new Map<string, WorkloadGroup>();
+  readonly #groups = new Map<string, Group>();
   /** All that have not stopped yet, also the stopping ones. */
   readonly #instances = new Set<Instance>();
   /** By workload: the number of its youngest instance. */
@@ -49,6 +65,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     this.#mesh = { ...services, onChange: () => this.#changed() };
     const { paths, allowUnsupported, lease, ingress } = settings;
     this.control = new ControlPlane({ name: settings.plan.name, paths, allowUnsupported }, this.#mesh);
+    this.#doorway = doorwayHelper(this.#mesh);
     this.ingress = ingress && new Ingress(lease.gatewayAddress(0), ingress, this.#mesh);
   }
 
@@ -56,33 +73,45 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     return this.#plan;
   }
 
+  /** The control plane, and what leads to it. */
+  startControl(): void {
+    this.#doorway?.start();
+    this.control.start();
+  }
+
   /** Starts everything that is not started yet; the control plane must be ready. */
   async startWorkloads(): Promise<void> {
     await this.#bindIngress();
-    this.ingress?.start();
+    await this.ingress?.start();
     this.#follow(this.#plan);
     this.#changed();
   }
 
-  /** Brings the mesh to a changed plan. @returns the keys of workloads of which processes change */
-  async setPlan(plan: MeshPlan): Promise<readonly string[]> {
-    if (this.#stopping) return [];
+  /** Brings the mesh to a changed plan. */
+  async setPlan(plan: MeshPlan): Promise<PlanChange> {
+    if (this.#stopping) return { processes: [], files: [] };
     this.#plan = plan;
     await this.#bindIngress();
-    const changed = this.#follow(plan);
+    const processes = this.#follow(plan);
+    const files = this.#updateVolumes(plan);
     this.#changed();
-    return changed;
+    return { processes, files };
   }
 
   /** Whether all that should answer does. */
   get settled(): boolean {
     const groups = [...this.#groups.values()];
-    return groups.every((group) => group.settled) && (this.ingress?.ready ?? true) && this.control.ready;
+    return (
+      groups.every((group) => group.settled) &&
+      (this.ingress?.ready ?? true) &&
+      this.control.ready &&
+      (this.#doorway?.ready ?? true)
+    );
   }
 
   /** Names of what does not answer yet. */
   awaited(): readonly string[] {
-    const instances = [...this.#instances].filter(({ ready, state }) => !ready && state !== 'stopping');
+    const instances = [...this.#instances].filter(({ awaited }) => awaited);
     return [
       ...(this.control.ready ? [] : ['control plane']),
       ...(this.ingress === undefined || this.ingress.ready ? [] : ['ingress gateway']),
@@ -97,6 +126,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     // Nobody is left whose requests would have to be led elsewhere first.
     await Promise.all([...this.#instances].map((instance) => instance.stop(async () => {})));
     await this.control.stop();
+    await this.#doorway?.stop();
     this.writeState();
   }
 
@@ -113,6 +143,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     this.ingress?.kill();
     for (const instance of this.#instances) instance.kill();
     this.control.kill();
+    this.#doorway?.kill();
   }
 
   state(): MeshState {
@@ -124,10 +155,14 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
       runner: { pid: process.pid, startTime: runner?.startTime ?? '' },
       startedAt: this.#startedAt,
       network: `127.${this.#settings.lease.network}.0.0/16`,
+      captured: this.#mesh.network !== undefined,
       apiUrl: places.apiUrl,
       ingressUrls: this.ingress?.urls ?? [],
       gateways: this.ingress === undefined ? [] : [this.ingress.describe()],
       instances: [...this.#instances].map((instance) => instance.describe()),
+      jobs: [...this.#groups.values()].flatMap((group) =>
+        group instanceof JobGroup ? [group.describe()] : [],
+      ),
       processes: this.#processes(),
     };
   }
@@ -135,6 +170,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
   #processes(): readonly StartedProcess[] {
     return [
       ...this.control.processes(),
+      ...(this.#doorway?.processes() ?? []),
       ...(this.ingress?.processes() ?? []),
       ...[...this.#instances].flatMap((instance) => instance.processes()),
     ].map(({ name, pid, startTime }) => ({ name, pid, startTime }));
@@ -148,9 +184,9 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
 
   #follow(plan: MeshPlan): readonly string[] {
     const changed: string[] = [];
-    const keys = new Set(plan.workloads.map(({ key }) => key));
+    const kinds = new Map(plan.workloads.map((workload) => [workload.key, groupKind(workload)]));
     for (const [key, group] of this.#groups) {
-      if (keys.has(key)) continue;
+      if (kinds.get(key) === groupKind(group.plan)) continue;
       this.#groups.delete(key);
       group.stopAll();
       changed.push(key);
@@ -164,22 +200,65 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     return changed;
   }
 
-  #newGroup(plan: WorkloadPlan): WorkloadGroup {
+  /** @returns the keys of workloads whose processes find other files */
+  #updateVolumes({ workloads }: MeshPlan): readonly string[] {
+    const changed = new Set<string>();
+    for (const instance of this.#instances) {
+      const latest = workloads.find(({ key }) => key === instance.plan.key);
+      if (latest === undefined || !sameProcesses(latest, instance.plan)) continue;
+      if (instance.updateVolumes(latest.volumes)) changed.add(latest.key);
+    }
+    return [...changed];
+  }
+
+  #newGroup(plan: WorkloadPlan): Group {
+    const stopInstance = (instance: Instance): void => void this.#stopInstance(instance);
+    const kind = groupKind(plan);
+    if (kind === 'job') {
+      return new JobGroup(plan, {
+        startInstance: (latest, index) => this.#startInstance(latest, this.#nextNumber(latest), index),
+        stopInstance,
+        wake: () => this.#changed(),
+        tell: (level, message) => this.#mesh.tell(level, plan.name, message),
+      });
+    }
+    if (kind === 'ordered') {
+      return new OrderedGroup(plan, {
+        isFree: (ordinal) => !this.#isTaken(plan, ordinal),
+        startInstance: (latest, ordinal) => this.#startInstance(latest, ordinal),
+        stopInstance,
+      });
+    }
     return new WorkloadGroup(plan, {
-      startInstance: (latest) => this.#startInstance(latest),
-      stopInstance: (instance) => void this.#stopInstance(instance),
+      startInstance: (latest) => this.#startInstance(latest, this.#nextNumber(latest)),
+      stopInstance,
     });
   }
 
-  #startInstance(plan: WorkloadPlan): Instance {
-    const number = (this.#lastNumbers.get(plan.key) ?? 0) + 1;
-    this.#lastNumbers.set(plan.key, number);
+  #nextNumber(plan: WorkloadPlan): number {
+    const { key } = plan;
+    let number = (this.#lastNumbers.get(key) ?? 0) + 1;
+    while (this.#isTaken(plan, number)) number++;
+    this.#lastNumbers.set(key, number);
+    return number;
+  }
+
+  /** One of a group that is gone may be stopping still. */
+  #isTaken({ key, name }: WorkloadPlan, number: number): boolean {
+    const taken = instanceName(name, number);
+    return [...this.#instances].some(({ plan, place }) => plan.key === key && place.name === taken);
+  }
+
+  #startInstance(plan: WorkloadPlan, number: number, completionIndex?: number): Instance {
     const index = this.#freeIndex();
     const { lease } = this.#settings;
-    const meshAddress = lease.meshAddress(index);
-    // Without a sidecar the application itself is what the others connect to.
-    const applicationAddress = plan.sidecar === 'none' ? meshAddress : lease.applicationAddress(index);
-    const place = { name: `${plan.name}-${number}`, index, meshAddress, applicationAddress };
+    const place: InstancePlace = {
+      name: instanceName(plan.name, number),
+      uid: randomUUID(),
+      index,
+      ...(completionIndex !== undefined && { completionIndex }),
+      ...(this.#mesh.network === undefined ? onLoopback(lease, index, plan) : inNamespace(lease, index)),
+    };
     const instance = new Instance(plan, place, this.#plan.services, this.#mesh);
     this.#instances.add(instance);
     instance.start();
@@ -204,4 +283,31 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     this.#writeTimer ??= setTimeout(() => this.writeState(), WRITE_AFTER_MS);
     this.emit('change');
   }
+}
+
+/** All are addresses of this machine. */
+function onLoopback(lease: Lease, index: number, { sidecar }: WorkloadPlan): Omit<InstancePlace, PlaceName> {
+  const meshAddress = lease.meshAddress(index);
+  // Without a sidecar the application itself is what the others connect to.
+  const applicationAddress = sidecar === 'none' ? meshAddress : lease.applicationAddress(index);
+  return { meshAddress, applicationAddress, machineAddress: meshAddress };
+}
+
+/** The Pod has an address of its own, and this machine one for its proxy's admin interface. */
+function inNamespace(lease: Lease, index: number): Omit<InstancePlace, PlaceName> {
+  const addresses = podAddresses(index);
+  const { ipv4 } = addresses;
+  return { meshAddress: ipv4, applicationAddress: ipv4, machineAddress: lease.meshAddress(index), addresses };
+}
+
+type PlaceName = 'name' | 'uid' | 'index';
+
+const instanceName = (workload: string, number: number): string => `${workload}-${number}`;
+
+type Group = WorkloadGroup | OrderedGroup | JobGroup;
+
+/** A workload that becomes one of another kind gets another group. */
+function groupKind({ job, ordinals }: WorkloadPlan): 'job' | 'ordered' | 'replicated' {
+  if (job !== undefined) return 'job';
+  return ordinals === undefined ? 'replicated' : 'ordered';
 }

@@ -1,4 +1,5 @@
 /** What applications are told of services, and on which port of its sidecar each finds a TCP service. */
+import { serviceAddresses } from '#control/store/service-addresses.ts';
 import { portProtocol } from '#model/port-protocol.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import type { ServicePortPlan } from './workload-plan.ts';
@@ -10,7 +11,14 @@ const isMeshPort = (port: number): boolean => (port >= 15_000 && port <= 15_100)
 
 /** TCP ports of all services, in order of the documents. */
 export function planServices(services: readonly Service[]): readonly ServicePortPlan[] {
-  return services.flatMap(({ metadata, spec }) =>
+  const byHost = new Map(
+    services.map((service) => [
+      serviceHost({ service: service.metadata.name, namespace: service.metadata.namespace ?? 'default' }),
+      service,
+    ]),
+  );
+  const addresses = serviceAddresses(byHost);
+  return [...byHost].flatMap(([host, { metadata, spec }]) =>
     spec.ports
       .filter(({ protocol }) => protocol === 'TCP')
       .map((port) => ({
@@ -18,6 +26,7 @@ export function planServices(services: readonly Service[]): readonly ServicePort
         namespace: metadata.namespace ?? 'default',
         ...(port.name !== undefined && { name: port.name }),
         port: port.port,
+        ...(addresses.has(host) && { address: addresses.get(host)! }),
         http: goesByProxyVariables(port),
       })),
   );

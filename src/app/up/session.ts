@@ -9,6 +9,8 @@ import type { MeshLogs } from './mesh-logs.ts';
 import type { Progress } from './progress.ts';
 import type { MeshRunner } from './runner.ts';
 import { startTable, tryLine } from './start-table.ts';
+import { unmountedLines } from './volume-plan.ts';
+import type { MeshPlan } from './workload-plan.ts';
 
 export interface SessionParts {
   readonly runner: MeshRunner;
@@ -34,6 +36,8 @@ export class MeshSession {
   #askStop: () => void = () => {};
   #stopping = false;
   #lastTexts: string | undefined;
+  /** What was said of volumes last. */
+  #unmounted = '';
   readonly #announced = new Set<string>();
   /** Edits are taken in one after the other. */
   #edits: Promise<void> = Promise.resolve();
@@ -54,10 +58,11 @@ export class MeshSession {
     if (options.logs) {
       logs.show((name, line) => progress.plain(`${terminal.errColour.dim(`${name} |`)} ${line}`));
     }
+    this.#tellUnmounted(runner.plan);
     let watch: FileWatch | undefined;
     try {
       const startedAt = performance.now();
-      runner.control.start();
+      runner.startControl();
       await this.#until(() => runner.control.ready || runner.control.hopeless);
       if (runner.control.hopeless) {
         progress.fail('the control plane cannot start: its log is shown above');
@@ -128,9 +133,9 @@ export class MeshSession {
     const { runner, terminal, documents, stateDirectory } = this.#parts;
     // Whoever reads that it is up may look at the file at once.
     runner.writeState();
-    const { instances, gateways, ingressUrls, name } = runner.state();
+    const { instances, gateways, jobs, ingressUrls, name } = runner.state();
     terminal.out('');
-    for (const line of startTable(instances, gateways)) terminal.out(line);
+    for (const line of startTable(instances, gateways, jobs)) terminal.out(line);
     terminal.out('');
     const { outColour: colour } = terminal;
     for (const kind of documents.notEnforced) {
@@ -177,11 +182,28 @@ export class MeshSession {
     }
     const before = JSON.stringify(runner.plan.settings);
     const changed = await runner.setPlan(plan);
-    const what = changed.length === 0 ? '' : `; processes change: ${changed.join(', ')}`;
-    progress.done(`configuration taken in${what}`);
+    const lists = { processes: changed.processes, 'files of volumes': changed.files };
+    const what = Object.entries(lists).filter(([, keys]) => keys.length > 0);
+    const told = what.map(([name, keys]) => `; ${name} change: ${keys.join(', ')}`);
+    progress.done(`configuration taken in${told.join('')}`);
+    this.#tellUnmounted(plan);
     if (JSON.stringify(plan.settings) !== before) {
       progress.warn('trustDomain and ingress of the LocalMesh take effect when heddle up is started again');
     }
+  }
+
+  /** Without a namespace of its own an application finds a volume where a variable says, and nowhere else. */
+  #tellUnmounted(plan: MeshPlan): void {
+    const { runner, progress } = this.#parts;
+    const lines = runner.state().captured ? [] : unmountedLines(plan.workloads);
+    const text = lines.join('\n');
+    if (text !== '' && text !== this.#unmounted) {
+      progress.warn(
+        'volumes are not mounted where traffic is not captured: a variable names the folder of each',
+        [...lines, 'to have them mounted: --capture always (Linux)'],
+      );
+    }
+    this.#unmounted = text;
   }
 
   /** The first signal stops in order, the second at once. */

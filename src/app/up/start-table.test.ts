@@ -33,16 +33,19 @@ test('one row for each workload: instances counted, addresses side by side', () 
       instance({ workload: 'grpc', sidecar: 'none', agent: true, version: 'v2' }),
       instance({ workload: 'web', agent: true }),
       instance({ workload: 'edge', sidecar: 'envoy', agent: true, ports: [] }),
+      instance({ workload: 'move', state: 'completed', ready: false, ports: [], version: '' }),
     ],
     [gateway],
+    [{ name: 'move', namespace: 'default', state: 'completed', succeeded: 1, failed: 0 }],
   );
   assert.deepEqual(lines, [
-    'WORKLOAD                            READY   ADDRESS                     SIDECAR                   VERSION',
-    'istio-ingressgateway.istio-system   1/1     127.7.0.2:80                heddle                    -',
-    'reviews-v1                          1/2     127.7.1.1, 127.7.1.2:9080   heddle                    v1',
-    'grpc                                1/1     127.7.1.1:9080              none (proxyless gRPC)     v2',
-    'web                                 1/1     127.7.1.1:9080              heddle + proxyless gRPC   v1',
-    'edge                                1/1     127.7.1.1                   envoy                     v1',
+    'WORKLOAD                            READY       ADDRESS                     SIDECAR                   VERSION',
+    'istio-ingressgateway.istio-system   1/1         127.7.0.2:80                heddle                    -',
+    'reviews-v1                          1/2         127.7.1.1, 127.7.1.2:9080   heddle                    v1',
+    'grpc                                1/1         127.7.1.1:9080              none (proxyless gRPC)     v2',
+    'web                                 1/1         127.7.1.1:9080              heddle + proxyless gRPC   v1',
+    'edge                                1/1         127.7.1.1                   envoy                     v1',
+    'move                                completed   127.7.1.1                   heddle                    -',
   ]);
 });
 

@@ -1,10 +1,14 @@
 /** The table that ends the start, and the line to try. */
-import type { MeshInstance } from '#cli/mesh-state.ts';
+import type { MeshInstance, MeshJob } from '#cli/mesh-state.ts';
 import { table } from '#cli/render/table.ts';
 import type { MeshPlan } from './workload-plan.ts';
 
-/** One row a workload: WORKLOAD READY ADDRESS SIDECAR VERSION. */
-export function startTable(instances: readonly MeshInstance[], gateways: readonly MeshInstance[]): string[] {
+/** One row a workload: WORKLOAD READY ADDRESS SIDECAR VERSION; a Job says how far it is. */
+export function startTable(
+  instances: readonly MeshInstance[],
+  gateways: readonly MeshInstance[],
+  jobs: readonly MeshJob[],
+): string[] {
   const groups = Map.groupBy(
     [...gateways, ...instances],
     ({ namespace, workload }) => `${namespace}/${workload}`,
@@ -12,9 +16,12 @@ export function startTable(instances: readonly MeshInstance[], gateways: readonl
   const rows = [...groups.values()].map((group) => {
     const [first] = group;
     const ready = group.filter((instance) => instance.ready).length;
+    const job = jobs.find(
+      ({ name, namespace }) => name === first!.workload && namespace === first!.namespace,
+    );
     return [
       workloadName(first!),
-      `${ready}/${group.length}`,
+      job?.state ?? `${ready}/${group.length}`,
       addresses(group),
       sidecarName(first!),
       first!.version === '' ? '-' : first!.version,

@@ -1,13 +1,22 @@
-/** One process that is kept running: restarted when it ends, with growing pauses while it keeps ending. */
+/**
+ * One process that is kept running: restarted when it ends, with growing pauses while it keeps ending; or until an end
+ * is good enough.
+ */
 import { Child, type ChildEnd, type ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import type { Watchdog } from '#host/watchdog.ts';
+import { Pause } from './pause.ts';
 
 export interface SupervisedEvents {
   /** It runs; it need not be ready. */
   onStart(): void;
-  /** It ended without being told to, or could not be prepared; it comes back after `restartInMs`. */
-  onEnd(end: ChildEnd, restartInMs: number): void;
+  /** Whether it is not started again after that; absent: it always is. */
+  isLast?(end: ChildEnd): boolean;
+  /**
+   * It ended without being told to, or could not be prepared; it comes back after `restartInMs`, or never if that is
+   * undefined.
+   */
+  onEnd(end: ChildEnd, restartInMs: number | undefined): void;
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -29,7 +38,9 @@ export class Supervised {
   #child: Child | undefined;
   #failures = 0;
   #stopping = false;
-  #wake: (() => void) | undefined;
+  /** It is to end, and to come back at once. */
+  #restarting = false;
+  readonly #pause = new Pause();
   #loop: Promise<void> | undefined;
 
   /** @param prepare called before each start; what it gives may differ, such as a fresh join token */
@@ -57,15 +68,22 @@ export class Supervised {
   /** Ends it for good. `graceMs` from SIGTERM to SIGKILL. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    this.#wake?.();
+    this.#pause.end();
     await this.#child?.stop(graceMs);
     await this.#loop;
+  }
+
+  /** Ends it as {@link stop} does, and starts it anew; one that does not run is about to be started anyway. */
+  async restart(graceMs: number): Promise<void> {
+    if (this.#child === undefined || this.#child.end !== undefined) return;
+    this.#restarting = true;
+    await this.#child.stop(graceMs);
   }
 
   /** SIGKILL, now, for good. */
   kill(): void {
     this.#stopping = true;
-    this.#wake?.();
+    this.#pause.end();
     this.#child?.signal('SIGKILL');
   }
 
@@ -74,10 +92,18 @@ export class Supervised {
       const startedAt = performance.now();
       const end = await this.#runOnce();
       if (this.#stopping) return;
+      if (this.#restarting) {
+        this.#restarting = false;
+        continue;
+      }
+      if (this.#events.isLast?.(end) === true) {
+        this.#events.onEnd(end, undefined);
+        return;
+      }
       this.#failures = performance.now() - startedAt > LONG_RUN_MS ? 1 : this.#failures + 1;
       const pauseMs = restartPauseMs(this.#failures);
       this.#events.onEnd(end, pauseMs);
-      await this.#pause(pauseMs);
+      await this.#pause.wait(pauseMs);
     }
   }
 
@@ -91,18 +117,6 @@ export class Supervised {
     }
     if (this.#child.pid !== undefined) this.#events.onStart();
     return this.#child.ended;
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(end, milliseconds);
-      this.#wake = end;
-    });
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { captureEverything } from './capture-plan.ts';
 import type { Instance } from './instance.ts';
 import { WorkloadGroup } from './workload-group.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
@@ -12,8 +13,11 @@ const plan = (replicas: number, serviceAccount = 'reviews'): WorkloadPlan => ({
   labels: {},
   annotations: {},
   serviceAccount,
+  initContainers: [],
   containers: [],
+  volumes: [],
   sidecar: 'heddle',
+  capture: captureEverything,
   grpcAgent: false,
   graceMs: 1,
 });

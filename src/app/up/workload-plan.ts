@@ -2,6 +2,12 @@
 
 import type { LocalMeshSettings } from '#model/local-mesh.ts';
 import type { Labels } from '#model/metadata.ts';
+import type { VolumeMount } from '#model/volume.ts';
+import type { CapturePlan } from './capture-plan.ts';
+import type { JobPlan } from './job-plan.ts';
+import type { LifecyclePlan, ProbePlans } from './probe-plan.ts';
+import type { VariablePlan } from './variable-plan.ts';
+import type { VolumePlan } from './volume-plan.ts';
 
 /** One container: a process of each instance. */
 export interface ContainerPlan {
@@ -9,24 +15,47 @@ export interface ContainerPlan {
   readonly image: string;
   /** Entrypoint and arguments. */
   readonly command: readonly string[];
+  /** How many words of it, from the first, are those of the image: in the others variables are put in. */
+  readonly imageWords: number;
   /** Absolute. */
   readonly workingDirectory: string;
-  /** Of the image's mapping, then of the container: the latter has won. */
+  /** Of the image's mapping. */
   readonly env: Readonly<Record<string, string>>;
+  /** Of the container: they win, the later ones over the earlier. */
+  readonly variables: readonly VariablePlan[];
   readonly ports: readonly { readonly name?: string; readonly containerPort: number }[];
+  /** Where there is none for it, a container is ready while its ports answer. */
+  readonly probes: ProbePlans;
+  readonly lifecycle: LifecyclePlan;
+  readonly mounts: readonly VolumeMount[];
+}
+
+/** One that is done before the others start. */
+export interface InitContainerPlan extends ContainerPlan {
+  /** Whether it goes on beside them and ends after them (`restartPolicy: Always`), or has to end well before. */
+  readonly staysRunning: boolean;
 }
 
 export interface WorkloadPlan {
-  /** `namespace/name` of the Deployment. */
+  /** `namespace/name`. */
   readonly key: string;
   readonly name: string;
   readonly namespace: string;
   readonly replicas: number;
+  /** Of a StatefulSet: its instances are numbered from `start`, and `ordered` if one waits for the other. */
+  readonly ordinals?: { readonly start: number; readonly ordered: boolean };
+  /** Of a Job: its instances run to their end, and `replicas` has no meaning. */
+  readonly job?: JobPlan;
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly serviceAccount: string;
+  /** One after the other. */
+  readonly initContainers: readonly InitContainerPlan[];
   readonly containers: readonly ContainerPlan[];
+  readonly volumes: readonly VolumePlan[];
   readonly sidecar: 'heddle' | 'envoy' | 'none';
+  /** Which of its connections the sidecar gets, where traffic is captured. */
+  readonly capture: CapturePlan;
   /** Whether the application speaks xDS itself (proxyless gRPC). */
   readonly grpcAgent: boolean;
   /** Time the application has to end by itself after SIGTERM. */
@@ -39,6 +68,8 @@ export interface ServicePortPlan {
   readonly namespace: string;
   readonly name?: string;
   readonly port: number;
+  /** Where captured callers find it; absent: it is headless, or somewhere else. */
+  readonly address?: string;
   /** Whether it is reached through the HTTP proxy by name; if not, through a listener of its own. */
   readonly http: boolean;
 }
@@ -60,7 +91,11 @@ export interface MeshPlan {
   readonly settings: Pick<LocalMeshSettings, 'trustDomain' | 'ingress'>;
 }
 
-/** Whether two plans of one workload need different processes; a different `replicas` does not. */
+/** Whether two plans of one workload need the same processes: neither `replicas` nor what is in files matters. */
 export function sameProcesses(a: WorkloadPlan, b: WorkloadPlan): boolean {
-  return JSON.stringify({ ...a, replicas: 0 }) === JSON.stringify({ ...b, replicas: 0 });
+  return processText(a) === processText(b);
+}
+
+function processText(plan: WorkloadPlan): string {
+  return JSON.stringify({ ...plan, replicas: 0, volumes: plan.volumes.map(({ written }) => written) });
 }

@@ -2,8 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CliCommand } from '../catalogue.ts';
 import { CliError, EXIT_USAGE } from '../exit.ts';
+import { addDnsOptions, checkDnsOptions, type DnsOptions } from '../option/dns.ts';
+import { type InterceptionOptions, interceptionModeOption } from '../option/interception-mode.ts';
 
-export interface AgentOptions {
+export interface AgentOptions extends DnsOptions, InterceptionOptions {
   /** `HOST:PORT` of the control plane's TLS port. */
   readonly control: string;
   /** `HOST:PORT` of plaintext xDS, for gRPC's bootstrap; absent: port 15010 of the same host. */
@@ -29,6 +31,9 @@ export interface AgentOptions {
   /** Absent: Istio's path below the folder. */
   readonly socket?: string;
   readonly certificateTtlS?: number;
+  /** `HOST:PORT` at which the agent leads to Envoy's admin interface; absent: 15000 of `address`, where traffic is captured. */
+  readonly adminAddress?: string;
+  readonly pidFile?: string;
   readonly logLevel: string;
   readonly logPath?: string;
   readonly logFormat: 'text' | 'json';
@@ -37,16 +42,15 @@ export interface AgentOptions {
 export const command: CliCommand = {
   name: 'agent',
   register(program, { planes, exit }): void {
-    addOptions(
-      program
-        .command('agent')
-        .summary('Keep certificates for a proxy or client that is not ours')
-        .description(
-          `Make a key for one workload instance, obtain and renew its certificate, and hand both on: over SDS on a
+    const agent = program
+      .command('agent')
+      .summary('Keep certificates for a proxy or client that is not ours')
+      .description(
+        `Make a key for one workload instance, obtain and renew its certificate, and hand both on: over SDS on a
 Unix socket for Envoy, and as cert-chain.pem, key.pem and root-cert.pem for gRPC's file_watcher. Writes
-envoy-bootstrap.json and grpc-bootstrap.json, which point there.`,
-        ),
-    )
+envoy-bootstrap.json and grpc-bootstrap.json, which point there. Answers DNS for an Envoy whose traffic is captured.`,
+      );
+    addDnsOptions(addOptions(agent))
       .addHelpText(
         'after',
         `
@@ -57,6 +61,7 @@ Example:
       )
       .action(async (options: AgentOptions) => {
         check(options);
+        checkDnsOptions(options);
         exit(await planes.agent(options));
       });
   },
@@ -80,6 +85,12 @@ function addOptions(command: Command): Command {
     .option('--workload <name>', 'name of its workload, such as the Deployment')
     .requiredOption('--address <ip>', 'its mesh address')
     .option('--labels <json>', 'its labels', stringObject, {})
+    .addOption(interceptionModeOption())
+    .option(
+      '--admin-address <host:port>',
+      "lead from there to Envoy's admin interface (default: port 15000 of the address, where traffic is captured)",
+      hostPort,
+    )
     .option('--cluster-id <id>', 'id of its cluster', 'Kubernetes')
     .option('--mesh-id <id>', 'id of its mesh', 'cluster.local')
     .option('--state <dir>', 'folder for the socket, the certificates and the bootstraps', '.')
@@ -92,6 +103,7 @@ function addOptions(command: Command): Command {
       'wanted life of a certificate (default: what the CA gives)',
       wholeNumber,
     )
+    .option('--pid-file <file>', 'write the number of this process there when all of that is to be had')
     .option('-l, --log-level <level>', 'trace, debug, info, warning, error or off', 'info')
     .option('--log-path <file>', 'write the log there and not to standard error')
     .addOption(

@@ -10,8 +10,12 @@ export interface ControlOptions {
   readonly state: string;
   /** Of the mesh. */
   readonly name: string;
-  /** Loopback address of all ports. */
+  /** Of all ports. */
   readonly address: string;
+  /** Of plaintext xDS; absent: `address`, which has to be a loopback address then. */
+  readonly plaintextAddress?: string;
+  /** Of the API and metrics; absent: `address`. */
+  readonly apiAddress?: string;
   /** Ports; 0: any free one. */
   readonly xdsPort: number;
   readonly secureXdsPort: number;
@@ -63,7 +67,12 @@ function addOptions(command: Command): Command {
       'folder for the CA and for unused join tokens; only its owner may read it',
     )
     .option('--name <mesh>', 'name of the mesh', 'heddle')
-    .option('--address <ip>', 'loopback address of all ports', '127.0.0.1')
+    .option('--address <ip>', 'address of all ports', '127.0.0.1')
+    .option(
+      '--plaintext-address <ip>',
+      'address of plaintext xDS, if others than this host cannot reach it (default: the same, a loopback address)',
+    )
+    .option('--api-address <ip>', 'address of the API and metrics (default: the same)')
     .option('--xds-port <port>', 'plaintext xDS; 0: any free port', portNumber, 15_010)
     .option('--secure-xds-port <port>', 'xDS and certificates over TLS; 0: any free port', portNumber, 15_012)
     .option('--api-port <port>', 'API and metrics; 0: any free port', portNumber, 15_014)

@@ -20,6 +20,10 @@ interface GetOptions extends MeshChoice {
 const kindWords: Readonly<Record<string, readonly string[]>> = {
   Service: ['services', 'service', 'svc'],
   Deployment: ['deployments', 'deployment', 'deploy'],
+  StatefulSet: ['statefulsets', 'statefulset', 'sts'],
+  Job: ['jobs', 'job'],
+  ConfigMap: ['configmaps', 'configmap', 'cm'],
+  Secret: ['secrets', 'secret'],
   ServiceAccount: ['serviceaccounts', 'serviceaccount', 'sa'],
   Namespace: ['namespaces', 'namespace', 'ns'],
   Pod: ['pods', 'pod', 'po'],
@@ -41,7 +45,7 @@ export const command: CliCommand = {
         `Show what a mesh consists of. KIND is one of: instances, all, ${Object.values(kindWords)
           .map(([plural]) => plural)
           .join(', ')}.
-Short forms are those of kubectl: svc, deploy, sa, ns, po, gw, vs, dr, pa.`,
+Short forms are those of kubectl: svc, deploy, sts, cm, sa, ns, po, gw, vs, dr, pa.`,
       )
       .argument('<kind>', 'what to show')
       .argument('[name]', 'only this one')

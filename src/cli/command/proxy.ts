@@ -17,6 +17,7 @@ export interface ProxyOptions {
   readonly logPath?: string;
   readonly logFormat: 'text' | 'json';
   readonly drainTimeS: number;
+  readonly pidFile?: string;
   readonly drainStrategy: 'immediate';
   readonly parentShutdownTimeS?: number;
   /** A file to write the admin interface's address to. */
@@ -37,13 +38,13 @@ const refusedFlags: readonly (readonly [flag: string, reason: string])[] = [
   ['--enable-fine-grain-logging', 'there is one logger: use --log-level'],
   ['--enable-mutex-tracing', 'there are no mutexes'],
   ['--cpuset-threads', 'pin the process with taskset'],
-  ['--base-id-path <path>', 'there is no hot restart yet'],
-  ['--use-dynamic-base-id', 'there is no hot restart yet'],
-  ['--skip-hot-restart-on-no-parent', 'there is no hot restart yet'],
-  ['--skip-hot-restart-parent-stats', 'there is no hot restart yet'],
-  ['--hot-restart-version', 'there is no hot restart yet'],
-  ['--socket-path <path>', 'there is no hot restart yet'],
-  ['--socket-mode <mode>', 'there is no hot restart yet'],
+  ['--base-id-path <path>', 'a hot restart needs none: send SIGUSR2'],
+  ['--use-dynamic-base-id', 'a hot restart needs none: send SIGUSR2'],
+  ['--skip-hot-restart-on-no-parent', 'a hot restart needs none: send SIGUSR2'],
+  ['--skip-hot-restart-parent-stats', 'a hot restart needs none: send SIGUSR2'],
+  ['--hot-restart-version', 'a hot restart needs none: send SIGUSR2'],
+  ['--socket-path <path>', 'a hot restart needs none: send SIGUSR2'],
+  ['--socket-mode <mode>', 'a hot restart needs none: send SIGUSR2'],
   ['--local-address-ip-version <version>', 'write the address in the bootstrap'],
   ['--bootstrap-version <version>', 'only version 3 exists'],
   ['--allow-unknown-fields', 'use --allow-unknown-static-fields'],
@@ -102,6 +103,7 @@ function addFlags(proxy: Command): Command {
         .choices(['text', 'json'])
         .default('text'),
     )
+    .option('--pid-file <file>', 'write the number of the process that serves there')
     .option(
       '--drain-time-s <seconds>',
       'how long connections may finish on a stop or a change',
@@ -121,12 +123,12 @@ function addFlags(proxy: Command): Command {
     .option('--reject-unknown-dynamic-fields', 'refuse resources of a management server with unknown fields')
     .option('--ignore-unknown-dynamic-fields', 'say nothing of unknown fields of a management server')
     .option('--file-flush-interval-msec <ms>', 'access logs are written at least this often', wholeNumber)
-    .option('--disable-hot-restart', 'there is none: accepted')
-    .option('--base-id <id>', 'there is no hot restart: no effect, said in the log', wholeNumber)
-    .option('--restart-epoch <n>', 'only 0: there is no hot restart', wholeNumber)
+    .option('--disable-hot-restart', 'no process may take the place of this one')
+    .option('--base-id <id>', 'hot restarts need no number: no effect, said in the log', wholeNumber)
+    .option('--restart-epoch <n>', 'only 0: the running process starts the next one', wholeNumber)
     .option(
       '--parent-shutdown-time-s <seconds>',
-      'there is no hot restart: no effect, said in the log',
+      'the drain time ends an old process: no effect, said in the log',
       wholeNumber,
     );
   for (const [flag, reason] of refusedFlags) proxy.addOption(new Option(flag, reason).hideHelp());
@@ -142,7 +144,7 @@ function refuse(options: Readonly<Record<string, unknown>>): void {
       : [`${option.long} is not supported: ${reason}`];
   });
   if (Number(options.restartEpoch ?? 0) !== 0)
-    problems.push('--restart-epoch must be 0: there is no hot restart yet');
+    problems.push('--restart-epoch must be 0: the running process starts the next one, at SIGUSR2');
   if (options.configPath === undefined && options.configYaml === undefined) {
     problems.push('a bootstrap is needed: -c FILE or --config-yaml YAML');
   }

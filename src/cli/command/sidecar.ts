@@ -1,12 +1,13 @@
 /** `heddle sidecar`. Started by `heddle up`; by hand where there is no runner. */
 import type { CliCommand } from '../catalogue.ts';
+import { addDnsOptions, checkDnsOptions, type DnsOptions } from '../option/dns.ts';
 import {
   addWorkloadProxyOptions,
   checkWorkloadProxyOptions,
   type WorkloadProxyOptions,
 } from '../option/workload-proxy.ts';
 
-export type SidecarOptions = WorkloadProxyOptions;
+export type SidecarOptions = WorkloadProxyOptions & DnsOptions;
 
 export const command: CliCommand = {
   name: 'sidecar',
@@ -17,7 +18,7 @@ export const command: CliCommand = {
       .description(
         'Run the proxy of one workload instance: its certificate and configuration come from the control plane.',
       );
-    addWorkloadProxyOptions(sidecar)
+    addDnsOptions(addWorkloadProxyOptions(sidecar))
       .addHelpText(
         'after',
         `
@@ -27,6 +28,7 @@ Example:
       )
       .action((options: SidecarOptions) => {
         checkWorkloadProxyOptions(options);
+        checkDnsOptions(options);
         run(() => planes.sidecar(options));
       });
   },

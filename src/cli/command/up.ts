@@ -1,5 +1,5 @@
 /** `heddle up`. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { CliCommand } from '../catalogue.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -12,6 +12,8 @@ export interface UpOptions {
   readonly state?: string;
   /** Absent: what the `LocalMesh` says, else 8080. */
   readonly ingressPort?: number;
+  /** Whether the kernel leads all traffic through the sidecars: where it can be, only so, or not. */
+  readonly capture: 'auto' | 'always' | 'never';
   /** False: no ingress gateway. */
   readonly ingress: boolean;
   /** Show what applications write. */
@@ -28,7 +30,7 @@ export const command: CliCommand = {
       .summary('Run a whole mesh on this machine from YAML files')
       .description(
         `Run a whole mesh on this machine: a control plane, an ingress gateway, and for each instance of
-each Deployment its application and its sidecar. Needs no root, containers or cluster.
+each Deployment, StatefulSet or Job its application and its sidecar. Needs no root, containers or cluster.
 
 PATH is a file or folder of Kubernetes and Istio documents, with a LocalMesh document that says
 which local command stands for which container image. Files are watched: an edit takes effect at
@@ -38,6 +40,14 @@ once, and a broken one leaves the last good configuration in force. Ctrl-C stops
       .option('--name <mesh>', 'name of the mesh (default: of the LocalMesh document)')
       .option('--state <dir>', 'folder for state and logs (default: ~/.local/state/heddle/MESH)')
       .option('--ingress-port <port>', 'port of this machine for the ingress; 0: any free one', portNumber)
+      .addOption(
+        new Option(
+          '--capture <when>',
+          'lead all traffic through the sidecars, in network namespaces: where that can be had (auto), or as an error where not, or never',
+        )
+          .choices(['auto', 'always', 'never'])
+          .default('auto'),
+      )
       .option('--no-ingress', 'run no ingress gateway')
       .option('--logs', 'show what applications write', false)
       .option(

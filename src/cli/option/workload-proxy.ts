@@ -1,8 +1,9 @@
 /** The options `heddle sidecar` and `heddle gateway` share: who the workload is, and whom it trusts. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CliError, EXIT_USAGE } from '../exit.ts';
+import { type InterceptionOptions, interceptionModeOption } from './interception-mode.ts';
 
-export interface WorkloadProxyOptions {
+export interface WorkloadProxyOptions extends InterceptionOptions {
   /** `HOST:PORT` of the control plane's TLS port. */
   readonly control: string;
   /** PEM file with the root the control plane's certificate must end in. */
@@ -32,6 +33,7 @@ export interface WorkloadProxyOptions {
   /** Threads that serve; absent: one. */
   readonly concurrency?: number;
   readonly drainTimeS: number;
+  readonly pidFile?: string;
   readonly certificateTtlS?: number;
   readonly logLevel: string;
   readonly logPath?: string;
@@ -69,11 +71,13 @@ export function addWorkloadProxyOptions(command: Command): Command {
       '/stats/prometheus (default: port 15090 of the address)',
       hostPort,
     )
+    .addOption(interceptionModeOption())
     .option(
       '--concurrency <threads>',
       'threads that serve, each listening on every port (0 is 1)',
       wholeNumber,
     )
+    .option('--pid-file <file>', 'write the number of the process that serves there')
     .option(
       '--drain-time-s <seconds>',
       'how long connections may finish on a stop or a change',

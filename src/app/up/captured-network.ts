@@ -1,0 +1,205 @@
+/**
+ * The network of a mesh whose traffic is captured: a namespace for each Pod on a bridge, the control plane and the
+ * doorway beside the bridge, and sockets of this machine for what people ask of them.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DNS_SERVICE_ADDRESS } from '#control/store/service-addresses.ts';
+import { hubAddresses, podRanges } from '#host/network/addresses.ts';
+import { captureScript } from '#host/network/capture-rules.ts';
+import { type ContainerMounts, mountVolumes } from '#host/network/container-mounts.ts';
+import { Doorway } from '#host/network/doorway.ts';
+import type { NamespaceMeans } from '#host/network/means.ts';
+import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
+import { Namespace } from '#host/network/namespace.ts';
+import { lookupFiles, type SeenFile } from '#host/network/seen-files.ts';
+import type { ChildSpec } from '#host/process.ts';
+import { clusterDomain } from '#model/host-name.ts';
+import type { CapturePlan } from './capture-plan.ts';
+import { MachineSocket } from './machine-socket.ts';
+import { ports } from './mesh-places.ts';
+
+/** `sun_path` holds 108 bytes with the closing zero. */
+const MAX_SOCKET_PATH_BYTES = 107;
+/** Of redirected connections that leave the mesh. */
+const WAY_OUT_PORT = 15_009;
+
+export class CapturedNetwork {
+  readonly #means: NamespaceMeans;
+  readonly #network: MeshNetwork;
+  readonly #out: Doorway;
+  readonly #folder: string;
+  readonly #sockets: string;
+
+  private constructor(means: NamespaceMeans, network: MeshNetwork, out: Doorway, folder: string) {
+    this.#sockets = dirname(out.path);
+    this.#means = means;
+    this.#network = network;
+    this.#out = out;
+    this.#folder = folder;
+  }
+
+  /** @param folder for its sockets and files */
+  static async open(means: NamespaceMeans, folder: string): Promise<CapturedNetwork> {
+    const network = await MeshNetwork.open(means, hubAddresses);
+    let out: Doorway | undefined;
+    try {
+      out = await Doorway.open(join(makeSocketFolder(folder), 'out.sock'));
+      rmSync(join(dirname(out.path), 'in.sock'), { force: true });
+      await network.hub.do([means.programs.nft, '-f', '-'], wayOutScript);
+    } catch (error) {
+      await out?.close();
+      await network.close();
+      throw error;
+    }
+    return new CapturedNetwork(means, network, out, folder);
+  }
+
+  /** By which the runner reaches Pods: served by the process of {@link doorwayArguments}. */
+  get doorway(): string {
+    return join(this.#sockets, 'in.sock');
+  }
+
+  get isDoorwayOpen(): boolean {
+    return existsSync(this.doorway);
+  }
+
+  /** Of `heddle doorway`, which runs beside the bridge. */
+  get doorwayArguments(): readonly string[] {
+    return [
+      ...['--in', this.doorway, '--out', this.#out.path, '--port', String(WAY_OUT_PORT)],
+      ...['--dns-address', hubAddresses.ipv4],
+    ];
+  }
+
+  /** A process that runs beside the bridge. */
+  besideBridge(spec: ChildSpec): ChildSpec {
+    return within(this.#network.hub, spec);
+  }
+
+  /**
+   * @param name of its interface; no two have the same at one time
+   * @throws where it cannot be made
+   */
+  async addPod(name: string, { addresses, machineAddress, ...pod }: PodPlace): Promise<PodNetwork> {
+    const admin = new MachineSocket(machineAddress, ports.admin);
+    try {
+      const namespace = await this.#network.addPod(name, addresses, this.#seen(pod.namespace));
+      return new PodNetwork(this.#means, namespace, admin, () => this.#network.removePod(name, namespace));
+    } catch (error) {
+      admin.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#network.close();
+    await this.#out.close();
+    if (this.#sockets !== this.#folder) rmSync(this.#sockets, { recursive: true, force: true });
+  }
+
+  /** Names are looked up by DNS alone: what else a machine may ask, such as a resolver's socket, knows no services. */
+  #seen(namespace: string): SeenFile[] {
+    const order = join(this.#folder, 'nsswitch.conf');
+    writeFileSync(order, 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n');
+    const resolver = join(this.#folder, `resolv.${namespace}.conf`);
+    writeFileSync(resolver, resolvConf(namespace));
+    return [
+      { file: order, at: lookupFiles.order },
+      { file: resolver, at: lookupFiles.resolvers },
+    ];
+  }
+}
+
+export interface PodPlace {
+  readonly addresses: PodAddresses;
+  /** Of this machine, for the admin interface of its proxy. */
+  readonly machineAddress: string;
+  readonly namespace: string;
+}
+
+/** Of one Pod. */
+export class PodNetwork {
+  readonly #means: NamespaceMeans;
+  readonly #namespace: Namespace;
+  readonly #remove: () => Promise<void>;
+  /** For the admin interface of its proxy. */
+  readonly admin: MachineSocket;
+  /** Of containers that have mounts of their own, by name. */
+  readonly #containers = new Map<string, Namespace>();
+
+  constructor(
+    means: NamespaceMeans,
+    namespace: Namespace,
+    admin: MachineSocket,
+    remove: () => Promise<void>,
+  ) {
+    this.#means = means;
+    this.#namespace = namespace;
+    this.#remove = remove;
+    this.admin = admin;
+  }
+
+  /** From now on connections go to the sidecar, and questions for names to it or the agent beside it. */
+  async capture(plan: CapturePlan): Promise<void> {
+    const script = captureScript({ ...plan, hub: hubAddresses, dns: true });
+    await this.#namespace.do([this.#means.programs.nft, '-f', '-'], script);
+  }
+
+  /** A process of ours, which may mark what it sends. */
+  proxy(spec: ChildSpec): ChildSpec {
+    return within(this.#namespace, spec);
+  }
+
+  /** From now on this container sees volumes. @throws with what cannot be mounted, and why */
+  async mount(container: string, mounts: ContainerMounts): Promise<void> {
+    const namespace = await Namespace.openMounts(this.#means, this.#namespace);
+    this.#containers.set(container, namespace);
+    await mountVolumes(namespace, this.#means.programs.mount, mounts);
+  }
+
+  application(spec: ChildSpec, container: string): ChildSpec {
+    const { command, workingDirectory } = spec;
+    const namespace = this.#containers.get(container) ?? this.#namespace;
+    const enter = namespace.enterPlainly(workingDirectory);
+    return { ...spec, command: [...enter, ...command], workingDirectory: '/' };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#containers.values()].map((namespace) => namespace.close()));
+    await this.#remove();
+    this.admin.close();
+  }
+}
+
+/** As a kubelet writes it. */
+function resolvConf(namespace: string): string {
+  return `nameserver ${DNS_SERVICE_ADDRESS}
+search ${namespace}.${clusterDomain} ${clusterDomain} cluster.local
+options ndots:5
+`;
+}
+
+/** The folder itself, or where its path is too long for sockets, one among the temporary files. */
+function makeSocketFolder(folder: string): string {
+  const longest = join(folder, 'out.sock.12345678');
+  if (Buffer.byteLength(longest) <= MAX_SOCKET_PATH_BYTES) return folder;
+  return mkdtempSync(join(tmpdir(), 'heddle-'));
+}
+
+function within(namespace: Namespace, spec: ChildSpec): ChildSpec {
+  const command = [...namespace.enter(spec.workingDirectory), ...spec.command];
+  return { ...spec, command, workingDirectory: '/' };
+}
+
+const wayOutScript = `table inet heddle {
+  chain out {
+    type nat hook prerouting priority -100; policy accept;
+    iifname "lo" return
+    ip daddr ${podRanges.ipv4} return
+    ip6 daddr { ${podRanges.ipv6}, fe80::/10, ff00::/8 } return
+    meta l4proto tcp redirect to :${WAY_OUT_PORT}
+  }
+}
+`;
