@@ -21,7 +21,7 @@ import { swapFolder } from './swap-folder.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Libraries that are only loaded by the processes that use them, and never in the snapshot. */
-const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata'];
+const lazyLibraries = ['@grpc/grpc-js', '@peculiar/x509', 'reflect-metadata', 'dns-packet'];
 
 /** Those a proxy may do without, besides. */
 const lazyInProxies = [...lazyLibraries, 're2js', 'js-yaml', 'commander'];

@@ -6,7 +6,14 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import grpc from '@grpc/grpc-js';
 
-const { HOST = '', PORT = '', ROLE, VERSION = '', GREETER_SERVICE_HOST, GREETER_SERVICE_PORT } = process.env;
+const {
+  HOST = '0.0.0.0',
+  PORT = '',
+  ROLE,
+  VERSION = '',
+  GREETER_SERVICE_HOST,
+  GREETER_SERVICE_PORT,
+} = process.env;
 
 const same = (bytes: Buffer): Buffer => bytes;
 const codec = {

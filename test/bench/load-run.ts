@@ -1,5 +1,6 @@
 /** Runs a row of load: every contender started and checked, then round after round, interleaved. */
 import { statSync, truncateSync } from 'node:fs';
+import { eventually } from '../support/eventually.ts';
 import type { Bed } from './bed.ts';
 import { type Contender, type Setup, startContender } from './contender.ts';
 import { answers, bodyOf } from './probe.ts';
@@ -47,7 +48,7 @@ export async function runLoadRow(row: LoadRow, asked: Asked, bed: Bed): Promise<
     }
     for (const { contender } of running) await warmUp(row, contender, bed, asked);
     await runRounds(row, running, bed, asked);
-    if (row.logged) running.forEach(checkLogs);
+    if (row.logged) await Promise.all(running.map(checkLogs));
     return { measured: measuredOf(row, running), shown: figuresOf(row), failed };
   } finally {
     await Promise.all(running.map(({ contender }) => contender.stop()));
@@ -131,10 +132,16 @@ async function runRounds(row: LoadRow, running: readonly Running[], bed: Bed, as
   }
 }
 
-function checkLogs({ contender }: Running): void {
-  for (const log of contender.accessLogs) {
-    if (statSync(log).size === 0) throw new Error(`${contender.name} wrote no access log`);
-  }
+/** Envoy writes lines after ten seconds where they are few. */
+async function checkLogs({ contender }: Running): Promise<void> {
+  await eventually(
+    () => {
+      for (const log of contender.accessLogs) {
+        if (statSync(log).size === 0) throw new Error(`${contender.name} wrote no access log`);
+      }
+    },
+    { timeoutMs: 12_000 },
+  );
 }
 
 function measuredOf(row: LoadRow, running: readonly Running[]): Measured[] {

@@ -1,4 +1,5 @@
 /** Everything that can be fuzzed. */
+import { dnsAnswers, dnsQuestions } from './dns-target.ts';
 import { clientHelloTarget, grpcTarget, httpStartTarget, proxyHeaderTarget } from './first-bytes-target.ts';
 import { http1Request, http1Response } from './http1-target.ts';
 import { http2Client, http2Server } from './http2-target.ts';
@@ -13,4 +14,6 @@ export const targets: readonly FuzzTarget[] = [
   httpStartTarget,
   proxyHeaderTarget,
   grpcTarget,
+  dnsQuestions,
+  dnsAnswers,
 ];

@@ -1,12 +1,18 @@
 /** `heddle agent` as a process: a certificate by a token, over SDS and as files, renewed under way. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials } from '@grpc/grpc-js';
+import { apiClient } from '#api/client.ts';
 import { agentSocketPath } from '#app/agent-folder.ts';
+import { anyFreePort } from '#host/free-port.ts';
+import { leaseNetwork } from '#host/lease.ts';
 import { spiffeIdOf } from '#identity/certificate.ts';
 import { type Secret, SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
@@ -20,8 +26,9 @@ import {
   DiscoveryResponseSchema,
 } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { type HeddleChild, startHeddle } from '../support/child.ts';
-import { startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
+import { resources, startTestControlPlane, type TestControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
+import { parseSamples, sumOf } from '../support/prometheus-text.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const account = { namespace: 'default', serviceAccount: 'storefront' };
@@ -36,7 +43,7 @@ interface Agent {
 async function startAgent(
   t: TestContext,
   plane: TestControlPlane,
-  { folder = join(tempDir(t), 'agent'), more = [] as string[] } = {},
+  { folder = join(tempDir(t), 'agent'), address = '127.0.0.1', more = [] as string[] } = {},
 ): Promise<Agent> {
   const files = tempDir(t);
   const tokenFile = join(files, 'token');
@@ -47,7 +54,7 @@ async function startAgent(
   writeFileSync(rootFile, plane.rootPem);
   const child = startHeddle(t, [
     ...['agent', '--control', plane.tlsAddress, '--root-ca', rootFile, '--token-file', tokenFile],
-    ...['--name', 'storefront-1', '--service-account', 'storefront', '--address', '127.0.0.1'],
+    ...['--name', 'storefront-1', '--service-account', 'storefront', '--address', address],
     ...['--state', folder, ...more],
   ]);
   await child.says(/agent\.ready/);
@@ -155,6 +162,63 @@ describe('heddle agent', () => {
     agent.child.kill('SIGTERM');
     assert.equal(await agent.child.ended, 0);
     assert.equal(existsSync(dirname(agent.socket)), false, 'nothing is left there');
+  });
+
+  test('answers the names it asks for, and counts that', async (t) => {
+    const lease = await leaseNetwork('agent-dns');
+    assert.ok(lease.ok);
+    t.after(() => lease.release());
+    const address = lease.meshAddress(0);
+    const plane = await startTestControlPlane(t, {
+      stateFolder: tempDir(t),
+      resources: [resources.names({ 'reviews.default.svc.cluster.local': ['10.96.1.1'] })],
+    });
+    const pidFile = join(tempDir(t), 'agent.pid');
+    const { child } = await startAgent(t, plane, {
+      address,
+      more: ['--dns-address', `${address}:15053`, '--pid-file', pidFile],
+    });
+    assert.equal(Number(readFileSync(pidFile, 'utf8')), child.pid);
+    const resolver = new Resolver();
+    resolver.setServers([`${address}:15053`]);
+    assert.deepEqual(await resolver.resolve4('reviews'), ['10.96.1.1']);
+
+    const api = apiClient(plane.apiUrl);
+    assert.deepEqual(await api.proxies(), [], 'it is no proxy');
+    const { clients } = await api.connections();
+    assert.deepEqual(
+      clients.map(({ nodeId }) => nodeId),
+      [`agent~${address}~storefront-1.default~default.svc.cluster.local`],
+    );
+    await assert.rejects(api.configDump('storefront-1.default'), /no proxy called/);
+
+    plane.set([resources.names({ 'reviews.default.svc.cluster.local': ['10.96.1.2'] })]);
+    await eventually(async () => assert.deepEqual(await resolver.resolve4('reviews'), ['10.96.1.2']));
+    const metrics = parseSamples(await (await fetch(`http://${address}:15020/stats/prometheus`)).text());
+    assert.equal(sumOf(metrics, 'envoy_nds_update_success', {}), 2);
+    assert.ok(sumOf(metrics, 'istio_agent_dns_requests_total', {}) >= 2);
+    child.kill('SIGTERM');
+    assert.equal(await child.ended, 0);
+    assert.equal(existsSync(pidFile), false);
+  });
+
+  test("leads to Envoy's admin interface, which is on a socket then", async (t) => {
+    const plane = await startTestControlPlane(t, { stateFolder: tempDir(t), resources: [] });
+    const port = await anyFreePort('127.0.0.1');
+    const { folder, child } = await startAgent(t, plane, {
+      more: ['--admin-address', `127.0.0.1:${port}`],
+    });
+    const bootstrap = JSON.parse(readFileSync(join(folder, 'envoy-bootstrap.json'), 'utf8')) as {
+      admin: { address: { pipe: { path: string } } };
+    };
+    const { path } = bootstrap.admin.address.pipe;
+    await assert.rejects(fetch(`http://127.0.0.1:${port}/`), 'nobody is there yet');
+    const admin = createServer((_, response) => response.end('LIVE')).listen(path);
+    t.after(() => admin.close());
+    await once(admin, 'listening');
+    assert.equal(await (await fetch(`http://127.0.0.1:${port}/ready`)).text(), 'LIVE');
+    child.kill('SIGTERM');
+    assert.equal(await child.ended, 0);
   });
 
   test('says what to do where the token is not good', async (t) => {

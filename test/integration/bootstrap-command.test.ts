@@ -31,9 +31,11 @@ function describeMesh(t: TestContext): string {
     startedAt: new Date(0).toISOString(),
     network: '127.9.0.0/16',
     apiUrl: 'http://127.9.0.1:15014',
+    captured: false,
     ingressUrls: [],
     gateways: [],
     instances: [instance],
+    jobs: [],
     processes: [],
   };
   writeFileSync(join(state, 'mesh.json'), JSON.stringify(mesh));

@@ -67,6 +67,12 @@ async function atEase(path: RunningDataPath): Promise<void> {
     ]) {
       assert.equal(path.stat(gauge), 0, gauge);
     }
+    // A connection to an endpoint has its idle timeout, and so has their pool; nothing else has one.
+    const timers = 1 + path.stat('cluster.app.upstream_cx_active');
+    assert.ok(
+      path.dataPath.armedTimers <= timers,
+      `${path.dataPath.armedTimers} timers, ${timers} connections`,
+    );
   });
   assert.equal(path.stat('server.request_exceptions'), 0, 'an exception');
 }

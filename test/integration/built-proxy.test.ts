@@ -12,8 +12,8 @@ import { tempDir } from '../support/temp-dir.ts';
 const launcher = join(import.meta.dirname, '../../bin/heddle');
 const toApp = '[{ match: { prefix: / }, route: { cluster: app } }]';
 
-/** Writes the modules of Node that the process has loaded to standard error, on SIGUSR2. */
-const tell = `process.on('SIGUSR2', () => console.error('LOADED ' +
+/** Writes the modules of Node that the process has loaded to standard error, on SIGWINCH. */
+const tell = `process.on('SIGWINCH', () => console.error('LOADED ' +
   process.moduleLoadList.filter((name) => /^NativeModule (?!internal)/.test(name)).join(' ')));`;
 
 describe('bin/heddle proxy', () => {
@@ -32,7 +32,7 @@ describe('bin/heddle proxy', () => {
     const url = `http://127.0.0.1:${await proxy.port('web')}/`;
     assert.equal(await (await fetch(url)).text(), 'hello');
     assert.equal((await proxy.admin('/config_dump')).status, 200);
-    proxy.child.kill('SIGUSR2');
+    proxy.child.kill('SIGWINCH');
     const loaded = await eventually(() => {
       const line = /^LOADED (.*)$/m.exec(proxy.output())?.[1];
       assert.ok(line !== undefined, proxy.output());

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { adminSocketPath } from '#api/admin-socket.ts';
-import { type ApiError, apiClient, requestJoinToken } from '#api/client.ts';
+import { type ApiError, apiClient, awaitDistribution, requestJoinToken } from '#api/client.ts';
 import type { ProxyStatus } from '#api/contract.ts';
 import type { DeltaDiscoveryResponse } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import type { ResourceKind } from '#xds/resource-type.ts';
@@ -396,6 +396,29 @@ describe('the API', () => {
         (error: ApiError) => error.status === 400,
       );
     }
+  });
+
+  test('says on the Unix socket who has not taken in the newest endpoints', async (t) => {
+    const stateFolder = tempDir(t);
+    const plane = await startTestControlPlane(t, { stateFolder, resources: mesh });
+    const late = async (timeoutMs: number): Promise<readonly string[]> =>
+      (await awaitDistribution(adminSocketPath(stateFolder), { timeoutMs })).late;
+    assert.deepEqual(await late(0), []);
+    const stream = await connected(plane, t);
+    assert.deepEqual(await late(10_000), []);
+    plane.set([...mesh, endpoint('service-0', 1)]);
+    const moved = await stream.next();
+    assert.deepEqual(await late(0), [NAME]);
+    const heard = late(10_000);
+    stream.send({ typeUrl: moved.typeUrl, responseNonce: moved.nonce });
+    assert.deepEqual(await heard, []);
+    // What is refused will not be taken in by waiting.
+    plane.set([...mesh, endpoint('service-0', 2)]);
+    const bad = await stream.next();
+    const refused = late(10_000);
+    stream.send({ typeUrl: bad.typeUrl, responseNonce: bad.nonce, errorDetail: { code: 3, message: 'no' } });
+    assert.deepEqual(await refused, []);
+    await assert.rejects(late(-1), (error: ApiError) => error.status === 400);
   });
 
   test('knows when another control plane has the state folder', async (t) => {

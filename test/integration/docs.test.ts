@@ -134,7 +134,7 @@ describe('documents', () => {
     // Where commands look for a mesh when they are not told where it is.
     const env = { XDG_STATE_HOME: tempDir(t) };
     const stateDirectory = join(env.XDG_STATE_HOME, 'heddle', 'bookstore');
-    const mesh = startHeddle(t, ['examples/bookstore'], { stateDirectory, env });
+    const mesh = startHeddle(t, ['examples/bookstore'], { stateDirectory, env, capture: 'auto' });
     const { ingressUrls } = await mesh.up(60_000);
     const shown = blocks.filter(({ language }) => language === 'sh mesh');
     assert.ok(shown.length >= 2);

@@ -111,7 +111,7 @@ describe("a real Envoy in a sidecar's place", () => {
     await start.control().says(/control\.proxy-connected/);
     await start.synced(proxy);
     const pushes = (await api.metrics()).match(/^pilot_xds_pushes\{.*$/gm) ?? [];
-    assert.equal(pushes.length, 5);
+    assert.equal(pushes.length, 6);
     for (const line of pushes) assert.match(line, / 0$/, 'it came back with everything');
   });
 

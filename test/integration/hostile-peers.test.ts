@@ -1,6 +1,5 @@
 /** Peers that end at every byte of TLS and of plain TCP, and systems that have nothing left: nothing hangs, leaks or spreads. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -19,6 +18,7 @@ import {
 } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import { ending, h2Client } from '../support/h2-client.ts';
+import { describeInNamespaces, runInNamespaces } from '../support/namespaces.ts';
 import { startProxyChild } from '../support/proxy-child.ts';
 import { ok, rawClient, rawServer } from '../support/raw-tcp.ts';
 import { tcpListener } from '../support/tcp-chain.ts';
@@ -158,19 +158,10 @@ describe('a peer of TCP that goes at every byte', () => {
   }
 });
 
-describe('what the system has no more of', () => {
-  test('ports: what cannot be connected is answered with 503, and goes on when there are some', (t) => {
+describeInNamespaces('a system that has no more ports', (means) => {
+  test('what cannot be connected is answered with 503, and goes on when there are some', () => {
     const program = join(import.meta.dirname, '../support/out-of-ports.ts');
-    const run = ['ip link set lo up && exec "$0" "$1"', process.execPath, program];
-    const { stdout, stderr, status, error } = spawnSync('unshare', ['-Urn', 'sh', '-c', ...run], {
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    if (error !== undefined || /unshare|ip:|not permitted/.test(stderr)) {
-      t.skip(`needs unshare and ip in a user namespace: ${stderr}`);
-      return;
-    }
-    assert.equal(status, 0, stderr);
+    const { stdout } = runInNamespaces(means, 'ip link set lo up', [program]);
     const [before, ...then] = stdout.trim().split('\n');
     assert.equal(before, 'HTTP/1.1 200 OK');
     const [web, tcp, log, after] = then;
@@ -180,7 +171,9 @@ describe('what the system has no more of', () => {
     assert.match(log!, /\|UF,URX 0 0$/);
     assert.equal(after, 'HTTP/1.1 200 OK');
   });
+});
 
+describe('what the system has no more of', () => {
   test('files, for connections to endpoints: 503, and it goes on when there are some', async (t) => {
     const app = await rawServer(t, (socket) => socket.on('data', () => socket.write(ok('well'))));
     const unlimited = `overload_manager: { resource_monitors: [{ name: envoy.resource_monitors.global_downstream_max_connections, typed_config: { '@type': type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig, max_active_downstream_connections: 100000 } }] }\n`;

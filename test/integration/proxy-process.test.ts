@@ -142,7 +142,7 @@ describe('heddle proxy', () => {
       return answer.promise;
     });
     // Throws in callbacks of the process's own event loop, as a bug would.
-    const bugs = `process.on('SIGUSR2', () => {
+    const bugs = `process.on('SIGWINCH', () => {
       setImmediate(() => { throw new Error('a bug in a callback'); });
       Promise.reject(new Error('a bug in a promise'));
     });`;
@@ -151,7 +151,7 @@ describe('heddle proxy', () => {
     const url = `http://127.0.0.1:${await proxy.port('web')}/`;
     const running = fetch(url);
     await asked.promise;
-    proxy.child.kill('SIGUSR2');
+    proxy.child.kill('SIGWINCH');
     await eventually(async () => {
       assert.match(await (await proxy.admin('/stats')).text(), /^server\.uncaught_exceptions: 2$/m);
     });

@@ -1,17 +1,14 @@
 /** Connections of a TCP service are counted by the sidecars of both ends, with labels that agree. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { bookstoreFiles } from '../support/bookstore.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
 import { type Sample, sumOf } from '../support/prometheus-text.ts';
 
 const connections = 20;
-const question = 'GET 1\nGET 5\nGET 99\n';
-const answer = '12\n25\n-\n';
+/** What the caller asks by each connection, and what stock answers. */
+const question = 'GET 5\n';
+const answer = '25\n';
 
 const families = [
   'istio_tcp_connections_opened_total',
@@ -20,13 +17,13 @@ const families = [
   'istio_tcp_received_bytes_total',
 ] as const;
 
-const storefront = 'spiffe://cluster.local/ns/default/sa/storefront';
+const caller = 'spiffe://cluster.local/ns/default/sa/caller';
 const stock = 'spiffe://cluster.local/ns/default/sa/stock';
 
 /** What both sides know: one by the endpoint it chose, the other as itself; principals by the certificates. */
 const common = {
   source_workload_namespace: 'default',
-  source_principal: storefront,
+  source_principal: caller,
   destination_workload: 'stock-v1',
   destination_workload_namespace: 'default',
   destination_canonical_service: 'stock',
@@ -46,10 +43,10 @@ const common = {
 const bySource = {
   ...common,
   reporter: 'source',
-  source_workload: 'storefront-v1',
-  source_canonical_service: 'storefront',
+  source_workload: 'caller-v1',
+  source_canonical_service: 'caller',
   source_canonical_revision: 'v1',
-  source_app: 'storefront',
+  source_app: 'caller',
   source_version: 'v1',
   source_cluster: 'Kubernetes',
 };
@@ -69,7 +66,10 @@ const byDestination = {
 describe('metrics of a TCP service', () => {
   let mesh: RunningMesh;
   before(async () => {
-    mesh = await startMesh(bookstoreFiles('catalog', 'reviews', 'ratings', 'recommendations', 'traffic'));
+    mesh = await startMesh([
+      ...['heddle', 'namespace', 'stock'].map((name) => `examples/bookstore/${name}.yaml`),
+      'test/apps/caller.yaml',
+    ]);
   });
   after(() => mesh?.stop());
 
@@ -78,25 +78,13 @@ describe('metrics of a TCP service', () => {
     return samples.flat().filter(({ name }) => name.startsWith('istio_tcp_'));
   };
 
-  /** What stock answers to {@link question} at the place where the storefront's sidecar listens for it. */
-  const ask = async (port: number): Promise<string> => {
-    const [storefront] = mesh.instancesOf('storefront-v1');
-    const socket = connect({ host: storefront?.meshAddress, port });
-    socket.write(question);
-    let said = '';
-    for await (const chunk of socket) {
-      said += String(chunk);
-      if (said.length >= answer.length) break;
-    }
-    return said;
-  };
+  const ask = async (): Promise<string> => (await fetch(`${mesh.ingressUrl}/tcp`)).text();
 
   test('both ends count the same connections and bytes', async () => {
-    const port = stockPort(mesh);
-    for (let at = 0; at < connections; at++) assert.equal(await ask(port), answer);
+    for (let at = 0; at < connections; at++) assert.equal(await ask(), answer);
     await eventually(async () => {
       for (const [workload, labels] of [
-        ['storefront-v1', bySource],
+        ['caller-v1', bySource],
         ['stock-v1', byDestination],
       ] as const) {
         const samples = await samplesOf(workload);
@@ -109,7 +97,7 @@ describe('metrics of a TCP service', () => {
 
   test('no connection is counted under other labels', async () => {
     for (const [workload, labels] of [
-      ['storefront-v1', bySource],
+      ['caller-v1', bySource],
       ['stock-v1', byDestination],
     ] as const) {
       const samples = await samplesOf(workload);
@@ -118,20 +106,3 @@ describe('metrics of a TCP service', () => {
     }
   });
 });
-
-/** As the application is told by `STOCK_SERVICE_PORT`. */
-function stockPort({ stateDirectory, instancesOf }: RunningMesh): number {
-  const [instance] = instancesOf('storefront-v1');
-  const folder = join(stateDirectory, 'pods');
-  const file = readdirSync(folder).find((name) => name.includes(String(instance?.name)));
-  const pod = JSON.parse(readFileSync(join(folder, String(file)), 'utf8')) as {
-    metadata: { annotations: Record<string, string> };
-  };
-  const ports = JSON.parse(pod.metadata.annotations['heddle.dev/service-ports'] ?? '{}') as Record<
-    string,
-    number
-  >;
-  const port = ports['stock.default.svc.cluster.local:7379'];
-  assert.ok(port, JSON.stringify(ports));
-  return port;
-}

@@ -129,7 +129,7 @@ describe('two meshes at once', { skip: process.platform === 'linux' ? false : 'r
     const stateDirectory = join(env.XDG_STATE_HOME, 'heddle/echo-mesh');
     const first = startHeddle(t, [folder], { stateDirectory, env, flags: ['--no-ingress'] });
     await first.up();
-    const words = ['up', folder, '--no-ingress'];
+    const words = ['up', folder, '--no-ingress', '--capture', 'never'];
     const second = spawnSync(process.execPath, [main, ...words], {
       encoding: 'utf8',
       env: { ...process.env, ...env },

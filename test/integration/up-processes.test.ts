@@ -195,7 +195,7 @@ describe('heddle up', { concurrency: 2 }, () => {
       writeFileSync(join(folder, file), text(readFileSync(join(folder, file), 'utf8')));
       const { status, stderr } = spawnSync(
         process.execPath,
-        [main, 'up', folder, '--state', join(folder, 'state')],
+        [main, 'up', folder, '--state', join(folder, 'state'), '--capture', 'never'],
         {
           encoding: 'utf8',
         },

@@ -5,13 +5,12 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { ProxySnapshot } from '#control/translate/snapshot.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { json, readCase, snapshotOfCase } from '../support/golden-case.ts';
 import { requirePeer } from '../support/peer.ts';
+import { staticListeners } from '../support/static-bootstrap.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const cases = globSync(path.join(import.meta.dirname, '../../src/control/translate/testdata/*.yaml'));
@@ -33,9 +32,7 @@ describe('envoy --mode validate', () => {
   }
 });
 
-/** Routes stand inside the listeners here, as a file has no RDS. */
-function bootstrapOf({ clusters, listeners, routes }: ProxySnapshot): JsonObject {
-  const byName = new Map(routes.map((route) => [route.name, json(RouteConfigurationSchema, route)]));
+function bootstrapOf(snapshot: ProxySnapshot): JsonObject {
   return {
     node: { id: 'test', cluster: 'test' },
     bootstrapExtensions: [
@@ -56,23 +53,11 @@ function bootstrapOf({ clusters, listeners, routes }: ProxySnapshot): JsonObject
     staticResources: {
       clusters: [
         ...['xds-grpc', 'sds-grpc'].map(grpcCluster),
-        ...clusters.map((one) => json(ClusterSchema, one)),
+        ...snapshot.clusters.map((one) => json(ClusterSchema, one)),
       ],
-      listeners: listeners.map((one) => withRoutes(json(ListenerSchema, one), byName)),
+      listeners: staticListeners(snapshot),
     },
   };
-}
-
-function withRoutes(value: JsonValue, routes: ReadonlyMap<string, JsonValue>): JsonValue {
-  if (Array.isArray(value)) return value.map((item) => withRoutes(item, routes));
-  if (typeof value !== 'object' || value === null) return value;
-  const fields = Object.entries(value).map(([key, field]): [string, JsonValue] => {
-    if (key !== 'rds') return [key, withRoutes(field, routes)];
-    const route = routes.get(String((field as JsonObject).routeConfigName));
-    assert.ok(route !== undefined, `no routes of the name ${JSON.stringify(field)}`);
-    return ['routeConfig', route];
-  });
-  return Object.fromEntries(fields);
 }
 
 function grpcCluster(name: string): JsonObject {

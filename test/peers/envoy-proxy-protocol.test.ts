@@ -53,6 +53,9 @@ function mutate(header: string): string {
   return text;
 }
 
+/** Longer than listener filters wait. */
+const SILENCE_MS = 3000;
+
 /** @returns local port, and whether an answer came. */
 function send(port: number, header: string): Promise<{ readonly own: number; readonly answered: boolean }> {
   return new Promise((resolve) => {
@@ -67,6 +70,8 @@ function send(port: number, header: string): Promise<{ readonly own: number; rea
       text += data.toString('latin1');
       socket.destroy();
     });
+    // A length may have grown over the beginning of the request: what is left is none, and both wait for more.
+    socket.setTimeout(SILENCE_MS, () => socket.destroy());
     socket.on('end', () => socket.destroy());
     socket.on('error', () => {});
     socket.on('close', () => resolve({ own, answered: text.startsWith('HTTP/1.1 200') }));

@@ -3,7 +3,7 @@
  * port of every instance. The client is OpenSSL's; its certificate is one that an agent has obtained.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { connect } from 'node:net';
@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
+import { type MeshWays, meshWays, wayDocuments } from '../support/mesh-way.ts';
+import { output } from '../support/output.ts';
 import { findPeer, requirePeer } from '../support/peer.ts';
 import { sumOf } from '../support/prometheus-text.ts';
 
@@ -23,27 +25,26 @@ describe('mutual TLS', () => {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-test-'));
   const openssl = findPeer('openssl') ?? '';
   let mesh: RunningMesh;
+  let ways: MeshWays;
   /** Words of a client that is `recommendations`, by files that its agent keeps. */
   let member: readonly string[];
   before(async () => {
-    mesh = await startMesh(['examples/bookstore']);
+    mesh = await startMesh(['examples/bookstore', ...wayDocuments]);
+    ways = meshWays(mesh);
     const files = join(mesh.stateDirectory, 'instances/default.recommendations-v1-1');
     member = ['-cert', join(files, 'cert-chain.pem'), '-key', join(files, 'key.pem')];
   });
   after(async () => {
+    ways?.close();
     await mesh?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
   /** What a request brings: all that the other side sent, and what OpenSSL said. */
-  const ask = (workload: string, words: readonly string[]): string => {
-    const address = `${mesh.instancesOf(workload)[0]?.meshAddress}:9080`;
-    const { stdout, stderr } = spawnSync(
-      openssl,
-      ['s_client', '-connect', address, '-alpn', 'istio,http/1.1', '-ign_eof', ...words],
-      { input: request, encoding: 'utf8', timeout: handshakeDeadlineMs },
-    );
-    return stdout + stderr;
+  const ask = async (workload: string, words: readonly string[]): Promise<string> => {
+    const { host, port } = await ways.to(mesh.instancesOf(workload)[0]?.meshAddress ?? '', 9080);
+    const all = ['s_client', '-connect', `${host}:${port}`, '-alpn', 'istio,http/1.1', '-ign_eof', ...words];
+    return output(openssl, all, { input: request, timeoutMs: handshakeDeadlineMs });
   };
 
   /** Requests to reviews-v1 that its sidecar has counted as coming from the member. */
@@ -62,27 +63,27 @@ describe('mutual TLS', () => {
       if (requirePeer(t, 'openssl') === undefined) return;
       const session = join(folder, `member${version}`);
       const before = await countedFromMember();
-      const first = ask('reviews-v1', [version, ...member, '-sess_out', session]);
+      const first = await ask('reviews-v1', [version, ...member, '-sess_out', session]);
       assert.match(first, /^New, TLSv1/m);
       assert.match(first, /HTTP\/1\.1 200/);
-      const again = ask('reviews-v1', [version, '-sess_in', session]);
+      const again = await ask('reviews-v1', [version, '-sess_in', session]);
       assert.match(again, /^Reused, TLSv1/m);
       assert.match(again, /HTTP\/1\.1 200/);
       await eventually(async () => assert.equal((await countedFromMember()) - before, 2));
       for (const other of ['reviews-v2', 'catalog-v1']) {
-        const elsewhere = ask(other, [version, '-sess_in', session]);
+        const elsewhere = await ask(other, [version, '-sess_in', session]);
         assert.doesNotMatch(elsewhere, /^Reused/m);
         assert.match(elsewhere, refusal);
         assert.doesNotMatch(elsewhere, /HTTP\/1\.1 [245]/);
       }
     });
 
-    test(`${version}: who is refused gets no session to resume`, (t) => {
+    test(`${version}: who is refused gets no session to resume`, async (t) => {
       if (requirePeer(t, 'openssl') === undefined) return;
       const strangers = { nobody: [], stranger: strangerOf(openssl, folder, version) };
       for (const [who, words] of Object.entries(strangers)) {
         const session = join(folder, `${who}${version}`);
-        const said = ask('reviews-v1', [version, ...words, '-sess_out', session]);
+        const said = await ask('reviews-v1', [version, ...words, '-sess_out', session]);
         assert.match(said, refusal, who);
         assert.doesNotMatch(said, /HTTP\/1\.1 [245]/, who);
         assert.ok(!existsSync(session), `${who} has a session`);
@@ -96,7 +97,8 @@ describe('mutual TLS', () => {
     const [cert, key, ca] = ['cert-chain.pem', 'key.pem', 'root-cert.pem'].map((name) =>
       readFileSync(join(files, name)),
     );
-    const url = `https://${instance?.meshAddress}:7070`;
+    const { host, port } = await ways.to(instance?.meshAddress ?? '', 7070);
+    const url = `https://${host}:${port}`;
     assert.equal(await http2Status(url, { cert, key, ca }), 415, 'a GET is no gRPC');
     await assert.rejects(http2Status(url, { ca }), /certificate|ECONNRESET|closed/i);
   });
@@ -104,12 +106,14 @@ describe('mutual TLS', () => {
   test('nothing else is spoken at any port of an instance', async () => {
     const ports = mesh
       .state()
-      .instances.flatMap(({ meshAddress, ports }) => ports.map((port) => ({ host: meshAddress, port })));
+      .instances.filter(({ workload }) => workload !== 'relay')
+      .flatMap(({ meshAddress, ports }) => ports.map((port) => ({ host: meshAddress, port })));
     assert.ok(ports.length >= 9);
-    for (const { host, port } of ports) {
+    for (const at of ports) {
+      const { host, port } = await ways.to(at.host, at.port);
       for (const first of [request, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'GET 1\n']) {
         const answer = await answerTo(host, port, first);
-        assert.ok(!/^(HTTP|\d)/.test(answer), `${host}:${port} answers ${JSON.stringify(answer)}`);
+        assert.ok(!/^(HTTP|\d)/.test(answer), `${at.host}:${at.port} answers ${JSON.stringify(answer)}`);
       }
     }
   });

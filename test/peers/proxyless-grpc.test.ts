@@ -36,6 +36,11 @@ describe('proxyless gRPC', () => {
     writeFileSync(traffic, readFileSync('examples/bookstore/traffic.yaml'));
     const others = globSync('examples/bookstore/*.yaml').filter((file) => !file.endsWith('traffic.yaml'));
     mesh = await startMesh([...others, traffic], { env: { GRPC_ADMIN_ADDRESS: admin } });
+    // On a busy machine, what was last to come up may be heard of a little later.
+    await eventually(async () => {
+      await version();
+      await clientStatus(admin);
+    });
   });
   after(async () => {
     await mesh?.stop();

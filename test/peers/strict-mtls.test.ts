@@ -1,10 +1,12 @@
 /** Under STRICT, a sidecar speaks to nobody without a certificate of this mesh: asked by OpenSSL's client. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
+import { type MeshWays, meshWays, wayDocuments } from '../support/mesh-way.ts';
+import { output } from '../support/output.ts';
 import { requirePeer } from '../support/peer.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -12,36 +14,41 @@ const handshakeDeadlineMs = 10_000;
 
 describe('STRICT mutual TLS', () => {
   let mesh: RunningMesh;
+  let ways: MeshWays;
   before(async () => {
-    mesh = await startMesh(['examples/bookstore']);
+    mesh = await startMesh(['examples/bookstore', ...wayDocuments]);
+    ways = meshWays(mesh);
   });
-  after(() => mesh?.stop());
+  after(async () => {
+    ways?.close();
+    await mesh?.stop();
+  });
 
-  const addressOf = (workload: string, port: number): string =>
-    `${mesh.instancesOf(workload)[0]?.meshAddress}:${port}`;
+  const addressOf = async (workload: string, at: number): Promise<string> => {
+    const { host, port } = await ways.to(mesh.instancesOf(workload)[0]?.meshAddress ?? '', at);
+    return `${host}:${port}`;
+  };
 
   /** What a request over `s_client` brings: everything the other side sent, and what OpenSSL said. */
-  const ask = (openssl: string, address: string, alpn: string, args: readonly string[] = []): string => {
-    const { stdout, stderr } = spawnSync(
-      openssl,
-      ['s_client', '-connect', address, '-alpn', alpn, '-ign_eof', ...args],
-      {
-        input: 'GET /reviews HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n',
-        encoding: 'utf8',
-        timeout: handshakeDeadlineMs,
-      },
-    );
-    return stdout + stderr;
+  const ask = async (
+    openssl: string,
+    address: string,
+    alpn: string,
+    args: readonly string[] = [],
+  ): Promise<string> => {
+    const input = 'GET /reviews HTTP/1.1\r\nhost: reviews\r\nconnection: close\r\n\r\n';
+    const words = ['s_client', '-connect', address, '-alpn', alpn, '-ign_eof', ...args];
+    return output(openssl, words, { input, timeoutMs: handshakeDeadlineMs });
   };
 
   for (const [workload, port, alpn] of [
     ['reviews-v1', 9080, 'istio,http/1.1'],
     ['recommendations-v1', 7070, 'h2'],
   ] as const) {
-    test(`${workload} shows its SPIFFE identity, and refuses who has no certificate`, (t) => {
+    test(`${workload} shows its SPIFFE identity, and refuses who has no certificate`, async (t) => {
       const openssl = requirePeer(t, 'openssl');
       if (openssl === undefined) return;
-      const said = ask(openssl, addressOf(workload, port), alpn, ['-showcerts']);
+      const said = await ask(openssl, await addressOf(workload, port), alpn, ['-showcerts']);
       const [pem = ''] = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(said) ?? [];
       const service = workload.replace(/-v1$/, '');
       assert.equal(
@@ -52,11 +59,11 @@ describe('STRICT mutual TLS', () => {
       assert.doesNotMatch(said, /HTTP\/1\.1 200/);
     });
 
-    test(`${workload} refuses a certificate of another CA that claims to be the storefront`, (t) => {
+    test(`${workload} refuses a certificate of another CA that claims to be the storefront`, async (t) => {
       const openssl = requirePeer(t, 'openssl');
       if (openssl === undefined) return;
       const files = forge(t, openssl, 'spiffe://cluster.local/ns/default/sa/storefront');
-      const said = ask(openssl, addressOf(workload, port), alpn, [
+      const said = await ask(openssl, await addressOf(workload, port), alpn, [
         '-cert',
         files.certificate,
         '-key',
@@ -68,7 +75,8 @@ describe('STRICT mutual TLS', () => {
   }
 
   test('plain HTTP is refused', async () => {
-    await assert.rejects(fetch(`http://${addressOf('reviews-v1', 9080)}/reviews`));
+    const address = await addressOf('reviews-v1', 9080);
+    await assert.rejects(fetch(`http://${address}/reviews`));
   });
 });
 

@@ -323,7 +323,7 @@ async function play(subject: Subject, scenario: Scenario, ends: Seen[]): Promise
   socket.destroy();
   const stats: Record<string, number> = {};
   for (const [name, value] of await subject.stats()) {
-    if (!/^(tcp|cluster)\./.test(name) || /buffered|default\.total_match_count/.test(name)) continue;
+    if (!/^(tcp|cluster)\./.test(name) || /buffered/.test(name)) continue;
     if (/ssl\.|tls_inspector|rq_active_overflow/.test(name) || scenario.ignoredStats?.test(name) === true)
       continue;
     const delta = value - (statsBefore.get(name) ?? 0);

@@ -45,7 +45,7 @@ export function startChild(
   return {
     pid: child.pid ?? -1,
     output,
-    says: (pattern, timeoutMs = 20_000) =>
+    says: (pattern, timeoutMs = 60_000) =>
       eventually(
         () => {
           const match = pattern.exec(output());

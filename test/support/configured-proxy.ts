@@ -7,7 +7,7 @@ import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery } from '#proxy/apply/discovery.ts';
-import { createReceiver } from '#proxy/apply/receive.ts';
+import { type AdoptNames, createReceiver } from '#proxy/apply/receive.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import type { ListSource } from '#proxy/bootstrap/settings.ts';
 import type { SecretStore } from '#proxy/contract.ts';
@@ -33,6 +33,8 @@ export interface ConfiguredProxyOptions {
   readonly protocol?: 'sotw' | 'delta';
   readonly nodeId?: string;
   readonly initialFetchTimeoutMs?: number;
+  /** Absent: no names of DNS are asked for. */
+  readonly adoptNames?: AdoptNames | undefined;
 }
 
 /** Secrets of cluster `sds-grpc` are the test's to put into `secrets`. */
@@ -47,6 +49,7 @@ export function configuredProxy(
     clusters = { kind: 'ads' },
     nodeId = 'test',
     initialFetchTimeoutMs = 60_000,
+    adoptNames,
   } = options;
   const dataPath = fakeDataPath();
   const secrets = createSecretStore();
@@ -68,9 +71,11 @@ export function configuredProxy(
     unknownFields: 'warn',
     unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
     counted,
+    adoptNames,
     log,
   });
   const discovery = createDiscovery({
+    names: adoptNames !== undefined,
     configuration,
     receive,
     counted,

@@ -13,6 +13,7 @@ import { ClusterLoadAssignmentSchema } from '#xds/gen/envoy/config/endpoint/v3/e
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { NameTableSchema } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { createResourceEncoder, type EncodedResource, snapshotOf } from '#xds/snapshot.ts';
 
 const encode = createResourceEncoder();
@@ -51,6 +52,10 @@ export const resources = {
       }),
     ),
   secret: (name: string): EncodedResource => encode('secret', create(SecretSchema, { name })),
+  names: (addresses: Readonly<Record<string, string[]>>): EncodedResource => {
+    const entries = Object.entries(addresses).map(([name, ips]) => [name, { ips, namespace: 'default' }]);
+    return encode('nameTable', create(NameTableSchema, { table: Object.fromEntries(entries) }));
+  },
 } as const;
 
 function lbEndpoint(portValue: number): MessageInitShape<typeof LbEndpointSchema> {

@@ -6,6 +6,7 @@ import { formatProblem } from '#core/problem.ts';
 import { systemRandom } from '#core/random.ts';
 import { atOnce } from '#core/time-slice.ts';
 import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
+import { openTcpSocket } from '#host/socket-options.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
@@ -58,6 +59,7 @@ export async function startDataPath(
     environment: () => undefined,
     originalDestination: () => undefined,
     duplicateDescriptor,
+    openSocket: openTcpSocket,
     ...more,
   });
   t.after(() => dataPath.close());

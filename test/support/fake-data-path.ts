@@ -57,6 +57,8 @@ export function fakeDataPath(): FakeDataPath {
       events.push(`remove listener ${name}`);
     },
     removeRoutes: (name) => void events.push(`remove routes ${name}`),
+    openSockets: () => [],
+    leavePaths: () => void events.push('leave paths'),
     async stopListeners(): Promise<void> {},
     async drain(): Promise<void> {
       events.push('drain');

@@ -1,18 +1,13 @@
 /**
  * A small client on our HTTP/2 codec, for servers that are not ours.
- * `node test/support/h2-client.ts http://127.0.0.1:PORT/` sends one request and ends with the connection;
- * with `PROXY` before the URL it asks the proxy on that port for `/PORT/`, and gives up soon.
+ * `node test/support/h2-client.ts http://127.0.0.1:PORT/` sends one request and ends with the connection.
  */
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { H2ClientConnection } from '#http/codec/h2/client-connection.ts';
 import { defaultH2Options, type H2Options } from '#http/codec/h2/options.ts';
 import { RecordedEvents, Recorder } from './h2-pair.ts';
 import { runOnSocket, socketSurroundings } from './h2-socket.ts';
-
-/** A server that is tested may not answer at all. Longer than h2specd waits: it gives up where a client leaves first. */
-const GIVE_UP_MS = 4000;
 
 export interface SocketClient {
   readonly connection: H2ClientConnection;
@@ -59,17 +54,4 @@ export function ending(react?: (event: string, recorder: Recorder) => void): {
     if (self.ended || event === 'reset') resolve(self);
   });
   return { recorder, ended: promise };
-}
-
-if (import.meta.main) {
-  const { hostname, port, pathname, host } = new URL(process.argv.at(-1) ?? '');
-  const proxy = process.argv.length > 3 ? process.argv[2] : undefined;
-  const client = connectH2(Number(proxy ?? port), hostname);
-  const { recorder, ended } = ending();
-  const stream = client.connection.open(recorder);
-  const path = proxy === undefined ? pathname : `/${port}/`;
-  stream.sendRequest('GET', 'http', host, path, '', ['user-agent', 'heddle'], true);
-  if (proxy === undefined) await client.finished;
-  else await Promise.race([ended, setTimeout(GIVE_UP_MS)]);
-  process.exit();
 }

@@ -10,6 +10,8 @@ import { tempDir } from './temp-dir.ts';
 const main = join(import.meta.dirname, '../../src/app/main.ts');
 
 export interface HeddleOptions {
+  /** Absent: never. */
+  readonly capture?: 'auto' | 'never';
   /** Default: a new folder. */
   readonly stateDirectory?: string;
   /** More words after the paths. */
@@ -44,7 +46,17 @@ export function startHeddle(
   options: HeddleOptions = {},
 ): RunningHeddle {
   const stateDirectory = options.stateDirectory ?? join(tempDir(t), 'state');
-  const words = ['up', ...paths, '--state', stateDirectory, '--ingress-port', '0', ...(options.flags ?? [])];
+  const words = [
+    'up',
+    ...paths,
+    '--state',
+    stateDirectory,
+    '--ingress-port',
+    '0',
+    '--capture',
+    options.capture ?? 'never',
+    ...(options.flags ?? []),
+  ];
   const process_ = spawn(process.execPath, [main, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },

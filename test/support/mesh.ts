@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type MeshInstance, type MeshState, readMeshState, type StartedProcess } from '#cli/mesh-state.ts';
 import { isAlive } from '#host/process-identity.ts';
+import { captureMode } from './capture-mode.ts';
 import { eventually } from './eventually.ts';
 import { parseSamples, type Sample } from './prometheus-text.ts';
 
@@ -18,8 +19,8 @@ export interface RunningMesh {
   instancesOf(workload: string): readonly MeshInstance[];
   /** Such as `control`, `catalog-v1-2`, `catalog-v1-2.sidecar`; fails when it does not run just now. */
   processOf(name: string): StartedProcess;
-  /** What the proxy of an instance counts (port 15090). */
-  metricsOf(instance: Pick<MeshInstance, 'meshAddress'>): Promise<Sample[]>;
+  /** What the proxy of an instance counts. */
+  metricsOf(instance: Pick<MeshInstance, 'adminUrl'>): Promise<Sample[]>;
   /** Everything the runner printed so far. */
   output(): string;
   /** Stops as Ctrl-C does, and fails when a process is left. Call it in `after`. */
@@ -29,7 +30,6 @@ export interface RunningMesh {
 const heddle = resolve(import.meta.dirname, '../../bin/heddle');
 const startDeadlineMs = 60_000;
 const stopDeadlineMs = 30_000;
-const metricsPort = 15_090;
 
 export interface MeshSettings {
   readonly args?: readonly string[];
@@ -39,7 +39,11 @@ export interface MeshSettings {
 /** Resolves when every instance is ready and the ingress listens; rejects with what the runner said. */
 export async function startMesh(paths: readonly string[], settings: MeshSettings = {}): Promise<RunningMesh> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'heddle-mesh-'));
-  const args = ['up', '--state', stateDirectory, '--ingress-port', '0', ...(settings.args ?? []), ...paths];
+  const args = [
+    ...['up', '--state', stateDirectory, '--ingress-port', '0', '--capture', captureMode],
+    ...(settings.args ?? []),
+    ...paths,
+  ];
   const child = spawn(heddle, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1', ...settings.env },
@@ -56,7 +60,10 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
   };
   const stop = (): Promise<void> => stopMesh(child, stateDirectory);
   try {
-    await eventually(() => assertUp(child, output(), state()), { timeoutMs: startDeadlineMs });
+    await eventually(() => child.exitCode !== null || assertUp(output(), state()), {
+      timeoutMs: startDeadlineMs,
+    });
+    assert.equal(child.exitCode, null, 'heddle up has ended');
   } catch (cause) {
     await stop();
     throw new Error(`the mesh does not start; it said:\n${output()}`, { cause });
@@ -72,8 +79,8 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
     assert.ok(found, `no process ${name}`);
     return found;
   };
-  const metricsOf = async ({ meshAddress }: Pick<MeshInstance, 'meshAddress'>): Promise<Sample[]> => {
-    const response = await fetch(`http://${meshAddress}:${metricsPort}/stats/prometheus`);
+  const metricsOf = async ({ adminUrl }: Pick<MeshInstance, 'adminUrl'>): Promise<Sample[]> => {
+    const response = await fetch(`${adminUrl}/stats/prometheus`);
     assert.equal(response.status, 200);
     return parseSamples(await response.text());
   };
@@ -81,13 +88,9 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
   return { ingressUrl, stateDirectory, state, instancesOf, processOf, metricsOf, output, stop };
 }
 
-function assertUp(
-  child: ChildProcess,
-  output: string,
-  { instances, gateways, ingressUrls }: MeshState,
-): void {
-  assert.equal(child.exitCode, null, 'heddle up has ended');
-  const waiting = [...instances, ...gateways].filter(({ ready }) => !ready).map(({ name }) => name);
+function assertUp(output: string, { instances, gateways, jobs, ingressUrls }: MeshState): void {
+  const lasting = instances.filter(({ workload }) => !jobs.some(({ name }) => name === workload));
+  const waiting = [...lasting, ...gateways].filter(({ ready }) => !ready).map(({ name }) => name);
   assert.ok(instances.length > 0 && ingressUrls.length > 0 && waiting.length === 0, `not ready: ${waiting}`);
   assert.match(output, /mesh \S+ is up/);
 }

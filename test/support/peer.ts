@@ -3,7 +3,7 @@
  * `npm run peers` installs the programs; HEDDLE_TESTDATA names the folder of data. With
  * HEDDLE_REQUIRE_PEERS=1 (CI) a missing one fails the test; else the test is skipped and says why.
  */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import peers from '../../peers.json' with { type: 'json' };
@@ -24,7 +24,9 @@ export function findPeer(name: PeerName): string | undefined {
 function placesOf(name: PeerName): string[] {
   const peer = peers[name];
   if ('apt' in peer) {
-    const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+    // Debian keeps a PostgreSQL server of each version in a folder of its own.
+    const more = ['/usr/sbin', '/usr/local/sbin', ...globSync('/usr/lib/postgresql/*/bin')];
+    const folders = [...(process.env.PATH ?? '').split(delimiter), ...more];
     return folders.map((folder) => join(folder, name));
   }
   if ('npm' in peer) return [join(peersFolder, name, 'node_modules')];

@@ -53,48 +53,86 @@ images:
 workloads:
   echo-v1: {sidecar: ${sidecar}}
 ---
+${workload({
+  name: 'echo',
+  deployment: 'echo-v1',
+  replicas,
+  container: `image: example.com/echo:1
+env: [{name: GREETING, value: ${greeting}}]
+ports: [{containerPort: 9080}]`,
+})}${ingressTo('echo', 'retries: {attempts: 3, retryOn: "connect-failure,refused-stream,unavailable,reset"}')}`;
+}
+
+export interface Workload {
+  /** Of the Service, the account and the container. */
+  readonly name: string;
+  /** Its name; absent: the same. */
+  readonly deployment?: string;
+  readonly replicas?: number;
+  /** Of the Service, as YAML; absent: HTTP at 9080. */
+  readonly ports?: string;
+  /** Of the Pods, as YAML. */
+  readonly annotations?: string;
+  /** What the one container is, as lines of YAML. */
+  readonly container: string;
+}
+
+/** Documents of a Service and of the Deployment behind it, with an account of its own; each ends with `---`. */
+export function workload({
+  name,
+  deployment = name,
+  replicas = 1,
+  ports = '[{name: http, port: 9080}]',
+  annotations = '{}',
+  container,
+}: Workload): string {
+  return `
 apiVersion: v1
 kind: Service
-metadata: {name: echo}
+metadata: {name: ${name}}
 spec:
-  selector: {app: echo}
-  ports: [{name: http, port: 9080}]
+  selector: {app: ${name}}
+  ports: ${ports}
 ---
 apiVersion: v1
 kind: ServiceAccount
-metadata: {name: echo}
+metadata: {name: ${name}}
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: echo-v1}
+metadata: {name: ${deployment}}
 spec:
   replicas: ${replicas}
-  selector: {matchLabels: {app: echo}}
+  selector: {matchLabels: {app: ${name}}}
   template:
-    metadata: {labels: {app: echo, version: v1}}
+    metadata: {labels: {app: ${name}, version: v1}, annotations: ${annotations}}
     spec:
-      serviceAccountName: echo
+      serviceAccountName: ${name}
       containers:
-      - name: echo
-        image: example.com/echo:1
-        env: [{name: GREETING, value: ${greeting}}]
-        ports: [{containerPort: 9080}]
+      - name: ${name}
+${container.replaceAll(/^(?=.)/gm, '        ')}
 ---
+`;
+}
+
+/** Documents by which the ingress gateway sends all requests to a service. @param more of the route */
+export function ingressTo(host: string, more = ''): string {
+  return `
 apiVersion: networking.istio.io/v1
 kind: Gateway
-metadata: {name: echo}
+metadata: {name: all}
 spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {name: echo}
+metadata: {name: all}
 spec:
   hosts: ["*"]
-  gateways: [echo]
+  gateways: [all]
   http:
-  - route: [{destination: {host: echo}}]
-    retries: {attempts: 3, retryOn: "connect-failure,refused-stream,unavailable,reset"}
+  - route: [{destination: {host: ${host}}}]
+    ${more}
 `;
 }

@@ -81,6 +81,7 @@ export async function startThreads(
         connections: { process: maxConnections, ofListener: {} },
         connectionCount,
         overload: undefined,
+        upstreamBindConfig: undefined,
       });
       workers[index] = worker;
       return worker;

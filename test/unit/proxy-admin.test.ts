@@ -80,6 +80,10 @@ function view(): AdminView & { readonly calls: string[] } {
       setHealthFailed: (failed) => void calls.push(`failed ${failed}`),
       quit: () => void calls.push('quit'),
       reopenLogs: () => void calls.push('reopen'),
+      async hotRestart() {
+        calls.push('hot restart');
+        return { ok: true, pid: 7 };
+      },
     },
   };
 }

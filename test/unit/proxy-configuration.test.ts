@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { create, type Message } from '@bufbuild/protobuf';
+import type { AdoptNames } from '#proxy/apply/receive.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -14,6 +15,7 @@ import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryResponseSchema,
 } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
+import { type NameTable, NameTableSchema } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { createMemoryTransport, type ServedStream } from '#xds/memory-transport.ts';
 import { packAny } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
@@ -34,7 +36,7 @@ interface Rig extends ConfiguredProxy {
   readonly server: Server;
 }
 
-function rig(t: TestContext, initialFetchTimeoutMs = 60_000): Rig {
+function rig(t: TestContext, initialFetchTimeoutMs = 60_000, adoptNames?: AdoptNames): Rig {
   const requests: DeltaDiscoveryRequest[] = [];
   const connections: ServedStream[] = [];
   let nonce = 0;
@@ -70,7 +72,7 @@ function rig(t: TestContext, initialFetchTimeoutMs = 60_000): Rig {
       );
     },
   };
-  return { server, ...configuredProxy(t, { transport, initialFetchTimeoutMs }) };
+  return { server, ...configuredProxy(t, { transport, initialFetchTimeoutMs, adoptNames }) };
 }
 
 const edsCluster = (name: string): Cluster =>
@@ -200,5 +202,43 @@ describe('reconnection', () => {
     });
     assert.equal(again.node?.id, 'test', 'the first request of a connection says who asks');
     assert.deepEqual(dataPath.events, ['install cluster a']);
+  });
+});
+
+describe('names of DNS', () => {
+  const names = (ip: string): NameTable => create(NameTableSchema, { table: { 'a.example': { ips: [ip] } } });
+
+  test('are asked for by nobody who does not answer them', async (t) => {
+    const { server } = rig(t);
+    server.push('cluster', []);
+    await answered(server, 'cluster', 1);
+    assert.deepEqual(server.of('nameTable'), []);
+  });
+
+  test('come with the first configuration, and whole each time', async (t) => {
+    const adopted: (string | undefined)[] = [];
+    const { server, complete } = rig(t, undefined, function* ({ table }) {
+      yield;
+      adopted.push(table['a.example']?.ips[0]);
+      return [];
+    });
+    server.push('cluster', []);
+    server.push('listener', []);
+    await answered(server, 'listener', 1);
+    assert.equal(complete(), false);
+    server.push('nameTable', [names('10.0.0.1')]);
+    await answered(server, 'nameTable', 1);
+    assert.equal(complete(), true);
+    server.push('nameTable', [names('10.0.0.2')]);
+    await answered(server, 'nameTable', 2);
+    assert.deepEqual(adopted, ['10.0.0.1', '10.0.0.2']);
+    assert.ok(server.of('nameTable').every(({ errorDetail }) => errorDetail === undefined));
+  });
+
+  test('of a server that knows none are not waited for longer than for the rest', async (t) => {
+    const { server, complete } = rig(t, 30, () => assert.fail('there are none'));
+    server.push('cluster', []);
+    server.push('listener', []);
+    await eventually(() => assert.equal(complete(), true));
   });
 });

@@ -11,7 +11,14 @@ import { quantile } from './statistics.ts';
 
 export type Load =
   /** HTTP/1.1, as much as gets through. */
-  | { readonly by: 'wrk'; readonly connections: number; readonly path: string; readonly upload?: boolean }
+  | {
+      readonly by: 'wrk';
+      readonly connections: number;
+      readonly path: string;
+      readonly upload?: boolean;
+      /** Each request on a connection of its own. */
+      readonly closes?: boolean;
+    }
   /** HTTP/1.1 at a fixed rate, each connection on its own beat. */
   | {
       readonly by: 'h2load-h1';
@@ -44,6 +51,8 @@ export interface LoadResult {
 
 /** Where the load runs, and against what. */
 export interface LoadPlace {
+  /** Absent: 127.0.0.1. */
+  readonly host?: string;
   readonly port: number;
   /** Scratch. */
   readonly folder: string;
@@ -90,6 +99,7 @@ async function runWrk(load: Extract<Load, { by: 'wrk' }>, place: LoadPlace): Pro
   const threads = place.cores === undefined ? 1 : place.cores.split(',').length;
   const output = await run(place, 'wrk', [
     ...[`-t${threads}`, `-c${load.connections}`, `-d${place.seconds}s`, '-s', script],
+    ...(load.closes === true ? ['-H', 'connection: close'] : []),
     url(place, load.path),
   ]);
   const line = output.split('\n').find((text) => text.startsWith('{'));
@@ -98,7 +108,8 @@ async function runWrk(load: Extract<Load, { by: 'wrk' }>, place: LoadPlace): Pro
   return { ...found, seconds: durationUs / 1e6 };
 }
 
-const url = ({ port }: LoadPlace, path: string): string => `http://127.0.0.1:${port}${path}`;
+const url = ({ host = '127.0.0.1', port }: LoadPlace, path: string): string =>
+  `http://${host}:${port}${path}`;
 
 function run({ cores }: LoadPlace, command: string, args: readonly string[]): Promise<string> {
   return cores === undefined ? outputOf(command, args) : outputOf('taskset', ['-c', cores, command, ...args]);

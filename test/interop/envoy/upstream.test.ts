@@ -32,6 +32,11 @@ const failures: readonly Case[] = [
     log: / 503 UF upstream_reset_before_response_started/,
     stats: { 'cluster.refused.upstream_cx_connect_fail': 1 },
   }),
+  simple('connect refused, which is before the request', '/again-refused', {
+    status: 503,
+    log: / 503 URX,UF upstream_reset_before_response_started/,
+    stats: { 'cluster.refused.upstream_cx_connect_fail': 3, 'cluster.refused.upstream_rq_retry': 2 },
+  }),
   simple('reset before the head', '/reset-before-head', {
     status: 503,
     log: / 503 UC upstream_reset_before_response_started\{connection_termination\}/,
@@ -99,7 +104,7 @@ const framing: readonly Case[] = [
   {
     name: 'response before the body of the request',
     covers: 'upstream',
-    play: http1([request('POST', '/early', ['content-length: 10'], 'abc')], { methods: ['POST'] }),
+    play: http1([request('POST', '/early', ['content-length: 10'])], { methods: ['POST'] }),
     expect: { status: 200, connection: 'closed', client: /"early"/ },
   },
 ];

@@ -92,14 +92,16 @@ export function startWsOverHttp2Server(t: Hooks): Promise<number> {
 export const pythonProgram: string = join(import.meta.dirname, 'program/websocket.py');
 
 export interface WsTarget {
+  /** Absent: this machine. */
+  readonly host?: string;
   readonly port: number;
   /** TLS with this root. */
   readonly root?: Buffer;
 }
 
-export async function runWsCases({ port, root }: WsTarget): Promise<void> {
+export async function runWsCases({ host = 'localhost', port, root }: WsTarget): Promise<void> {
   const { WebSocket } = load();
-  const url = `${root === undefined ? 'ws' : 'wss'}://localhost:${port}/chat`;
+  const url = `${root === undefined ? 'ws' : 'wss'}://${host}:${port}/chat`;
   const open = async (): Promise<Socket> => {
     const socket = new WebSocket(url, [subprotocol], { ca: root, perMessageDeflate: false });
     await opened(socket);

@@ -1,5 +1,5 @@
-"""Python's websockets: `websocket.py serve` prints its port and echoes until standard input ends;
-`websocket.py ask URL [ROOT]` sends and closes, and fails where the echo is another."""
+"""Python's websockets: `websocket.py serve` prints its port and echoes until standard input ends, `websocket.py serve
+PORT` does so on every address until it is ended; `websocket.py ask URL [ROOT]` sends and closes, and fails where the echo is another."""
 import asyncio
 import ssl
 import sys
@@ -23,8 +23,11 @@ def echo(socket):
         pass
 
 
-def run_server():
-    with serve(echo, "127.0.0.1", 0, subprotocols=["chat"], max_size=2**22) as server:
+def run_server(port=None):
+    address = ("127.0.0.1", 0) if port is None else ("", int(port))
+    with serve(echo, *address, subprotocols=["chat"], max_size=2**22) as server:
+        if port is not None:
+            server.serve_forever()
         print(server.socket.getsockname()[1], flush=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         sys.stdin.read()
@@ -55,7 +58,7 @@ async def ask(url, root=None):
 
 
 if sys.argv[1] == "serve":
-    run_server()
+    run_server(*sys.argv[2:])
 else:
     asyncio.run(ask(*sys.argv[2:]))
     print("done")

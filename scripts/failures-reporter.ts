@@ -1,0 +1,19 @@
+/** A reporter of `node --test` that writes the failures alone: where each test stands, and what went wrong. */
+import type { TestEvent } from 'node:test/reporters';
+import { inspect } from 'node:util';
+
+/** Of one failure; the whole of it stands where the test ran. */
+const mostCharacters = 3000;
+
+export default async function* failures(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  for await (const event of events) {
+    if (event.type !== 'test:fail') continue;
+    const { name, file = '', line = 0, details } = event.data;
+    // A suite fails because of its tests, which are told by themselves.
+    const { failureType, cause } = details.error as Error & { failureType?: string };
+    if (failureType === 'subtestsFailed') continue;
+    const reason = inspect(cause ?? details.error);
+    const cut = reason.length > mostCharacters ? `${reason.slice(0, mostCharacters)}\n…` : reason;
+    yield `✘ ${name}\n  ${file}:${line}\n${cut.replaceAll(/^/gm, '  ')}\n`;
+  }
+}

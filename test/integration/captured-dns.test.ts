@@ -1,0 +1,28 @@
+/** DNS that the kernel redirects, in a network namespace. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { capturePorts, captureScript } from '#host/network/capture-rules.ts';
+import { describeInNamespaces, everything, runInNamespaces } from '../support/namespaces.ts';
+
+const program = join(import.meta.dirname, '../support/captured-dns.ts');
+const address = '10.9.9.9';
+
+/** The rules come by standard input. */
+const setup = `
+ip link set lo up
+ip addr add ${address}/32 dev lo
+nft -f -
+`;
+
+describeInNamespaces('captured DNS', (means) => {
+  test('whoever is asked, the sidecar answers, and its own questions are let through', () => {
+    const words = [program, address, String(capturePorts.dns)];
+    const { stdout } = runInNamespaces(means, setup, words, captureScript({ ...everything, dns: true }));
+    assert.deepEqual(JSON.parse(stdout), {
+      found: [['10.96.1.1'], ['192.0.2.1']],
+      ofOwn: 2,
+      ofUpstream: 1,
+    });
+  });
+});
