@@ -53,7 +53,7 @@ def serve(name, answer):
         def log_message(self, format, *args):
             pass  # the sidecar keeps the access log
 
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "9080"))
+    host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "9080"))
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
 

@@ -89,7 +89,7 @@ export function serve(name: string, handler: Handler): void {
 
 /** Where to listen: the address that only this instance's sidecar connects to. */
 export function address(): { host: string; port: number } {
-  return { host: process.env.HOST ?? '127.0.0.1', port: Number(process.env.PORT ?? 9080) };
+  return { host: process.env.HOST ?? '0.0.0.0', port: Number(process.env.PORT ?? 9080) };
 }
 
 /** Runs `stop` once, on the signal of the runner or of Ctrl-C. */

@@ -29,7 +29,7 @@ func main() {
 			"ratings":  stars,
 		})
 	})
-	server := &http.Server{Addr: net.JoinHostPort(setting("HOST", "127.0.0.1"), setting("PORT", "9080")), Handler: mux}
+	server := &http.Server{Addr: net.JoinHostPort(setting("HOST", "0.0.0.0"), setting("PORT", "9080")), Handler: mux}
 
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
