@@ -327,6 +327,29 @@ describe('who may ask', () => {
     assert.match(await apiClient(plane.apiUrl).metrics(), /^heddle_control_refused_streams_total 4$/m);
   });
 
+  test('what is said to a Pod that is gone is said no more', async (t) => {
+    const accounts: Record<string, string> = { 'default/reviews-v1-0': 'reviews' };
+    const plane = await startTestControlPlane(t, { stateFolder: tempDir(t), resources: content, accounts });
+    const tls = await plane.certificate(reviews);
+    const ask = async (): Promise<DeltaStream> => {
+      const stream = openDelta({ address: plane.tlsAddress, tls });
+      t.after(() => stream.close());
+      stream.send({ node: nodeOf(NAME), typeUrl: typeUrl('listener') });
+      await accept(stream, 'listener');
+      return stream;
+    };
+    const first = await ask();
+    delete accounts['default/reviews-v1-0'];
+    plane.set(content);
+    const { code, details } = await first.failed();
+    assert.deepEqual([code, details], [status.NOT_FOUND, 'the Pod default/reviews-v1-0 is gone']);
+    assert.deepEqual(await apiClient(plane.apiUrl).proxies(), []);
+    // A proxy that is there after all comes again, and is told what there is.
+    const second = await ask();
+    plane.set([]);
+    assert.equal((await second.next()).removedResources.length, 1);
+  });
+
   test('a connection ends with the certificate that opened it, and the next one is welcome', async (t) => {
     const plane = await startTestControlPlane(t, { stateFolder: tempDir(t), resources: content });
     const ask = async (validitySeconds: number): Promise<DeltaStream> => {

@@ -141,6 +141,7 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
       status: () => machine.status(),
       offer: (snapshot: Snapshot) => this.#send(machine.onSnapshot(snapshot)),
       refuse: (reason) => void this.#refuse(status.PERMISSION_DENIED, reason),
+      dismiss: (reason) => this.#end(status.NOT_FOUND, reason),
     };
     const stranger = discovery.join(proxy);
     if (stranger !== undefined) return this.#refuse(status.PERMISSION_DENIED, stranger);
@@ -186,9 +187,14 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
     const { call, caller, log, metrics } = this.#parts;
     metrics.refused();
     log.warn('control.stream-refused', { peer: call.getPeer(), identity: caller?.id.uri, reason: details });
-    this.#leave();
-    call.emit('error', { code, details });
+    this.#end(code, details);
     return false;
+  }
+
+  #end(code: status, details: string): void {
+    if (this.#ended) return;
+    this.#leave();
+    this.#parts.call.emit('error', { code, details });
   }
 
   #leave(): void {

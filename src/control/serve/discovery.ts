@@ -28,6 +28,8 @@ export interface ConnectedProxy {
   offer(snapshot: Snapshot): void;
   /** Ends the stream: the proxy is not, or no longer, who it says. */
   refuse(reason: string): void;
+  /** Ends the stream: there is no such proxy any more. */
+  dismiss(reason: string): void;
 }
 
 export interface DiscoverySettings {
@@ -41,6 +43,8 @@ export interface DiscoverySettings {
 interface Entry<Proxy> {
   readonly proxy: Proxy;
   snapshot: Snapshot;
+  /** Whether its Pod has been seen. */
+  podSeen: boolean;
 }
 
 export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
@@ -74,7 +78,7 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
   /** A proxy said who it is. Undefined: it is taken in; else the reason why not, to be told to it. */
   join(proxy: Proxy): string | undefined {
     const stranger = this.#whyStranger(proxy);
-    if (stranger === undefined) this.#entries.set(proxy, { proxy, snapshot: emptySnapshot });
+    if (stranger === undefined) this.#entries.set(proxy, { proxy, snapshot: emptySnapshot, podSeen: false });
     return stranger;
   }
 
@@ -132,10 +136,23 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
       proxy.refuse(stranger);
       return;
     }
+    if (this.#podHasGone(entry)) {
+      proxy.dismiss(`the Pod ${proxy.node.namespace}/${proxy.node.podName} is gone`);
+      return;
+    }
     const wanted = source.snapshot(proxy.node, entry.snapshot);
     // Whoever comes without proof gets no secret, whatever the configuration says.
     entry.snapshot = proxy.caller === undefined ? { ...wanted, secret: emptySnapshot.secret } : wanted;
     proxy.offer(entry.snapshot);
+  }
+
+  /** The end of a connection may never be heard where the network of a Pod goes with it. */
+  #podHasGone(entry: Entry<Proxy>): boolean {
+    const { namespace, podName } = entry.proxy.node;
+    const known = this.#settings.source.serviceAccountOf(namespace, podName) !== undefined;
+    const gone = entry.podSeen && !known;
+    entry.podSeen = known;
+    return gone;
   }
 
   /** Why `proxy` may not have the configuration of the workload that it says it is. */
