@@ -2,6 +2,11 @@
 import type { TestEvent } from 'node:test/reporters';
 import { inspect } from 'node:util';
 
+/** The files of what failed, each once. @param text that the reporter wrote */
+export function failedFiles(text: string): readonly string[] {
+  return [...new Set([...text.matchAll(/^✘ .*\n {2}(\/.*):\d+$/gm)].map(([, file]) => file!))];
+}
+
 /** Of one failure; the whole of it stands where the test ran. */
 const mostCharacters = 3000;
 

@@ -85,7 +85,7 @@ describeInNamespaces('an Envoy in a captured mesh', () => {
         },
         { timeoutMs: 20_000 },
       );
-      await eventually(goesOn, { timeoutMs: 10_000 });
+      await eventually(goesOn);
       assert.match(await mesh.ask('front', 'lookup', { name: 'back' }), /"10\.96\./);
       assert.equal((await fetch(`${front().adminUrl}/ready`)).status, 200);
     });

@@ -114,7 +114,7 @@ describe('HTTP/1.1', () => {
       received += data.length;
     });
     client.socket.resume();
-    await eventually(() => assert.ok(received > size, String(received)), { timeoutMs: 10_000 });
+    await eventually(() => assert.ok(received > size, String(received)));
   });
 
   test('a large request body reaches an upstream that reads slowly', async (t) => {

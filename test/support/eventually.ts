@@ -8,7 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
   {
-    timeoutMs = 10_000,
+    timeoutMs = 30_000,
     everyMs = 25,
     until = (): boolean => false,
   }: { readonly timeoutMs?: number; readonly everyMs?: number; readonly until?: () => boolean } = {},
