@@ -5,6 +5,7 @@ import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.
 import type { Endpoint } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { envoyBootstrap } from './envoy-bootstrap.ts';
 import { grpcBootstrap } from './grpc-bootstrap.ts';
+import { workloadNode } from './workload-node.ts';
 
 const place = {
   pod: 'reviews-v1-1',
@@ -117,4 +118,14 @@ test("gRPC's bootstrap names the plaintext port and the files of the agent", () 
     },
     server_listener_resource_name_template: 'xds.istio.io/grpc/lds/inbound/%s',
   });
+});
+
+test('what an instance that is no Pod registers, in the names that the control plane reads', () => {
+  const registration = { service: 'reviews', ports: [{ name: 'http', number: 9080, hostPort: 19_080 }] };
+  const instanceIps = ['10.0.0.7', 'fd00::7'];
+  const { metadata } = workloadNode({ ...place, registration, instanceIps, inbound: 'BIND' });
+  assert.equal(metadata.INSTANCE_IPS, '10.0.0.7,fd00::7');
+  assert.equal(metadata.HEDDLE_INBOUND, 'BIND');
+  assert.deepEqual(metadata.HEDDLE_REGISTRATION, registration);
+  assert.equal(workloadNode({ ...place, group: 'vms' }).metadata.AUTO_REGISTER_GROUP, 'vms');
 });

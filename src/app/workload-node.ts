@@ -1,7 +1,7 @@
 /** What a data plane of another make says about itself: Istio's node id and metadata. */
 
 /** One instance of a workload, and the control plane it belongs to. */
-export interface WorkloadPlace {
+export interface WorkloadPlace extends WorkloadRegistration {
   /** Of the Pod, such as `reviews-v1-1`. */
   readonly pod: string;
   readonly namespace: string;
@@ -19,6 +19,33 @@ export interface WorkloadPlace {
 
 /** How the traffic of a workload is made to pass its proxy (Istio's `interceptionMode`). */
 export type InterceptionMode = 'NONE' | 'REDIRECT' | 'TPROXY';
+
+/** What an instance that is no Pod says, so that the control plane knows of it: `docs/registration.md`. */
+export interface WorkloadRegistration {
+  /** Service that it is an instance of; not together with `group`. */
+  readonly registration?: ServiceRegistration;
+  /** WorkloadGroup that it is a member of. */
+  readonly group?: string;
+  /** Where others reach it; the first is bound and registered. Absent: the mesh address. */
+  readonly instanceIps?: readonly string[];
+  /** Whether what comes to it comes to ports of its host; absent: as `interceptionMode` says. */
+  readonly inbound?: 'BIND';
+}
+
+export interface ServiceRegistration {
+  /** Name in the namespace of the instance. */
+  readonly service: string;
+  readonly ports: readonly RegisteredPort[];
+}
+
+export interface RegisteredPort {
+  /** That of the port of the service, such as `http`. */
+  readonly name: string;
+  /** Where the application listens. */
+  readonly number: number;
+  /** Where others reach it, at the first of `instanceIps`. */
+  readonly hostPort: number;
+}
 
 /** JSON form of `envoy.config.core.v3.Node`. */
 export interface NodeDocument {
@@ -46,6 +73,17 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
       LABELS: labels,
       CLUSTER_ID: clusterId,
       MESH_ID: meshId,
+      ...registrationMetadata(place),
     },
+  };
+}
+
+/** The names are Istio's, where it has one. */
+function registrationMetadata({ registration, group, instanceIps, inbound }: WorkloadRegistration): object {
+  return {
+    ...(instanceIps !== undefined && { INSTANCE_IPS: instanceIps.join(',') }),
+    ...(group !== undefined && { AUTO_REGISTER_GROUP: group }),
+    ...(registration !== undefined && { HEDDLE_REGISTRATION: registration }),
+    ...(inbound !== undefined && { HEDDLE_INBOUND: inbound }),
   };
 }

@@ -34,7 +34,9 @@ export function translateInbound(sidecar: Sidecar): SidecarPart {
   const ports = inboundPorts(pod, index);
   const application = applicationAddress(pod);
   return {
-    listeners: ports.map((port) => inboundListener(port, sidecar)),
+    listeners: ports.map((inbound) =>
+      inboundListener(inbound, { address: sidecar.node.address, port: inbound.port }, sidecar),
+    ),
     clusters:
       application === undefined
         ? []
@@ -59,17 +61,29 @@ export function inboundPorts(pod: Pod, index: ResourceIndex): readonly InboundPo
   }
   return [...numbers]
     .sort((a, b) => a - b)
-    .map((port) => {
-      const services = behind.filter((one) => one.port === port);
-      const protocols = services.map(({ servicePort }) => portProtocol(servicePort));
-      return {
+    .map((port) =>
+      portTraits(
         port,
-        carriedAs: protocols.some(({ carriedAs }) => carriedAs === 'HTTP') ? 'HTTP' : 'TCP',
-        http2: protocols.some(({ http2 }) => http2),
-        grpcWeb: protocols.some(({ protocol }) => protocol === 'GRPC-WEB'),
-        services,
-      };
-    });
+        behind.filter((one) => one.port === port),
+      ),
+    );
+}
+
+/** @param said what is known of it besides the service ports that lead to it */
+export function portTraits(
+  port: number,
+  services: InboundPort['services'],
+  said: readonly ServicePort[] = [],
+): InboundPort {
+  const known = [...services.map(({ servicePort }) => servicePort), ...said];
+  const protocols = known.map((one) => portProtocol(one));
+  return {
+    port,
+    carriedAs: protocols.some(({ carriedAs }) => carriedAs === 'HTTP') ? 'HTTP' : 'TCP',
+    http2: protocols.some(({ http2 }) => http2),
+    grpcWeb: protocols.some(({ protocol }) => protocol === 'GRPC-WEB'),
+    services,
+  };
 }
 
 function servicesOf(pod: Pod, index: ResourceIndex): Service[] {
@@ -100,10 +114,15 @@ export const inspection: Pick<ListenerInit, 'listenerFiltersTimeout' | 'continue
   continueOnListenerFiltersTimeout: true,
 };
 
-function inboundListener(inbound: InboundPort, sidecar: Sidecar): Listener {
+/** @param where it is bound; which port of the application it is, policies know. */
+export function inboundListener(
+  inbound: InboundPort,
+  where: { readonly address: string; readonly port: number },
+  sidecar: Sidecar,
+): Listener {
   const { node, labels, index } = sidecar;
   const mode = serverTlsMode(index, node.namespace, labels, inbound.port);
-  return boundListener('inbound', node.address, inbound.port, {
+  return boundListener('inbound', where.address, where.port, {
     filterChains: portChains(inbound, mode, sidecar),
     ...(mode === 'PERMISSIVE' && { listenerFilters: [tlsInspector], ...inspection }),
   });

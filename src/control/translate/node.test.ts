@@ -27,6 +27,8 @@ describe('proxyNode', () => {
       labels: { app: 'reviews' },
       workloadName: 'reviews-v1',
       clusterId: 'Kubernetes',
+      addresses: ['127.3.1.2'],
+      bindsInbound: false,
     });
   });
 
@@ -45,6 +47,75 @@ describe('proxyNode', () => {
     test(`${client}: ${why}`, () => {
       const parsed = proxyNode(create(NodeSchema, { id, userAgentName, metadata }));
       assert.equal(parsed.ok && parsed.value.client, client);
+    });
+  }
+
+  test('reads what an instance that is no Pod registers', () => {
+    const registration = { service: 'reviews', ports: [{ name: 'http', number: 9080, hostPort: 19_080 }] };
+    const metadata: JsonObject = {
+      HEDDLE_INBOUND: 'BIND',
+      HEDDLE_REGISTRATION: registration,
+      INSTANCE_IPS: '10.0.0.7, fd00::7',
+      NETWORK: 'office',
+    };
+    const locality = { region: 'eu', zone: 'eu-1' };
+    const parsed = proxyNode(create(NodeSchema, { id, metadata, locality }));
+    assert.ok(parsed.ok);
+    const { addresses, bindsInbound, network } = parsed.value;
+    assert.deepEqual(
+      [addresses, bindsInbound, network, parsed.value.locality],
+      [['10.0.0.7', 'fd00::7'], true, 'office', 'eu/eu-1'],
+    );
+    assert.deepEqual(parsed.value.registration, registration);
+  });
+
+  const bad = { service: 'Reviews', ports: [{ name: 'http', number: 0, hostPort: 1 }, { name: 'http' }] };
+  const twice = {
+    service: 'reviews',
+    ports: [
+      { name: 'http', number: 80, hostPort: 8080 },
+      { name: 'tcp', number: 81, hostPort: 8080 },
+    ],
+  };
+  const wrongRegistrations: [metadata: JsonObject, messages: string[]][] = [
+    [
+      { HEDDLE_REGISTRATION: bad },
+      [
+        'node.metadata.HEDDLE_REGISTRATION.service "Reviews" is not a name (small letters, digits, "-")',
+        'node.metadata.HEDDLE_REGISTRATION.ports[0].number must be from 1 to 65535, not 0',
+        'node.metadata.HEDDLE_REGISTRATION.ports[1].number this field is required',
+        'node.metadata.HEDDLE_REGISTRATION.ports[1].hostPort this field is required',
+      ],
+    ],
+    [
+      { HEDDLE_REGISTRATION: twice },
+      ['node.metadata.HEDDLE_REGISTRATION.ports[1].hostPort 8080 is there twice'],
+    ],
+    [
+      { HEDDLE_REGISTRATION: 'reviews' },
+      ['node.metadata.HEDDLE_REGISTRATION an object is expected, not the text "reviews"'],
+    ],
+    [{ AUTO_REGISTER_GROUP: 7 }, ['node.metadata.AUTO_REGISTER_GROUP a text is expected, not the number 7']],
+    [{ INSTANCE_IPS: '10.0.0.7,host' }, ['node.metadata.INSTANCE_IPS "host" is not an IP address']],
+    [
+      { HEDDLE_INBOUND: 'BIND' },
+      [
+        'node.metadata.HEDDLE_INBOUND BIND needs HEDDLE_REGISTRATION or AUTO_REGISTER_GROUP, which say what is bound',
+        'node.metadata.INSTANCE_IPS is needed where HEDDLE_INBOUND is BIND: its first address is bound',
+      ],
+    ],
+    [
+      { AUTO_REGISTER_GROUP: 'vms', HEDDLE_REGISTRATION: { ...twice, ports: twice.ports.slice(1) } },
+      ['node.metadata.HEDDLE_REGISTRATION excludes AUTO_REGISTER_GROUP: a workload is registered in one way'],
+    ],
+  ];
+  for (const [metadata, messages] of wrongRegistrations) {
+    test(`refused: ${JSON.stringify(metadata)}`, () => {
+      const parsed = proxyNode(create(NodeSchema, { id, metadata }));
+      assert.deepEqual(
+        parsed.problems.map(({ path, message }) => `${path} ${message}`),
+        messages,
+      );
     });
   }
 

@@ -2,12 +2,13 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { Labels } from '#model/metadata.ts';
-import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { Locality, Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { type NodeRegistration, nodeRegistration } from './node-registration.ts';
 
 const roles = ['sidecar', 'router', 'agent'] as const;
 const interceptionModes = ['NONE', 'REDIRECT', 'TPROXY'] as const;
 
-export interface ProxyNode {
+export interface ProxyNode extends NodeRegistration {
   /** `sidecar~127.3.1.2~reviews-v1-0.default~default.svc.cluster.local` */
   readonly id: string;
   /** An agent stands beside a sidecar of another make, and answers the names of DNS for it (Heddle's own). */
@@ -23,6 +24,10 @@ export interface ProxyNode {
   /** Absent: found by the pod's owner, else the pod's name. */
   readonly workloadName?: string;
   readonly clusterId: string;
+  /** Name of the network it is in (`NETWORK`); absent: that of everybody. */
+  readonly network?: string;
+  /** `REGION/ZONE/SUBZONE`, as far as the node tells. */
+  readonly locality?: string;
 }
 
 export function proxyNode(node: Node): Parsed<ProxyNode> {
@@ -39,8 +44,11 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
   const interceptionMode = interceptionModes.find((known) => known === mode);
   if (interceptionMode === undefined)
     refuse(`the INTERCEPTION_MODE ${JSON.stringify(mode)} is not one of ${interceptionModes.join(', ')}`);
+  const registration = nodeRegistration(metadata, { role, address: address ?? '' }, problems);
   if (problems.length > 0) return { ok: false, problems };
   const workloadName = textOf(metadata.WORKLOAD_NAME);
+  const network = textOf(metadata.NETWORK);
+  const locality = localityOf(node.locality);
   return {
     ok: true,
     problems,
@@ -55,6 +63,9 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
       labels: labelsOf(metadata.LABELS),
       ...(workloadName !== undefined && { workloadName }),
       clusterId: textOf(metadata.CLUSTER_ID) ?? 'Kubernetes',
+      ...(network !== undefined && { network }),
+      ...(locality !== undefined && { locality }),
+      ...registration,
     },
   };
 }
@@ -62,6 +73,12 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
 function clientOf(node: Node, metadata: JsonObject): ProxyNode['client'] {
   if (metadata.GENERATOR === 'grpc') return 'grpc';
   return node.userAgentName === 'heddle' ? 'heddle' : 'envoy';
+}
+
+function localityOf(locality: Locality | undefined): string | undefined {
+  if (locality === undefined || locality.region === '') return undefined;
+  const { region, zone, subZone } = locality;
+  return [region, zone, subZone].join('/').replace(/\/+$/, '');
 }
 
 function labelsOf(value: JsonValue | undefined): Labels {

@@ -12,6 +12,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
 import { captureOutbound } from './captured-outbound.ts';
 import { translateGateway } from './gateway.ts';
@@ -24,7 +25,7 @@ import type { ProxyNode } from './node.ts';
 import { translateOutbound } from './outbound.ts';
 import { sidecarRoutes } from './route-table.ts';
 import { type ServiceClient, type ServiceTable, serviceTable } from './service-table.ts';
-import { sidecarOf } from './sidecar.ts';
+import { type Sidecar, type SidecarPart, sidecarOf } from './sidecar.ts';
 
 export interface ProxySnapshot {
   readonly clusters: readonly Cluster[];
@@ -53,7 +54,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const { clusters, endpoints } = shared.services(captured ? 'captured' : 'proxy', node.namespace);
   const caller: Caller = { ...callerInMesh(node, pod), captured };
   const routes = shared.routes(caller);
-  const inbound = captured ? captureInbound(sidecar) : translateInbound(sidecar);
+  const inbound = inboundOf(sidecar);
   const outbound = captured ? captureOutbound(sidecar, routes) : translateOutbound(sidecar, routes, caller);
   return {
     clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
@@ -63,6 +64,11 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
     names: shared.names(),
     problems,
   };
+}
+
+function inboundOf(sidecar: Sidecar): SidecarPart {
+  if (sidecar.node.bindsInbound) return bindInbound(sidecar);
+  return sidecar.captured ? captureInbound(sidecar) : translateInbound(sidecar);
 }
 
 function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
@@ -94,7 +100,8 @@ const nothing: ProxySnapshot = { clusters: [], endpoints: [], listeners: [], rou
 
 function knownPod(index: ResourceIndex, node: ProxyNode, problems: Problem[]): Pod | undefined {
   const pod = index.pod(node.namespace, node.podName);
-  if (pod === undefined) {
+  const isPod = node.registration === undefined && node.group === undefined;
+  if (pod === undefined && isPod) {
     const message = `no Pod ${node.namespace}/${node.podName} is known, so nothing is configured for its own ports`;
     problems.push({ level: 'warning', message, resource: node.id });
   }

@@ -1,0 +1,47 @@
+/**
+ * What a sidecar does for an application of a host whose ports are the host's: a listener where callers come to for
+ * each port that is registered, and a cluster that leads to the application's own port.
+ */
+import type { ServicePort } from '#model/service.ts';
+import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { ResourceIndex } from '../store/resource-index.ts';
+import { describe, type InboundPort, inboundListener, portTraits } from './inbound.ts';
+import { atAddress, inboundCluster } from './local-cluster.ts';
+import type { ProxyNode } from './node.ts';
+import type { Sidecar, SidecarPart } from './sidecar.ts';
+import { meshPorts } from './virtual-host.ts';
+
+/** Where it is alone with its sidecar. */
+const APPLICATION_ADDRESS = '127.0.0.1';
+
+interface BoundPort extends InboundPort {
+  readonly hostPort: number;
+}
+
+export function bindInbound(sidecar: Sidecar): SidecarPart {
+  const { node, index } = sidecar;
+  const ports = boundPorts(node, index);
+  return {
+    listeners: ports.map((port) => listenerOf(port, sidecar)),
+    clusters: ports.map((port) => inboundCluster(describe(port), atAddress(APPLICATION_ADDRESS, port.port))),
+  };
+}
+
+function boundPorts({ namespace, registration }: ProxyNode, index: ResourceIndex): readonly BoundPort[] {
+  if (registration === undefined) return [];
+  const service = [...index.services.values()].find(
+    ({ metadata }) => metadata.name === registration.service && metadata.namespace === namespace,
+  );
+  const known = service === undefined ? [] : meshPorts(service);
+  return registration.ports.map(({ name, number, hostPort }) => {
+    const servicePort = known.find((port) => port.name === name);
+    const behind = service !== undefined && servicePort !== undefined ? [{ service, servicePort }] : [];
+    const said: ServicePort[] = behind.length === 0 ? [{ name, port: number, protocol: 'TCP' }] : [];
+    return { ...portTraits(number, behind, said), hostPort };
+  });
+}
+
+function listenerOf(port: BoundPort, sidecar: Sidecar): Listener {
+  const [address = sidecar.node.address] = sidecar.node.addresses;
+  return inboundListener(port, { address, port: port.hostPort }, sidecar);
+}
