@@ -13,6 +13,8 @@ import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
 import { type StatefulSet, statefulSetKind } from './stateful-set.ts';
 import { type VirtualService, virtualServiceKind } from './virtual-service.ts';
+import { type WorkloadEntry, workloadEntryKind } from './workload-entry.ts';
+import { type WorkloadGroup, workloadGroupKind } from './workload-group.ts';
 
 export interface ResourceByKind {
   readonly Namespace: Namespace;
@@ -28,6 +30,8 @@ export interface ResourceByKind {
   readonly VirtualService: VirtualService;
   readonly DestinationRule: DestinationRule;
   readonly PeerAuthentication: PeerAuthentication;
+  readonly WorkloadEntry: WorkloadEntry;
+  readonly WorkloadGroup: WorkloadGroup;
   readonly LocalMesh: LocalMesh;
 }
 
@@ -48,6 +52,8 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   VirtualService: virtualServiceKind,
   DestinationRule: destinationRuleKind,
   PeerAuthentication: peerAuthenticationKind,
+  WorkloadEntry: workloadEntryKind,
+  WorkloadGroup: workloadGroupKind,
   LocalMesh: localMeshKind,
 };
 

@@ -25,7 +25,8 @@ export interface Pod extends ResourceBase<'Pod', PodSpec> {
   readonly status: PodStatus;
 }
 
-const condition: Decoder<PodCondition> = object({
+/** Also of kinds of Istio's. */
+export const condition: Decoder<PodCondition> = object({
   type: required(text),
   status: required(oneOf(['True', 'False', 'Unknown'])),
   lastProbeTime: meaningless(),

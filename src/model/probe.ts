@@ -4,7 +4,9 @@ import { type Decoder, describeValue } from './decode/decoder.ts';
 import {
   atMostOneOf,
   defaulted,
+  type Field,
   meaningless,
+  type ObjectOf,
   object,
   optional,
   required,
@@ -12,17 +14,17 @@ import {
 } from './decode/object.ts';
 import { integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
 
-export type ProbeAction =
+export type ProbeAction<Port extends number | string = number | string> =
   | {
       readonly kind: 'httpGet';
       readonly scheme: 'HTTP' | 'HTTPS';
       /** Absent: the address of the instance. */
       readonly host?: string;
-      readonly port: number | string;
+      readonly port: Port;
       readonly path: string;
       readonly headers: readonly { readonly name: string; readonly value: string }[];
     }
-  | { readonly kind: 'tcpSocket'; readonly host?: string; readonly port: number | string }
+  | { readonly kind: 'tcpSocket'; readonly host?: string; readonly port: Port }
   | { readonly kind: 'exec'; readonly command: readonly string[] }
   | { readonly kind: 'grpc'; readonly port: number; readonly service: string };
 
@@ -52,20 +54,32 @@ const port: Decoder<number | string> = (value, path, report) => {
   return report.error(path, `a port or its name is expected, not ${describeValue(value)}`);
 };
 
-const action = {
-  httpGet: optional(
-    object({
-      path: defaulted(text, '/'),
-      port: required(port),
-      host: optional(nonEmptyText),
-      scheme: defaulted(oneOf(['HTTP', 'HTTPS']), 'HTTP'),
-      httpHeaders: defaulted(list(object({ name: required(nonEmptyText), value: defaulted(text, '') })), []),
-    }),
-  ),
-  tcpSocket: optional(object({ port: required(port), host: optional(nonEmptyText) })),
-  exec: optional(object({ command: required(list(text, 1)) })),
-  grpc: optional(object({ port: required(portNumber), service: defaulted(text, '') })),
-} as const;
+/** @param port what says where to ask */
+function actionFields<Port extends number | string>(port: Decoder<Port>) {
+  return {
+    httpGet: optional(
+      object({
+        path: defaulted(text, '/'),
+        port: required(port),
+        host: optional(nonEmptyText),
+        scheme: defaulted(oneOf(['HTTP', 'HTTPS']), 'HTTP'),
+        httpHeaders: defaulted(list(object({ name: required(headerName), value: defaulted(text, '') })), []),
+      }),
+    ),
+    tcpSocket: optional(object({ port: required(port), host: optional(nonEmptyText) })),
+    exec: optional(object({ command: required(list(text, 1)) })),
+    grpc: optional(object({ port: required(portNumber), service: defaulted(text, '') })),
+  } as const;
+}
+
+const headerName: Decoder<string> = (value, path, report) => {
+  const name = nonEmptyText(value, path, report);
+  return name === undefined || /^[-_A-Za-z0-9]+$/.test(name)
+    ? name
+    : report.error(path, `${JSON.stringify(name)} is not a name of a header (letters, digits, "-", "_")`);
+};
+
+const action = actionFields(port);
 
 /** What is done when a container has started, or before it ends (Kubernetes, `LifecycleHandler`). */
 export type Hook =
@@ -105,15 +119,65 @@ function probeOf(kind: 'readiness' | 'other'): Decoder<Probe> {
     if (kind === 'readiness' && rest.terminationGracePeriodSeconds !== undefined) {
       report.error([...path, 'terminationGracePeriodSeconds'], 'a readiness probe ends nothing');
     }
-    if (httpGet !== undefined) {
-      const { httpHeaders, ...where } = httpGet;
-      return { ...rest, action: { kind: 'httpGet', ...where, headers: httpHeaders } };
-    }
-    if (tcpSocket !== undefined) return { ...rest, action: { kind: 'tcpSocket', ...tcpSocket } };
-    if (exec !== undefined) return { ...rest, action: { kind: 'exec', ...exec } };
-    return grpc && { ...rest, action: { kind: 'grpc', ...grpc } };
+    const done = actionOf({ httpGet, tcpSocket, exec, grpc });
+    return done && { ...rest, action: done };
   };
 }
+
+type WrittenActions<Port extends number | string> = {
+  readonly [Name in keyof ObjectOf<ReturnType<typeof actionFields<Port>>>]:
+    | ObjectOf<ReturnType<typeof actionFields<Port>>>[Name]
+    | undefined;
+};
+
+/** Undefined where none is set. */
+function actionOf<Port extends number | string>({
+  httpGet,
+  tcpSocket,
+  exec,
+  grpc,
+}: WrittenActions<Port>): ProbeAction<Port> | undefined {
+  if (httpGet !== undefined) {
+    const { httpHeaders, ...where } = httpGet;
+    return { kind: 'httpGet', ...where, headers: httpHeaders };
+  }
+  if (tcpSocket !== undefined) return { kind: 'tcpSocket', ...tcpSocket };
+  if (exec !== undefined) return { kind: 'exec', ...exec };
+  return grpc && { kind: 'grpc', ...grpc };
+}
+
+/** Of a WorkloadGroup (Istio, `ReadinessProbe`): ports by number, and whatever is 0 is what it is by default. */
+export type GroupProbe = Omit<Probe, 'action' | 'terminationGracePeriodSeconds'> & {
+  readonly action: ProbeAction<number>;
+};
+
+const orDefault = (fallback: number): Field<number, 'defaulted'> =>
+  defaulted<number>((value, path, report) => {
+    const written = integer(0, MAX_SECONDS)(value, path, report);
+    return written === 0 ? fallback : written;
+  }, fallback);
+
+const groupActions = actionFields(portNumber);
+
+const groupFields = object(
+  {
+    ...groupActions,
+    initialDelaySeconds: defaulted(seconds(0), 0),
+    periodSeconds: orDefault(10),
+    timeoutSeconds: orDefault(1),
+    successThreshold: orDefault(1),
+    failureThreshold: orDefault(3),
+  },
+  (value, path, report) => atMostOneOf(value, Object.keys(groupActions), 'one is needed', path, report),
+);
+
+export const groupProbe: Decoder<GroupProbe> = (value, path, report) => {
+  const decoded = groupFields(value, path, report);
+  if (decoded === undefined) return undefined;
+  const { httpGet, tcpSocket, exec, grpc, ...rest } = decoded;
+  const done = actionOf({ httpGet, tcpSocket, exec, grpc });
+  return done && { ...rest, action: done };
+};
 
 const hookFields = object(
   {

@@ -9,7 +9,7 @@ import { loadDocuments } from '#model/load.ts';
 import { testData } from '../support/peer.ts';
 
 /** Kinds of Istio's API tests that are read. */
-const kinds = ['destinationrule', 'peerauth'];
+const kinds = ['destinationrule', 'peerauth', 'workloadentry', 'workloadgroup'];
 
 /** Refused there for the content of something that has no support here: a warning says that it has no effect. */
 const notLookedInto = ['spec.trafficPolicy.loadBalancer.warmup'];
@@ -76,7 +76,14 @@ function errors(problems: readonly Problem[]): readonly string[] {
 }
 
 describe('every field of the CRD schemas is known', () => {
-  const read = ['VirtualService', 'DestinationRule', 'Gateway', 'PeerAuthentication'];
+  const read = [
+    'VirtualService',
+    'DestinationRule',
+    'Gateway',
+    'PeerAuthentication',
+    'WorkloadEntry',
+    'WorkloadGroup',
+  ];
   for (const kind of read) {
     test(kind, (t) => {
       const file = testData(t, 'istio-api', 'customresourcedefinitions.gen.yaml');

@@ -5,10 +5,7 @@ import type { Path } from '#model/decode/decoder.ts';
 import type { Hook, Probe, ProbeAction } from '#model/probe.ts';
 import type { ReportAt } from './variable-plan.ts';
 
-export type PlannedAction =
-  | (Omit<Extract<ProbeAction, { kind: 'httpGet' }>, 'port'> & { readonly port: number })
-  | (Omit<Extract<ProbeAction, { kind: 'tcpSocket' }>, 'port'> & { readonly port: number })
-  | Extract<ProbeAction, { kind: 'exec' | 'grpc' }>;
+export type PlannedAction = ProbeAction<number>;
 
 export type HookPlan =
   | Extract<PlannedAction, { kind: 'httpGet' | 'exec' }>

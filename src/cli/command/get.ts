@@ -31,6 +31,8 @@ const kindWords: Readonly<Record<string, readonly string[]>> = {
   VirtualService: ['virtualservices', 'virtualservice', 'vs'],
   DestinationRule: ['destinationrules', 'destinationrule', 'dr'],
   PeerAuthentication: ['peerauthentications', 'peerauthentication', 'pa'],
+  WorkloadEntry: ['workloadentries', 'workloadentry', 'we'],
+  WorkloadGroup: ['workloadgroups', 'workloadgroup', 'wg'],
   LocalMesh: ['localmeshes', 'localmesh'],
 };
 const instanceWords = ['instances', 'instance', 'workloads', 'workload'];
@@ -45,7 +47,7 @@ export const command: CliCommand = {
         `Show what a mesh consists of. KIND is one of: instances, all, ${Object.values(kindWords)
           .map(([plural]) => plural)
           .join(', ')}.
-Short forms are those of kubectl: svc, deploy, sts, cm, sa, ns, po, gw, vs, dr, pa.`,
+Short forms are those of kubectl: svc, deploy, sts, cm, sa, ns, po, gw, vs, dr, pa, we, wg.`,
       )
       .argument('<kind>', 'what to show')
       .argument('[name]', 'only this one')

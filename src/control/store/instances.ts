@@ -1,28 +1,41 @@
-/** Which pods stand behind which service, and which workload each belongs to; looked up once and kept. */
+/** Which instances stand behind which service, and which workload each belongs to; looked up once and kept. */
 import { selects } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Service } from '#model/service.ts';
 import { selectorOf, type Workload } from '#model/workload.ts';
+import type { WorkloadEntry } from '#model/workload-entry.ts';
+import { type Instance, instanceOfEntry, instanceOfPod } from './instance.ts';
 
 export class Instances {
-  readonly #pods: ReadonlyMap<string | undefined, readonly Pod[]>;
+  readonly #byNamespace: ReadonlyMap<string, readonly Instance[]>;
   readonly #workloads: ReadonlyMap<string | undefined, readonly Workload[]>;
-  readonly #byService = new Map<Service, readonly Pod[]>();
+  readonly #instances = new Map<Pod | WorkloadEntry, Instance>();
+  readonly #byService = new Map<Service, readonly Instance[]>();
   readonly #owners = new Map<Pod, Workload | undefined>();
 
-  constructor(pods: readonly Pod[], workloads: readonly Workload[]) {
-    this.#pods = Map.groupBy(pods, ({ metadata }) => metadata.namespace);
+  /** Pods come before entries. */
+  constructor(pods: readonly Pod[], entries: readonly WorkloadEntry[], workloads: readonly Workload[]) {
     this.#workloads = Map.groupBy(workloads, ({ metadata }) => metadata.namespace);
+    const all = [...pods, ...entries].map((one) => this.of(one));
+    this.#byNamespace = Map.groupBy(all, ({ namespace }) => namespace);
+  }
+
+  of(one: Pod | WorkloadEntry): Instance {
+    const known = this.#instances.get(one);
+    if (known !== undefined) return known;
+    const made = one.kind === 'Pod' ? instanceOfPod(one, this.ownerOf(one)) : instanceOfEntry(one);
+    this.#instances.set(one, made);
+    return made;
   }
 
   /** A service without selector has none. */
-  podsOf(service: Service): readonly Pod[] {
+  behind(service: Service): readonly Instance[] {
     const known = this.#byService.get(service);
     if (known !== undefined) return known;
     const { selector } = service.spec;
-    const inReach = this.#pods.get(service.metadata.namespace) ?? [];
+    const inReach = this.#byNamespace.get(service.metadata.namespace ?? '') ?? [];
     const isBehind = Object.keys(selector).length > 0;
-    const found = isBehind ? inReach.filter(({ metadata }) => selects(selector, metadata.labels)) : [];
+    const found = isBehind ? inReach.filter(({ labels }) => selects(selector, labels)) : [];
     this.#byService.set(service, found);
     return found;
   }

@@ -12,7 +12,10 @@ import type { Pod } from '#model/pod.ts';
 import type { Service } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import { isWorkload, type Workload } from '#model/workload.ts';
+import type { WorkloadEntry } from '#model/workload-entry.ts';
+import type { WorkloadGroup } from '#model/workload-group.ts';
 import { HostTable } from './host-table.ts';
+import type { Instance } from './instance.ts';
 import { Instances } from './instances.ts';
 import { serviceAddresses } from './service-addresses.ts';
 
@@ -31,12 +34,16 @@ export interface ResourceIndex {
   readonly destinationRules: readonly DestinationRule[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly gateways: readonly Gateway[];
+  readonly groups: readonly WorkloadGroup[];
   readonly settings: MeshSettings;
   /** Of a service by its full host name; undefined where it has none. */
   addressOf(host: string): string | undefined;
   pod(namespace: string, name: string): Pod | undefined;
-  /** Every pod that a service selects, ready or not. */
-  podsOf(service: Service): readonly Pod[];
+  entry(namespace: string, name: string): WorkloadEntry | undefined;
+  group(namespace: string, name: string): WorkloadGroup | undefined;
+  instanceOf(of: Pod | WorkloadEntry): Instance;
+  /** Everything that a service selects, ready or not. */
+  instancesOf(service: Service): readonly Instance[];
   /** The workload that a pod belongs to. */
   ownerOf(pod: Pod): Workload | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
@@ -58,8 +65,12 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const services = new Map(of('Service').map((service) => [serviceHost(service), service]));
   const pods = of('Pod');
   const workloads = resources.filter(isWorkload).sort(byName);
-  const instances = new Instances(pods, workloads);
-  const podsByName = new Map(pods.map((pod) => [placeOf(pod), pod]));
+  const entriesInOrder = of('WorkloadEntry');
+  const instances = new Instances(pods, entriesInOrder, workloads);
+  const entries = byPlace(entriesInOrder);
+  const groups = of('WorkloadGroup');
+  const groupsByName = byPlace(groups);
+  const podsByName = byPlace(pods);
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
@@ -75,6 +86,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     destinationRules,
     peerAuthentications: of('PeerAuthentication'),
     gateways: of('Gateway'),
+    groups,
     settings: {
       outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
@@ -84,7 +96,10 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
       return addresses.get(host);
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
-    podsOf: (service) => instances.podsOf(service),
+    entry: (namespace, name) => entries.get(`${namespace}/${name}`),
+    group: (namespace, name) => groupsByName.get(`${namespace}/${name}`),
+    instanceOf: (of) => instances.of(of),
+    instancesOf: (service) => instances.behind(service),
     ownerOf: (pod) => instances.ownerOf(pod),
     fullName,
     destinationRuleFor(full, namespace): DestinationRule | undefined {
@@ -110,6 +125,10 @@ function rulesByPlace(
     tables.set(namespace, table);
   }
   return tables;
+}
+
+function byPlace<R extends Resource>(resources: readonly R[]): ReadonlyMap<string, R> {
+  return new Map(resources.map((resource) => [placeOf(resource), resource]));
 }
 
 function placeOf({ metadata }: Resource): string {

@@ -4,31 +4,37 @@
  */
 import type { ServicePort } from '#model/service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import type { ResourceIndex } from '../store/resource-index.ts';
-import { describe, type InboundPort, inboundListener, portTraits } from './inbound.ts';
+import {
+  aloneWithSidecar,
+  describe,
+  type InboundPort,
+  inboundListener,
+  inboundPorts,
+  portTraits,
+} from './inbound.ts';
 import { atAddress, inboundCluster } from './local-cluster.ts';
-import type { ProxyNode } from './node.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
-
-/** Where it is alone with its sidecar. */
-const APPLICATION_ADDRESS = '127.0.0.1';
 
 interface BoundPort extends InboundPort {
   readonly hostPort: number;
 }
 
 export function bindInbound(sidecar: Sidecar): SidecarPart {
-  const { node, index } = sidecar;
-  const ports = boundPorts(node, index);
+  const ports = boundPorts(sidecar);
   return {
     listeners: ports.map((port) => listenerOf(port, sidecar)),
-    clusters: ports.map((port) => inboundCluster(describe(port), atAddress(APPLICATION_ADDRESS, port.port))),
+    clusters: ports.map((port) => inboundCluster(describe(port), atAddress(aloneWithSidecar, port.port))),
   };
 }
 
-function boundPorts({ namespace, registration }: ProxyNode, index: ResourceIndex): readonly BoundPort[] {
-  if (registration === undefined) return [];
+/** Of a member of a group those that its entry tells of: callers come to them by the application's numbers. */
+function boundPorts({ node, instance, index }: Sidecar): readonly BoundPort[] {
+  const { namespace, registration } = node;
+  if (registration === undefined) {
+    const ports = instance === undefined ? [] : inboundPorts(instance, index);
+    return ports.map((port) => ({ ...port, hostPort: port.port }));
+  }
   const service = [...index.services.values()].find(
     ({ metadata }) => metadata.name === registration.service && metadata.namespace === namespace,
   );

@@ -42,9 +42,9 @@ export function captureInbound(sidecar: Sidecar): SidecarPart {
   };
 }
 
-function capturedPorts({ pod, index, node, problems }: Sidecar): readonly InboundPort[] {
-  if (pod === undefined) return [];
-  return inboundPorts(pod, index).filter(({ port }) => {
+function capturedPorts({ instance, index, node, problems }: Sidecar): readonly InboundPort[] {
+  if (instance === undefined) return [];
+  return inboundPorts(instance, index).filter(({ port }) => {
     if (port !== inboundCapturePort) return true;
     const message = `port ${port} is the sidecar's own: nothing is configured for that of the application`;
     problems.push({ level: 'warning', message, resource: node.id });

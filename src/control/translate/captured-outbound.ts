@@ -97,8 +97,8 @@ function addressesOf(service: Service, { index, node }: Sidecar): readonly strin
     const address = index.addressOf(serviceHost(service));
     return address === undefined ? [] : [address];
   }
-  return index.podsOf(service).flatMap(({ status: { podIP } }) => {
-    return podIP === undefined || podIP === node.address ? [] : [podIP];
+  return index.instancesOf(service).flatMap(({ address }) => {
+    return address === undefined || address === node.address ? [] : [address];
   });
 }
 

@@ -13,7 +13,6 @@ import {
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
-import { targetPortOf } from './endpoint.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
@@ -128,7 +127,7 @@ function makeProxyCluster(target: OutboundTarget, identities: readonly string[])
 
 /**
  * Of a headless service, for captured traffic: callers choose the instance by its address, and no other will do.
- * Nothing says of one address whether it takes mutual TLS; it is asked for unless some pod cannot do it (Istio).
+ * Nothing says of one address whether it takes mutual TLS; it is asked for unless some instance cannot do it (Istio).
  */
 export function headlessCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
   const policy = policyFor(target.rule, target.subset, target.port.port);
@@ -209,16 +208,16 @@ function proxyTls(
   };
 }
 
-/** Where it cannot be chosen by endpoint: mutual TLS unless some pod cannot do it. */
+/** Where it cannot be chosen by endpoint: mutual TLS unless some instance cannot do it. */
 function usesTlsThroughout(
   { service, port }: OutboundTarget,
   policy: PortTrafficPolicy,
   index: ResourceIndex,
 ): boolean {
   if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
-  return index.podsOf(service).every((pod) => {
-    const target = targetPortOf(pod, port);
-    return target === undefined || acceptsMutualTls(index, pod, target);
+  return index.instancesOf(service).every((instance) => {
+    const target = instance.portOf(port);
+    return target === undefined || acceptsMutualTls(index, instance, target);
   });
 }
 

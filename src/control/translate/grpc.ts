@@ -59,7 +59,7 @@ function clientListener(name: string, host: RoutedHost): Listener {
 /** One for each port: the server asks for the one it binds. */
 export function grpcServerListeners(pod: Pod, node: ProxyNode, index: ResourceIndex): readonly Listener[] {
   // A server asks for the listener of the address it was told: its own, or every one (gRFC A36).
-  return inboundPorts(pod, index).flatMap(({ port }) => {
+  return inboundPorts(index.instanceOf(pod), index).flatMap(({ port }) => {
     const { namespace = '', labels } = pod.metadata;
     // A gRPC server is one or the other: what may be encrypted is.
     const isPlain = serverTlsMode(index, namespace, labels, port) === 'DISABLE';

@@ -1,12 +1,11 @@
 /** What a sidecar does for its own application: a listener and a cluster for each of its ports. */
 import { selects } from '#model/metadata.ts';
-import type { Pod } from '#model/pod.ts';
 import { portProtocol } from '#model/port-protocol.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { Instance } from '../store/instance.ts';
 import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
 import { applicationAddress } from './annotation.ts';
-import { targetPortOf } from './endpoint.ts';
 import { portChains } from './inbound-chains.ts';
 import { boundListener, type ListenerInit, tlsInspector } from './listener.ts';
 import { atAddress, type InboundClusterTraits, inboundCluster } from './local-cluster.ts';
@@ -14,6 +13,9 @@ import { duration } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
+
+/** Where an application listens whose sidecar has its port at the address of the host. */
+export const aloneWithSidecar = '127.0.0.1';
 
 /** A port of a workload and what is known about it. */
 export interface InboundPort {
@@ -29,10 +31,10 @@ export interface InboundPort {
 
 /** Where callers come to the port's own number at the mesh address. */
 export function translateInbound(sidecar: Sidecar): SidecarPart {
-  const { pod, index } = sidecar;
-  if (pod === undefined) return { listeners: [], clusters: [] };
-  const ports = inboundPorts(pod, index);
-  const application = applicationAddress(pod);
+  const { pod, instance, index } = sidecar;
+  if (instance === undefined) return { listeners: [], clusters: [] };
+  const ports = inboundPorts(instance, index);
+  const application = pod === undefined ? aloneWithSidecar : applicationAddress(pod);
   return {
     listeners: ports.map((inbound) =>
       inboundListener(inbound, { address: sidecar.node.address, port: inbound.port }, sidecar),
@@ -44,16 +46,13 @@ export function translateInbound(sidecar: Sidecar): SidecarPart {
   };
 }
 
-/** Declared ports of the containers and those that services lead to, in order. */
-export function inboundPorts(pod: Pod, index: ResourceIndex): readonly InboundPort[] {
-  const declared = pod.spec.containers.flatMap(({ ports }) =>
-    ports.filter(({ protocol }) => protocol === 'TCP'),
-  );
-  const numbers = new Set(declared.map(({ containerPort }) => containerPort));
+/** Declared ports and those that services lead to, in order. */
+export function inboundPorts(instance: Instance, index: ResourceIndex): readonly InboundPort[] {
+  const numbers = new Set(instance.declaredPorts);
   const behind: { port: number; service: Service; servicePort: ServicePort }[] = [];
-  for (const service of servicesOf(pod, index)) {
+  for (const service of servicesOf(instance, index)) {
     for (const servicePort of meshPorts(service)) {
-      const port = targetPortOf(pod, servicePort);
+      const port = instance.portOf(servicePort);
       if (port === undefined) continue;
       numbers.add(port);
       behind.push({ port, service, servicePort });
@@ -86,8 +85,7 @@ export function portTraits(
   };
 }
 
-function servicesOf(pod: Pod, index: ResourceIndex): Service[] {
-  const { namespace, labels } = pod.metadata;
+function servicesOf({ namespace, labels }: Instance, index: ResourceIndex): Service[] {
   return [...index.services.values()].filter(
     ({ metadata, spec }) =>
       metadata.namespace === namespace &&

@@ -1,9 +1,9 @@
-/** Which traffic is mutual TLS: PeerAuthentication on the side that is called, and whether a pod can do it. */
+/** Which traffic is mutual TLS: PeerAuthentication on the side that is called, and whether an instance can do it. */
 
 import type { Labels } from '#model/metadata.ts';
 import { selects } from '#model/metadata.ts';
 import type { MutualTlsMode, PeerAuthentication } from '#model/peer-authentication.ts';
-import type { Pod } from '#model/pod.ts';
+import type { Instance } from '../store/instance.ts';
 import { type ResourceIndex, rootNamespace } from '../store/resource-index.ts';
 
 export type ServerTlsMode = Exclude<MutualTlsMode, 'UNSET'>;
@@ -58,14 +58,9 @@ function isForWorkloads(policy: PeerAuthentication): boolean {
   return Object.keys(selectorOf(policy)).length > 0;
 }
 
-/** Whether something at the pod terminates mutual TLS on `port`. */
-export function acceptsMutualTls(index: ResourceIndex, pod: Pod, port: number): boolean {
-  const { namespace = '', labels } = pod.metadata;
-  if (labels['security.istio.io/tlsMode'] !== 'istio' && !isProxyless(pod)) return false;
-  return serverTlsMode(index, namespace, labels, port) !== 'DISABLE';
-}
-
-/** The application is its own data plane (gRPC with xDS), and nothing stands before it. */
-export function isProxyless(pod: Pod): boolean {
-  return pod.metadata.annotations['inject.istio.io/templates'] === 'grpc-agent';
+/** Whether something at the instance terminates mutual TLS on `port`, as callers reach it. */
+export function acceptsMutualTls(index: ResourceIndex, instance: Instance, port: number): boolean {
+  const { namespace, labels } = instance;
+  if (!instance.speaksTls) return false;
+  return serverTlsMode(index, namespace, labels, instance.policyPort(port)) !== 'DISABLE';
 }

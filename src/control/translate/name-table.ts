@@ -1,9 +1,8 @@
 /**
  * The names that the DNS of proxies answers, by the Kubernetes DNS specification: services by their address,
- * headless ones by the addresses of their pods, and each of these pods by a name of its own.
+ * headless ones by the addresses of their instances, and each of these pods by a name of its own.
  */
 import { create } from '@bufbuild/protobuf';
-import type { Pod } from '#model/pod.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import {
   type NameTable,
@@ -11,8 +10,9 @@ import {
   type NameTable_PortSchema,
   NameTableSchema,
 } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
+import type { Instance } from '../store/instance.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
-import { isEndpoint, targetPortOf } from './endpoint.ts';
+import { isEndpoint } from './endpoint.ts';
 import type { Init } from './message.ts';
 
 type NameInfo = Init<typeof NameTable_NameInfoSchema>;
@@ -32,9 +32,9 @@ export function translateNames(index: ResourceIndex): NameTable {
     if (spec.type === 'ExternalName') {
       if (spec.externalName !== undefined) table[host] = { ...common, externalName: spec.externalName };
     } else if (spec.clusterIP === 'None') {
-      const pods = index.podsOf(service).filter((pod) => isEndpoint(pod, service));
-      table[host] = { ...common, ports, ips: [...new Set(pods.map(addressOf))] };
-      for (const pod of pods) addInstance(table, host, service, pod, index);
+      const instances = index.instancesOf(service).filter((instance) => isEndpoint(instance, service));
+      table[host] = { ...common, ports, ips: [...new Set(instances.map(addressOf))] };
+      for (const instance of instances) addInstance(table, host, service, instance);
     } else {
       const address = index.addressOf(host);
       if (address !== undefined) table[host] = { ...common, ports, ips: [address] };
@@ -47,13 +47,12 @@ function addInstance(
   table: Record<string, NameInfo>,
   host: string,
   service: Service,
-  pod: Pod,
-  index: ResourceIndex,
+  instance: Instance,
 ): void {
   const { name, namespace = '' } = service.metadata;
-  const label = instanceLabel(service, pod, index);
+  const label = instanceLabel(service, instance);
   const ports = service.spec.ports.flatMap((port): NamedPort[] => {
-    const target = targetPortOf(pod, port);
+    const target = instance.portOf(port);
     return target === undefined ? [] : [namedPort(port, target)];
   });
   table[`${label}.${host}`] = {
@@ -61,20 +60,18 @@ function addInstance(
     shortname: `${label}.${name}`,
     namespace,
     ports,
-    ips: [addressOf(pod)],
+    ips: [addressOf(instance)],
   };
 }
 
 /** `db-0` of the StatefulSet that is named after the service; of others the address, as CoreDNS writes it. */
-function instanceLabel(service: Service, pod: Pod, index: ResourceIndex): string {
-  const owner = index.ownerOf(pod);
-  if (owner?.kind === 'StatefulSet' && owner.spec.serviceName === service.metadata.name)
-    return pod.metadata.name;
-  return addressOf(pod).replaceAll(/[.:]/g, '-');
+function instanceLabel(service: Service, instance: Instance): string {
+  if (instance.governingService === service.metadata.name) return instance.name;
+  return addressOf(instance).replaceAll(/[.:]/g, '-');
 }
 
-function addressOf(pod: Pod): string {
-  return pod.status.podIP ?? '';
+function addressOf({ address }: Instance): string {
+  return address ?? '';
 }
 
 function namedPort({ name, protocol }: ServicePort, number: number): NamedPort {

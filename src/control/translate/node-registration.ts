@@ -105,6 +105,34 @@ export function nodeRegistration(
   };
 }
 
+/** Kubernetes' limit. */
+const MAX_NAME_LENGTH = 253;
+
+/**
+ * Name of the WorkloadEntry that the node is registered as, in its namespace: `GROUP-ADDRESS[-NETWORK]` as Istio
+ * makes it, and of an instance of a service its own. Undefined: it registers nothing.
+ */
+export function registeredName({
+  group,
+  registration,
+  addresses,
+  network,
+  podName,
+}: NodeRegistration & { readonly podName: string; readonly network?: string }): string | undefined {
+  if (registration !== undefined) return podName;
+  if (group === undefined) return undefined;
+  const parts = [
+    group,
+    (addresses[0] ?? '').replaceAll(':', '-'),
+    ...(network === undefined ? [] : [network]),
+  ];
+  // What tells one instance from another is at the end.
+  return parts
+    .join('-')
+    .slice(-MAX_NAME_LENGTH)
+    .replace(/^[-.]+/, '');
+}
+
 function has(metadata: JsonObject, name: string): boolean {
   return metadata[name] !== undefined && metadata[name] !== null && metadata[name] !== '';
 }

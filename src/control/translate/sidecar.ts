@@ -2,20 +2,25 @@
 import type { Problem } from '#core/problem.ts';
 import type { Labels } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
+import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { Instance } from '../store/instance.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import type { ProxyNode } from './node.ts';
-import { describeWorkload, type Workload, workloadOf } from './workload.ts';
+import { registeredName } from './node-registration.ts';
+import { describeWorkload, type Workload } from './workload.ts';
 
 export interface Sidecar {
   readonly node: ProxyNode;
-  /** Undefined while nobody has told of it. */
+  /** Undefined where it is none, and while nobody has told of it. */
   readonly pod: Pod | undefined;
+  /** That pod, or the entry of a workload that is none. */
+  readonly instance: Instance | undefined;
   readonly self: Workload;
   /** Whether the kernel brings it what the application sends and gets. */
   readonly captured: boolean;
-  /** Of the pod; of the node while there is none. */
+  /** Of the instance; of the node while there is none. */
   readonly labels: Labels;
   readonly index: ResourceIndex;
   /** Of the translation so far. */
@@ -36,9 +41,16 @@ export function sidecarOf(
 ): Sidecar {
   const { workloadName, podName, namespace, clusterId } = node;
   const captured = node.interceptionMode !== 'NONE';
-  const self =
-    pod === undefined
-      ? describeWorkload(workloadName ?? podName, namespace, node.labels, clusterId, podName)
-      : workloadOf(pod, index, clusterId);
-  return { node, pod, self, captured, labels: pod?.metadata.labels ?? node.labels, index, problems };
+  const entry = pod === undefined ? registeredEntry(node, index) : undefined;
+  const own = pod ?? entry;
+  const instance = own && index.instanceOf(own);
+  const labels = instance?.labels ?? node.labels;
+  const workload = instance?.workload ?? workloadName ?? podName;
+  const self = describeWorkload(workload, namespace, labels, clusterId, podName);
+  return { node, pod, instance, self, captured, labels, index, problems };
+}
+
+function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry | undefined {
+  const name = registeredName(node);
+  return name === undefined ? undefined : index.entry(node.namespace, name);
 }

@@ -52,7 +52,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const sidecar = sidecarOf(node, pod, index, problems);
   const { captured } = sidecar;
   const { clusters, endpoints } = shared.services(captured ? 'captured' : 'proxy', node.namespace);
-  const caller: Caller = { ...callerInMesh(node, pod), captured };
+  const caller: Caller = { ...callerInMesh(node, sidecar.labels), captured };
   const routes = shared.routes(caller);
   const inbound = inboundOf(sidecar);
   const outbound = captured ? captureOutbound(sidecar, routes) : translateOutbound(sidecar, routes, caller);
@@ -85,7 +85,7 @@ function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTrans
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   const { clusters, endpoints } = shared.services('grpc', node.namespace);
-  const client = shared.grpc(callerInMesh(node, pod));
+  const client = shared.grpc(callerInMesh(node, pod?.metadata.labels ?? node.labels));
   const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
   return {
     clusters,
@@ -108,8 +108,7 @@ function knownPod(index: ResourceIndex, node: ProxyNode, problems: Problem[]): P
   return pod;
 }
 
-function callerInMesh(node: ProxyNode, pod: Pod | undefined): Caller {
-  const labels: Labels = pod?.metadata.labels ?? node.labels;
+function callerInMesh(node: ProxyNode, labels: Labels): Caller {
   return { gateways: new Set(['mesh']), namespace: node.namespace, labels, client: node.client };
 }
 

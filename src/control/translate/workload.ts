@@ -1,6 +1,7 @@
 /** The workload a pod belongs to, under the names that metrics and dashboards know (Istio's canonical service). */
 import type { Labels } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
+import type { Instance } from '../store/instance.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 
 export interface Workload {
@@ -17,7 +18,7 @@ export interface Workload {
 /** The name that Istio's clusters carry where nobody chose one. */
 export const defaultClusterId = 'Kubernetes';
 
-export function workloadOf(pod: Pod, index: ResourceIndex, cluster: string = defaultClusterId): Workload {
+export function workloadOf(pod: Pod, index: ResourceIndex, cluster: string): Workload {
   const { labels, namespace = '', name: instance } = pod.metadata;
   return describeWorkload(
     index.ownerOf(pod)?.metadata.name ?? instance,
@@ -26,6 +27,13 @@ export function workloadOf(pod: Pod, index: ResourceIndex, cluster: string = def
     cluster,
     instance,
   );
+}
+
+export function workloadOfInstance(
+  { workload, namespace, labels, name }: Instance,
+  cluster: string = defaultClusterId,
+): Workload {
+  return describeWorkload(workload, namespace, labels, cluster, name);
 }
 
 export function describeWorkload(

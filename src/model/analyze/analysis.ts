@@ -5,10 +5,16 @@ import { analyzeDestinationRules } from './destination-rules.ts';
 import { analyzeServices } from './services.ts';
 import { Surroundings } from './surroundings.ts';
 import { analyzeVirtualServices } from './virtual-services.ts';
+import { analyzeWorkloadEntries } from './workload-entries.ts';
 
 type Analyzer = (surroundings: Surroundings) => readonly Problem[];
 
-const analyzers: readonly Analyzer[] = [analyzeServices, analyzeVirtualServices, analyzeDestinationRules];
+const analyzers: readonly Analyzer[] = [
+  analyzeServices,
+  analyzeVirtualServices,
+  analyzeDestinationRules,
+  analyzeWorkloadEntries,
+];
 
 export function analyze(resources: readonly Resource[]): readonly Problem[] {
   const surroundings = new Surroundings(resources);

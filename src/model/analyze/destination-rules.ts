@@ -1,4 +1,4 @@
-/** DestinationRules: hosts that do not exist, subsets without pods. */
+/** DestinationRules: hosts that do not exist, subsets without instances. */
 import type { Problem } from '#core/problem.ts';
 import type { DestinationRule } from '../destination-rule.ts';
 import { selects } from '../metadata.ts';
@@ -25,14 +25,14 @@ function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Prob
   const service = surroundings.services.get(
     surroundings.fullName(rule.spec.host, rule.metadata.namespace ?? ''),
   );
-  if (service === undefined || surroundings.workloads.length === 0) return [];
-  const pods = surroundings.workloads
-    .filter(({ metadata }) => metadata.namespace === service.metadata.namespace)
-    .map(({ spec }) => spec.template.metadata.labels)
-    .filter((labels) => selects(service.spec.selector, labels));
-  if (pods.length === 0) return [];
+  if (service === undefined || surroundings.instances.length === 0) return [];
+  const instances = surroundings.instances.filter(
+    ({ namespace, labels }) =>
+      namespace === service.metadata.namespace && selects(service.spec.selector, labels),
+  );
+  if (instances.length === 0) return [];
   return rule.spec.subsets.flatMap((subset, index) =>
-    pods.some((labels) => selects(subset.labels, labels))
+    instances.some(({ labels }) => selects(subset.labels, labels))
       ? []
       : [finding('info', rule, ['spec', 'subsets', index], `no workload is in the subset "${subset.name}"`)],
   );

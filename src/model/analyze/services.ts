@@ -3,14 +3,13 @@ import type { Problem } from '#core/problem.ts';
 import { selects } from '../metadata.ts';
 import { portProtocol } from '../port-protocol.ts';
 import type { Service } from '../service.ts';
-import { labelsOfPods } from '../workload.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export function analyzeServices({ services, workloads }: Surroundings): readonly Problem[] {
+export function analyzeServices({ services, instances }: Surroundings): readonly Problem[] {
   return [...services.values()].flatMap((service) => [
     ...portFindings(service),
-    ...selectorFindings(service, workloads),
+    ...selectorFindings(service, instances),
   ]);
 }
 
@@ -30,10 +29,10 @@ function portFindings(service: Service): Problem[] {
   });
 }
 
-function selectorFindings(service: Service, workloads: Surroundings['workloads']): Problem[] {
+function selectorFindings(service: Service, instances: Surroundings['instances']): Problem[] {
   const { selector } = service.spec;
-  if (workloads.length === 0 || Object.keys(selector).length === 0) return [];
-  const inReach = workloads.filter(({ metadata }) => metadata.namespace === service.metadata.namespace);
-  if (inReach.some((workload) => selects(selector, labelsOfPods(workload)))) return [];
+  if (instances.length === 0 || Object.keys(selector).length === 0) return [];
+  const inReach = instances.filter(({ namespace }) => namespace === service.metadata.namespace);
+  if (inReach.some(({ labels }) => selects(selector, labels))) return [];
   return [finding('warning', service, ['spec', 'selector'], 'selects no workload')];
 }

@@ -4,16 +4,21 @@ import type { DestinationRule } from '../destination-rule.ts';
 import type { Gateway } from '../gateway.ts';
 import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
 import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
+import type { Labels } from '../metadata.ts';
 import type { Service } from '../service.ts';
 import type { VirtualService } from '../virtual-service.ts';
-import { isWorkload, type Workload } from '../workload.ts';
+import { isWorkload, labelsOfPods } from '../workload.ts';
+import { labelsOfEntry, type WorkloadEntry } from '../workload-entry.ts';
+import { labelsOfMembers } from '../workload-group.ts';
 
 export class Surroundings {
   readonly services: ReadonlyMap<string, Service>;
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
-  readonly workloads: readonly Workload[];
+  readonly workloadEntries: readonly WorkloadEntry[];
+  /** What there is behind services or may come to be: workloads, groups and single entries. */
+  readonly instances: readonly { readonly namespace: string | undefined; readonly labels: Labels }[];
 
   constructor(resources: readonly Resource[]) {
     const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
@@ -24,7 +29,13 @@ export class Surroundings {
     );
     this.virtualServices = of('VirtualService');
     this.destinationRules = of('DestinationRule');
-    this.workloads = resources.filter(isWorkload);
+    this.workloadEntries = of('WorkloadEntry');
+    const labelled = [
+      ...resources.filter(isWorkload).map((one) => ({ one, labels: labelsOfPods(one) })),
+      ...this.workloadEntries.map((one) => ({ one, labels: labelsOfEntry(one) })),
+      ...of('WorkloadGroup').map((one) => ({ one, labels: labelsOfMembers(one) })),
+    ];
+    this.instances = labelled.map(({ one, labels }) => ({ namespace: one.metadata.namespace, labels }));
   }
 
   /** Full name of `host` as a resource of `namespace` means it. */

@@ -1,0 +1,53 @@
+/** Istio `WorkloadGroup`: what instances have in common that register themselves, as a Deployment does for Pods. */
+import type { Decoder } from './decode/decoder.ts';
+import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
+import type { KindDefinition } from './kind.ts';
+import { type Labels, labels, type ResourceBase } from './metadata.ts';
+import { type GroupProbe, groupProbe } from './probe.ts';
+import { entryTemplate, type WorkloadEntrySpec } from './workload-entry.ts';
+
+export interface WorkloadGroupSpec {
+  /** For the entries that are made. */
+  readonly metadata: { readonly labels: Labels; readonly annotations: Labels };
+  /** The entry of an instance, but for what the instance alone knows. */
+  readonly template: Omit<WorkloadEntrySpec, 'address'>;
+  /** Decides whether an instance is sent to; absent: all are that are there. */
+  readonly probe?: GroupProbe;
+}
+
+export type WorkloadGroup = ResourceBase<'WorkloadGroup', WorkloadGroupSpec>;
+
+const template: Decoder<WorkloadGroupSpec['template']> = (value, path, report) => {
+  const decoded = entryTemplate(value, path, report);
+  if (decoded?.address === undefined) return decoded;
+  report.warning([...path, 'address'], 'has no effect: every instance has its own', 'leave it out');
+  const { address: _, ...rest } = decoded;
+  return rest;
+};
+
+const spec: Decoder<WorkloadGroupSpec> = object({
+  metadata: defaulted(object({ labels: defaulted(labels, {}), annotations: defaulted(labels, {}) }), {
+    labels: {},
+    annotations: {},
+  }),
+  template: required(template),
+  probe: optional(groupProbe),
+});
+
+export const workloadGroupKind: KindDefinition<WorkloadGroup> = {
+  kind: 'WorkloadGroup',
+  group: 'networking.istio.io',
+  versions: ['v1', 'v1beta1', 'v1alpha3'],
+  scope: 'namespace',
+  fields: { spec: required(spec), status: meaningless() },
+};
+
+/** Whom its instances prove to be. */
+export function serviceAccountOfGroup({ spec }: Pick<WorkloadGroup, 'spec'>): string {
+  return spec.template.serviceAccount ?? 'default';
+}
+
+/** What every member has at least; those of the metadata win (Istio). */
+export function labelsOfMembers({ spec: { metadata, template } }: Pick<WorkloadGroup, 'spec'>): Labels {
+  return { ...template.labels, ...metadata.labels };
+}
