@@ -67,9 +67,19 @@ export interface ProxyStatus {
   readonly protocol: 'delta' | 'sotw';
   /** SPIFFE id it proved; absent on the plaintext port. */
   readonly identity?: string;
+  /** Of a workload that is not a Pod. */
+  readonly registration?: Registration;
   /** ISO 8601. */
   readonly connectedAt: string;
   readonly types: Readonly<Record<DiscoveryServiceName, TypeStatus>>;
+}
+
+/** What a workload that is not a Pod is registered as. */
+export interface Registration {
+  /** `NAMESPACE/NAME` of its WorkloadEntry. */
+  readonly entry: string;
+  /** What is suspicious about the address it wants to be reached at. */
+  readonly warning?: string;
 }
 
 export interface ConnectionList {

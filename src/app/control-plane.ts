@@ -12,7 +12,7 @@ import { loadOrCreateRoot } from '#control/ca/root.ts';
 import { certificateService } from '#control/ca/service.ts';
 import { openApi } from '#control/http-api/api-server.ts';
 import { adsService } from '#control/serve/ads-service.ts';
-import type { AdsProxy } from '#control/serve/ads-stream.ts';
+import type { AdsProxy, StreamRegistrar } from '#control/serve/ads-stream.ts';
 import { authenticator } from '#control/serve/caller.ts';
 import { type ConfigurationSource, Discovery } from '#control/serve/discovery.ts';
 import { discoveryMetrics } from '#control/serve/discovery-metrics.ts';
@@ -48,6 +48,8 @@ export interface ControlPlaneSettings {
   /** Takes over Pods as they are now, before the source would be told of them by itself; absent: there are none. */
   readonly readPods?: () => Promise<void>;
   readonly report: () => ConfigReport;
+  /** Of workloads that are not Pods; absent: none can register. */
+  readonly registrar?: StreamRegistrar;
   readonly log: Logger;
   readonly nowMs?: () => number;
 }
@@ -79,7 +81,8 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
   const registry = new Metrics();
   const metrics = discoveryMetrics(registry);
   const discovery = new Discovery<AdsProxy>({ source, metrics, log });
-  const ads = { discovery, encoder: responseEncoder(settings.name), metrics, log, nowMs };
+  const { registrar } = settings;
+  const ads = { discovery, encoder: responseEncoder(settings.name), metrics, log, nowMs, registrar };
   const ports = await openPorts({
     host,
     plaintextHost: settings.plaintextHost,
@@ -113,7 +116,12 @@ export async function startControlPlane(settings: ControlPlaneSettings): Promise
         ready: () => source.ready(),
         metrics: () => metricsText(registry, discovery),
         proxies: () =>
-          proxyStatuses(discovery.proxies(), { nowMs: nowMs(), controlPlane: settings.name, snapshotOf }),
+          proxyStatuses(discovery.proxies(), {
+            nowMs: nowMs(),
+            controlPlane: settings.name,
+            snapshotOf,
+            registrationOf: (proxy) => registrar?.viewOf(proxy),
+          }),
         connections: () => connectionList(discovery.proxies()),
         config: settings.report,
         configDump: (name) => {

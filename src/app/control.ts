@@ -6,6 +6,8 @@ import { CliError, EXIT_OK } from '#cli/exit.ts';
 import { problemCount, problemLines } from '#cli/render/problem.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { MAX_LIFE_MS } from '#control/ca/authority.ts';
+import type { Registrar } from '#control/register/registrar.ts';
+import { openRegistry } from '#control/register/registry.ts';
 import { MeshConfiguration } from '#control/serve/mesh-configuration.ts';
 import { followMesh } from '#control/source/mesh-source.ts';
 import { MeshStore } from '#control/store/mesh-store.ts';
@@ -36,19 +38,24 @@ export async function runControl(options: ControlOptions): Promise<number> {
       nowMs: Date.now,
     });
     const report = problemReport(options.terminal, log);
+    const registry = await openRegistry({ ...options, stateFolder, store, log });
+    const { registrar } = registry;
     configuration.refresh();
     report(configuration.problems());
     if (!configuration.ready()) log.error('control.waits', { for: 'documents without errors' });
     const readPods = (): Promise<void> => files.refreshPods();
-    const plane = await start(options, { stateFolder, trustDomain, configuration, readPods, log });
+    const parts = { stateFolder, trustDomain, configuration, readPods, registrar, log };
+    const plane = await start(options, parts);
     store.on('change', () => {
+      registrar.refresh();
       const fresh = configuration.refresh();
       report(configuration.problems());
       if (fresh) plane.changed();
     });
     tellPorts(options, plane, log);
     await stopping.asked;
-    await Promise.race([plane.close(), stopping.askedAgain]);
+    const closing = registry.close().then(() => plane.close());
+    await Promise.race([closing, stopping.askedAgain]);
     return EXIT_OK;
   } finally {
     files.close();
@@ -60,6 +67,7 @@ interface Parts {
   readonly trustDomain: string;
   readonly configuration: MeshConfiguration;
   readPods(): Promise<void>;
+  readonly registrar: Registrar;
   readonly log: Logger;
 }
 
@@ -75,7 +83,7 @@ async function start(
     apiPort,
     certificateTtlS,
   }: ControlOptions,
-  { stateFolder, trustDomain, configuration, readPods, log }: Parts,
+  { stateFolder, trustDomain, configuration, readPods, registrar, log }: Parts,
 ): Promise<ControlPlane> {
   const settings: ControlPlaneSettings = {
     stateFolder,
@@ -90,6 +98,7 @@ async function start(
     }),
     source: configuration,
     readPods,
+    registrar,
     report: () => configuration.report(),
     log,
   };

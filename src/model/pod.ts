@@ -25,8 +25,7 @@ export interface Pod extends ResourceBase<'Pod', PodSpec> {
   readonly status: PodStatus;
 }
 
-/** Also of kinds of Istio's. */
-export const condition: Decoder<PodCondition> = object({
+const condition: Decoder<PodCondition> = object({
   type: required(text),
   status: required(oneOf(['True', 'False', 'Unknown'])),
   lastProbeTime: meaningless(),

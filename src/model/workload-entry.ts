@@ -3,10 +3,9 @@ import { parseIp } from '#core/ip-address.ts';
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
-import { dnsName, integer, nonEmptyText, portNumber } from './decode/scalar.ts';
+import { dnsName, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
 import type { KindDefinition } from './kind.ts';
 import { type Labels, labels, type ResourceBase } from './metadata.ts';
-import { condition, type PodCondition } from './pod.ts';
 
 export interface WorkloadEntrySpec {
   /** An IP address, a name of DNS, or `unix://` and a path; absent: only its network is known. */
@@ -23,8 +22,17 @@ export interface WorkloadEntrySpec {
   readonly serviceAccount?: string;
 }
 
+export interface EntryCondition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** ISO 8601. */
+  readonly lastTransitionTime?: string;
+  /** Why. */
+  readonly message?: string;
+}
+
 export interface WorkloadEntry extends ResourceBase<'WorkloadEntry', WorkloadEntrySpec> {
-  readonly status: { readonly conditions: readonly PodCondition[] };
+  readonly status: { readonly conditions: readonly EntryCondition[] };
 }
 
 /** `true`: it is an endpoint only while somebody says that it is healthy (Istio). */
@@ -82,6 +90,16 @@ const entrySpec: Decoder<WorkloadEntrySpec> = object(entryFields, (spec, path, r
     report.error([...path, 'address'], 'is needed: an IP address, such as 10.0.0.7');
   if (spec.address?.startsWith(UNIX) === true && Object.keys(spec.ports).length > 0)
     report.error([...path, 'ports'], 'a Unix socket has no ports');
+});
+
+const condition: Decoder<EntryCondition> = object({
+  type: required(text),
+  status: required(oneOf(['True', 'False', 'Unknown'])),
+  lastTransitionTime: optional(text),
+  message: optional(text),
+  lastProbeTime: meaningless(),
+  observedGeneration: meaningless(),
+  reason: meaningless(),
 });
 
 export const workloadEntryKind: KindDefinition<WorkloadEntry> = {

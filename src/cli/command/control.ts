@@ -24,6 +24,8 @@ export interface ControlOptions {
   readonly pods?: string;
   readonly allowUnsupported: readonly string[];
   readonly certificateTtlS?: number;
+  /** How long the entry of a workload that is not a Pod outlives its last stream. */
+  readonly workloadEntryGraceS: number;
   readonly logLevel: string;
   readonly logPath?: string;
   readonly logFormat: 'text' | 'json';
@@ -87,6 +89,12 @@ function addOptions(command: Command): Command {
       [] as readonly string[],
     )
     .option('--certificate-ttl-s <seconds>', 'life of a certificate (default: 24 hours)', positiveNumber)
+    .option(
+      '--workload-entry-grace-s <seconds>',
+      'how long a workload that registered itself stays an endpoint after its last stream',
+      wholeNumber,
+      10,
+    )
     .option('-l, --log-level <level>', 'trace, debug, info, warning, error or off', 'info')
     .option('--log-path <file>', 'write the log there and not to standard error')
     .addOption(
@@ -100,6 +108,11 @@ function portNumber(text: string): number {
     throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   }
   return port;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number is needed.');
+  return Number(text);
 }
 
 function positiveNumber(text: string): number {

@@ -83,7 +83,11 @@ export function statusLines(proxies: readonly ProxyStatus[], colour: Colour): st
           `${colour.bad('✘')} ${proxy} refuses ${service}: ${types[service].error ?? 'no reason given'}`,
       ),
   );
-  return [...table(headers, rows), ...(refusals.length > 0 ? ['', ...refusals] : [])];
+  const warnings = sorted.flatMap(({ proxy, registration }) =>
+    registration?.warning === undefined ? [] : [`${colour.warn('‼')} ${proxy}: ${registration.warning}`],
+  );
+  const notes = [...refusals, ...warnings];
+  return [...table(headers, rows), ...(notes.length > 0 ? ['', ...notes] : [])];
 }
 
 function stateCell({ state, ageSeconds }: TypeStatus, colour: Colour): string {

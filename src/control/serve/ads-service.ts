@@ -4,7 +4,7 @@ import type { Logger } from '#observe/log.ts';
 import { AggregatedDiscoveryService } from '#xds/gen/envoy/service/discovery/v3/ads_pb.js';
 import { createDeltaServerStream } from '#xds/server/delta.ts';
 import { createSotwServerStream } from '#xds/server/sotw.ts';
-import { type AdsProxy, type AdsRequest, serveAdsStream } from './ads-stream.ts';
+import { type AdsProxy, type AdsRequest, type StreamRegistrar, serveAdsStream } from './ads-stream.ts';
 import type { Authenticator, Caller } from './caller.ts';
 import type { Discovery } from './discovery.ts';
 import type { DiscoveryMetrics } from './discovery-metrics.ts';
@@ -18,6 +18,8 @@ export interface AdsServiceParts {
   readonly metrics: DiscoveryMetrics;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Absent: nobody can register. */
+  readonly registrar?: StreamRegistrar | undefined;
   /** Absent: the plaintext door, where nobody is anybody. */
   readonly authenticator?: Authenticator;
 }
@@ -25,9 +27,9 @@ export interface AdsServiceParts {
 type Call<Request> = ServerDuplexStream<Request, Buffer>;
 
 export function adsService(parts: AdsServiceParts): GrpcService {
-  const { discovery, encoder, metrics, log, nowMs } = parts;
+  const { discovery, encoder, metrics, log, nowMs, registrar } = parts;
   const { streamAggregatedResources, deltaAggregatedResources } = AggregatedDiscoveryService.method;
-  const shared = { discovery, metrics, log, nowMs };
+  const shared = { discovery, metrics, log, nowMs, registrar };
   return {
     definition: {
       streamAggregatedResources: grpcMethodWithEncodedResponses(streamAggregatedResources),

@@ -7,9 +7,12 @@ import { formatProblem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Status } from '#xds/gen/google/rpc/status_pb.js';
+import { healthInformationType } from '#xds/health-information.ts';
 import { kindOfTypeUrl, serviceOfTypeUrl } from '#xds/resource-type.ts';
 import type { KindStatus, ServerStream } from '#xds/server/contract.ts';
 import type { Snapshot } from '#xds/snapshot.ts';
+import type { Admission, Registrar } from '../register/registrar.ts';
+import type { Refusal } from '../register/verdict.ts';
 import { type ProxyNode, proxyNode } from '../translate/node.ts';
 import type { Caller } from './caller.ts';
 import type { ConnectedProxy, Discovery } from './discovery.ts';
@@ -52,7 +55,12 @@ export interface AdsStreamParts<Request, Response> {
   readonly nowMs: () => number;
   /** Undefined on the plaintext port. */
   readonly caller: Caller | undefined;
+  /** Absent: nobody can register. */
+  readonly registrar?: StreamRegistrar | undefined;
 }
+
+/** What is to know of streams of workloads that register themselves. */
+export type StreamRegistrar = Pick<Registrar, 'connect' | 'disconnect' | 'report' | 'viewOf'>;
 
 /** What is shown of a stream. */
 export interface AdsProxy extends ConnectedProxy {
@@ -64,6 +72,11 @@ export interface AdsProxy extends ConnectedProxy {
   readonly connectedAtMs: number;
   status(): readonly KindStatus[];
 }
+
+const refusalCodes: Readonly<Record<Refusal['code'], status>> = {
+  denied: status.PERMISSION_DENIED,
+  unfit: status.FAILED_PRECONDITION,
+};
 
 /** Responses whose answer is timed; a proxy that never answers must not fill memory. */
 const MAX_TIMED = 64;
@@ -109,21 +122,23 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
 
   #onRequest(request: Request): void {
     if (this.#ended) return;
-    const { machine, log, metrics } = this.#parts;
+    const { machine } = this.#parts;
     try {
       if (this.#proxy === undefined && !this.#introduce(request)) return;
+      if (request.typeUrl === healthInformationType) {
+        this.#parts.registrar?.report(this.#proxy!, failureOf(request));
+        return;
+      }
       this.#note(request);
       this.#send(machine.onRequest(request));
     } catch (error) {
-      metrics.internalError();
-      log.error('control.stream-failed', { node: this.#proxy?.node.id, error: String(error) });
-      this.#refuse(status.INTERNAL, 'the control plane failed to answer');
+      this.#fail(error);
     }
   }
 
   /** The first request says who the proxy is. */
   #introduce(request: Request): boolean {
-    const { call, caller, discovery, log, machine, protocol } = this.#parts;
+    const { call, caller, discovery, log, machine, protocol, registrar } = this.#parts;
     if (request.node === undefined)
       return this.#refuse(status.INVALID_ARGUMENT, 'the first request has no node');
     const parsed = proxyNode(request.node);
@@ -143,12 +158,35 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
       refuse: (reason) => void this.#refuse(status.PERMISSION_DENIED, reason),
       dismiss: (reason) => this.#end(status.NOT_FOUND, reason),
     };
-    const stranger = discovery.join(proxy);
+    const stranger = discovery.whyStranger(proxy);
     if (stranger !== undefined) return this.#refuse(status.PERMISSION_DENIED, stranger);
+    const admission: Admission = registrar?.connect(proxy) ?? { ok: true };
+    if (!admission.ok) return this.#refuse(refusalCodes[admission.code], admission.reason);
     this.#proxy = proxy;
-    discovery.push(proxy);
+    // Nothing is said before its own registration is part of it.
+    if (admission.published === undefined) this.#join(proxy);
+    else void admission.published.then(() => this.#join(proxy));
     log.info('control.proxy-connected', { node: proxy.node.id, protocol, identity: caller?.id.uri });
     return true;
+  }
+
+  #join(proxy: AdsProxy): void {
+    if (this.#ended) return;
+    const { discovery } = this.#parts;
+    try {
+      const stranger = discovery.join(proxy);
+      if (stranger === undefined) discovery.push(proxy);
+      else this.#refuse(status.PERMISSION_DENIED, stranger);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const { log, metrics } = this.#parts;
+    metrics.internalError();
+    log.error('control.stream-failed', { node: this.#proxy?.node.id, error: String(error) });
+    this.#refuse(status.INTERNAL, 'the control plane failed to answer');
   }
 
   /** Counts answers before the machine books them. */
@@ -203,8 +241,14 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
     clearTimeout(this.#expiry);
     if (this.#proxy === undefined) return;
     this.#parts.discovery.leave(this.#proxy);
+    this.#parts.registrar?.disconnect(this.#proxy);
     this.#parts.log.info('control.proxy-disconnected', { node: this.#proxy.node.id });
   }
+}
+
+function failureOf({ errorDetail }: AdsRequest): string | undefined {
+  if (errorDetail === undefined) return undefined;
+  return errorDetail.message === '' ? 'it did not say why' : errorDetail.message;
 }
 
 /** The node of a proxy that is connected, under the name `POD.NAMESPACE`. */

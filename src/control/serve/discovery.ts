@@ -77,9 +77,26 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
 
   /** A proxy said who it is. Undefined: it is taken in; else the reason why not, to be told to it. */
   join(proxy: Proxy): string | undefined {
-    const stranger = this.#whyStranger(proxy);
+    const stranger = this.whyStranger(proxy);
     if (stranger === undefined) this.#entries.set(proxy, { proxy, snapshot: emptySnapshot, podSeen: false });
     return stranger;
+  }
+
+  /** Why `proxy` may not have the configuration of the workload that it says it is. */
+  whyStranger({ node, caller }: Proxy): string | undefined {
+    if (caller === undefined) return undefined;
+    const { account, pod } = caller;
+    const name = `${node.podName}.${node.namespace}`;
+    if (node.id.split('~')[2] !== name)
+      return `the node id ${node.id} and its metadata name different workloads`;
+    if (account.namespace !== node.namespace) return `${caller.id.uri} may not be ${name}: another namespace`;
+    if (pod !== undefined && pod !== node.podName)
+      return `the join token was made for ${pod}, not for ${node.podName}`;
+    const owner = this.#settings.source.serviceAccountOf(node.namespace, node.podName);
+    if (owner !== undefined && owner !== account.serviceAccount) {
+      return `${caller.id.uri} may not be ${name}, which runs as ${owner}`;
+    }
+    return undefined;
   }
 
   /** Offers a proxy that joined what there is now. Throws where that cannot be made. */
@@ -131,7 +148,7 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
     const { source } = this.#settings;
     const { proxy } = entry;
     if (!source.ready()) return;
-    const stranger = this.#whyStranger(proxy);
+    const stranger = this.whyStranger(proxy);
     if (stranger !== undefined) {
       proxy.refuse(stranger);
       return;
@@ -153,23 +170,6 @@ export class Discovery<Proxy extends ConnectedProxy = ConnectedProxy> {
     const gone = entry.podSeen && !known;
     entry.podSeen = known;
     return gone;
-  }
-
-  /** Why `proxy` may not have the configuration of the workload that it says it is. */
-  #whyStranger({ node, caller }: Proxy): string | undefined {
-    if (caller === undefined) return undefined;
-    const { account, pod } = caller;
-    const name = `${node.podName}.${node.namespace}`;
-    if (node.id.split('~')[2] !== name)
-      return `the node id ${node.id} and its metadata name different workloads`;
-    if (account.namespace !== node.namespace) return `${caller.id.uri} may not be ${name}: another namespace`;
-    if (pod !== undefined && pod !== node.podName)
-      return `the join token was made for ${pod}, not for ${node.podName}`;
-    const owner = this.#settings.source.serviceAccountOf(node.namespace, node.podName);
-    if (owner !== undefined && owner !== account.serviceAccount) {
-      return `${caller.id.uri} may not be ${name}, which runs as ${owner}`;
-    }
-    return undefined;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type DiscoveryServiceName,
   discoveryServices,
   type ProxyStatus,
+  type Registration,
   type SyncState,
   type TypeStatus,
 } from '#api/contract.ts';
@@ -19,6 +20,8 @@ export interface StatusContext {
   readonly controlPlane: string;
   /** What a proxy was last offered. */
   snapshotOf(proxy: AdsProxy): Snapshot;
+  /** Of a workload that is not a Pod. */
+  registrationOf(proxy: AdsProxy): Registration | undefined;
 }
 
 /** In order of names. An agent is no proxy: nothing that is shown here is for it. */
@@ -43,6 +46,7 @@ function statusOf(proxy: AdsProxy, context: StatusContext): ProxyStatus {
   const { node, caller, connectedAtMs, protocol } = proxy;
   const byKind = new Map(proxy.status().map((status) => [status.kind, status]));
   const snapshot = context.snapshotOf(proxy);
+  const registration = context.registrationOf(proxy);
   const types = Object.fromEntries(
     discoveryServices.map((service) => {
       const kind = kindOfService(service);
@@ -58,6 +62,7 @@ function statusOf(proxy: AdsProxy, context: StatusContext): ProxyStatus {
     controlPlane: context.controlPlane,
     protocol,
     ...(caller !== undefined && { identity: caller.id.uri }),
+    ...(registration !== undefined && { registration }),
     connectedAt: new Date(connectedAtMs).toISOString(),
     types,
   };

@@ -89,7 +89,7 @@ export function instanceOfEntry(entry: WorkloadEntry): Instance {
     workload: annotations[groupAnnotation] ?? annotations[workloadAnnotation] ?? name,
     governingService: undefined,
     declaredPorts: Object.values(spec.ports),
-    portOf: (port) => entryPort(entry, port),
+    portOf: (port) => entryPort(entry, port, bound),
     policyPort: (port) => bound.get(port) ?? port,
   };
 }
@@ -110,14 +110,21 @@ function targetPortOf(pod: Pod, port: ServicePort): number | undefined {
   return undefined;
 }
 
-/** Its own ports are named by the target's name, where that is a name, else by the name of the service's port (Istio). */
+/**
+ * Its own ports are named by the target's name, where that is a name, else by the name of the service's port (Istio).
+ * @param bound those of its host, where it has registered them
+ */
 function entryPort(
   { spec }: WorkloadEntry,
-  { name = '', port, targetPort = port }: ServicePort,
+  { name, port, targetPort = port }: ServicePort,
+  bound: ReadonlyMap<number, number>,
 ): number | undefined {
   const own = (called: string): number | undefined =>
     Object.hasOwn(spec.ports, called) ? spec.ports[called] : undefined;
-  return typeof targetPort === 'string' ? own(targetPort) : (own(name) ?? targetPort);
+  if (typeof targetPort === 'string') return own(targetPort);
+  // A service with a port without name has that one alone.
+  const [only] = bound.keys();
+  return name === undefined ? (only ?? targetPort) : (own(name) ?? targetPort);
 }
 
 function boundPorts(annotations: Labels): ReadonlyMap<number, number> {

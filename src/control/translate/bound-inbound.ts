@@ -13,6 +13,7 @@ import {
   portTraits,
 } from './inbound.ts';
 import { atAddress, inboundCluster } from './local-cluster.ts';
+import { servicePortOf } from './registered-port.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
 
@@ -39,8 +40,9 @@ function boundPorts({ node, instance, index }: Sidecar): readonly BoundPort[] {
     ({ metadata }) => metadata.name === registration.service && metadata.namespace === namespace,
   );
   const known = service === undefined ? [] : meshPorts(service);
-  return registration.ports.map(({ name, number, hostPort }) => {
-    const servicePort = known.find((port) => port.name === name);
+  return registration.ports.map((port) => {
+    const { name, number, hostPort } = port;
+    const servicePort = servicePortOf(port, known);
     const behind = service !== undefined && servicePort !== undefined ? [{ service, servicePort }] : [];
     const said: ServicePort[] = behind.length === 0 ? [{ name, port: number, protocol: 'TCP' }] : [];
     return { ...portTraits(number, behind, said), hostPort };

@@ -94,6 +94,11 @@ export function nodeRegistration(
     );
   if (binds && !has(metadata, 'INSTANCE_IPS'))
     refuse('INSTANCE_IPS', 'is needed where HEDDLE_INBOUND is BIND: its first address is bound');
+  for (const [i, { number, hostPort }] of (service?.ports ?? []).entries()) {
+    if (binds || number === hostPort) continue;
+    const path = ['node', 'metadata', 'HEDDLE_REGISTRATION', 'ports', i, 'hostPort'];
+    report.error(path, `must be ${number}, as number: only where HEDDLE_INBOUND is BIND are they two ports`);
+  }
   if (registers && role === 'router')
     refuse(service === undefined ? 'AUTO_REGISTER_GROUP' : 'HEDDLE_REGISTRATION', 'is for sidecars');
   problems.push(...report.problems.map(({ resource: _, ...problem }) => problem));

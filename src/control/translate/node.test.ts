@@ -77,6 +77,7 @@ describe('proxyNode', () => {
       { name: 'tcp', number: 81, hostPort: 8080 },
     ],
   };
+  const binds = { HEDDLE_INBOUND: 'BIND', INSTANCE_IPS: '10.0.0.7' };
   const wrongRegistrations: [metadata: JsonObject, messages: string[]][] = [
     [
       { HEDDLE_REGISTRATION: bad },
@@ -88,7 +89,7 @@ describe('proxyNode', () => {
       ],
     ],
     [
-      { HEDDLE_REGISTRATION: twice },
+      { HEDDLE_REGISTRATION: twice, ...binds },
       ['node.metadata.HEDDLE_REGISTRATION.ports[1].hostPort 8080 is there twice'],
     ],
     [
@@ -98,6 +99,12 @@ describe('proxyNode', () => {
     [{ AUTO_REGISTER_GROUP: 7 }, ['node.metadata.AUTO_REGISTER_GROUP a text is expected, not the number 7']],
     [{ INSTANCE_IPS: '10.0.0.7,host' }, ['node.metadata.INSTANCE_IPS "host" is not an IP address']],
     [
+      { HEDDLE_REGISTRATION: { ...twice, ports: twice.ports.slice(1) } },
+      [
+        'node.metadata.HEDDLE_REGISTRATION.ports[0].hostPort must be 81, as number: only where HEDDLE_INBOUND is BIND are they two ports',
+      ],
+    ],
+    [
       { HEDDLE_INBOUND: 'BIND' },
       [
         'node.metadata.HEDDLE_INBOUND BIND needs HEDDLE_REGISTRATION or AUTO_REGISTER_GROUP, which say what is bound',
@@ -105,7 +112,11 @@ describe('proxyNode', () => {
       ],
     ],
     [
-      { AUTO_REGISTER_GROUP: 'vms', HEDDLE_REGISTRATION: { ...twice, ports: twice.ports.slice(1) } },
+      {
+        AUTO_REGISTER_GROUP: 'vms',
+        HEDDLE_REGISTRATION: { ...twice, ports: twice.ports.slice(1) },
+        ...binds,
+      },
       ['node.metadata.HEDDLE_REGISTRATION excludes AUTO_REGISTER_GROUP: a workload is registered in one way'],
     ],
   ];
