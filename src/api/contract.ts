@@ -120,8 +120,17 @@ export interface ConfigReport {
 export interface JoinTokenRequest {
   readonly namespace: string;
   readonly serviceAccount: string;
-  readonly pod: string;
+  /** The one workload that may use it; absent: any of the account. */
+  readonly pod?: string;
+  /** 1 to {@link maxJoinTokenTtlSeconds}; absent: five minutes. */
+  readonly ttlSeconds?: number;
+  /** 1 to {@link maxJoinTokenUses}; absent: one. */
+  readonly uses?: number;
 }
+
+/** Thirty days. */
+export const maxJoinTokenTtlSeconds: number = 30 * 24 * 3600;
+export const maxJoinTokenUses = 10_000;
 
 export interface JoinTokenReply {
   readonly token: string;

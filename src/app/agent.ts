@@ -13,8 +13,10 @@ import { AgentNames } from './agent-names.ts';
 import { RequestRefused } from './certificate-client.ts';
 import { writeCertificateFiles } from './certificate-files.ts';
 import { ENVOY_ADMIN_PORT, envoyBootstrap } from './envoy-bootstrap.ts';
+import { probeOfGroup } from './group-probe.ts';
 import { grpcBootstrap } from './grpc-bootstrap.ts';
 import { joinTokenSource } from './join-token-source.ts';
+import type { GroupProbeRun } from './probe/group-probe.ts';
 import { openLog } from './process-log.ts';
 import { type SdsServer, serveSecrets } from './sds-server.ts';
 import { stopSignal } from './stop-signal.ts';
@@ -41,6 +43,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   writeBootstraps(options, place, { folder, socketPath, adminSocket: admin?.path });
   const sds = await openSds(socketPath, log);
   const names = options.dnsAddress && new AgentNames(options, place, identity, log);
+  let probe: GroupProbeRun | undefined;
   let closeAdmin: (() => Promise<void>) | undefined;
   try {
     const first = await Promise.race([firstCertificate(identity), stopping.asked]);
@@ -53,13 +56,15 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     identity.on('rotate', hand);
     closeAdmin = admin && (await relayAdmin(admin.address, admin.path));
     await names?.start();
-    await Promise.race([names?.told, stopping.asked]);
+    probe = probeOfGroup(options, { place, control: options.control, identity, log });
+    await Promise.race([Promise.all([names?.told, probe?.told]), stopping.asked]);
     writePidFile(options.pidFile);
     log.info('agent.ready', { socket: socketPath, until: new Date(first.notAfterMs).toISOString() });
     await stopping.asked;
     return EXIT_OK;
   } finally {
     removePidFile(options.pidFile);
+    probe?.close();
     identity.stop();
     await closeAdmin?.();
     await names?.close();
@@ -112,7 +117,8 @@ async function firstCertificate(identity: WorkloadIdentity): Promise<WorkloadCer
   } catch (error) {
     if (!(error instanceof RequestRefused)) throw error;
     throw new CliError(error.message, {
-      advice: 'A join token is good once and for five minutes: start the agent with a new one.',
+      advice:
+        'A join token is good for so many uses and so long as was said when it was made: start the agent with a new one.',
       cause: error,
     });
   }
@@ -131,6 +137,8 @@ function placeOf(options: AgentOptions): WorkloadPlace {
     clusterId: options.clusterId,
     meshId: options.meshId,
     interceptionMode: options.interceptionMode,
+    ...(options.group !== undefined && { group: options.group }),
+    ...(options.instanceIp !== undefined && { instanceIps: options.instanceIp }),
   };
 }
 

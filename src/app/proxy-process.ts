@@ -325,6 +325,7 @@ class RunningProxy implements ProxyProcess {
       route: 'rds',
       secret: `sds.${secret}`,
       nameTable: 'nds',
+      workloadGroup: 'wgds',
     }[kind];
     const scope = this.metrics.scope({ path, family: path, labels: {} });
     scope.counter('update_attempt').inc();

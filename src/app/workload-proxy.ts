@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { CliError, EXIT_DATA, EXIT_FAILURE, EXIT_OK } from '#cli/exit.ts';
 import type { DnsOptions } from '#cli/option/dns.ts';
+import type { GroupOptions } from '#cli/option/group.ts';
 import type { WorkloadProxyOptions } from '#cli/option/workload-proxy.ts';
 import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
@@ -35,6 +36,7 @@ import {
 } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import { SocketOptionSchema } from '#xds/gen/envoy/config/core/v3/socket_option_pb.js';
 import { controlTransport } from './control-channel.ts';
+import { probeOfGroup } from './group-probe.ts';
 import { type OwnNodeType, ownNode } from './introduce.ts';
 import { joinTokenSource } from './join-token-source.ts';
 import { openLog } from './process-log.ts';
@@ -54,6 +56,7 @@ import {
   type WorkloadCertificate,
   type WorkloadIdentity,
 } from './workload-identity.ts';
+import type { WorkloadPlace } from './workload-node.ts';
 
 /** Names the control plane gives to the secrets of every workload, and to the cluster that serves them (Istio's). */
 const CERTIFICATE_SECRET = 'default';
@@ -79,7 +82,7 @@ interface BesideServer {
 /** Runs until SIGTERM, SIGINT or a hot restart; resolves to the exit code. */
 export async function runWorkloadProxy(
   type: NodeType,
-  options: WorkloadProxyOptions & DnsOptions,
+  options: WorkloadProxyOptions & DnsOptions & Partial<GroupOptions>,
 ): Promise<number> {
   const threads = servingThreads(options.concurrency);
   const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
@@ -88,6 +91,10 @@ export async function runWorkloadProxy(
   const identity = workloadIdentity(options, succession.predecessor?.estate.certificate, log);
   const stopped = await obtainCertificate(identity, stopping);
   if (stopped) return EXIT_OK;
+  const { control, metadata } = options;
+  const probe = probeOfGroup(options, { place: placeOf(options), metadata, control, identity, log });
+  // Before anybody can call it: what it registers is not healthy until its probe says so.
+  await Promise.race([probe?.told, stopping.asked]);
   const dns = options.dnsAddress && new WorkloadDns(options, log);
   const process = await start(type, options, { identity, log, stopping, threads, dns, succession });
   const servers = await serveBeside(options, process, dns, identity);
@@ -108,6 +115,7 @@ export async function runWorkloadProxy(
     certificate: () => identity.current(),
   });
   const replaced = await succession.untilEnd(stopping);
+  probe?.close();
   identity.stop();
   if (replaced) {
     await closeBeside();
@@ -154,7 +162,8 @@ async function obtainCertificate(identity: WorkloadIdentity, stopping: StopSigna
   identity.stop();
   if (outcome === 'stopped') return true;
   throw new CliError(`no certificate: ${outcome.message}`, {
-    advice: 'A join token is good once and for five minutes: ask the control plane for a new one.',
+    advice:
+      'A join token is good for so many uses and so long as was said when it was made. A new one: heddle token create',
     cause: outcome,
   });
 }
@@ -254,10 +263,14 @@ function markingManager(): ClusterManager {
   return create(ClusterManagerSchema, { upstreamBindConfig: { socketOptions: [mark] } });
 }
 
+function placeOf(options: WorkloadProxyOptions & Partial<GroupOptions>): WorkloadPlace {
+  const { name, labels, workload = labels.app ?? name, instanceIp } = options;
+  return { ...options, pod: name, workload, ...(instanceIp !== undefined && { instanceIps: instanceIp }) };
+}
+
 /** What an Envoy in this place would be given; shown by `/config_dump`. */
 function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
-  const { name, labels, workload = labels.app ?? name } = options;
-  const node = ownNode(type, { ...options, pod: name, workload }, options.metadata);
+  const node = ownNode(type, placeOf(options), options.metadata);
   const ads = create(ConfigSourceSchema, {
     resourceApiVersion: ApiVersion.V3,
     configSourceSpecifier: { case: 'ads', value: {} },

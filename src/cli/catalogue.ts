@@ -108,6 +108,12 @@ export const commands: readonly CataloguedCommand[] = [
     load: () => import('./command/agent.ts'),
   },
   {
+    name: 'token',
+    aliases: [],
+    summary: 'Make join tokens for workloads of other hosts',
+    load: () => import('./command/token.ts'),
+  },
+  {
     name: 'capture',
     aliases: [],
     summary: "Lead one user's connections on this host through a sidecar",

@@ -19,11 +19,23 @@ import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/li
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type NameTable, NameTableSchema } from './gen/istio/networking/nds/v1/nds_pb.js';
+import {
+  type WorkloadGroup,
+  WorkloadGroupSchema,
+} from './gen/istio/networking/v1alpha3/workload_group_pb.js';
 import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
-/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets; names of DNS. */
-export const resourceKinds = ['cluster', 'endpoint', 'listener', 'route', 'secret', 'nameTable'] as const;
+/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets; names of DNS; one's own group. */
+export const resourceKinds = [
+  'cluster',
+  'endpoint',
+  'listener',
+  'route',
+  'secret',
+  'nameTable',
+  'workloadGroup',
+] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 /** The message of each kind. */
@@ -34,6 +46,7 @@ export interface ResourceMessage {
   readonly route: RouteConfiguration;
   readonly secret: Secret;
   readonly nameTable: NameTable;
+  readonly workloadGroup: WorkloadGroup;
 }
 
 export interface ResourceType<Kind extends ResourceKind = ResourceKind> {
@@ -114,6 +127,16 @@ export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind
     nameOf: () => '',
     endpointsOf: () => none,
   },
+  workloadGroup: {
+    kind: 'workloadGroup',
+    service: 'WGDS',
+    typeUrl: typeUrlOf(WorkloadGroupSchema),
+    schema: WorkloadGroupSchema,
+    fullState: true,
+    // That of the node who asks, and no other.
+    nameOf: () => '',
+    endpointsOf: () => none,
+  },
 };
 
 const kindByTypeUrl: ReadonlyMap<string, ResourceKind> = new Map(
@@ -166,12 +189,12 @@ export function* decodeResourceSteps<Kind extends ResourceKind>(
   }
 }
 
-/** Every kind of resource that has a name has it there. */
+/** Every kind of resource that has a name has it there; a table of names and a group have none. */
 const NAME_FIELD = 1;
 
 /** What `nameOf` the message of these bytes would give; undefined where they are no fields. */
 export function encodedNameOf(kind: ResourceKind, bytes: Uint8Array): string | undefined {
-  if (kind === 'nameTable') return '';
+  if (kind === 'nameTable' || kind === 'workloadGroup') return '';
   const reader = new BinaryReader(bytes);
   let name = '';
   try {

@@ -83,6 +83,7 @@ export const emptySnapshot: Snapshot = {
   route: noResources,
   secret: noResources,
   nameTable: noResources,
+  workloadGroup: noResources,
 };
 
 /**
@@ -100,6 +101,7 @@ export function snapshotOf(
     route: new Map(),
     secret: new Map(),
     nameTable: new Map(),
+    workloadGroup: new Map(),
   };
   for (const resource of resources) next[resource.kind].set(resource.name, resource);
   const snapshot: { [Kind in ResourceKind]: ResourceMap } = next;

@@ -59,7 +59,7 @@ describe('join tokens', () => {
     const token = await tokenFor(ca);
     const { certificateChainPem } = await ask(ca, token);
     assert.deepEqual(spiffeIdOf(new X509Certificate(certificateChainPem)), reviewsId);
-    await assert.rejects(ask(ca, token), refused(/unknown, used or older/));
+    await assert.rejects(ask(ca, token), refused(/unknown, used up or too old/));
   });
 
   test('of two that come with one token at once, one gets in', async (t) => {
@@ -77,7 +77,7 @@ describe('join tokens', () => {
     nowMs += 5 * 60_000 - 1;
     await ask(ca, inTime);
     nowMs += 1;
-    await assert.rejects(ask(ca, late), refused(/unknown, used or older/));
+    await assert.rejects(ask(ca, late), refused(/unknown, used up or too old/));
   });
 
   test('what was never a token, and no credential at all, are refused', async (t) => {

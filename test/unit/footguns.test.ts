@@ -19,7 +19,7 @@ const banned: { pattern: RegExp; where: RegExp; why: string }[] = [
     // Discovery over TLS without a validation context trusts whoever answers, as Envoy does on the same file; a probe
     // asks whether somebody answers, and not who, as a kubelet does.
     where:
-      /^src\/(?!control\/serve\/|proxy\/tls\/|proxy\/apply\/grpc-channel\.ts|app\/up\/perform-probe\.ts)/,
+      /^src\/(?!control\/serve\/|proxy\/tls\/|proxy\/apply\/grpc-channel\.ts|app\/probe\/perform-probe\.ts)/,
     why: 'only where the identity is checked after the handshake',
   },
   {

@@ -6,8 +6,8 @@ import { isAnswering } from '#host/listening.ts';
 import type { ChildEnd, ChildSpec } from '#host/process.ts';
 import type { ProcessIdentity } from '#host/process-identity.ts';
 import type { Watchdog } from '#host/watchdog.ts';
-import { ContainerHealth } from './container-health.ts';
-import { type ProbedContainer, performHook, performProbe } from './perform-probe.ts';
+import { ContainerHealth } from '../probe/container-health.ts';
+import { type ProbedContainer, performHook, performProbe } from '../probe/perform-probe.ts';
 import { Supervised } from './supervised.ts';
 import type { ContainerPlan } from './workload-plan.ts';
 
@@ -176,9 +176,10 @@ export class ContainerProcess {
   }
 
   #probed(kind: string): ProbedContainer {
-    const { env, ...where } = this.#deps;
+    const { env, address, doorway, inPlace, watchdog } = this.#deps;
     const { workingDirectory } = this.plan;
-    return { ...where, env: kind === 'exec' ? env() : {}, workingDirectory };
+    const commands = { inPlace, watchdog, env: kind === 'exec' ? env() : {}, workingDirectory };
+    return { address, ...(doorway !== undefined && { doorway }), commands };
   }
 
   #wake(): void {

@@ -3,35 +3,13 @@ import { didYouMean } from '#core/did-you-mean.ts';
 import type { Container } from '#model/container.ts';
 import type { Path } from '#model/decode/decoder.ts';
 import type { Hook, Probe, ProbeAction } from '#model/probe.ts';
+import type { HookPlan, PlannedAction, ProbePlan, ProbePlans } from '../probe/probe-plan.ts';
 import type { ReportAt } from './variable-plan.ts';
-
-export type PlannedAction = ProbeAction<number>;
-
-export type HookPlan =
-  | Extract<PlannedAction, { kind: 'httpGet' | 'exec' }>
-  | { readonly kind: 'sleep'; readonly ms: number };
 
 /** What is done when a container has started, and before it ends. */
 export interface LifecyclePlan {
   readonly postStart?: HookPlan;
   readonly preStop?: HookPlan;
-}
-
-export interface ProbePlan {
-  readonly action: PlannedAction;
-  readonly initialDelayMs: number;
-  readonly periodMs: number;
-  readonly timeoutMs: number;
-  readonly successThreshold: number;
-  readonly failureThreshold: number;
-  /** Absent: that of the workload. */
-  readonly graceMs?: number;
-}
-
-export interface ProbePlans {
-  readonly startup?: ProbePlan;
-  readonly liveness?: ProbePlan;
-  readonly readiness?: ProbePlan;
 }
 
 /** @param path of the container */

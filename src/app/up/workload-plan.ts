@@ -3,9 +3,10 @@
 import type { LocalMeshSettings } from '#model/local-mesh.ts';
 import type { Labels } from '#model/metadata.ts';
 import type { VolumeMount } from '#model/volume.ts';
+import type { ProbePlans } from '../probe/probe-plan.ts';
 import type { CapturePlan } from './capture-plan.ts';
 import type { JobPlan } from './job-plan.ts';
-import type { LifecyclePlan, ProbePlans } from './probe-plan.ts';
+import type { LifecyclePlan } from './probe-plan.ts';
 import type { VariablePlan } from './variable-plan.ts';
 import type { VolumePlan } from './volume-plan.ts';
 

@@ -3,9 +3,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CliCommand } from '../catalogue.ts';
 import { CliError, EXIT_USAGE } from '../exit.ts';
 import { addDnsOptions, checkDnsOptions, type DnsOptions } from '../option/dns.ts';
+import { addGroupOptions, checkGroupOptions, type GroupOptions } from '../option/group.ts';
 import { type InterceptionOptions, interceptionModeOption } from '../option/interception-mode.ts';
 
-export interface AgentOptions extends DnsOptions, InterceptionOptions {
+export interface AgentOptions extends DnsOptions, GroupOptions, InterceptionOptions {
   /** `HOST:PORT` of the control plane's TLS port. */
   readonly control: string;
   /** `HOST:PORT` of plaintext xDS, for gRPC's bootstrap; absent: port 15010 of the same host. */
@@ -50,7 +51,7 @@ export const command: CliCommand = {
 Unix socket for Envoy, and as cert-chain.pem, key.pem and root-cert.pem for gRPC's file_watcher. Writes
 envoy-bootstrap.json and grpc-bootstrap.json, which point there. Answers DNS for an Envoy whose traffic is captured.`,
       );
-    addDnsOptions(addOptions(agent))
+    addGroupOptions(addDnsOptions(addOptions(agent)))
       .addHelpText(
         'after',
         `
@@ -62,6 +63,7 @@ Example:
       .action(async (options: AgentOptions) => {
         check(options);
         checkDnsOptions(options);
+        checkGroupOptions(options);
         exit(await planes.agent(options));
       });
   },

@@ -1,13 +1,14 @@
 /** `heddle sidecar`. Started by `heddle up`; by hand where there is no runner. */
 import type { CliCommand } from '../catalogue.ts';
 import { addDnsOptions, checkDnsOptions, type DnsOptions } from '../option/dns.ts';
+import { addGroupOptions, checkGroupOptions, type GroupOptions } from '../option/group.ts';
 import {
   addWorkloadProxyOptions,
   checkWorkloadProxyOptions,
   type WorkloadProxyOptions,
 } from '../option/workload-proxy.ts';
 
-export type SidecarOptions = WorkloadProxyOptions & DnsOptions;
+export type SidecarOptions = WorkloadProxyOptions & DnsOptions & GroupOptions;
 
 export const command: CliCommand = {
   name: 'sidecar',
@@ -18,7 +19,7 @@ export const command: CliCommand = {
       .description(
         'Run the proxy of one workload instance: its certificate and configuration come from the control plane.',
       );
-    addDnsOptions(addWorkloadProxyOptions(sidecar))
+    addGroupOptions(addDnsOptions(addWorkloadProxyOptions(sidecar)))
       .addHelpText(
         'after',
         `
@@ -29,6 +30,7 @@ Example:
       .action((options: SidecarOptions) => {
         checkWorkloadProxyOptions(options);
         checkDnsOptions(options);
+        checkGroupOptions(options);
         run(() => planes.sidecar(options));
       });
   },

@@ -1,8 +1,13 @@
 /** `POST /admin/join-tokens`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JoinTokenReply } from '#api/contract.ts';
+import {
+  type JoinTokenReply,
+  type JoinTokenRequest,
+  maxJoinTokenTtlSeconds,
+  maxJoinTokenUses,
+} from '#api/contract.ts';
 import { isPathSegment } from '#identity/spiffe-id.ts';
-import type { JoinTokens, TokenSubject } from '../ca/join-token.ts';
+import type { JoinTokens } from '../ca/join-token.ts';
 import { answerJson, bodyOf } from './json-call.ts';
 
 /** Answers by itself; never rejects. */
@@ -12,13 +17,13 @@ export async function mintJoinToken(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    const subject = subjectOf(await bodyOf(request));
-    if (subject === undefined) {
-      return answerJson(response, 400, {
-        error: 'namespace, serviceAccount and pod are needed, each a plain name',
-      });
-    }
-    const { token, expiresAtMs } = await tokens.mint(subject);
+    const asked = requestIn(await bodyOf(request));
+    if (typeof asked === 'string') return answerJson(response, 400, { error: asked });
+    const { ttlSeconds, uses, ...subject } = asked;
+    const { token, expiresAtMs } = await tokens.mint(subject, {
+      ...(ttlSeconds !== undefined && { lifeMs: ttlSeconds * 1000 }),
+      ...(uses !== undefined && { uses }),
+    });
     const reply: JoinTokenReply = { token, expiresAt: new Date(expiresAtMs).toISOString() };
     answerJson(response, 201, reply);
   } catch (error) {
@@ -26,14 +31,32 @@ export async function mintJoinToken(
   }
 }
 
-function subjectOf(body: string): TokenSubject | undefined {
+/** What is asked for, or what is wrong with it. */
+function requestIn(body: string): JoinTokenRequest | string {
+  let asked: Partial<Record<keyof JoinTokenRequest, unknown>>;
   try {
-    const { namespace, serviceAccount, pod } = JSON.parse(body) as Record<string, unknown>;
-    for (const name of [namespace, serviceAccount, pod]) {
-      if (typeof name !== 'string' || !isPathSegment(name)) return undefined;
-    }
-    return { namespace, serviceAccount, pod } as TokenSubject;
+    asked = JSON.parse(body) as typeof asked;
   } catch {
-    return undefined;
+    return 'a JSON object is needed';
   }
+  if (typeof asked !== 'object' || asked === null) return 'a JSON object is needed';
+  const { namespace, serviceAccount, pod, ttlSeconds, uses } = asked;
+  const complaints = [
+    ...(isName(namespace) ? [] : ['namespace is needed, a plain name']),
+    ...(isName(serviceAccount) ? [] : ['serviceAccount is needed, a plain name']),
+    ...(pod === undefined || isName(pod) ? [] : ['pod has to be a plain name']),
+    ...(isCount(ttlSeconds, maxJoinTokenTtlSeconds)
+      ? []
+      : [`ttlSeconds has to be from 1 to ${maxJoinTokenTtlSeconds}`]),
+    ...(isCount(uses, maxJoinTokenUses) ? [] : [`uses has to be from 1 to ${maxJoinTokenUses}`]),
+  ];
+  return complaints.length === 0 ? (asked as JoinTokenRequest) : complaints.join('; ');
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && isPathSegment(value);
+}
+
+function isCount(value: unknown, most: number): boolean {
+  return value === undefined || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most);
 }

@@ -153,7 +153,9 @@ export function withHealth(document: EntryDocument, failure: string | undefined,
     lastTransitionTime: since ?? now,
     ...(failure !== undefined && { message: failure }),
   };
-  return { ...document, status: { conditions: [condition] } };
+  // Who once says how it is, is asked for it from then on.
+  const checked = annotated(document, { [healthChecksAnnotation]: 'true' });
+  return { ...checked, status: { conditions: [condition] } };
 }
 
 /** What the mesh makes of a document. @param file where it is kept */

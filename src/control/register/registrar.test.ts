@@ -293,6 +293,28 @@ describe('an instance of a service', () => {
   });
 });
 
+test('the health of an instance counts where it is told, and the worst where two tell', () => {
+  const b = bench();
+  const proxy = streamOf({ metadata: registers([http]) });
+  assert.equal(reasonOf(b, proxy), '');
+  b.registrar.report(proxy, 'it does not listen on 9080');
+  b.clock.advance(BURST_MS);
+  const healthy = (): boolean => isHealthy(b.entries()[0]!);
+  assert.equal(healthy(), false, 'it never was an endpoint');
+  const probe = connected(b, { metadata: registers([http]) });
+  const says = (stream: RegisteringStream, failure?: string): boolean => {
+    b.registrar.report(stream, failure);
+    b.clock.advance(BURST_MS);
+    return healthy();
+  };
+  assert.equal(says(probe), false);
+  assert.equal(says(proxy), true);
+  assert.equal(says(probe, 'HTTP status 503'), false);
+  assert.equal(says(proxy), false);
+  b.write(service('{name: http, port: 9080}'));
+  assert.equal(healthy(), false, 'another Service makes nobody well');
+});
+
 describe('refused', () => {
   const other = { namespace: 'elsewhere' };
   const pod = `\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: vm-1, namespace: shop}\nspec: {containers: [{name: a, image: "b:1"}]}\n`;

@@ -9,7 +9,7 @@ import type { Clock } from '#core/clock.ts';
 import { formatProblem } from '#core/problem.ts';
 import { keyOf, type Resource } from '#model/kinds.ts';
 import type { Service } from '#model/service.ts';
-import type { WorkloadEntry } from '#model/workload-entry.ts';
+import { healthChecksAnnotation, type WorkloadEntry } from '#model/workload-entry.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Caller } from '../serve/caller.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
@@ -59,8 +59,13 @@ export type Admission =
 interface Member {
   document: EntryDocument;
   entry: WorkloadEntry;
-  readonly streams: Map<RegisteringStream, Candidate>;
+  readonly streams: Map<RegisteringStream, MemberStream>;
   cancelRemoval: (() => void) | undefined;
+}
+
+interface MemberStream extends Candidate {
+  /** What was said over it; undefined: nothing yet. */
+  health?: { readonly failure: string | undefined };
 }
 
 /** Changes within this time are one. */
@@ -147,11 +152,15 @@ export class Registrar {
       this.#deps.log.debug('register.health-of-nobody', { node: stream.node.id });
       return;
     }
-    const document = withHealth(member.document, failure, this.#now());
+    member.streams.get(stream)!.health = { failure };
+    // One for the proxy, one for the probe: who says that it is not well is believed.
+    const failing = [...member.streams.values()].find(({ health }) => health?.failure !== undefined);
+    const worst = failing?.health?.failure;
+    const document = withHealth(member.document, worst, this.#now());
     if (same(member.document, document)) return;
     const entry = keyText(member.document);
-    if (failure === undefined) this.#deps.log.info('register.healthy', { entry });
-    else this.#deps.log.warn('register.unhealthy', { entry, reason: failure });
+    if (worst === undefined) this.#deps.log.info('register.healthy', { entry });
+    else this.#deps.log.warn('register.unhealthy', { entry, reason: worst });
     this.#change(member, document);
   }
 
@@ -300,7 +309,8 @@ function keyText({ metadata }: EntryDocument): string {
 
 /** A node that comes back, or whose group was edited, is as healthy as it was. */
 function keepHealth(document: EntryDocument, before: EntryDocument | undefined): EntryDocument {
-  return before === undefined ? document : { ...document, status: before.status };
+  if (before === undefined || before.status.conditions.length === 0) return document;
+  return { ...annotated(document, { [healthChecksAnnotation]: 'true' }), status: before.status };
 }
 
 function same(a: EntryDocument, b: EntryDocument): boolean {

@@ -11,7 +11,7 @@ export interface Caller {
   readonly by: 'certificate' | 'token';
   readonly id: SpiffeId;
   readonly account: ServiceAccountRef;
-  /** The pod a token was made for; a certificate names no pod. */
+  /** The one workload that a token was made for, if for one alone; a certificate names none. */
   readonly pod: string | undefined;
   /** When a stream opened with a token is to end; one with a certificate ends with its connection. */
   readonly expiresAtMs?: number;
@@ -46,7 +46,7 @@ export function authenticator(bundle: TrustBundle, tokens: JoinTokens, nowMs: ()
         return refuse('a client certificate of this mesh or a join token is needed');
       }
       const subject = await tokens.redeem(token);
-      if (subject === undefined) return refuse('the join token is unknown, used or older than five minutes');
+      if (subject === undefined) return refuse('the join token is unknown, used up or too old');
       const id = workloadId(bundle.trustDomain, subject);
       const expiresAtMs = nowMs() + TOKEN_STREAM_LIFE_MS;
       return { ok: true, caller: { by: 'token', id, account: subject, pod: subject.pod, expiresAtMs } };

@@ -104,12 +104,20 @@ export class MeshConfiguration implements ConfigurationSource {
     };
   }
 
-  *#encoded({ clusters, endpoints, listeners, routes, names }: ProxySnapshot): Generator<EncodedResource> {
+  *#encoded({
+    clusters,
+    endpoints,
+    listeners,
+    routes,
+    names,
+    group,
+  }: ProxySnapshot): Generator<EncodedResource> {
     for (const cluster of clusters) yield this.#encode('cluster', cluster);
     for (const assignment of endpoints) yield this.#encode('endpoint', assignment);
     for (const listener of listeners) yield this.#encode('listener', listener);
     for (const route of routes) yield this.#encode('route', route);
     if (names !== undefined) yield this.#encode('nameTable', names);
+    if (group !== undefined) yield this.#encode('workloadGroup', group);
   }
 
   #tell(problem: Problem): void {

@@ -11,6 +11,7 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
+import type { WorkloadGroup as WorkloadGroupMessage } from '#xds/gen/istio/networking/v1alpha3/workload_group_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
@@ -26,6 +27,7 @@ import { translateOutbound } from './outbound.ts';
 import { sidecarRoutes } from './route-table.ts';
 import { type ServiceClient, type ServiceTable, serviceTable } from './service-table.ts';
 import { type Sidecar, type SidecarPart, sidecarOf } from './sidecar.ts';
+import { translateGroup } from './workload-group.ts';
 
 export interface ProxySnapshot {
   readonly clusters: readonly Cluster[];
@@ -34,13 +36,15 @@ export interface ProxySnapshot {
   readonly routes: readonly RouteConfiguration[];
   /** Of clients that answer DNS if they like. */
   readonly names?: NameTable;
+  /** The group of the workload, where it says that it is of one. */
+  readonly group?: WorkloadGroupMessage;
   /** Of the translation; what could be translated was. */
   readonly problems: readonly Problem[];
 }
 
 export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const shared = sharedTranslation(index);
-  if (node.role === 'agent') return { ...nothing, names: shared.names() };
+  if (node.role === 'agent') return { ...nothing, names: shared.names(), ...groupOf(index, node) };
   if (node.client === 'grpc') return grpcSnapshot(index, node, shared);
   return node.role === 'router' ? gatewaySnapshot(index, node, shared) : sidecarSnapshot(index, node, shared);
 }
@@ -62,8 +66,14 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
     listeners: [...inbound.listeners, ...outbound.listeners],
     routes,
     names: shared.names(),
+    ...groupOf(index, node),
     problems,
   };
+}
+
+function groupOf(index: ResourceIndex, { namespace, group: name }: ProxyNode): Pick<ProxySnapshot, 'group'> {
+  const group = name === undefined ? undefined : index.group(namespace, name);
+  return group === undefined ? {} : { group: translateGroup(group) };
 }
 
 function inboundOf(sidecar: Sidecar): SidecarPart {

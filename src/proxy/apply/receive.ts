@@ -147,6 +147,9 @@ function* offerKnown(
       return offerSecret(deps, version, message as Secret, nonce !== '');
     case 'nameTable':
       return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
+    case 'workloadGroup':
+      // Nobody here asks for it: probes are done beside the proxy.
+      return [];
   }
 }
 

@@ -12,11 +12,16 @@ import { Child, type ChildSpec, describeEnd } from '#host/process.ts';
 import type { Watchdog } from '#host/watchdog.ts';
 import type { HookPlan, PlannedAction } from './probe-plan.ts';
 
-/** Where the container is, and what its commands are given. */
+/** Where the container is, or whatever else is probed. */
 export interface ProbedContainer {
   readonly address: string;
   /** By which its network is reached; absent: from here. */
   readonly doorway?: string;
+  /** How its commands run; absent: they do not. */
+  readonly commands?: CommandPlace | undefined;
+}
+
+export interface CommandPlace {
   /** A command that runs where the container does. */
   inPlace(spec: ChildSpec): ChildSpec;
   readonly env: Readonly<Record<string, string>>;
@@ -65,7 +70,8 @@ function begin(action: PlannedAction, container: ProbedContainer, limit: TryLimi
     case 'tcpSocket':
       return isAccepted(action.host ?? container.address, action.port, container, limit);
     case 'exec':
-      return runs(action.command, container, limit);
+      if (container.commands === undefined) return Promise.resolve('commands are not run here');
+      return runs(action.command, container.commands, limit);
     case 'grpc':
       return isServing(action, container, limit);
   }
@@ -183,7 +189,7 @@ function isAccepted(
 
 function runs(
   command: readonly string[],
-  { env, workingDirectory, watchdog, inPlace }: ProbedContainer,
+  { env, workingDirectory, watchdog, inPlace }: CommandPlace,
   limit: TryLimit,
 ): Promise<ProbeOutcome> {
   return limited(limit, (end) => {

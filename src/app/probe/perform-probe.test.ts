@@ -15,10 +15,7 @@ const container = (t: TestContext) => {
   t.after(() => watchdog.close());
   return {
     address: '127.0.0.1',
-    env: { PATH: process.env.PATH ?? '' },
-    workingDirectory: '/',
-    watchdog,
-    inPlace,
+    commands: { env: { PATH: process.env.PATH ?? '' }, workingDirectory: '/', watchdog, inPlace },
   };
 };
 const inPlace = (spec: ChildSpec): ChildSpec => spec;
