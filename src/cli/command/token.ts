@@ -27,7 +27,9 @@ export const command: CliCommand = {
   name: 'token',
   register(program, { terminal }): void {
     const token = program.command('token').summary('Make join tokens for workloads of other hosts');
-    token.description('Make what a workload shows to get its first certificate.');
+    token
+      .description('Make what a workload shows to get its first certificate.')
+      .addHelpText('after', examples);
     addCreate(token).action(async (options: CreateOptions) => {
       const stateFolder =
         options.state === undefined ? findMesh(options).stateDirectory : resolve(options.state);
@@ -58,17 +60,16 @@ what the account may do. Asked of the control plane over its socket, which only 
     .option('--for <name>', 'only for the workload of this name (default: for any of the account)', name)
     .option('--ttl <duration>', 'how long it is good, such as 30s, 10m or 24h', duration, DEFAULT_TTL_SECONDS)
     .option('--uses <n>', 'how often it is good', uses, 1);
-  return addOutputOption(addMeshOptions(create)).addHelpText(
-    'after',
-    `
+  return addOutputOption(addMeshOptions(create)).addHelpText('after', examples);
+}
+
+const examples = `
 Examples:
   heddle token create --namespace shop --service-account reviews > token
   heddle token create --service-account batch --uses 20 --ttl 24h -o json
-  heddle token create --state /var/lib/heddle/shop
+  heddle token create --for reviews-vm --state /var/lib/heddle/shop
 
-The token alone is on standard output. A token is a secret: hand it on in a file of mode 0600.`,
-  );
-}
+The token alone is on standard output. A token is a secret: hand it on in a file of mode 0600.`;
 
 async function ask(
   stateFolder: string,

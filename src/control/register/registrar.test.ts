@@ -273,7 +273,7 @@ describe('an instance of a service', () => {
     const b = bench();
     const stream = connected(b, { metadata: registers([http]) });
     assert.deepEqual(b.services(), ['reviews']);
-    const other = connected(b, { name: 'vm-2', account: 'another', metadata: registers([http]) });
+    const other = connected(b, { name: 'vm-2', metadata: registers([http]) });
     b.registrar.disconnect(stream);
     b.clock.advance(GRACE_MS + BURST_MS);
     assert.deepEqual([b.services(), b.entries().length], [['reviews'], 1]);
@@ -373,6 +373,21 @@ describe('refused', () => {
     connected(b, { metadata: registers([http]) });
     const stranger = streamOf({ account: 'ratings', metadata: registers([http]) });
     assert.match(reasonOf(b, stranger), /shop\/vm-1 is registered by spiffe:.*reviews: choose another name/);
+  });
+
+  test('who would be accepted for what others run as', () => {
+    const deployment = `\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: reviews, namespace: shop}\nspec: {selector: {matchLabels: {app: reviews}}, template: {metadata: {labels: {app: reviews, tier: back}}, spec: {serviceAccountName: bookinfo, containers: [{name: a, image: "b:1"}]}}}\n`;
+    const b = bench(service('{name: http, port: 9080}') + deployment);
+    const stranger = streamOf({ metadata: registers([http]) });
+    assert.match(
+      reasonOf(b, stranger),
+      /^denied: .*sa\/reviews may not be an instance of the Service shop\/reviews, whose instances run as bookinfo/,
+    );
+    assert.equal(reasonOf(b, streamOf({ account: 'bookinfo', metadata: registers([http]) })), '');
+    const made = bench();
+    assert.equal(reasonOf(made, streamOf({ metadata: registers([http]) })), '');
+    const second = streamOf({ name: 'vm-2', account: 'ratings', metadata: registers([http]) });
+    assert.match(reasonOf(made, second), /^denied: .*run as reviews/, 'before the first is published');
   });
 
   test('other ports than those that came first, of a service that nobody wrote', () => {

@@ -5,6 +5,7 @@ import type { Service } from '#model/service.ts';
 import { serviceAccountOfGroup } from '#model/workload-group.ts';
 import type { Caller } from '../serve/caller.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { accountsBehind } from '../translate/identity.ts';
 import type { ProxyNode } from '../translate/node.ts';
 import type { ServiceRegistration } from '../translate/node-registration.ts';
 import { type EntryDocument, groupEntry, isMade, registrationOf, serviceEntry } from './entry-document.ts';
@@ -75,13 +76,26 @@ function judgeInstance(
   mesh: ResourceIndex,
   others: Iterable<EntryDocument>,
 ): Verdict {
-  const service = writtenService(node.namespace, registration.service, mesh);
+  const { namespace } = node;
+  const service = writtenService(namespace, registration.service, mesh);
+  const before = [...others].filter(
+    (other) =>
+      other.metadata.namespace === namespace && registrationOf(other)?.service === registration.service,
+  );
   const reason =
-    service === undefined
-      ? whyOtherThan(others, node.namespace, registration)
-      : whyUnfit(registration, service);
+    service === undefined ? whyOtherThan(before, namespace, registration) : whyUnfit(registration, service);
   if (reason !== undefined) return unfit(reason);
   const { serviceAccount } = caller.account;
+  const accounts = new Set(before.map(({ spec }) => spec.serviceAccount ?? ''));
+  if (service !== undefined) {
+    for (const one of accountsBehind(mesh, service, (instance) => instance.name !== name)) accounts.add(one);
+  }
+  // Who is let in here, callers accept for the service.
+  if (accounts.size > 0 && !accounts.has(serviceAccount)) {
+    const called = `the Service ${namespace}/${registration.service}`;
+    const known = [...accounts].sort().join(', ');
+    return denied(`${caller.id.uri} may not be an instance of ${called}, whose instances run as ${known}`);
+  }
   return { ok: true, document: serviceEntry(name, registration, node, serviceAccount, service) };
 }
 
@@ -95,7 +109,7 @@ export function writtenService(namespace: string, name: string, mesh: ResourceIn
 
 /** Nobody wrote the Service: who came first has said what its ports are. */
 function whyOtherThan(
-  others: Iterable<EntryDocument>,
+  before: readonly EntryDocument[],
   namespace: string,
   { service, ports }: ServiceRegistration,
 ): string | undefined {
@@ -104,11 +118,11 @@ function whyOtherThan(
       .map(({ name, number }) => `${name} (${number})`)
       .sort()
       .join(', ');
-  for (const other of others) {
-    const said = registrationOf(other);
-    if (said?.service !== service || other.metadata.namespace !== namespace) continue;
-    if (shown(said.ports) === shown(ports)) continue;
-    const first = other.metadata.name;
+  for (const { said, first } of before.map((one) => ({
+    said: registrationOf(one),
+    first: one.metadata.name,
+  }))) {
+    if (said === undefined || shown(said.ports) === shown(ports)) continue;
     return `${first} has registered ${namespace}/${service} with the ports ${shown(said.ports)}, not ${shown(ports)}`;
   }
   return undefined;
