@@ -107,10 +107,18 @@ function madeSelector(service: string): Labels {
 }
 
 /** What the node said whose entry it is; undefined for members of groups. */
-export function registrationOf({ metadata }: EntryDocument): ServiceRegistration | undefined {
-  const written = metadata.annotations[registrationAnnotation];
-  return written === undefined ? undefined : (JSON.parse(written) as ServiceRegistration);
+export function registrationOf(document: EntryDocument): ServiceRegistration | undefined {
+  const written = document.metadata.annotations[registrationAnnotation];
+  if (written === undefined) return undefined;
+  const known = registrations.get(document);
+  if (known !== undefined) return known;
+  const read = JSON.parse(written) as ServiceRegistration;
+  registrations.set(document, read);
+  return read;
 }
+
+/** Of all others, each time somebody registers. */
+const registrations = new WeakMap<EntryDocument, ServiceRegistration>();
 
 /** Whether a Service is there for those alone that are registered for it. */
 export function isMade({ metadata }: Service): boolean {
