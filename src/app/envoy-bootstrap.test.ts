@@ -127,5 +127,7 @@ test('what an instance that is no Pod registers, in the names that the control p
   assert.equal(metadata.INSTANCE_IPS, '10.0.0.7,fd00::7');
   assert.equal(metadata.HEDDLE_INBOUND, 'BIND');
   assert.deepEqual(metadata.HEDDLE_REGISTRATION, registration);
-  assert.equal(workloadNode({ ...place, group: 'vms' }).metadata.AUTO_REGISTER_GROUP, 'vms');
+  const member = { ...place, group: 'vms' };
+  assert.equal(workloadNode(member).metadata.AUTO_REGISTER_GROUP, 'vms');
+  assert.equal(workloadNode(member, 'grpc').metadata.AUTO_REGISTER_GROUP, undefined);
 });

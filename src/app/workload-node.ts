@@ -73,7 +73,8 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
       LABELS: labels,
       CLUSTER_ID: clusterId,
       MESH_ID: meshId,
-      ...registrationMetadata(place),
+      // Who is his own proxy comes without proof; the agent beside him registers.
+      ...(generator === undefined && registrationMetadata(place)),
     },
   };
 }

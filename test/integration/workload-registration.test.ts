@@ -22,8 +22,9 @@ import {
   type SotwStream,
   typeUrl,
 } from '../support/ads-client.ts';
-import { type HeddleChild, startHeddle } from '../support/child.ts';
+import { type HeddleChild, startChild, startHeddle } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
+import { requirePeer } from '../support/peer.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const HEALTH = 'type.googleapis.com/istio.v1.HealthInformation';
@@ -189,6 +190,22 @@ metadata: {name: callers}
 spec: {template: {serviceAccount: caller}}
 `;
 
+/** Members answer `/health` at the port of their application. */
+const probedGroup = (number: number): string => `---
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: {name: vms}
+spec:
+  metadata: {labels: {app: reviews}}
+  template: {serviceAccount: reviews, ports: {http: ${number}}}
+  probe: {periodSeconds: 1, failureThreshold: 1, httpGet: {path: /health, port: ${number}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: ${number}}]}
+`;
+
 describe('an instance of a service that nobody wrote', () => {
   test('is called through both sidecars over mutual TLS, outlives the control plane, and goes', async (t) => {
     const mesh = await startMesh(t, strict + callers);
@@ -246,20 +263,7 @@ describe('a member of a group with a probe', () => {
   test('is an endpoint while its sidecar finds it well', async (t) => {
     const { port: number, setWell } = await startApplication(t);
     setWell(false);
-    const group = `---
-apiVersion: networking.istio.io/v1
-kind: WorkloadGroup
-metadata: {name: vms}
-spec:
-  metadata: {labels: {app: reviews}}
-  template: {serviceAccount: reviews, ports: {http: ${number}}}
-  probe: {periodSeconds: 1, failureThreshold: 1, httpGet: {path: /health, port: ${number}}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: reviews}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: ${number}}]}
-`;
+    const group = probedGroup(number);
     const mesh = await startMesh(t, strict + callers + group);
     await mesh.start();
     const address = mesh.lease.meshAddress(0);
@@ -279,6 +283,37 @@ spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: ${nu
     await eventually(async () => assert.equal(await code(), 503));
     mesh.write(strict + callers + group.replace(/ {2}probe:.*\n/, ''));
     await eventually(async () => assert.equal(await code(), 200), { timeoutMs: 60_000 });
+  });
+});
+
+describe('a real Envoy', () => {
+  test('is a member of a group, probed by the agent beside it', async (t) => {
+    const envoy = requirePeer(t, 'envoy');
+    if (envoy === undefined) return;
+    const { port: number } = await startApplication(t);
+    const mesh = await startMesh(t, strict + callers + probedGroup(number));
+    await mesh.start();
+    const address = mesh.lease.meshAddress(0);
+    const folder = join(mesh.state, 'agent');
+    const tokenFile = join(mesh.state, 'envoy.token');
+    writeFileSync(tokenFile, await tokenFor(mesh, 'reviews'), { mode: 0o600 });
+    const agent = startHeddle(t, [
+      ...['agent', '--control', mesh.control, '--root-ca', rootFiles(mesh.state).certificatePath],
+      ...['--token-file', tokenFile, '--name', 'vm-1', '--service-account', 'reviews', '--address', address],
+      ...['--state', folder, '--group', 'vms'],
+    ]);
+    await agent.says(/agent\.ready/);
+    const bootstrap = join(folder, 'envoy-bootstrap.json');
+    const proxy = startChild(t, envoy, ['-c', bootstrap, '--concurrency', '1', '--disable-hot-restart']);
+    await startSidecar(t, mesh, caller(mesh));
+    await eventually(
+      async () => {
+        const { status: code, body } = await callThrough(mesh.lease.meshAddress(1), 'reviews');
+        assert.equal(code, 200, `${body}\n${proxy.output().slice(-2000)}`);
+        assert.match(body, /URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/caller/);
+      },
+      { timeoutMs: 60_000 },
+    );
   });
 });
 

@@ -192,6 +192,14 @@ describe('a member of a group', () => {
     assert.equal(b.kept.size, 0);
   });
 
+  test('that comes back in the moment it goes is taken in', () => {
+    const b = bench(group);
+    b.registrar.disconnect(connected(b));
+    b.clock.advance(GRACE_MS);
+    connected(b);
+    assert.equal(b.entries().length, 1);
+  });
+
   test('that comes back in time was never away', () => {
     const b = bench(group);
     b.registrar.disconnect(connected(b));

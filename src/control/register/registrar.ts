@@ -78,6 +78,10 @@ export class Registrar {
   /** By `NAMESPACE/NAME` of the entry. */
   readonly #members = new Map<string, Member>();
   #published: PromiseWithResolvers<void> | undefined;
+  /** Services that nobody wrote, as the mesh knows them. */
+  #made: readonly Service[] = [];
+  /** Entries that the mesh has from here. */
+  readonly #own = new WeakSet<WorkloadEntry>();
   #closed = false;
 
   /** @param kept entries of a control plane before this one */
@@ -232,7 +236,9 @@ export class Registrar {
     const known = this.#members.get(key);
     if (known === undefined) {
       const written = this.#deps.mesh().entry(node.namespace, name);
-      return written && `there is a WorkloadEntry ${key} in ${written.origin.file}: choose another name`;
+      // One of ours that is about to go is nobody's.
+      if (written === undefined || this.#own.has(written)) return undefined;
+      return `there is a WorkloadEntry ${key} in ${written.origin.file}: choose another name`;
     }
     const other = [...known.streams.values()].find((one) => one.caller.id.uri !== caller.id.uri);
     return other && `${key} is registered by ${other.caller.id.uri}: choose another name`;
@@ -272,11 +278,11 @@ export class Registrar {
     const waiting = this.#published;
     this.#published = undefined;
     this.#made = this.#madeNow();
-    this.#deps.publish([...this.#made, ...[...this.#members.values()].map(({ entry }) => entry)]);
+    const entries = [...this.#members.values()].map(({ entry }) => entry);
+    for (const entry of entries) this.#own.add(entry);
+    this.#deps.publish([...this.#made, ...entries]);
     waiting?.resolve();
   }
-
-  #made: readonly Service[] = [];
 
   /** Services that nobody wrote and somebody is registered for. */
   #madeNow(): readonly Service[] {

@@ -31,14 +31,14 @@ export interface InboundPort {
 
 /** Where callers come to the port's own number at the mesh address. */
 export function translateInbound(sidecar: Sidecar): SidecarPart {
-  const { pod, instance, index } = sidecar;
+  const { pod, instance, index, node } = sidecar;
   if (instance === undefined) return { listeners: [], clusters: [] };
   const ports = inboundPorts(instance, index);
   const application = pod === undefined ? aloneWithSidecar : applicationAddress(pod);
+  // Who registers himself says where others come to.
+  const address = pod === undefined ? (node.addresses[0] ?? node.address) : node.address;
   return {
-    listeners: ports.map((inbound) =>
-      inboundListener(inbound, { address: sidecar.node.address, port: inbound.port }, sidecar),
-    ),
+    listeners: ports.map((inbound) => inboundListener(inbound, { address, port: inbound.port }, sidecar)),
     clusters:
       application === undefined
         ? []
