@@ -7,6 +7,7 @@ import { adminSocketPath } from '#api/admin-socket.ts';
 import { type ApiClient, apiClient, requestJoinToken } from '#api/client.ts';
 import type { ProxyStatus } from '#api/contract.ts';
 import { leaseNetwork } from '#host/lease.ts';
+import { resourceKinds } from '#xds/resource-type.ts';
 import { type HeddleChild, startChild, startHeddle } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 import { requirePeer } from '../support/peer.ts';
@@ -111,7 +112,7 @@ describe("a real Envoy in a sidecar's place", () => {
     await start.control().says(/control\.proxy-connected/);
     await start.synced(proxy);
     const pushes = (await api.metrics()).match(/^pilot_xds_pushes\{.*$/gm) ?? [];
-    assert.equal(pushes.length, 6);
+    assert.equal(pushes.length, resourceKinds.length);
     for (const line of pushes) assert.match(line, / 0$/, 'it came back with everything');
   });
 

@@ -35,7 +35,14 @@ test('entries are kept for who comes after, the last of several, and are gone wh
 
 test('one that cannot be read is left out', async (t) => {
   const folder = tempDir(t);
-  writeFileSync(join(folder, 'shop.a.json'), '{');
+  const texts = [
+    '{',
+    '{}',
+    'null',
+    JSON.stringify(entry('other')),
+    JSON.stringify(entry('a')).replace('10.0', 'x/'),
+  ];
+  for (const [i, text] of texts.entries()) writeFileSync(join(folder, `shop.a${i}.json`), text);
   const files = new EntryFiles(folder, silentLogger);
   files.keep(entry('b'));
   await files.settled();

@@ -1,9 +1,10 @@
 /** Where entries outlive the control plane: one JSON document each, in a folder that only its owner reads. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatProblem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
 import { makePrivateFolder, PRIVATE_FILE_MODE, replaceFile } from '../ca/private-file.ts';
-import type { EntryDocument } from './entry-document.ts';
+import { decodeEntry, type EntryDocument } from './entry-document.ts';
 
 const SUFFIX = '.json';
 
@@ -26,7 +27,10 @@ export class EntryFiles {
     for (const name of (await readdir(this.#folder)).filter((one) => one.endsWith(SUFFIX)).sort()) {
       const file = join(this.#folder, name);
       try {
-        documents.push(JSON.parse(await readFile(file, 'utf8')) as EntryDocument);
+        const document = JSON.parse(await readFile(file, 'utf8')) as EntryDocument;
+        const { ok, problems } = decodeEntry(document, file);
+        if (ok && this.pathOf(document) === file) documents.push(document);
+        else throw new Error(problems.map(formatProblem).join('; ') || 'it is called otherwise');
       } catch (error) {
         this.#log.warn('register.unreadable', { file, error: String(error) });
       }

@@ -84,7 +84,7 @@ export class Registrar {
   readonly #own = new WeakSet<WorkloadEntry>();
   #closed = false;
 
-  /** @param kept entries of a control plane before this one */
+  /** @param kept entries of a control plane before this one, all of them good */
   constructor(deps: RegistrarDeps, kept: readonly EntryDocument[]) {
     this.#deps = deps;
     for (const document of kept) this.#resume(document);
@@ -204,16 +204,12 @@ export class Registrar {
   }
 
   #resume(written: EntryDocument): void {
-    const decoded = decodeEntry(written, this.#deps.files.pathOf(written));
-    if (!decoded.ok) {
-      const reason = decoded.problems.map(formatProblem).join('; ');
-      this.#deps.log.warn('register.unreadable', { file: this.#deps.files.pathOf(written), reason });
-      return;
-    }
     const nowMs = this.#deps.clock.wallMs();
     const { [disconnectedAnnotation]: since } = written.metadata.annotations;
     // Nobody is connected to a control plane that has just started.
     const document = annotated(written, { [disconnectedAnnotation]: since ?? this.#now() });
+    const decoded = decodeEntry(document, this.#deps.files.pathOf(document));
+    if (!decoded.ok) throw new Error(decoded.problems.map(formatProblem).join('; '));
     const member: Member = { document, entry: decoded.value, streams: new Map(), cancelRemoval: undefined };
     this.#members.set(keyText(document), member);
     this.#deps.files.keep(document);
