@@ -46,8 +46,8 @@ export async function runControl(options: ControlOptions): Promise<number> {
     const readPods = (): Promise<void> => files.refreshPods();
     const parts = { stateFolder, trustDomain, configuration, readPods, registrar, log };
     const plane = await start(options, parts);
-    store.on('change', () => {
-      registrar.refresh();
+    store.on('change', ({ keys }) => {
+      registrar.refresh(keys);
       const fresh = configuration.refresh();
       report(configuration.problems());
       if (fresh) plane.changed();

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import { type FakeClock, fakeClock } from '#core/clock.ts';
 import { workloadId } from '#identity/spiffe-id.ts';
-import type { Resource } from '#model/kinds.ts';
+import { keyOf, type Resource } from '#model/kinds.ts';
 import { loadDocuments } from '#model/load.ts';
 import { isHealthy, labelsOfEntry, type WorkloadEntry } from '#model/workload-entry.ts';
 import { silentLogger } from '#observe/log.ts';
@@ -76,8 +76,9 @@ function bench(text = ''): Bench {
     publishes: 0,
     registrar: undefined as unknown as Registrar,
     write(now): void {
+      const before = written;
       written = loadDocuments([{ file: 'mesh.yaml', text: now }]).resources;
-      self.registrar?.refresh();
+      self.registrar?.refresh([...before, ...written].map(keyOf));
       clock.advance(BURST_MS);
     },
     restart(): void {

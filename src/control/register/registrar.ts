@@ -175,9 +175,12 @@ export class Registrar {
     return { entry: keyText(member.document), ...(warning !== undefined && { warning }) };
   }
 
-  /** What people wrote has changed: groups and services say what entries are like. */
-  refresh(): void {
-    if (this.#closed) return;
+  /**
+   * The mesh has changed: groups and services say what entries are like.
+   * @param keys of what has, `Kind namespace/name`
+   */
+  refresh(keys: readonly string[]): void {
+    if (this.#closed || !keys.some((key) => /^(Service|WorkloadGroup) /.test(key))) return;
     for (const [key, member] of this.#members) {
       const candidate = [...member.streams.values()].at(-1);
       if (candidate === undefined) continue;
