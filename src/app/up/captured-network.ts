@@ -10,10 +10,10 @@ import { hubAddresses, podRanges } from '#host/network/addresses.ts';
 import { captureScript } from '#host/network/capture-rules.ts';
 import { type ContainerMounts, mountVolumes } from '#host/network/container-mounts.ts';
 import { Doorway } from '#host/network/doorway.ts';
-import type { NamespaceMeans } from '#host/network/means.ts';
+import { type NamespaceMeans, unshareMountsCommand } from '#host/network/means.ts';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import { Namespace } from '#host/network/namespace.ts';
-import { lookupFiles, type SeenFile } from '#host/network/seen-files.ts';
+import { lookupFiles, type SeenFile, seeingWords } from '#host/network/seen-files.ts';
 import type { ChildSpec } from '#host/process.ts';
 import { clusterDomain } from '#model/host-name.ts';
 import type { CapturePlan } from './capture-plan.ts';
@@ -86,7 +86,8 @@ export class CapturedNetwork {
     const admin = new MachineSocket(machineAddress, ports.admin);
     try {
       const namespace = await this.#network.addPod(name, addresses, this.#seen(pod.namespace));
-      return new PodNetwork(this.#means, namespace, admin, () => this.#network.removePod(name, namespace));
+      const remove = (): Promise<void> => this.#network.removePod(name, namespace);
+      return new PodNetwork(this.#means, namespace, admin, { remove, resolvers: this.#resolversOfProxies() });
     } catch (error) {
       admin.close();
       throw error;
@@ -97,6 +98,16 @@ export class CapturedNetwork {
     await this.#network.close();
     await this.#out.close();
     if (this.#sockets !== this.#folder) rmSync(this.#sockets, { recursive: true, force: true });
+  }
+
+  /**
+   * What a proxy looks up is outside of the mesh: it asks this machine's resolvers and not itself, who would answer
+   * with the addresses that applications are to call.
+   */
+  #resolversOfProxies(): SeenFile {
+    const file = join(this.#folder, 'resolv.proxy.conf');
+    writeFileSync(file, `nameserver ${hubAddresses.ipv4}\n`);
+    return { file, at: lookupFiles.resolvers };
   }
 
   /** Names are looked up by DNS alone: what else a machine may ask, such as a resolver's socket, knows no services. */
@@ -119,25 +130,26 @@ export interface PodPlace {
   readonly namespace: string;
 }
 
+interface PodNetworkMeans {
+  remove(): Promise<void>;
+  /** What its proxies see of resolvers. */
+  readonly resolvers: SeenFile;
+}
+
 /** Of one Pod. */
 export class PodNetwork {
   readonly #means: NamespaceMeans;
   readonly #namespace: Namespace;
-  readonly #remove: () => Promise<void>;
+  readonly #own: PodNetworkMeans;
   /** For the admin interface of its proxy. */
   readonly admin: MachineSocket;
   /** Of containers that have mounts of their own, by name. */
   readonly #containers = new Map<string, Namespace>();
 
-  constructor(
-    means: NamespaceMeans,
-    namespace: Namespace,
-    admin: MachineSocket,
-    remove: () => Promise<void>,
-  ) {
+  constructor(means: NamespaceMeans, namespace: Namespace, admin: MachineSocket, own: PodNetworkMeans) {
     this.#means = means;
     this.#namespace = namespace;
-    this.#remove = remove;
+    this.#own = own;
     this.admin = admin;
   }
 
@@ -149,7 +161,9 @@ export class PodNetwork {
 
   /** A process of ours, which may mark what it sends. */
   proxy(spec: ChildSpec): ChildSpec {
-    return within(this.#namespace, spec);
+    const { programs } = this.#means;
+    const seeing = seeingWords(unshareMountsCommand(this.#means), programs.mount, this.#own.resolvers);
+    return within(this.#namespace, { ...spec, command: [...seeing, ...spec.command] });
   }
 
   /** From now on this container sees volumes. @throws with what cannot be mounted, and why */
@@ -168,7 +182,7 @@ export class PodNetwork {
 
   async close(): Promise<void> {
     await Promise.all([...this.#containers.values()].map((namespace) => namespace.close()));
-    await this.#remove();
+    await this.#own.remove();
     this.admin.close();
   }
 }

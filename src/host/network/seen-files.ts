@@ -18,3 +18,9 @@ export const bindScript: string =
 export function bindWords(mount: string, seen: readonly SeenFile[]): string[] {
   return [mount, ...seen.flatMap(({ file, at }) => [file, at])];
 }
+
+/** Words before a command by which it alone sees one more file, in mounts of its own. @param unshare begins those */
+export function seeingWords(unshare: readonly string[], mount: string, { file, at }: SeenFile): string[] {
+  const script = '[ -e "$2" ] && "$0" --bind "$1" "$(readlink -f "$2")"; shift 2; exec "$@"';
+  return [...unshare, '/bin/sh', '-ec', script, mount, file, at];
+}
