@@ -69,6 +69,7 @@ const meshes = [
     'mesh-hot-restart',
     'probes',
     'rolling-restart',
+    'service-entry',
     'stateful-set',
     'tcp-metrics',
     'volumes',

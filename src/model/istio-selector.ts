@@ -11,14 +11,14 @@ export interface WorkloadSelector {
   readonly matchLabels: Labels;
 }
 
-const labelKey: Decoder<string> = (value, path, report) => {
+export const labelKey: Decoder<string> = (value, path, report) => {
   if (value === '') return report.error(path, 'the name of a label must not be empty');
   return String(value).includes('*')
     ? report.error(path, 'wildcards are not allowed in a selector')
     : String(value);
 };
 
-const labelValue: Decoder<string> = (value, path, report) => {
+export const labelValue: Decoder<string> = (value, path, report) => {
   const decoded = text(value, path, report);
   if (decoded?.includes('*')) return report.error(path, 'wildcards are not allowed in a selector');
   return decoded !== undefined && decoded.length > 63

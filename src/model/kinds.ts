@@ -11,6 +11,7 @@ import { type PeerAuthentication, peerAuthenticationKind } from './peer-authenti
 import { type Pod, podKind } from './pod.ts';
 import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
+import { type ServiceEntry, serviceEntryKind } from './service-entry.ts';
 import { type StatefulSet, statefulSetKind } from './stateful-set.ts';
 import { type VirtualService, virtualServiceKind } from './virtual-service.ts';
 import { type WorkloadEntry, workloadEntryKind } from './workload-entry.ts';
@@ -29,6 +30,7 @@ export interface ResourceByKind {
   readonly Gateway: Gateway;
   readonly VirtualService: VirtualService;
   readonly DestinationRule: DestinationRule;
+  readonly ServiceEntry: ServiceEntry;
   readonly PeerAuthentication: PeerAuthentication;
   readonly WorkloadEntry: WorkloadEntry;
   readonly WorkloadGroup: WorkloadGroup;
@@ -51,6 +53,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   Gateway: gatewayKind,
   VirtualService: virtualServiceKind,
   DestinationRule: destinationRuleKind,
+  ServiceEntry: serviceEntryKind,
   PeerAuthentication: peerAuthenticationKind,
   WorkloadEntry: workloadEntryKind,
   WorkloadGroup: workloadGroupKind,

@@ -10,6 +10,8 @@ export interface PortProtocol {
   readonly carriedAs: CarriedProtocol;
   /** Whether the application speaks HTTP/2 on it, and nothing else. */
   readonly http2: boolean;
+  /** Whether callers begin TLS themselves. */
+  readonly tls: boolean;
   /** Whether it was written and understood; else TCP is assumed. */
   readonly known: boolean;
 }
@@ -33,6 +35,8 @@ const carried: Readonly<Record<string, CarriedProtocol>> = {
 /** Protocols of applications that speak HTTP/2 (Istio). */
 const overHttp2: ReadonlySet<string> = new Set(['http2', 'kubernetes.io/h2c', 'grpc', 'grpc-web']);
 
+const overTls: ReadonlySet<string> = new Set(['https', 'kubernetes.io/wss', 'tls']);
+
 /** Protocols that are TCP to a proxy and lose nothing by it. */
 const opaque: ReadonlySet<string> = new Set([
   'https',
@@ -47,9 +51,10 @@ const opaque: ReadonlySet<string> = new Set([
 export function portProtocol({ name, appProtocol }: Pick<ServicePort, 'name' | 'appProtocol'>): PortProtocol {
   const written = (appProtocol ?? prefixOf(name))?.toLowerCase() ?? '';
   const carriedAs = Object.hasOwn(carried, written) ? carried[written] : undefined;
-  if (carriedAs === undefined) return { protocol: 'TCP', carriedAs: 'TCP', http2: false, known: false };
+  if (carriedAs === undefined)
+    return { protocol: 'TCP', carriedAs: 'TCP', http2: false, tls: false, known: false };
   const protocol = opaque.has(written) ? 'TCP' : protocolName(written);
-  return { protocol, carriedAs, http2: overHttp2.has(written), known: true };
+  return { protocol, carriedAs, http2: overHttp2.has(written), tls: overTls.has(written), known: true };
 }
 
 function prefixOf(name: string | undefined): string | undefined {

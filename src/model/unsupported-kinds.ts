@@ -24,7 +24,6 @@ const unsupportedKinds: readonly (UnsupportedKind & { readonly kind: string })[]
   { kind: 'RequestAuthentication', group: istioSecurity, loss: closes },
   { kind: 'EnvoyFilter', group: istioNetworking, loss: closes },
   { kind: 'Sidecar', group: istioNetworking, loss: sidecarLoss },
-  { kind: 'ServiceEntry', group: istioNetworking, loss: adds },
   { kind: 'ProxyConfig', group: istioNetworking, loss: adds },
   { kind: 'Telemetry', group: 'telemetry.istio.io', loss: adds },
   // A plugin or an extension may be what authenticates.

@@ -42,7 +42,7 @@ export const HEALTHY = 'Healthy';
 
 const MAX_WEIGHT = 2 ** 32 - 1;
 /** Begins a path of a socket instead of an address. */
-const UNIX = 'unix://';
+export const UNIX = 'unix://';
 
 const fqdn = dnsName('dots');
 
@@ -85,7 +85,8 @@ const entryFields = {
 /** What entries may have in common. */
 export const entryTemplate: Decoder<WorkloadEntrySpec> = object(entryFields);
 
-const entrySpec: Decoder<WorkloadEntrySpec> = object(entryFields, (spec, path, report) => {
+/** Of an entry, and of an endpoint of a ServiceEntry. */
+export const entrySpec: Decoder<WorkloadEntrySpec> = object(entryFields, (spec, path, report) => {
   if (spec.address === undefined && spec.network === undefined)
     report.error([...path, 'address'], 'is needed: an IP address, such as 10.0.0.7');
   if (spec.address?.startsWith(UNIX) === true && Object.keys(spec.ports).length > 0)

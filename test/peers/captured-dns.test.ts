@@ -38,6 +38,23 @@ const documents = `${[
   service('far', 'type: ExternalName, externalName: www.example.org'),
   service('near', 'type: ExternalName, externalName: web.other.svc.cluster.local'),
 ].join('')}
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside}
+spec:
+  hosts: [said.example.com, "*.below.example.com"]
+  addresses: [198.51.100.7, 192.0.2.0/24]
+  ports: [{number: 443, name: https, protocol: HTTPS}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: given}
+spec:
+  hosts: [api.example.com]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 192.0.2.9}]
+---
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db}
@@ -105,6 +122,15 @@ const rows = (pod: readonly [string, string, string]): Row[] => {
     ],
     ['2.4.2: nobody is ready', `_http._tcp.nobody.${zone} SRV`, 'NXDOMAIN'],
     ['2.4.3', `-x ${pod[0]}`, [`${reverse(pod[0])}. 30 IN PTR db-0.db.${zone}.`]],
+    ['Istio: ServiceEntry', 'said.example.com', ['said.example.com. 30 IN A 198.51.100.7']],
+    ['Istio: ServiceEntry', 'a.b.below.example.com', ['a.b.below.example.com. 30 IN A 198.51.100.7']],
+    ['Istio: ServiceEntry', 'api.example.com', ['api.example.com. 30 IN A 240.240.70.91']],
+    ['Istio: ServiceEntry', 'api.example.com AAAA', ['api.example.com. 30 IN AAAA 2001:2::465b']],
+    [
+      'Istio: the search list',
+      `api.example.com.${zone}`,
+      [`api.example.com.${zone}. 30 IN CNAME api.example.com.`, 'api.example.com. 30 IN A 240.240.70.91'],
+    ],
     ['2.5', `far.${zone} CNAME`, [`far.${zone}. 30 IN CNAME www.example.org.`]],
     [
       '2.5',

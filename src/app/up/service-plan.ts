@@ -26,7 +26,7 @@ export function planServices(services: readonly Service[]): readonly ServicePort
         namespace: metadata.namespace ?? 'default',
         ...(port.name !== undefined && { name: port.name }),
         port: port.port,
-        ...(addresses.has(host) && { address: addresses.get(host)! }),
+        ...(addresses.has(host) && { address: addresses.get(host)![0]! }),
         http: goesByProxyVariables(port),
       })),
   );

@@ -29,6 +29,7 @@ const kindWords: Readonly<Record<string, readonly string[]>> = {
   Pod: ['pods', 'pod', 'po'],
   Gateway: ['gateways', 'gateway', 'gw'],
   VirtualService: ['virtualservices', 'virtualservice', 'vs'],
+  ServiceEntry: ['serviceentries', 'serviceentry', 'se'],
   DestinationRule: ['destinationrules', 'destinationrule', 'dr'],
   PeerAuthentication: ['peerauthentications', 'peerauthentication', 'pa'],
   WorkloadEntry: ['workloadentries', 'workloadentry', 'we'],

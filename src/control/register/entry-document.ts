@@ -12,6 +12,7 @@ import {
 } from '#model/workload-entry.ts';
 import { labelsOfMembers, serviceAccountOfGroup, type WorkloadGroup } from '#model/workload-group.ts';
 import { boundPortsAnnotation, groupAnnotation, workloadAnnotation } from '../store/instance.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import type { ProxyNode } from '../translate/node.ts';
 import type { ServiceRegistration } from '../translate/node-registration.ts';
 import { entryPorts } from './service-fit.ts';
@@ -71,7 +72,7 @@ export function serviceEntry(
   registration: ServiceRegistration,
   node: ProxyNode,
   serviceAccount: string,
-  service: Service | undefined,
+  service: MeshService | undefined,
 ): EntryDocument {
   const selector = service?.spec.selector ?? madeSelector(registration.service);
   const bound = registration.ports.map(({ hostPort, number }) => [hostPort, number]);
@@ -121,7 +122,7 @@ export function registrationOf(document: EntryDocument): ServiceRegistration | u
 const registrations = new WeakMap<EntryDocument, ServiceRegistration>();
 
 /** Whether a Service is there for those alone that are registered for it. */
-export function isMade({ metadata }: Service): boolean {
+export function isMade({ metadata }: Pick<MeshService, 'metadata'>): boolean {
   return metadata.annotations[madeAnnotation] !== undefined;
 }
 

@@ -1,5 +1,6 @@
 /** Whether what an instance says of its ports is what a Service knows of its own. */
-import type { Service, ServicePort } from '#model/service.ts';
+import type { ServicePort } from '#model/service.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import type { ServiceRegistration } from '../translate/node-registration.ts';
 import { servicePortOf } from '../translate/registered-port.ts';
 import { meshPorts } from '../translate/virtual-host.ts';
@@ -7,7 +8,7 @@ import { meshPorts } from '../translate/virtual-host.ts';
 /** Why it cannot be an instance of the service; undefined: it can. */
 export function whyUnfit(
   { service: name, ports }: ServiceRegistration,
-  service: Service,
+  service: MeshService,
 ): string | undefined {
   const { spec, metadata } = service;
   const called = `the Service ${metadata.namespace}/${name}`;
@@ -31,7 +32,7 @@ export function whyUnfit(
 /** Ports of the entry of an instance, under the names by which the service finds them. */
 export function entryPorts(
   { ports }: ServiceRegistration,
-  service: Service | undefined,
+  service: MeshService | undefined,
 ): Readonly<Record<string, number>> {
   const known = service === undefined ? [] : meshPorts(service);
   return Object.fromEntries(

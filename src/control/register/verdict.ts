@@ -1,9 +1,9 @@
 /** Who may register what. A node may be only what its certificate, or its join token, says that it is. */
 import { didYouMean } from '#core/did-you-mean.ts';
 import { parseIp } from '#core/ip-address.ts';
-import type { Service } from '#model/service.ts';
 import { serviceAccountOfGroup } from '#model/workload-group.ts';
 import type { Caller } from '../serve/caller.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { accountsBehind } from '../translate/identity.ts';
 import type { ProxyNode } from '../translate/node.ts';
@@ -100,9 +100,14 @@ function judgeInstance(
 }
 
 /** The Service that somebody wrote. */
-export function writtenService(namespace: string, name: string, mesh: ResourceIndex): Service | undefined {
+export function writtenService(
+  namespace: string,
+  name: string,
+  mesh: ResourceIndex,
+): MeshService | undefined {
   const found = [...mesh.services.values()].find(
-    ({ metadata }) => metadata.name === name && metadata.namespace === namespace,
+    ({ metadata, entry }) =>
+      entry === undefined && metadata.name === name && metadata.namespace === namespace,
   );
   return found === undefined || isMade(found) ? undefined : found;
 }

@@ -1,16 +1,16 @@
 /** Which instances stand behind which service, and which workload each belongs to; looked up once and kept. */
 import { selects } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
-import type { Service } from '#model/service.ts';
 import { selectorOf, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
 import { type Instance, instanceOfEntry, instanceOfPod } from './instance.ts';
+import type { MeshService } from './mesh-service.ts';
 
 export class Instances {
   readonly #byNamespace: ReadonlyMap<string, readonly Instance[]>;
   readonly #workloads: ReadonlyMap<string | undefined, readonly Workload[]>;
   readonly #instances = new Map<Pod | WorkloadEntry, Instance>();
-  readonly #byService = new Map<Service, readonly Instance[]>();
+  readonly #byService = new Map<MeshService, readonly Instance[]>();
   readonly #owners = new Map<Pod, Workload | undefined>();
 
   /** Pods come before entries. */
@@ -29,7 +29,7 @@ export class Instances {
   }
 
   /** A service without selector has none. */
-  behind(service: Service): readonly Instance[] {
+  behind(service: MeshService): readonly Instance[] {
     const known = this.#byService.get(service);
     if (known !== undefined) return known;
     const { selector } = service.spec;

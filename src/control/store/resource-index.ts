@@ -4,12 +4,11 @@
  */
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
-import { clusterDomain, fullHostName } from '#model/host-name.ts';
+import { fullHostName } from '#model/host-name.ts';
 import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
 import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
-import type { Service } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import { isWorkload, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
@@ -17,6 +16,7 @@ import type { WorkloadGroup } from '#model/workload-group.ts';
 import { HostTable } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { Instances } from './instances.ts';
+import { type MeshService, meshServices } from './mesh-service.ts';
 import { serviceAddresses } from './service-addresses.ts';
 
 /** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
@@ -25,8 +25,11 @@ export const rootNamespace = 'istio-system';
 export type MeshSettings = Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'>;
 
 export interface ResourceIndex {
-  /** By full host name, such as `reviews.default.svc.cluster.local`; in order of names. */
-  readonly services: ReadonlyMap<string, Service>;
+  /**
+   * By full host name, such as `reviews.default.svc.cluster.local`; in order of names, those of ServiceEntries behind
+   * the others.
+   */
+  readonly services: ReadonlyMap<string, MeshService>;
   /** In order of namespace and name, as all lists here: who comes first wins. */
   readonly pods: readonly Pod[];
   readonly workloads: readonly Workload[];
@@ -36,14 +39,14 @@ export interface ResourceIndex {
   readonly gateways: readonly Gateway[];
   readonly groups: readonly WorkloadGroup[];
   readonly settings: MeshSettings;
-  /** Of a service by its full host name; undefined where it has none. */
-  addressOf(host: string): string | undefined;
+  /** Of a service by its full host name, IPv4 before IPv6; empty where it has none. */
+  addressesOf(host: string): readonly string[];
   pod(namespace: string, name: string): Pod | undefined;
   entry(namespace: string, name: string): WorkloadEntry | undefined;
   group(namespace: string, name: string): WorkloadGroup | undefined;
   instanceOf(of: Pod | WorkloadEntry): Instance;
   /** Everything that a service selects, ready or not. */
-  instancesOf(service: Service): readonly Instance[];
+  instancesOf(service: MeshService): readonly Instance[];
   /** The workload that a pod belongs to. */
   ownerOf(pod: Pod): Workload | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
@@ -55,14 +58,10 @@ export interface ResourceIndex {
   destinationRuleFor(full: string, namespace: string): DestinationRule | undefined;
 }
 
-export function serviceHost(service: Service): string {
-  return `${service.metadata.name}.${service.metadata.namespace}.${clusterDomain}`;
-}
-
 export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
     (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
-  const services = new Map(of('Service').map((service) => [serviceHost(service), service]));
+  const services = meshServices(of('Service'), of('ServiceEntry'));
   const pods = of('Pod');
   const workloads = resources.filter(isWorkload).sort(byName);
   const entriesInOrder = of('WorkloadEntry');
@@ -77,7 +76,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const rules = rulesByPlace(destinationRules, fullName);
   const [mesh] = of('LocalMesh');
   // Only captured traffic asks.
-  let addresses: ReadonlyMap<string, string> | undefined;
+  let addresses: ReadonlyMap<string, readonly string[]> | undefined;
   return {
     services,
     pods,
@@ -91,9 +90,9 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
       outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
     },
-    addressOf(host): string | undefined {
+    addressesOf(host): readonly string[] {
       addresses ??= serviceAddresses(services);
-      return addresses.get(host);
+      return addresses.get(host) ?? [];
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
     entry: (namespace, name) => entries.get(`${namespace}/${name}`),

@@ -2,7 +2,7 @@
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
 import { portProtocol } from '#model/port-protocol.ts';
-import type { Service, ServicePort } from '#model/service.ts';
+import type { ServicePort } from '#model/service.ts';
 import type { PortTrafficPolicy, SimpleLoadBalancer } from '#model/traffic-policy.ts';
 import {
   type Cluster,
@@ -12,12 +12,13 @@ import {
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
-import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { isExternal, type MeshService, serviceHost } from '../store/mesh-service.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
 import { configPath, duration, filterMetadata, fromAds, type Init, pack } from './message.ts';
-import { acceptsMutualTls } from './mutual-tls.ts';
+import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { policyFor } from './policy-merge.ts';
 import { rawBuffer, upstreamMutualTls } from './tls-context.ts';
@@ -73,7 +74,7 @@ export const byOriginalDestination: Pick<ClusterInit, 'clusterDiscoveryType' | '
 
 /** A cluster that callers see, before it is a message. */
 export interface OutboundTarget {
-  readonly service: Service;
+  readonly service: MeshService;
   readonly port: ServicePort;
   readonly rule: DestinationRule | undefined;
   readonly subset: Subset | undefined;
@@ -112,28 +113,46 @@ interface MadeCluster {
   readonly cluster: Cluster;
 }
 
-const madeOf = new WeakMap<Service, Map<string, MadeCluster>>();
+const madeOf = new WeakMap<MeshService, Map<string, MadeCluster>>();
 
 function makeProxyCluster(target: OutboundTarget, identities: readonly string[]): Cluster {
   const policy = policyFor(target.rule, target.subset, target.port.port);
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
     ...fromAssignment(target),
-    lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'],
+    ...balanced(policy),
     ...proxyTraits(target),
     ...proxyTls(target, policy, identities),
   });
 }
 
-/**
- * Of a headless service, for captured traffic: callers choose the instance by its address, and no other will do.
- * Nothing says of one address whether it takes mutual TLS; it is asked for unless some instance cannot do it (Istio).
- */
-export function headlessCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+/** Of a host that is looked up. @param where its endpoints, which are in the cluster itself */
+export function lookedUpCluster(target: OutboundTarget, where: ClusterInit, index: ResourceIndex): Cluster {
   const policy = policyFor(target.rule, target.subset, target.port.port);
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
-    ...byOriginalDestination,
+    ...where,
+    ...balanced(policy),
+    ...proxyTraits(target),
+    ...proxyTls(target, policy, serviceIdentities(index, target.service)),
+  });
+}
+
+function balanced(policy: PortTrafficPolicy): ClusterInit {
+  return { lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'] };
+}
+
+/**
+ * Callers choose the endpoint and no other will do: of a headless service, for captured traffic, by its address. Nothing
+ * says of one address whether it takes mutual TLS; it is asked for unless some instance cannot do it (Istio).
+ *
+ * @param how the endpoint is known
+ */
+export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: ResourceIndex): Cluster {
+  const policy = policyFor(target.rule, target.subset, target.port.port);
+  return create(ClusterSchema, {
+    ...baseCluster(target, policy),
+    ...how,
     ...proxyTraits(target),
     ...(usesTlsThroughout(target, policy, index) && {
       transportSocket: mutualTls(target, serviceIdentities(index, target.service)),
@@ -142,11 +161,15 @@ export function headlessCluster(target: OutboundTarget, index: ResourceIndex): C
 }
 
 /** For gRPC without a proxy: what its clients accept is narrower. */
-export function grpcCluster(target: OutboundTarget, index: ResourceIndex): Cluster {
+export function grpcCluster(
+  target: OutboundTarget,
+  index: ResourceIndex,
+  where: ClusterInit = fromAssignment(target),
+): Cluster {
   const policy = policyFor(target.rule, target.subset, target.port.port);
   const init: ClusterInit = {
     ...baseCluster(target, policy),
-    ...fromAssignment(target),
+    ...where,
     loadBalancingPolicy: grpcPolicies(policy.loadBalancer?.simple ?? 'LEAST_REQUEST'),
   };
   if (!usesTlsThroughout(target, policy, index)) return create(ClusterSchema, init);
@@ -200,6 +223,7 @@ function proxyTls(
   if (policy.tls?.mode === 'DISABLE') return {};
   const transportSocket = mutualTls(target, identities);
   if (policy.tls?.mode === 'ISTIO_MUTUAL') return { transportSocket };
+  if (isExternal(target.service)) return {};
   return {
     transportSocketMatches: [
       { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket },
@@ -215,10 +239,7 @@ function usesTlsThroughout(
   index: ResourceIndex,
 ): boolean {
   if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
-  return index.instancesOf(service).every((instance) => {
-    const target = instance.portOf(port);
-    return target === undefined || acceptsMutualTls(index, instance, target);
-  });
+  return !isExternal(service) && acceptsMutualTlsThroughout(index, service, port);
 }
 
 function mutualTls(

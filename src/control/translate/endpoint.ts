@@ -1,7 +1,7 @@
-/** Instances behind a service -> ClusterLoadAssignment. */
+/** What is behind a service -> ClusterLoadAssignment. */
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import { type Labels, selects } from '#model/metadata.ts';
-import type { Service, ServicePort } from '#model/service.ts';
+import type { ServicePort } from '#model/service.ts';
 import type { LocalitySchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { LbEndpointSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import {
@@ -9,7 +9,9 @@ import {
   ClusterLoadAssignmentSchema,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Instance } from '../store/instance.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { enteredEndpoints } from './entry-endpoint.ts';
 import { filterMetadata, type Init, socketAddress } from './message.ts';
 import { acceptsMutualTls } from './mutual-tls.ts';
 import { workloadOfInstance } from './workload.ts';
@@ -19,11 +21,13 @@ type Endpoint = Init<typeof LbEndpointSchema>;
 /** @param subset labels that the instances must have besides those the service selects. */
 export function translateEndpoints(
   clusterName: string,
-  service: Service,
+  service: MeshService,
   port: ServicePort,
   subset: Labels,
   index: ResourceIndex,
 ): ClusterLoadAssignment {
+  const entered = enteredEndpoints(service, port, subset, index);
+  if (entered.length > 0) return create(ClusterLoadAssignmentSchema, { clusterName, endpoints: entered });
   const endpoints = index
     .instancesOf(service)
     .filter(({ labels }) => selects(subset, labels))
@@ -52,7 +56,7 @@ function localityOf(written: string): Init<typeof LocalitySchema> {
 }
 
 /** Whether the service sends to it. */
-export function isEndpoint({ address, state }: Instance, service: Service): boolean {
+export function isEndpoint({ address, state }: Instance, service: Pick<MeshService, 'spec'>): boolean {
   if (address === undefined) return false;
   return state === 'ready' || (state === 'not ready' && service.spec.publishNotReadyAddresses);
 }

@@ -32,6 +32,8 @@ export interface ManagerOptions {
   readonly self: Workload;
   /** Whether callers know nothing of a proxy: they have looked hosts up, and may speak HTTP/1.0. */
   readonly captured: boolean;
+  /** Looks up hosts that requests name, for clusters that ask for it. */
+  readonly looksUp?: boolean;
   /** Takes `CONNECT host:port`. */
   readonly takesConnect?: boolean;
   /** Takes calls of browsers. */
@@ -101,16 +103,11 @@ function httpFilters({
   side,
   client,
   self,
-  captured = false,
+  looksUp = false,
   grpcWeb = false,
 }: ManagerOptions): HttpFilterInit[] {
   const own = client === 'heddle' ? heddleFilters(side, self) : [];
-  return [
-    ...own,
-    ...(grpcWeb ? [grpcWebFilter] : []),
-    ...(side === 'outbound' && !captured ? [forwardFilter] : []),
-    routerFilter,
-  ];
+  return [...own, ...(grpcWeb ? [grpcWebFilter] : []), ...(looksUp ? [forwardFilter] : []), routerFilter];
 }
 
 /** Filters that only Heddle knows; optional, so that nothing else would refuse them. */

@@ -1,27 +1,31 @@
-/** Who may answer for a service: the identities of its instances. */
+/** Who may answer for a service: the identities of its instances, and of ServiceEntries what they say. */
 import { selects } from '#model/metadata.ts';
-import type { Service } from '#model/service.ts';
 import { labelsOfMembers, serviceAccountOfGroup } from '#model/workload-group.ts';
 import type { Instance } from '../store/instance.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 
 /**
- * SPIFFE ids of the accounts that the service's workloads run as. Workloads and groups count besides instances,
- * so that one that comes or goes does not change the cluster.
+ * SPIFFE ids of the accounts that the service's workloads run as, and `subjectAltNames` of a ServiceEntry. Workloads
+ * and groups count besides instances, so that one that comes or goes does not change the cluster.
  */
-export function serviceIdentities(index: ResourceIndex, service: Service): readonly string[] {
+export function serviceIdentities(index: ResourceIndex, service: MeshService): readonly string[] {
   const { namespace = '' } = service.metadata;
+  const { endpoints = [], subjectAltNames = [] } = service.entry ?? {};
   const { trustDomain } = index.settings;
-  const accounts = accountsBehind(index, service);
+  const entered = endpoints.flatMap(({ serviceAccount }) => serviceAccount ?? []);
+  const accounts = new Set([...accountsBehind(index, service), ...entered]);
   // Nobody is behind it: a name that no certificate carries, because an empty list would accept everybody.
-  if (accounts.size === 0) return [`spiffe://${trustDomain}/ns/${namespace}/sa/`];
-  return [...accounts].sort().map((account) => `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`);
+  if (accounts.size === 0 && subjectAltNames.length === 0)
+    return [`spiffe://${trustDomain}/ns/${namespace}/sa/`];
+  const known = [...accounts].map((account) => `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`);
+  return [...new Set([...known, ...subjectAltNames])].sort();
 }
 
 /** @param counts which instances count; absent: all */
 export function accountsBehind(
   index: ResourceIndex,
-  service: Service,
+  service: MeshService,
   counts: (instance: Instance) => boolean = () => true,
 ): ReadonlySet<string> {
   const { namespace = '' } = service.metadata;

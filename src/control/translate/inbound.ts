@@ -1,10 +1,11 @@
 /** What a sidecar does for its own application: a listener and a cluster for each of its ports. */
 import { selects } from '#model/metadata.ts';
 import { portProtocol } from '#model/port-protocol.ts';
-import type { Service, ServicePort } from '#model/service.ts';
+import type { ServicePort } from '#model/service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Instance } from '../store/instance.ts';
-import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { type MeshService, serviceHost } from '../store/mesh-service.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
 import { applicationAddress } from './annotation.ts';
 import { portChains } from './inbound-chains.ts';
 import { boundListener, type ListenerInit, tlsInspector } from './listener.ts';
@@ -26,7 +27,7 @@ export interface InboundPort {
   /** Whether browsers call it. */
   readonly grpcWeb: boolean;
   /** The service ports that lead to it. */
-  readonly services: readonly { readonly service: Service; readonly servicePort: ServicePort }[];
+  readonly services: readonly { readonly service: MeshService; readonly servicePort: ServicePort }[];
 }
 
 /** Where callers come to the port's own number at the mesh address. */
@@ -49,7 +50,7 @@ export function translateInbound(sidecar: Sidecar): SidecarPart {
 /** Declared ports and those that services lead to, in order. */
 export function inboundPorts(instance: Instance, index: ResourceIndex): readonly InboundPort[] {
   const numbers = new Set(instance.declaredPorts);
-  const behind: { port: number; service: Service; servicePort: ServicePort }[] = [];
+  const behind: { port: number; service: MeshService; servicePort: ServicePort }[] = [];
   for (const service of servicesOf(instance, index)) {
     for (const servicePort of meshPorts(service)) {
       const port = instance.portOf(servicePort);
@@ -85,7 +86,7 @@ export function portTraits(
   };
 }
 
-function servicesOf({ namespace, labels }: Instance, index: ResourceIndex): Service[] {
+function servicesOf({ namespace, labels }: Instance, index: ResourceIndex): MeshService[] {
   return [...index.services.values()].filter(
     ({ metadata, spec }) =>
       metadata.namespace === namespace &&

@@ -10,8 +10,10 @@ import {
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
+import { FilterConfigSchema as SniForwardSchema } from '#xds/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import { asItCame, byOriginalDestination, connectTimeoutMs, overHttp2, withoutLimits } from './cluster.ts';
 import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
 import {
@@ -75,9 +77,8 @@ export const passthroughInbound: Cluster = create(ClusterSchema, {
   ...asItCame,
 });
 
-/** Resolves the host of the request: the way to whatever the mesh does not know. */
-export const forwardingCluster: Cluster = create(ClusterSchema, {
-  name: passthroughCluster,
+/** The endpoint is the host that the request names; the filter of the same cache looks it up. */
+export const byRequestedHost: Destination = {
   clusterDiscoveryType: {
     case: 'clusterType',
     value: {
@@ -88,9 +89,27 @@ export const forwardingCluster: Cluster = create(ClusterSchema, {
     },
   },
   lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-  connectTimeout: duration(connectTimeoutMs),
-  circuitBreakers: withoutLimits,
-});
+};
+
+/** The same for connections: the host is the name in the ClientHello. */
+export function sniForward(port: number): Filter {
+  return create(FilterSchema, {
+    name: 'envoy.filters.network.sni_dynamic_forward_proxy',
+    configType: {
+      case: 'typedConfig',
+      value: pack(SniForwardSchema, {
+        dnsCacheConfig: dnsCache,
+        portSpecifier: { case: 'portValue', value: port },
+      }),
+    },
+  });
+}
+
+/** Resolves the host of the request: the way to whatever the mesh does not know. */
+export const forwardingCluster: Cluster = create(
+  ClusterSchema,
+  localCluster(passthroughCluster, byRequestedHost),
+);
 
 /** Has no endpoint: what goes there ends there. */
 export const emptyCluster: Cluster = create(ClusterSchema, {

@@ -3,8 +3,13 @@
 import type { Labels } from '#model/metadata.ts';
 import { selects } from '#model/metadata.ts';
 import type { MutualTlsMode, PeerAuthentication } from '#model/peer-authentication.ts';
+import type { ServicePort } from '#model/service.ts';
+import type { WorkloadEntrySpec } from '#model/workload-entry.ts';
 import type { Instance } from '../store/instance.ts';
+import type { MeshService } from '../store/mesh-service.ts';
 import { type ResourceIndex, rootNamespace } from '../store/resource-index.ts';
+
+import { endpointPortOf } from './entry-port.ts';
 
 export type ServerTlsMode = Exclude<MutualTlsMode, 'UNSET'>;
 
@@ -64,3 +69,36 @@ export function acceptsMutualTls(index: ResourceIndex, instance: Instance, port:
   if (!instance.speaksTls) return false;
   return serverTlsMode(index, namespace, labels, instance.policyPort(port)) !== 'DISABLE';
 }
+
+/** The same of an endpoint that a ServiceEntry names: its label says so, or that it has an account (Istio). */
+export function endpointAcceptsMutualTls(
+  index: ResourceIndex,
+  { metadata, entry }: MeshService,
+  { labels, serviceAccount }: WorkloadEntrySpec,
+  port: number,
+): boolean {
+  if (entry?.location !== 'MESH_INTERNAL') return false;
+  const mode = labels[tlsModeLabel] ?? (serviceAccount === undefined ? 'disabled' : 'istio');
+  return mode === 'istio' && serverTlsMode(index, metadata.namespace ?? '', labels, port) !== 'DISABLE';
+}
+
+/** Where it cannot be chosen by endpoint: whether all of them do. Of a ServiceEntry without any nobody knows. */
+export function acceptsMutualTlsThroughout(
+  index: ResourceIndex,
+  service: MeshService,
+  port: ServicePort,
+): boolean {
+  const { entry } = service;
+  const instances = index.instancesOf(service);
+  if (entry !== undefined && entry.endpoints.length === 0 && instances.length === 0) return false;
+  const byInstances = instances.every((instance) => {
+    const target = instance.portOf(port);
+    return target === undefined || acceptsMutualTls(index, instance, target);
+  });
+  const byEndpoints = (entry?.endpoints ?? []).every((endpoint) =>
+    endpointAcceptsMutualTls(index, service, endpoint, endpointPortOf(endpoint, port)),
+  );
+  return byInstances && byEndpoints;
+}
+
+const tlsModeLabel = 'security.istio.io/tlsMode';

@@ -73,10 +73,32 @@ describe('the names of', () => {
     );
   });
 
+  test('a ServiceEntry are its addresses, or those of our own; none for what applications find themselves', () => {
+    const entry = (name: string, spec: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: default}
+spec: {${spec}, ports: [{number: 80, name: http, protocol: HTTP}]}
+`;
+    const registry = 'External';
+    assert.deepEqual(
+      tableOf(
+        entry('said', 'hosts: [A.example.com, "*.b.example.com"], addresses: [198.51.100.7, 192.0.2.0/24]'),
+        entry('given', 'hosts: [api.example.com], resolution: DNS'),
+        entry('found', 'hosts: [c.example.com, "*.d.example.com"]'),
+      ),
+      {
+        'a.example.com': { registry, ips: ['198.51.100.7'] },
+        '*.b.example.com': { registry, ips: ['198.51.100.7'] },
+        'api.example.com': { registry, ips: ['240.240.70.91', '2001:2::465b'] },
+      },
+    );
+  });
+
   test('a service without an address in its manifest have one of our own', () => {
     const made = index(service('reviews', `{selector: {app: reviews}, ${http}}`));
     const host = 'reviews.default.svc.cluster.local';
-    assert.deepEqual(translateNames(made).table[host]?.ips, [made.addressOf(host)]);
+    assert.deepEqual(translateNames(made).table[host]?.ips, [...made.addressesOf(host)]);
   });
 
   test('a headless service are its ready pods, those of a StatefulSet by their own names', () => {

@@ -1,7 +1,6 @@
 /** The names that things have on the wire: Istio's, so that tools and habits fit. */
 import { clusterDomain } from '#model/host-name.ts';
-import type { Service } from '#model/service.ts';
-import { serviceHost } from '../store/resource-index.ts';
+import { type MeshService, serviceHost } from '../store/mesh-service.ts';
 
 /** `outbound|9080|v1|reviews.default.svc.cluster.local`; without subset the third part is empty. */
 export function outboundClusterName(port: number, subset: string, host: string): string {
@@ -35,13 +34,18 @@ export const inboundPassthroughCluster = 'InboundPassthroughCluster';
 export const sdsCluster = 'sds-grpc';
 
 /** Names by which a workload of `namespace` may call a service, shortest first. */
-export function hostAliases(service: Service, namespace: string): readonly string[] {
+export function hostAliases(service: MeshService, namespace: string): readonly string[] {
+  if (service.entry !== undefined) return [service.entry.host];
   const { name, namespace: own = '' } = service.metadata;
   const qualified = [`${name}.${own}`, `${name}.${own}.svc`, `${name}.${own}.${clusterDomain}`];
   return own === namespace ? [name, ...qualified] : qualified;
 }
 
 /** Aliases of any host: those of the service if it is one, else the host alone. */
-export function aliasesOf(host: string, service: Service | undefined, namespace: string): readonly string[] {
+export function aliasesOf(
+  host: string,
+  service: MeshService | undefined,
+  namespace: string,
+): readonly string[] {
   return service !== undefined && serviceHost(service) === host ? hostAliases(service, namespace) : [host];
 }

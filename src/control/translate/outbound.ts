@@ -53,10 +53,10 @@ function outboundListeners(
   ];
 }
 
-type Common = Pick<ManagerOptions, 'side' | 'client' | 'self' | 'captured'>;
+type Common = Pick<ManagerOptions, 'side' | 'client' | 'self' | 'captured' | 'looksUp'>;
 
-function commonOf({ node: { client }, self, captured }: Sidecar): Common {
-  return { side: 'outbound', client, self, captured };
+function commonOf({ node: { client }, self, captured, looksUp }: Sidecar): Common {
+  return { side: 'outbound', client, self, captured, looksUp };
 }
 
 /** Requests that were sent to `port`, whatever the host. */

@@ -4,11 +4,14 @@ import type { Labels } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Instance } from '../store/instance.ts';
+import { isNamedByCaller } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import type { ProxyNode } from './node.ts';
 import { registeredName } from './node-registration.ts';
+import { tcpFilters } from './telemetry.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 
 export interface Sidecar {
@@ -20,6 +23,8 @@ export interface Sidecar {
   readonly self: Workload;
   /** Whether the kernel brings it what the application sends and gets. */
   readonly captured: boolean;
+  /** Whether it looks up hosts that requests name: its application calls it as a proxy, or a ServiceEntry asks for it. */
+  readonly looksUp: boolean;
   /** Of the instance; of the node while there is none. */
   readonly labels: Labels;
   readonly index: ResourceIndex;
@@ -41,16 +46,22 @@ export function sidecarOf(
 ): Sidecar {
   const { workloadName, podName, namespace, clusterId } = node;
   const captured = node.interceptionMode !== 'NONE';
+  const looksUp = !captured || [...index.services.values()].some(isNamedByCaller);
   const entry = pod === undefined ? registeredEntry(node, index) : undefined;
   const own = pod ?? entry;
   const instance = own && index.instanceOf(own);
   const labels = instance?.labels ?? node.labels;
   const workload = instance?.workload ?? workloadName ?? podName;
   const self = describeWorkload(workload, namespace, labels, clusterId, podName);
-  return { node, pod, instance, self, captured, labels, index, problems };
+  return { node, pod, instance, self, captured, looksUp, labels, index, problems };
 }
 
 function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry | undefined {
   const name = registeredName(node);
   return name === undefined ? undefined : index.entry(node.namespace, name);
+}
+
+/** Filters that carry what the application sends to a cluster and look at nothing of it. */
+export function opaqueTo(cluster: string, { node, self }: Sidecar): Filter[] {
+  return [...tcpFilters(cluster, 'outbound', node.client, self)];
 }

@@ -25,7 +25,8 @@ import { translateNames } from './name-table.ts';
 import type { ProxyNode } from './node.ts';
 import { translateOutbound } from './outbound.ts';
 import { sidecarRoutes } from './route-table.ts';
-import { type ServiceClient, type ServiceTable, serviceTable } from './service-table.ts';
+import type { ServiceClient } from './service-cluster.ts';
+import { type ServiceTable, serviceTable } from './service-table.ts';
 import { type Sidecar, type SidecarPart, sidecarOf } from './sidecar.ts';
 import { translateGroup } from './workload-group.ts';
 
@@ -85,7 +86,7 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
-  const { clusters, endpoints } = shared.services('proxy', node.namespace);
+  const { clusters, endpoints } = shared.services('gateway', node.namespace);
   const { listeners, routes } = translateGateway(pod, node, index, problems);
   const names = shared.names();
   return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, names, problems };

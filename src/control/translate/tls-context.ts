@@ -45,14 +45,14 @@ const serverProtocols: readonly string[] = [
 
 type SanMatcher = Init<typeof SubjectAltNameMatcherSchema>;
 
-/** @param identities SPIFFE ids of which the callee must have one. */
+/** @param identities SPIFFE ids, or names of DNS, of which the callee must have one. */
 export function upstreamMutualTls(
   identities: readonly string[],
   sni: string,
   http2: boolean,
 ): TransportSocket {
   const commonTlsContext = {
-    ...commonContext(identities.map((id) => uriMatcher('exact', id))),
+    ...commonContext(identities.map((id) => (id.includes('://') ? uriMatcher('exact', id) : dnsMatcher(id)))),
     alpnProtocols: [...(http2 ? http2CallerProtocols : callerProtocols)],
     // A caller speaks TLS 1.2 unless it is told otherwise (Envoy).
     tlsParams: {
@@ -104,4 +104,8 @@ function uriMatcher(kind: 'exact' | 'prefix', value: string): SanMatcher {
     sanType: SubjectAltNameMatcher_SanType.URI,
     matcher: { matchPattern: { case: kind, value } },
   };
+}
+
+function dnsMatcher(value: string): SanMatcher {
+  return { sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { matchPattern: { case: 'exact', value } } };
 }

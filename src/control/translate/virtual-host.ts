@@ -1,11 +1,13 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
 import { portProtocol } from '#model/port-protocol.ts';
-import { isHeadless, type Service, type ServicePort } from '#model/service.ts';
+import { isHeadless, type ServicePort } from '#model/service.ts';
+import { isSingleAddress } from '#model/service-entry.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { HostTable } from '../store/host-table.ts';
-import { type ResourceIndex, serviceHost } from '../store/resource-index.ts';
+import { type MeshService, serviceHost } from '../store/mesh-service.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
 import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
 import type { Init } from './message.ts';
 import { hostAliases, outboundClusterName } from './names.ts';
@@ -45,17 +47,17 @@ export function serviceHosts(
   );
 }
 
-export function portsCarriedAs(service: Service, carriedAs: 'HTTP' | 'TCP'): readonly ServicePort[] {
+export function portsCarriedAs(service: MeshService, carriedAs: 'HTTP' | 'TCP'): readonly ServicePort[] {
   return meshPorts(service).filter((port) => portProtocol(port).carriedAs === carriedAs);
 }
 
 /** Ports that the mesh carries at all. */
-export function meshPorts({ spec }: Service): readonly ServicePort[] {
+export function meshPorts({ spec }: Pick<MeshService, 'spec'>): readonly ServicePort[] {
   return spec.type === 'ExternalName' ? [] : spec.ports.filter(({ protocol }) => protocol === 'TCP');
 }
 
 function routedService(
-  service: Service,
+  service: MeshService,
   { port }: ServicePort,
   virtualService: VirtualService | undefined,
   caller: Caller,
@@ -73,15 +75,25 @@ function routedService(
         ]
       : translateHttpRoutes(virtualService, port, caller, index);
   const names = hostAliases(service, caller.namespace);
-  const aliases = caller.captured === true ? [...names, ...addressAliases(service, names, index)] : names;
+  const aliases = [...names, ...addressAliases(service, names, caller, index)];
   return { host, port, aliases, routes };
 }
 
-/** What callers also say who look names up themselves: the address, or the name of one instance (Istio). */
-function addressAliases(service: Service, names: readonly string[], index: ResourceIndex): string[] {
+/** What callers also say who look names up themselves, or know addresses: those, or the name of one instance (Istio). */
+function addressAliases(
+  service: MeshService,
+  names: readonly string[],
+  { captured = false, client }: Caller,
+  index: ResourceIndex,
+): string[] {
+  if (client === 'grpc') return [];
+  if (!captured) return (service.entry?.addresses ?? []).filter(isSingleAddress).map(inUrl);
   if (isHeadless(service)) return names.map((name) => `*.${name}`);
-  const address = index.addressOf(serviceHost(service));
-  return address === undefined ? [] : [address.includes(':') ? `[${address}]` : address];
+  return index.addressesOf(serviceHost(service)).map(inUrl);
+}
+
+function inUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 /** Hosts that only a VirtualService knows: reached on the port of HTTP. */

@@ -2,6 +2,7 @@
 import type { Problem } from '#core/problem.ts';
 import type { Resource } from '../kinds.ts';
 import { analyzeDestinationRules } from './destination-rules.ts';
+import { analyzeServiceEntries } from './service-entries.ts';
 import { analyzeServices } from './services.ts';
 import { Surroundings } from './surroundings.ts';
 import { analyzeVirtualServices } from './virtual-services.ts';
@@ -11,6 +12,7 @@ type Analyzer = (surroundings: Surroundings) => readonly Problem[];
 
 const analyzers: readonly Analyzer[] = [
   analyzeServices,
+  analyzeServiceEntries,
   analyzeVirtualServices,
   analyzeDestinationRules,
   analyzeWorkloadEntries,

@@ -15,8 +15,8 @@ export function analyzeDestinationRules(surroundings: Surroundings): readonly Pr
 function hostFindings(rule: DestinationRule, surroundings: Surroundings): Problem[] {
   const { host } = rule.spec;
   const namespace = rule.metadata.namespace ?? '';
-  if (surroundings.services.size === 0 || host.startsWith('*')) return [];
-  if (surroundings.services.has(surroundings.fullName(host, namespace))) return [];
+  if (surroundings.isEmpty || host.startsWith('*')) return [];
+  if (surroundings.portsOf(surroundings.fullName(host, namespace)) !== undefined) return [];
   const fix = surroundings.suggestHost(host, namespace);
   return [finding('warning', rule, ['spec', 'host'], `the mesh has no service "${host}"`, fix)];
 }

@@ -6,6 +6,7 @@ import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
 import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
 import type { Labels } from '../metadata.ts';
 import type { Service } from '../service.ts';
+import type { ServiceEntry } from '../service-entry.ts';
 import type { VirtualService } from '../virtual-service.ts';
 import { isWorkload, labelsOfPods } from '../workload.ts';
 import { labelsOfEntry, type WorkloadEntry } from '../workload-entry.ts';
@@ -13,17 +14,27 @@ import { labelsOfMembers } from '../workload-group.ts';
 
 export class Surroundings {
   readonly services: ReadonlyMap<string, Service>;
+  readonly entries: readonly ServiceEntry[];
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly workloadEntries: readonly WorkloadEntry[];
   /** What there is behind services or may come to be: workloads, groups and single entries. */
   readonly instances: readonly { readonly namespace: string | undefined; readonly labels: Labels }[];
+  /** Ports of the hosts of ServiceEntries. */
+  readonly #entered = new Map<string, ServiceEntry['spec']['ports']>();
 
   constructor(resources: readonly Resource[]) {
     const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
       resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][];
     this.services = new Map(of('Service').map((service) => [serviceHost(service), service]));
+    this.entries = of('ServiceEntry');
+    for (const { spec } of this.entries) {
+      for (const host of spec.hosts) {
+        const lower = host.toLowerCase();
+        if (!this.#entered.has(lower)) this.#entered.set(lower, spec.ports);
+      }
+    }
     this.gateways = new Map(
       of('Gateway').map((gateway) => [`${gateway.metadata.namespace}/${gateway.metadata.name}`, gateway]),
     );
@@ -43,6 +54,17 @@ export class Surroundings {
     return fullHostName(host, namespace, (full) => this.services.has(full));
   }
 
+  /** Whether nothing is known that could be called, so that nothing is missed. */
+  get isEmpty(): boolean {
+    return this.services.size === 0 && this.#entered.size === 0;
+  }
+
+  /** Ports of a service or a host of a ServiceEntry, by its full name; undefined where there is none. */
+  portsOf(full: string): readonly number[] | undefined {
+    const ports = this.services.get(full)?.spec.ports.map(({ port }) => port);
+    return ports ?? this.#entered.get(full)?.map(({ number }) => number);
+  }
+
   /** The most specific rule for a host, of whatever namespace. */
   destinationRuleFor(full: string): DestinationRule | undefined {
     const fitting = this.destinationRules.filter(({ spec, metadata }) =>
@@ -54,7 +76,9 @@ export class Surroundings {
   /** A service of that name somewhere else, or of nearly that name. */
   suggestHost(host: string, namespace: string): string | undefined {
     const local = [...this.services.values()].filter(({ metadata }) => metadata.namespace === namespace);
-    const names = host.includes('.') ? [...this.services.keys()] : local.map(({ metadata }) => metadata.name);
+    const names = host.includes('.')
+      ? [...this.services.keys(), ...this.#entered.keys()]
+      : local.map(({ metadata }) => metadata.name);
     const elsewhere = [...this.services.values()].find(({ metadata }) => metadata.name === host);
     if (elsewhere !== undefined) return `did you mean "${host}.${elsewhere.metadata.namespace}"?`;
     return didYouMean(host, names);

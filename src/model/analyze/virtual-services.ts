@@ -61,7 +61,7 @@ function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundi
 }
 
 function destinationFindings(virtualService: VirtualService, surroundings: Surroundings): Problem[] {
-  if (surroundings.services.size === 0) return [];
+  if (surroundings.isEmpty) return [];
   return virtualService.spec.http.flatMap(({ route }, r) =>
     route.flatMap(({ destination }, d) => {
       const path = ['spec', 'http', r, 'route', d, 'destination'];
@@ -78,14 +78,13 @@ function destinationFinding(
 ): Problem[] {
   const namespace = virtualService.metadata.namespace ?? '';
   const full = surroundings.fullName(host, namespace);
-  const service = surroundings.services.get(full);
+  const ports = surroundings.portsOf(full);
   const warn = (field: string, message: string, fix?: string): Problem[] => [
     finding('warning', virtualService, [...path, field], message, fix),
   ];
-  if (service === undefined) {
+  if (ports === undefined) {
     return warn('host', `the mesh has no service "${host}"`, surroundings.suggestHost(host, namespace));
   }
-  const ports = service.spec.ports.map((one) => one.port);
   if (port !== undefined && !ports.includes(port.number)) {
     return warn('port', `the service "${host}" has no port ${port.number}`, `it has ${ports.join(', ')}`);
   }

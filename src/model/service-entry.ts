@@ -1,0 +1,128 @@
+/** Istio `ServiceEntry`: hosts that no Service of Kubernetes stands for, most of them outside the mesh. */
+import { isIpRange, parseIp } from '#core/ip-address.ts';
+import { list, mapOf } from './decode/collection.ts';
+import type { Decoder } from './decode/decoder.ts';
+import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
+import { nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { exportTo } from './export-to.ts';
+import { hostName } from './host-name.ts';
+import { labelKey, labelValue } from './istio-selector.ts';
+import type { KindDefinition } from './kind.ts';
+import type { Labels, ResourceBase } from './metadata.ts';
+import { checkServiceEntry } from './service-entry-check.ts';
+import { entrySpec, type WorkloadEntrySpec } from './workload-entry.ts';
+
+/**
+ * How endpoints are found: where a connection was made to; those written; by DNS, beforehand (all addresses, or one by
+ * one) or when a request or a ClientHello names the host.
+ */
+export type EntryResolution = (typeof resolutions)[number];
+
+const resolutions = ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'] as const;
+
+export interface EntryPort {
+  readonly number: number;
+  readonly name: string;
+  /** As written, such as `HTTPS`; absent: taken to be TCP. */
+  readonly protocol?: string;
+  /** Of the endpoints; absent: the same. */
+  readonly targetPort?: number;
+}
+
+export interface ServiceEntrySpec {
+  /** Names of DNS, `*.example.com` among them. */
+  readonly hosts: readonly string[];
+  /** IP addresses and ranges (`10.0.0.0/8`) that connections to the hosts are made to; empty: Heddle gives one. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly EntryPort[];
+  /** Endpoints of `MESH_INTERNAL` may take mutual TLS. */
+  readonly location: 'MESH_EXTERNAL' | 'MESH_INTERNAL';
+  readonly resolution: EntryResolution;
+  readonly endpoints: readonly WorkloadEntrySpec[];
+  /** Of the workloads of the own namespace that are endpoints. */
+  readonly workloadSelector?: { readonly labels: Labels };
+  /** What the certificate of an endpoint may be for, besides what is known of the endpoints; empty: nothing. */
+  readonly subjectAltNames: readonly string[];
+}
+
+export type ServiceEntry = ResourceBase<'ServiceEntry', ServiceEntrySpec>;
+
+/** Istio's, besides those of the data path that carry no TCP. */
+const protocols: readonly string[] = [
+  ...['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTPS', 'TLS', 'TCP', 'MONGO', 'MYSQL', 'REDIS'],
+];
+
+const host: Decoder<string> = (value, path, report) => {
+  const decoded = hostName(value, path, report);
+  if (decoded !== '*') return decoded;
+  return report.error(
+    path,
+    'the host * would be every host there is',
+    'name a domain, such as *.example.com',
+  );
+};
+
+const address: Decoder<string> = (value, path, report) => {
+  const decoded = nonEmptyText(value, path, report);
+  if (decoded === undefined || isIpRange(decoded)) return decoded;
+  return report.error(
+    path,
+    `${JSON.stringify(decoded)} is neither an IP address nor a range such as 10.0.0.0/8`,
+  );
+};
+
+const portName: Decoder<string> = (value, path, report) => {
+  const decoded = nonEmptyText(value, path, report);
+  if (decoded === undefined || /^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(decoded))
+    return decoded;
+  return report.error(path, `${JSON.stringify(decoded)} is not a name of a port (letters, digits, "-")`);
+};
+
+const protocol: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  const upper = decoded?.toUpperCase();
+  if (upper === undefined || upper === '') return upper;
+  if (upper === 'UDP') return report.error(path, 'UDP is not carried by the mesh', 'leave the port out');
+  return oneOf(protocols)(upper, path, report);
+};
+
+const port: Decoder<EntryPort> = object({
+  number: required(portNumber),
+  name: required(portName),
+  protocol: optional(protocol),
+  targetPort: optional(portNumber),
+});
+
+const fields = {
+  hosts: required(list(host, 1)),
+  addresses: defaulted(list(address), []),
+  ports: defaulted(list(port), []),
+  location: defaulted(oneOf(['MESH_EXTERNAL', 'MESH_INTERNAL']), 'MESH_EXTERNAL'),
+  resolution: defaulted(oneOf(resolutions), 'NONE'),
+  endpoints: defaulted(list(entrySpec), []),
+  workloadSelector: optional(object({ labels: defaulted(mapOf(labelValue, labelKey), {}) })),
+  exportTo,
+  subjectAltNames: defaulted(list(nonEmptyText), []),
+} as const;
+
+const spec: Decoder<ServiceEntrySpec> = object(fields, (decoded, path, report) => {
+  checkServiceEntry(decoded, path, report);
+});
+
+export const serviceEntryKind: KindDefinition<ServiceEntry> = {
+  kind: 'ServiceEntry',
+  group: 'networking.istio.io',
+  versions: ['v1', 'v1beta1', 'v1alpha3'],
+  scope: 'namespace',
+  fields: { spec: required(spec), status: meaningless() },
+};
+
+/** Whether it stands for every name below a domain. */
+export function isWildcardHost(host: string): boolean {
+  return host.startsWith('*');
+}
+
+/** Whether an address is one, and not a range of them. */
+export function isSingleAddress(address: string): boolean {
+  return parseIp(address) !== undefined;
+}
