@@ -1,6 +1,8 @@
 /** Kubernetes `Service` (v1): a name, its ports and the pods behind it. */
+
+import { parseIp } from '#core/ip-address.ts';
 import { list, mapOf } from './decode/collection.ts';
-import { type Decoder, describeValue } from './decode/decoder.ts';
+import { type Decoder, describeValue, type Path, type Report } from './decode/decoder.ts';
 import {
   defaulted,
   meaningless,
@@ -31,12 +33,20 @@ export interface ServiceSpec {
   readonly ports: readonly ServicePort[];
   /** `None` makes the service headless. */
   readonly clusterIP?: string;
+  /** One of each family, `clusterIP` first. */
+  readonly clusterIPs?: readonly string[];
+  /** Of which versions of IP it has addresses, the first first; absent: as the policy says. */
+  readonly ipFamilies?: readonly IpFamily[];
+  /** Absent: one version, IPv4 unless something says otherwise. */
+  readonly ipFamilyPolicy?: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
   readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
   /** Of `ExternalName`: what the service is another name for. */
   readonly externalName?: string;
   /** Pods that are not ready are endpoints too. */
   readonly publishNotReadyAddresses: boolean;
 }
+
+export type IpFamily = 'IPv4' | 'IPv6';
 
 export type Service = ResourceBase<'Service', ServiceSpec>;
 
@@ -69,6 +79,62 @@ const externalName: Decoder<string> = (value, path, report) => {
   return dnsName('dots')(value, path, report);
 };
 
+/** As the API server judges them. */
+function checkFamilies(
+  { clusterIP = '', clusterIPs = [], ipFamilies = [], ipFamilyPolicy }: ServiceSpec,
+  path: Path,
+  report: Report,
+): void {
+  if (clusterIPs.length > 0 && clusterIP !== '' && clusterIPs[0] !== clusterIP) {
+    const message = `the first one must be clusterIP, which is ${clusterIP}`;
+    report.error([...path, 'clusterIPs', 0], message);
+  }
+  const isOne = clusterIPs.length === 0;
+  const said = isOne ? [clusterIP].filter((address) => address !== '') : clusterIPs;
+  const families = said.map(familyOf);
+  for (const [index, family] of families.entries()) {
+    const here = isOne ? [...path, 'clusterIP'] : [...path, 'clusterIPs', index];
+    if (family === undefined && (said.length > 1 || said[index] !== 'None'))
+      report.error(here, `${JSON.stringify(said[index])} is no IP address`);
+    else if (family !== undefined && families.indexOf(family) < index)
+      report.error(here, `there is another one of ${family}`);
+    else if (family !== undefined && (ipFamilies[index] ?? family) !== family)
+      report.error(here, `must be of ${ipFamilies[index]}, as ipFamilies says`);
+  }
+  for (const [index, family] of ipFamilies.entries()) {
+    if (ipFamilies.indexOf(family) < index)
+      report.error([...path, 'ipFamilies', index], `${family} is there twice`);
+  }
+  if (
+    Math.max(ipFamilies.length, clusterIPs.length) > 1 &&
+    (ipFamilyPolicy ?? 'SingleStack') === 'SingleStack'
+  ) {
+    const message = 'there are two versions of IP, and SingleStack (the default) has one';
+    report.error([...path, 'ipFamilyPolicy'], message, 'write PreferDualStack');
+  }
+}
+
+/** Undefined where it is no IP address. */
+export function familyOf(address: string): IpFamily | undefined {
+  const bytes = parseIp(address);
+  if (bytes === undefined) return undefined;
+  return bytes.length === 4 ? 'IPv4' : 'IPv6';
+}
+
+/** Of which versions of IP a service has addresses, in their order (Kubernetes, dual-stack). */
+export function familiesOf({
+  clusterIP = '',
+  clusterIPs = [],
+  ipFamilies,
+  ipFamilyPolicy = 'SingleStack',
+}: ServiceSpec): readonly IpFamily[] {
+  const said = ipFamilies ?? [clusterIP, ...clusterIPs].flatMap((address) => familyOf(address) ?? []);
+  const families = [...new Set(said)];
+  if (families.length === 0) families.push('IPv4');
+  if (families.length > 1 || ipFamilyPolicy === 'SingleStack') return families;
+  return [families[0]!, families[0] === 'IPv4' ? 'IPv6' : 'IPv4'];
+}
+
 const spec: Decoder<ServiceSpec> = object(
   {
     selector: defaulted(mapOf(text), {}),
@@ -77,10 +143,10 @@ const spec: Decoder<ServiceSpec> = object(
     type: defaulted(oneOf(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
     externalName: optional(externalName),
     publishNotReadyAddresses: defaulted((value) => value === true, false),
-    // Addresses and ways in from outside: processes of one machine have none of them.
-    clusterIPs: meaningless(),
-    ipFamilies: meaningless(),
-    ipFamilyPolicy: meaningless(),
+    clusterIPs: optional(list(text, 1)),
+    ipFamilies: optional(list(oneOf(['IPv4', 'IPv6']), 1)),
+    ipFamilyPolicy: optional(oneOf(['SingleStack', 'PreferDualStack', 'RequireDualStack'])),
+    // Ways in from outside: processes of one machine have none of them.
     allocateLoadBalancerNodePorts: meaningless(),
     externalTrafficPolicy: meaningless(),
     healthCheckNodePort: meaningless(),
@@ -93,7 +159,9 @@ const spec: Decoder<ServiceSpec> = object(
     sessionAffinityConfig: unsupported('adds'),
     trafficDistribution: unsupported('adds'),
   },
-  ({ ports }, path, report) => {
+  (decoded, path, report) => {
+    checkFamilies(decoded, path, report);
+    const { ports } = decoded;
     const seen = new Set<string>();
     for (const [index, { name, port, protocol }] of ports.entries()) {
       const here = [...path, 'ports', index];

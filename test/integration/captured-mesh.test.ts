@@ -52,6 +52,20 @@ for (const sidecar of ['heddle', 'envoy'] as const) {
       assert.equal(await mesh.ask('back', 'tcp', { host: 'front', port: '7000' }), 'welcome to front-1');
     });
 
+    test('a service of both versions of IP, by either', async () => {
+      const found = JSON.parse(await mesh.ask('front', 'lookup', { name: 'back' })) as { address: string }[];
+      const [ipv4 = '', ipv6 = ''] = found.map(({ address }) => address).sort();
+      assert.match(ipv4, /^10\.96\./);
+      assert.match(ipv6, /^fd48:96::/);
+      for (const host of [ipv4, `[${ipv6}]`])
+        assert.match(
+          await mesh.ask('front', 'http', { to: `http://${host}/` }),
+          /^200 back-[12] asked by spiffe:/,
+        );
+      for (const host of [ipv4, ipv6])
+        assert.match(await mesh.ask('front', 'tcp', { host, port: '7000' }), /^welcome to back-[12]$/);
+    });
+
     for (const [who, other] of [
       ['front', 'back'],
       ['back', 'front'],
@@ -73,7 +87,8 @@ for (const sidecar of ['heddle', 'envoy'] as const) {
     test('names as Kubernetes has them, and nothing of the mesh in the environment', async () => {
       const address = async (name: string): Promise<string> => {
         const said: unknown = JSON.parse(await mesh.ask('front', 'lookup', { name }));
-        return Array.isArray(said) ? (said as { address: string }[])[0]!.address : String(said);
+        if (!Array.isArray(said)) return String(said);
+        return (said as { address: string; family: number }[]).find(({ family }) => family === 4)!.address;
       };
       const service = await address('back');
       assert.match(service, /^10\.96\./);

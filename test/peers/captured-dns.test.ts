@@ -35,6 +35,10 @@ const documents = `${[
   service('loose', 'clusterIP: None, selector: {app: front}, ports: [{name: http, port: 9080}]'),
   service('nobody', 'clusterIP: None, selector: {app: nobody}, ports: [{name: http, port: 80}]'),
   service('six', 'clusterIP: "fd00:10:96::6", selector: {app: front}, ports: [{name: http, port: 80}]'),
+  service(
+    'both',
+    'clusterIP: 10.96.200.3, clusterIPs: [10.96.200.3, "fd00:10:96::7"], ipFamilyPolicy: PreferDualStack, selector: {app: front}, ports: [{name: http, port: 80}]',
+  ),
   service('far', 'type: ExternalName, externalName: www.example.org'),
   service('near', 'type: ExternalName, externalName: web.other.svc.cluster.local'),
 ].join('')}
@@ -89,6 +93,8 @@ const rows = (pod: readonly [string, string, string]): Row[] => {
     ['2.3.1', `web.${zone} AAAA`, 'NODATA'],
     ['2.3.1', `six.${zone} AAAA`, [`six.${zone}. 30 IN AAAA fd00:10:96::6`]],
     ['2.3.1', `six.${zone} A`, 'NODATA'],
+    ['2.3.1', `both.${zone} A`, [`both.${zone}. 30 IN A 10.96.200.3`]],
+    ['2.3.1', `both.${zone} AAAA`, [`both.${zone}. 30 IN AAAA fd00:10:96::7`]],
     ['2.3.1', `web.${zone} MX`, 'NODATA'],
     ['2.3.1', `absent.${zone}`, 'NXDOMAIN'],
     ['2.3.1', `web.absent.${svc}`, 'NXDOMAIN'],

@@ -71,6 +71,8 @@ export interface Workload {
   readonly replicas?: number;
   /** Of the Service, as YAML; absent: HTTP at 9080. */
   readonly ports?: string;
+  /** Of the Service: it has an address of IPv6 too. */
+  readonly dualStack?: boolean;
   /** Of the Pods, as YAML. */
   readonly annotations?: string;
   /** What the one container is, as lines of YAML. */
@@ -83,6 +85,7 @@ export function workload({
   deployment = name,
   replicas = 1,
   ports = '[{name: http, port: 9080}]',
+  dualStack = false,
   annotations = '{}',
   container,
 }: Workload): string {
@@ -93,6 +96,7 @@ metadata: {name: ${name}}
 spec:
   selector: {app: ${name}}
   ports: ${ports}
+  ipFamilyPolicy: ${dualStack ? 'PreferDualStack' : 'SingleStack'}
 ---
 apiVersion: v1
 kind: ServiceAccount

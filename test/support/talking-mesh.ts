@@ -43,7 +43,7 @@ images:
 workloads:
   front: {sidecar: ${sidecar}}
 ---
-${workload({ name: 'front', ports, container })}${workload({ name: 'back', replicas: 2, ports, container })}
+${workload({ name: 'front', ports, container })}${workload({ name: 'back', replicas: 2, dualStack: true, ports, container })}
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: default, namespace: istio-system}

@@ -39,7 +39,7 @@ export interface ResourceIndex {
   readonly gateways: readonly Gateway[];
   readonly groups: readonly WorkloadGroup[];
   readonly settings: MeshSettings;
-  /** Of a service by its full host name, IPv4 before IPv6; empty where it has none. */
+  /** Of a service by its full host name; empty where it has none. */
   addressesOf(host: string): readonly string[];
   pod(namespace: string, name: string): Pod | undefined;
   entry(namespace: string, name: string): WorkloadEntry | undefined;

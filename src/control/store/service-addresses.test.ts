@@ -66,6 +66,39 @@ describe('serviceAddresses', () => {
   });
 });
 
+describe('versions of IP', () => {
+  const rows: [why: string, spec: Partial<Service['spec']>, pattern: RegExp][] = [
+    ['IPv4 unless something says otherwise', {}, /^10\.96\.\d+\.\d+$/],
+    ['both', { ipFamilyPolicy: 'PreferDualStack' }, /^10\.96\.\d+\.\d+ fd48:96::[0-9a-f]+$/],
+    [
+      'both, the other way round',
+      { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv6'] },
+      /^fd48:96::[0-9a-f]+ 10\.96\.\d+\.\d+$/,
+    ],
+    ['IPv6', { ipFamilies: ['IPv6'] }, /^fd48:96::[0-9a-f]+$/],
+    [
+      'the other one to what is said',
+      { clusterIP: 'fd00::7', ipFamilyPolicy: 'PreferDualStack' },
+      /^fd00::7 10\.96\.\d+\.\d+$/,
+    ],
+    [
+      'both as they are said',
+      { clusterIP: '10.96.7.7', clusterIPs: ['10.96.7.7', 'fd00::7'], ipFamilyPolicy: 'PreferDualStack' },
+      /^10\.96\.7\.7 fd00::7$/,
+    ],
+  ];
+  for (const [why, spec, pattern] of rows) {
+    test(why, () =>
+      assert.match(
+        serviceAddresses(services(['a', spec]))
+          .get('a')!
+          .join(' '),
+        pattern,
+      ),
+    );
+  }
+});
+
 describe('addresses of ServiceEntries', () => {
   const addressesOf = (...specs: readonly string[]): Record<string, readonly string[]> => {
     const text = specs.map(

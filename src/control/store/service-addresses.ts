@@ -4,8 +4,8 @@
  * start, and whoever asks: of two that come to the same one the first by name has it.
  */
 import { fnv1a } from '#core/fnv1a.ts';
-import { formatIp, type IpBytes, parseIp } from '#core/ip-address.ts';
-import { isHeadless } from '#model/service.ts';
+import { formatIp, type IpBytes } from '#core/ip-address.ts';
+import { familiesOf, familyOf, type IpFamily, isHeadless } from '#model/service.ts';
 import { isSingleAddress, isWildcardHost } from '#model/service-entry.ts';
 import type { MeshService } from './mesh-service.ts';
 
@@ -16,58 +16,69 @@ interface Pool {
   readonly count: number;
 }
 
+type Pools = Readonly<Record<IpFamily, Pool>>;
+
 /**
- * Kubernetes' usual range of service addresses, 10.96.0.0/16. The first ones are well known: 10.96.0.1 is the API server,
- * 10.96.0.10 the DNS.
+ * Kubernetes' usual range of service addresses, 10.96.0.0/16, and one beside that of Pods, fd48:96::/112. The first ones
+ * are well known: 10.96.0.1 is the API server, 10.96.0.10 the DNS.
  */
-const services: Pool = { prefix: [10, 96], first: 16, count: 65_535 - 16 };
+const forServices: Pools = {
+  IPv4: { prefix: [10, 96], first: 16, count: 65_535 - 16 },
+  IPv6: { prefix: [0xfd, 0x48, 0, 0x96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], first: 16, count: 65_535 - 16 },
+};
 /** Istio's of ServiceEntries without addresses, which nobody else uses: 240.240.0.0/16 and 2001:2::/48. */
-const entries: readonly Pool[] = [
-  { prefix: [240, 240], first: 1, count: 65_534 },
-  { prefix: [0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], first: 1, count: 65_534 },
-];
+const forEntries: Pools = {
+  IPv4: { prefix: [240, 240], first: 1, count: 65_534 },
+  IPv6: { prefix: [0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], first: 1, count: 65_534 },
+};
 
 /** What `resolv.conf` of a Pod names; the sidecar answers. */
 export const DNS_SERVICE_ADDRESS = '10.96.0.10';
 
 /**
  * @param found by full host name
- * @returns the addresses of each that has one, IPv4 before IPv6. None have headless services, names of something
- * elsewhere, and of ServiceEntries without addresses wildcards and what is found by the application (Istio)
+ * @returns the addresses of each that has one, in the order of its families. None have headless services, names of
+ * something elsewhere, and of ServiceEntries without addresses wildcards and what is found by the application (Istio)
  */
 export function serviceAddresses(
   found: ReadonlyMap<string, MeshService>,
 ): ReadonlyMap<string, readonly string[]> {
-  const addresses = new Map<string, readonly string[]>();
-  const taken = new Set<string>();
   const inOrder = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
+  const said = new Map(inOrder.map(([host, service]) => [host, saidAddresses(service)]));
+  const taken = new Set([...said.values()].flat());
+  const addresses = new Map<string, readonly string[]>();
   for (const [host, service] of inOrder) {
-    const said = saidAddresses(service);
-    if (said.length === 0) continue;
-    addresses.set(host, said);
-    for (const address of said) taken.add(address);
-  }
-  for (const [host, service] of inOrder) {
-    if (addresses.has(host)) continue;
-    const given = poolsFor(service).flatMap((pool) => free(pool, host, taken));
-    if (given.length === 0) continue;
-    addresses.set(host, given);
-    for (const address of given) taken.add(address);
+    const own = said.get(host) ?? [];
+    const [families, pools] = wantedFrom(service);
+    const all = families.flatMap((family) => {
+      const known = own.filter((address) => familyOf(address) === family);
+      if (known.length > 0) return known;
+      const given = free(pools[family], host, taken);
+      for (const address of given) taken.add(address);
+      return given;
+    });
+    if (all.length > 0) addresses.set(host, all);
   }
   return addresses;
 }
 
 function saidAddresses({ spec, entry }: MeshService): readonly string[] {
   if (entry !== undefined) return entry.addresses.filter(isSingleAddress);
-  const { type, clusterIP = '' } = spec;
-  return type !== 'ExternalName' && parseIp(clusterIP) !== undefined ? [clusterIP] : [];
+  const { type, clusterIP = '', clusterIPs = [clusterIP] } = spec;
+  return type === 'ExternalName' ? [] : clusterIPs.filter(isSingleAddress);
 }
 
-function poolsFor(service: MeshService): readonly Pool[] {
+/** Of which versions of IP it is to have addresses, and out of what those come that nobody has said. */
+function wantedFrom(service: MeshService): readonly [readonly IpFamily[], Pools] {
   const { spec, entry } = service;
-  if (entry === undefined) return isHeadless(service) || spec.type === 'ExternalName' ? [] : [services];
+  if (entry === undefined) {
+    const isNowhere = isHeadless(service) || spec.type === 'ExternalName';
+    return [isNowhere ? [] : familiesOf(spec), forServices];
+  }
+  const said = new Set(entry.addresses.flatMap((address) => familyOf(address) ?? []));
+  if (entry.addresses.length > 0) return [[...said], forEntries];
   const isFoundByCaller = entry.resolution === 'NONE' || isWildcardHost(entry.host);
-  return isFoundByCaller || entry.addresses.length > 0 ? [] : entries;
+  return [isFoundByCaller ? [] : ['IPv4', 'IPv6'], forEntries];
 }
 
 /** The one that the name is hashed to, or the next that nobody has; none where all are taken. */

@@ -1,5 +1,6 @@
 /** ServiceEntries: hosts that something else has already, protocols that are guessed, endpoints nobody reaches. */
 import type { Problem } from '#core/problem.ts';
+import type { DestinationRule } from '../destination-rule.ts';
 import { coversHost } from '../host-name.ts';
 import { keyOf } from '../kinds.ts';
 import { selects } from '../metadata.ts';
@@ -83,9 +84,17 @@ function endpointFindings(entry: ServiceEntry, { services }: Surroundings): Prob
 function nameFindings(entry: ServiceEntry, { destinationRules }: Surroundings): Problem[] {
   const { subjectAltNames, location, hosts } = entry.spec;
   if (subjectAltNames.length === 0 || location === 'MESH_INTERNAL') return [];
-  const isSpokenOf = hosts.some((host) => destinationRules.some(({ spec }) => coversHost(spec.host, host)));
-  if (isSpokenOf) return [];
+  const begun = destinationRules.filter(beginsTls).map(({ spec }) => spec.host);
+  if (hosts.some((host) => begun.some((wide) => coversHost(wide, host)))) return [];
   const message = 'no certificate is looked at: the application speaks TLS by itself, or nobody does';
   const fix = 'a DestinationRule with tls for the host makes the sidecar do it';
   return [finding('warning', entry, ['spec', 'subjectAltNames'], message, fix)];
+}
+
+function beginsTls({ spec: { trafficPolicy, subsets } }: DestinationRule): boolean {
+  const policies = [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)];
+  return policies.some(
+    (policy) =>
+      policy?.tls !== undefined || policy?.portLevelSettings?.some(({ tls }) => tls !== undefined) === true,
+  );
 }
