@@ -39,7 +39,8 @@ export interface ClusterSettings extends Balancing {
   readonly panicThreshold: number;
   readonly transport: UpstreamTransport;
   readonly transportMatches: readonly TransportMatch[];
-  readonly dnsFamily: 0 | 4 | 6;
+  /** Versions of IP by which names are looked up, until one has an address; 0: both at once. */
+  readonly dnsFamilies: readonly (0 | 4 | 6)[];
   readonly dnsRefreshMs: number;
   readonly bufferLimitBytes: number;
   readonly secrets: readonly NamedSecret[];
@@ -77,7 +78,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
         secrets,
       ),
     })),
-    dnsFamily: readFamily(cluster.dnsLookupFamily, findings),
+    dnsFamilies: readFamilies(cluster.dnsLookupFamily, findings),
     dnsRefreshMs: findings.durationMs('dns_refresh_rate', cluster.dnsRefreshRate) ?? DNS_REFRESH_MS,
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,
@@ -114,11 +115,12 @@ function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind']
   }
 }
 
-function readFamily(family: Family, findings: Findings): 0 | 4 | 6 {
-  if (family === Family.V4_ONLY || family === Family.V4_PREFERRED) return 4;
-  if (family === Family.V6_ONLY) return 6;
+function readFamilies(family: Family, findings: Findings): ClusterSettings['dnsFamilies'] {
+  if (family === Family.V4_ONLY) return [4];
+  if (family === Family.V4_PREFERRED) return [4, 6];
+  if (family === Family.V6_ONLY) return [6];
   if (family === Family.ALL) findings.error('dns_lookup_family', 'ALL is not supported');
-  return 0;
+  return [0];
 }
 
 function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {

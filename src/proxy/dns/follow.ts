@@ -21,7 +21,7 @@ export class DnsFollower implements TimerOwner {
 
   /** Resolves when every name was looked up once, found or not. */
   async refresh(): Promise<void> {
-    const { dnsFamily, dnsRefreshMs } = this.#cluster.settings;
+    const { dnsRefreshMs } = this.#cluster.settings;
     const { stats } = this.#cluster;
     const hosts = new Set(this.#named.map(({ target }) => (target.kind === 'tcp' ? target.host : '')));
     await Promise.all(
@@ -29,7 +29,7 @@ export class DnsFollower implements TimerOwner {
         if (host === '' || isAddress(host)) return;
         stats.update_attempt.inc();
         try {
-          this.#found.set(host, await this.#deps.resolve(host, dnsFamily));
+          this.#found.set(host, await this.#lookUp(host));
         } catch {
           // The addresses found before stay in use.
           stats.update_failure.inc();
@@ -39,6 +39,14 @@ export class DnsFollower implements TimerOwner {
     if (this.#stopped) return;
     this.#cluster.setEndpoints(this.#named.flatMap((endpoint) => this.#resolved(endpoint)));
     this.#deps.wheel.arm(this.#timer, dnsRefreshMs);
+  }
+
+  /** Rejects where it has no address. */
+  async #lookUp(host: string): Promise<readonly string[]> {
+    const [first = 0, ...others] = this.#cluster.settings.dnsFamilies;
+    let found = this.#deps.resolve(host, first);
+    for (const family of others) found = found.catch(() => this.#deps.resolve(host, family));
+    return found;
   }
 
   #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {
