@@ -87,6 +87,19 @@ const answered = (server: Server, kind: ResourceKind, count: number): Promise<vo
   );
 
 describe('warming', () => {
+  test('a listener that hands connections over comes after those it hands them to', async (t) => {
+    const { server, dataPath } = rig(t);
+    dataPath.needs.set('web', { routes: ['r'] });
+    server.push('cluster', []);
+    server.push('listener', [create(ListenerSchema, { name: 'all', useOriginalDst: true }), listener('web')]);
+    await answered(server, 'listener', 1);
+    await eventually(() => assert.deepEqual(server.of('route')[0]?.resourceNamesSubscribe, ['r']));
+    assert.deepEqual(dataPath.events, [], 'it would lead them past the one that waits');
+    server.push('route', [routes('r')]);
+    const all = ['install routes r', 'install listener web', 'install listener all'];
+    await eventually(() => assert.deepEqual(dataPath.events, all));
+  });
+
   test('a listener waits for clusters, their endpoints, its routes and its secrets', async (t) => {
     const { server, dataPath, secrets, complete } = rig(t);
     dataPath.needs.set('web', { routes: ['r'], secrets: [{ name: 'default', sdsCluster: 'sds-grpc' }] });

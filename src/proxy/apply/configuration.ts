@@ -53,6 +53,8 @@ interface Needs extends Dependencies {
 interface Waiting {
   readonly prepared: Prepared;
   readonly needs: Needs;
+  /** A listener that hands its connections to others: before they are there they would go where they were made to. */
+  readonly handsOver: boolean;
   /** Set when it has waited long enough. */
   late: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -218,7 +220,8 @@ export class Configuration {
     const files = kind === 'route' ? [] : yield* fileSecretsOf(resourceTypes[kind].schema, offer.message);
     clearTimeout(this.#waiting[kind].get(name)?.timer);
     const needs: Needs = { ...prepared.dependencies, files };
-    const waiting: Waiting = { prepared, needs, late: false, timer: undefined };
+    const handsOver = kind === 'listener' && (offer.message as Listener).useOriginalDst === true;
+    const waiting: Waiting = { prepared, needs, handsOver, late: false, timer: undefined };
     const { initialFetchTimeoutMs, log } = this.#deps;
     // 0: however long it takes.
     if (initialFetchTimeoutMs > 0) {
@@ -238,21 +241,26 @@ export class Configuration {
       this.#settleAgain = false;
       await this.#installReady('cluster', () => true);
       await this.#installReady('route', () => this.#clustersSettled());
-      await this.#installReady('listener', () => this.#clustersSettled() && !this.#holdListeners);
+      await this.#installReady('listener', (one) => this.#mayListen(one));
     }
     this.#announce();
+  }
+
+  #mayListen({ handsOver }: Waiting): boolean {
+    if (!this.#clustersSettled() || this.#holdListeners) return false;
+    return !handsOver || [...this.#waiting.listener.values()].every((other) => other.handsOver);
   }
 
   #clustersSettled(): boolean {
     return this.#waiting.cluster.size === 0;
   }
 
-  async #installReady(kind: InstalledKind, may: () => boolean): Promise<void> {
+  async #installReady(kind: InstalledKind, may: (waiting: Waiting) => boolean): Promise<void> {
     const breathe = timeSlices();
     for (const [name, waiting] of [...this.#waiting[kind]]) {
       const pause = breathe();
       if (pause !== undefined) await pause;
-      const isReady = waiting.late || (may() && this.#isComplete(waiting.prepared.dependencies));
+      const isReady = waiting.late || (may(waiting) && this.#isComplete(waiting.prepared.dependencies));
       if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
       await this.#install(kind, name, waiting);
     }
