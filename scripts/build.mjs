@@ -81,6 +81,12 @@ const entry = `
   else globalThis.heddleSnapshot(start);
 `;
 
+/** Of `heddle socket-giver`, which is beside every application of `heddle run` and does next to nothing. */
+const giverEntry = `
+  import { main } from './src/app/giver-main.ts';
+  main(process.argv.slice(2)).then((code) => { process.exitCode = code; });
+`;
+
 /** Runs before the bundle in both forms: gives it a \`require\` for \`dist/lib\` and its own place. */
 const banner = `
 var heddleRequire = globalThis.heddleSnapshot === undefined ? require : (id) => globalThis.heddleLibrary(id);
@@ -141,6 +147,13 @@ export async function build() {
         define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },
         banner: { js: banner },
         footer: { js: footer },
+      }),
+      esbuild.build({
+        ...common,
+        stdin: { contents: giverEntry, resolveDir: root, sourcefile: 'giver.js', loader: 'js' },
+        outfile: path.join(work, 'heddle-giver.cjs'),
+        minify: true,
+        charset: 'ascii',
       }),
       buildLean(work, { ...common, plugins: [ownDescriptors] }, lazyInProxies, fileOf),
       ...lazyInProxies.map((name) =>

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { expired, TestRoot } from '../../test/support/certificates.ts';
 import { tempDir } from '../../test/support/temp-dir.ts';
-import { certificateFileNames, writeCertificateFiles } from './certificate-files.ts';
+import { certificateFileNames, readCertificateFiles, writeCertificateFiles } from './certificate-files.ts';
 import { joinTokenSource } from './join-token-source.ts';
 
 const certificateNumber = (n: number): Parameters<typeof writeCertificateFiles>[1] => ({
@@ -52,5 +53,45 @@ describe('joinTokenSource', () => {
     const tokenFile = join(tempDir(t), 'token');
     writeFileSync(tokenFile, 'one', { mode: 0o644 });
     await assert.rejects(joinTokenSource({ tokenFile })(), /can be read by others/);
+  });
+});
+
+describe('readCertificateFiles', async () => {
+  const root = await TestRoot.create('mesh');
+  const spiffeId = 'spiffe://cluster.local/ns/default/sa/reviews';
+  const wanted = { spiffeId, rootCaPem: root.pem, nowMs: Date.now() };
+  const kept = async (
+    folder: string,
+    more: object = {},
+  ): Promise<Parameters<typeof writeCertificateFiles>[1]> => {
+    const { cert, key } = await root.issue({ uris: [spiffeId], ...more });
+    const certificate = { certificateChainPem: cert, privateKeyPem: key, rootCaPem: root.pem, notAfterMs: 0 };
+    writeCertificateFiles(folder, certificate);
+    return certificate;
+  };
+
+  test('gives what was kept, with its end', async (t) => {
+    const folder = tempDir(t);
+    const certificate = await kept(folder);
+    const read = readCertificateFiles(folder, wanted);
+    assert.ok(read !== undefined && read.notAfterMs > Date.now());
+    assert.deepEqual({ ...read, notAfterMs: 0 }, certificate);
+  });
+
+  test('gives nothing where there is none, or what is there is of no use', async (t) => {
+    const folder = tempDir(t);
+    assert.equal(readCertificateFiles(folder, wanted), undefined);
+    writeCertificateFiles(folder, certificateNumber(1));
+    assert.equal(readCertificateFiles(folder, wanted), undefined, 'no certificate');
+    await kept(folder, expired);
+    assert.equal(readCertificateFiles(folder, wanted), undefined, 'over');
+    const certificate = await kept(folder);
+    const other = { ...wanted, spiffeId: 'spiffe://cluster.local/ns/default/sa/ratings' };
+    assert.equal(readCertificateFiles(folder, other), undefined, 'of another workload');
+    const { pem: rootCaPem } = await TestRoot.create('another mesh');
+    assert.equal(readCertificateFiles(folder, { ...wanted, rootCaPem }), undefined, 'of another mesh');
+    const { key: privateKeyPem } = await root.issue({ uris: [spiffeId] });
+    writeCertificateFiles(folder, { ...certificate, privateKeyPem });
+    assert.equal(readCertificateFiles(folder, wanted), undefined, 'with another key');
   });
 });

@@ -4,10 +4,11 @@
  * mounted secrets: they are links into a folder that is swapped whole, so that a key is never
  * beside the certificate of another.
  */
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import {
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -15,6 +16,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { certificateFacts, certificatesFromPem, spiffeIdOf } from '#identity/certificate.ts';
+import { verifyChain } from '#identity/peer.ts';
+import { trustBundle, trustBundles } from '#identity/trust-bundle.ts';
 import type { WorkloadCertificate } from './workload-identity.ts';
 
 export const certificateFileNames = {
@@ -25,6 +29,37 @@ export const certificateFileNames = {
 
 const CURRENT = '..data';
 const VERSION_PREFIX = '..version-';
+
+/** Whose certificate is looked for. */
+export interface WantedCertificate {
+  readonly spiffeId: string;
+  /** It must end in one of these. */
+  readonly rootCaPem: string;
+  readonly nowMs: number;
+}
+
+/** What {@link writeCertificateFiles} has written, if it is still good for that. */
+export function readCertificateFiles(
+  folder: string,
+  { spiffeId, rootCaPem, nowMs }: WantedCertificate,
+): WorkloadCertificate | undefined {
+  try {
+    const read = (name: string): string => readFileSync(join(folder, CURRENT, name), 'utf8');
+    const certificateChainPem = read(certificateFileNames.chain);
+    const privateKeyPem = read(certificateFileNames.key);
+    const [leaf] = certificatesFromPem(certificateChainPem);
+    const id = leaf && spiffeIdOf(leaf);
+    if (leaf === undefined || id?.uri !== spiffeId || !leaf.checkPrivateKey(createPrivateKey(privateKeyPem)))
+      return undefined;
+    const bundle = trustBundles(trustBundle(id.trustDomain, rootCaPem));
+    if (!verifyChain(leaf, bundle, nowMs).ok) return undefined;
+    const { notAfterMs } = certificateFacts(leaf);
+    return { certificateChainPem, privateKeyPem, rootCaPem: read(certificateFileNames.root), notAfterMs };
+  } catch {
+    // None, or what a crash has left of one.
+    return undefined;
+  }
+}
 
 /** Throws the error of the file system where the folder cannot be written to. */
 export function writeCertificateFiles(folder: string, certificate: WorkloadCertificate): void {

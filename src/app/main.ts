@@ -15,6 +15,8 @@ const planes: Planes = {
   agent: async (options) => (await import('./agent.ts')).runAgent(options),
   capture: async (options) => (await import('./capture.ts')).runCapture(options),
   doorway: async (options) => (await import('./doorway.ts')).runDoorway(options),
+  run: async (options) => (await import('./run.ts')).runApplication(options),
+  socketGiver: async (options) => (await import('./socket-giver.ts')).runSocketGiver(options),
   proxy: async (options) => (await import('./proxy.ts')).runProxy(options),
   bootstrap: async (options) => (await import('./bootstrap.ts')).runBootstrap(options),
 };

@@ -6,6 +6,7 @@ import { canDuplicateDescriptors, duplicateDescriptor } from '#host/duplicate-de
 import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { canAskOriginalDestination, originalDestination } from '#host/original-destination.ts';
 import { canSetOptions, makeTransparent, openTcpSocket } from '#host/socket-options.ts';
+import { handedSocketStock } from '#host/socket-stock.ts';
 import type { DataReader } from '#proxy/apply/secret-material.ts';
 import type { DataPathDeps } from '#proxy/data-path-deps.ts';
 
@@ -25,6 +26,14 @@ export const systemCalls: Pick<
   ...(canDuplicateDescriptors() ? { duplicateDescriptor } : {}),
   ...(canSetOptions() ? { openSocket: openTcpSocket, makeTransparent } : {}),
 };
+
+/** What only a process has that is not in the network of its application. */
+export function applicationSockets(): Pick<DataPathDeps, 'openApplicationSocket'> {
+  const stock = handedSocketStock();
+  return stock === undefined
+    ? {}
+    : { openApplicationSocket: (family, options) => stock.take(family, options) };
+}
 
 /** Addresses of a host name by the resolver of the system; `family` 0 is any. */
 export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<string[]> {

@@ -60,6 +60,10 @@ export interface ProxyProcessOptions {
   readonly transportTo?: (cluster: string) => Transport;
   /** Present: the names of DNS are asked for over ADS and given to it. */
   readonly adoptNames?: AdoptNames | undefined;
+  /** Why the application cannot be called yet, for the management server; absent: nobody asks. */
+  readonly initialFailure?: string | undefined;
+  /** Told where the admin interface makes health checks fail, or lets them pass again. */
+  readonly healthFailed?: ((failed: boolean) => void) | undefined;
   /** How long an access-log line may wait in memory; absent: 1 s. */
   readonly logFlushIntervalMs?: number | undefined;
   /** The threads that serve; absent: the main thread. */
@@ -81,6 +85,8 @@ export interface ProxyProcess {
   /** Whether the whole configuration has come and is in force. */
   complete(): boolean;
   state(): ServerState;
+  /** Says to the management server how the application is. @param failure undefined: it is healthy */
+  reportHealth(failure: string | undefined): void;
   /** Puts a secret of this process in force and shows it, without its key, in `/config_dump`. */
   setSecret(name: string, material: SecretMaterial): void;
   /** All that listen, with descriptors that belong to who asked. */
@@ -198,6 +204,8 @@ class RunningProxy implements ProxyProcess {
     problems.push(...this.#notBound());
     if (problems.some(({ level }) => level === 'error')) return problems;
     this.#configuration.onChange(() => this.#settled());
+    const { initialFailure } = this.#options;
+    if (initialFailure !== undefined) this.#discovery.reportHealth(initialFailure);
     this.#discovery.start();
     this.#settled();
     if (predecessor !== undefined) {
@@ -223,6 +231,10 @@ class RunningProxy implements ProxyProcess {
 
   state(): ServerState {
     return this.#healthFailed ? 'DRAINING' : this.#state;
+  }
+
+  reportHealth(failure: string | undefined): void {
+    this.#discovery.reportHealth(failure);
   }
 
   setSecret(name: string, material: SecretMaterial): void {
@@ -381,6 +393,7 @@ class RunningProxy implements ProxyProcess {
         setHealthFailed: (failed) => {
           this.#healthFailed = failed;
           this.dataPath.setUnhealthy(failed);
+          this.#options.healthFailed?.(failed);
         },
         quit: () => stopping.stop(),
         reopenLogs: () => this.#serving.reopenLogs(),

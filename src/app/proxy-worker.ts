@@ -16,7 +16,13 @@ import { connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
+import {
+  applicationSockets,
+  dataReader,
+  localAddress,
+  resolveHost,
+  systemCalls,
+} from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
 const data = workerData as ProxyWorkerData;
@@ -57,6 +63,7 @@ serveMain({
     bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
     ...dataReader,
     ...systemCalls,
+    ...applicationSockets(),
     thread,
     sharedCounts: () => counts && new SharedCounts(counts, thread),
   }),

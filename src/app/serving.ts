@@ -14,7 +14,13 @@ import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import { dataReader, localAddress, resolveHost, systemCalls } from './operating-system.ts';
+import {
+  applicationSockets,
+  dataReader,
+  localAddress,
+  resolveHost,
+  systemCalls,
+} from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
 /** More than one thread. */
@@ -90,6 +96,7 @@ export function createServing(options: ServingOptions): Serving {
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
     ...dataReader,
     ...systemCalls,
+    ...applicationSockets(),
   });
   if (threads === undefined) return { dataPath: local, logFiles, reopenLogs: () => logFiles.reopen() };
   const { count, logLevel } = threads;

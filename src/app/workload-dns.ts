@@ -10,7 +10,8 @@ import { formatProblem } from '#core/problem.ts';
 import { inSlices } from '#core/time-slice.ts';
 import { bindSocket, bindUdpSocket, canBindSockets } from '#host/bound-socket.ts';
 import { duplicateOf } from '#host/duplicate-descriptor.ts';
-import { succeededSocket } from '#host/inherited-sockets.ts';
+import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
+import { handedSocketStock } from '#host/socket-stock.ts';
 import type { DnsServer, SocketKind } from '#names/dns-server.ts';
 import type { ResolverAddress, ResolverList } from '#names/resolver-list.ts';
 import type { Logger } from '#observe/log.ts';
@@ -22,6 +23,11 @@ import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 const RESOLV_CONF = '/etc/resolv.conf';
 /** Problems of one table that are told. */
 const MAX_TOLD = 20;
+
+/** What its sockets are called where they are handed over. */
+export function dnsSocketKey(kind: SocketKind, address: string, port: number): string {
+  return `dns ${kind} ${hostPort(address, port)}`;
+}
 
 export type WorkloadDnsOptions = DnsOptions & Pick<WorkloadProxyOptions, 'namespace' | 'interceptionMode'>;
 
@@ -65,7 +71,11 @@ export class WorkloadDns {
         random: Math.random,
         nowMs,
         ...(canBindSockets() && { bound: (kind, at) => this.#socket(kind, at) }),
-        ...(interceptionMode !== 'NONE' && { sockets: (await import('./marked-sockets.ts')).markedSockets }),
+        // Where nothing of its own is captured there is nothing to be marked.
+        ...(interceptionMode !== 'NONE' &&
+          handedSocketStock() === undefined && {
+            sockets: (await import('./marked-sockets.ts')).markedSockets,
+          }),
       });
     } catch (error) {
       throw new CliError(`cannot answer DNS: ${(error as Error).message}`, {
@@ -78,13 +88,13 @@ export class WorkloadDns {
     this.#early = undefined;
   }
 
-  /** Of the predecessor, or bound here: what is to be handed over is known by its descriptor. */
+  /** Of the predecessor or the runner, or bound here: what is to be handed over is known by its descriptor. */
   #socket(kind: SocketKind, { address, port }: ResolverAddress): number | undefined {
     // Both kinds are to have the same port, which the system chooses.
     if (port === 0) return undefined;
-    const key = `dns ${kind} ${hostPort(address, port)}`;
+    const key = dnsSocketKey(kind, address, port);
     const bind = kind === 'datagram' ? bindUdpSocket : bindSocket;
-    const fd = succeededSocket(key, 0) ?? bind(address, port);
+    const fd = succeededSocket(key, 0) ?? inheritedSocket(key) ?? bind(address, port);
     this.#sockets.set(key, fd);
     return fd;
   }

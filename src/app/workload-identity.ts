@@ -41,8 +41,13 @@ export interface WorkloadCertificate {
   readonly notAfterMs: number;
 }
 
-/** Emits `rotate` after each certificate but the first. */
-export interface WorkloadIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> {
+/** `obtain` after each certificate, `rotate` after each but the first. */
+interface IdentityEvents {
+  obtain: [WorkloadCertificate];
+  rotate: [WorkloadCertificate];
+}
+
+export interface WorkloadIdentity extends EventEmitter<IdentityEvents> {
   /**
    * Resolves with the first certificate in hand. While the control plane is away it keeps trying;
    * rejects where it refuses the token (a new process with a new token is needed), and on `stop`.
@@ -69,7 +74,7 @@ export function createWorkloadIdentity(options: WorkloadIdentityOptions): Worklo
   return new RenewedIdentity(options, id);
 }
 
-class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> implements WorkloadIdentity {
+class RenewedIdentity extends EventEmitter<IdentityEvents> implements WorkloadIdentity {
   readonly #options: WorkloadIdentityOptions;
   readonly #id: SpiffeId;
   readonly #nowMs: () => number;
@@ -121,6 +126,7 @@ class RenewedIdentity extends EventEmitter<{ rotate: [WorkloadCertificate] }> im
     const lifeMs = certificate.notAfterMs - this.#nowMs();
     const ratio = RENEWAL_RATIO + (Math.random() * 2 - 1) * RENEWAL_SPREAD;
     this.#renewAt(this.#nowMs() + lifeMs * ratio, FIRST_RETRY_MS);
+    this.emit('obtain', certificate);
     if (!first) this.emit('rotate', certificate);
   }
 

@@ -30,6 +30,8 @@ export interface WorkloadRegistration {
   readonly instanceIps?: readonly string[];
   /** Whether what comes to it comes to ports of its host; absent: as `interceptionMode` says. */
   readonly inbound?: 'BIND';
+  /** Whether its sidecar says how its application is: before it has, it is no endpoint. */
+  readonly health?: 'REPORTED';
 }
 
 export interface ServiceRegistration {
@@ -80,11 +82,18 @@ export function workloadNode(place: WorkloadPlace, generator?: 'grpc'): NodeDocu
 }
 
 /** The names are Istio's, where it has one. */
-function registrationMetadata({ registration, group, instanceIps, inbound }: WorkloadRegistration): object {
+export function registrationMetadata({
+  registration,
+  group,
+  instanceIps,
+  inbound,
+  health,
+}: WorkloadRegistration): object {
   return {
     ...(instanceIps !== undefined && { INSTANCE_IPS: instanceIps.join(',') }),
     ...(group !== undefined && { AUTO_REGISTER_GROUP: group }),
     ...(registration !== undefined && { HEDDLE_REGISTRATION: registration }),
     ...(inbound !== undefined && { HEDDLE_INBOUND: inbound }),
+    ...(health !== undefined && { HEDDLE_HEALTH: health }),
   };
 }

@@ -13,6 +13,7 @@ import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
+import { handedSocketStock } from '#host/socket-stock.ts';
 import { type Logger, sharedLogLevel } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
 import { textReply } from '#proxy/admin/contract.ts';
@@ -35,6 +36,8 @@ import {
   ConfigSourceSchema,
 } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import { SocketOptionSchema } from '#xds/gen/envoy/config/core/v3/socket_option_pb.js';
+import { ApplicationHealth } from './application-health.ts';
+import { readCertificateFiles, writeCertificateFiles } from './certificate-files.ts';
 import { controlTransport } from './control-channel.ts';
 import { probeOfGroup } from './group-probe.ts';
 import { type OwnNodeType, ownNode } from './introduce.ts';
@@ -56,7 +59,7 @@ import {
   type WorkloadCertificate,
   type WorkloadIdentity,
 } from './workload-identity.ts';
-import type { WorkloadPlace } from './workload-node.ts';
+import type { ServiceRegistration, WorkloadPlace } from './workload-node.ts';
 
 /** Names the control plane gives to the secrets of every workload, and to the cluster that serves them (Istio's). */
 const CERTIFICATE_SECRET = 'default';
@@ -92,12 +95,29 @@ export async function runWorkloadProxy(
   const stopped = await obtainCertificate(identity, stopping);
   if (stopped) return EXIT_OK;
   const { control, metadata } = options;
-  const probe = probeOfGroup(options, { place: placeOf(options), metadata, control, identity, log });
+  const registered = registeredHealth(options);
+  const probe = probeOfGroup(options, {
+    place: placeOf(options),
+    metadata,
+    control,
+    identity,
+    log,
+    ...(registered && { report: (failure) => registered.setProbed(failure) }),
+  });
   // Before anybody can call it: what it registers is not healthy until its probe says so.
   await Promise.race([probe?.told, stopping.asked]);
   const dns = options.dnsAddress && new WorkloadDns(options, log);
-  const process = await start(type, options, { identity, log, stopping, threads, dns, succession });
+  const process = await start(type, options, {
+    identity,
+    log,
+    stopping,
+    threads,
+    dns,
+    succession,
+    health: registered,
+  });
   const servers = await serveBeside(options, process, dns, identity);
+  registered?.start((failure) => process.reportHealth(failure));
   log.info(`${type}.started`, { name: options.name, admin: process.adminAddress });
   const closeBeside = async (): Promise<void> => {
     await dns?.close();
@@ -117,6 +137,7 @@ export async function runWorkloadProxy(
   const replaced = await succession.untilEnd(stopping);
   probe?.close();
   identity.stop();
+  registered?.stop();
   if (replaced) {
     await closeBeside();
     await process.leave();
@@ -131,7 +152,15 @@ function workloadIdentity(
   held: WorkloadCertificate | undefined,
   log: Logger,
 ): WorkloadIdentity {
-  const { trustDomain, namespace, serviceAccount, rootCa, certificateTtlS } = options;
+  const {
+    trustDomain,
+    namespace,
+    serviceAccount,
+    rootCa,
+    certificateTtlS,
+    certificateFolder: folder,
+  } = options;
+  const spiffeId = `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
   let rootCaPem: string;
   try {
     rootCaPem = readFileSync(rootCa, 'utf8');
@@ -140,15 +169,31 @@ function workloadIdentity(
       exitCode: EXIT_DATA,
     });
   }
-  return createWorkloadIdentity({
+  const wanted = { spiffeId, rootCaPem, nowMs: Date.now() };
+  const kept = folder === undefined ? undefined : readCertificateFiles(folder, wanted);
+  const identity = createWorkloadIdentity({
     controlAddress: options.control,
     rootCaPem,
     tokenSource: joinTokenSource(options),
-    spiffeId: `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`,
+    spiffeId,
     ...(certificateTtlS === undefined ? {} : { ttlSeconds: certificateTtlS }),
-    held,
+    held: held ?? kept,
     log,
   });
+  if (folder !== undefined) keepCertificate(identity, folder, log);
+  return identity;
+}
+
+/** What is in force is there for a process that takes the place of this one after a crash. */
+function keepCertificate(identity: WorkloadIdentity, folder: string, log: Logger): void {
+  const keep = (certificate: WorkloadCertificate): void => {
+    try {
+      writeCertificateFiles(folder, certificate);
+    } catch (error) {
+      log.error('identity.not-kept', { folder, error: (error as Error).message });
+    }
+  };
+  identity.on('obtain', keep);
 }
 
 /** True where it was told to stop before there was a certificate. */
@@ -175,6 +220,22 @@ interface Parts {
   readonly threads: ServingThreads | undefined;
   readonly dns: WorkloadDns | undefined;
   readonly succession: Succession;
+  /** Of an application that is registered. */
+  readonly health: ApplicationHealth | undefined;
+}
+
+/** Undefined where the control plane knows of the application by other ways. */
+function registeredHealth({
+  applicationPid: pid,
+  metadata,
+}: WorkloadProxyOptions): ApplicationHealth | undefined {
+  if (pid === undefined) return undefined;
+  const { HEDDLE_REGISTRATION: registration, AUTO_REGISTER_GROUP: group } = metadata as {
+    HEDDLE_REGISTRATION?: ServiceRegistration;
+    AUTO_REGISTER_GROUP?: string;
+  };
+  const ports = registration?.ports.map(({ number }) => number) ?? [];
+  return new ApplicationHealth({ pid, ports, isProbed: group !== undefined });
 }
 
 async function start(type: NodeType, options: WorkloadProxyOptions, parts: Parts): Promise<ProxyProcess> {
@@ -212,7 +273,7 @@ function secretsOf({
 function processOptions(
   type: NodeType,
   options: WorkloadProxyOptions,
-  { identity, log, stopping, threads, dns, succession }: Parts,
+  { identity, log, stopping, threads, dns, succession, health }: Parts,
 ): ProxyProcessOptions {
   const bootstrap = bootstrapOf(type, options);
   const settings: BootstrapSettings = {
@@ -244,6 +305,8 @@ function processOptions(
     unknownFields: 'warn',
     needsConfiguration: true,
     transportTo: () => controlTransport(options.control, identity),
+    initialFailure: health?.failure,
+    healthFailed: health && ((failed) => health.setLeaving(failed)),
     adoptNames: dns && ((table) => dns.adopt(table)),
     threads,
     drainTimeMs: options.drainTimeS * 1000,
@@ -277,7 +340,9 @@ function bootstrapOf(type: NodeType, options: WorkloadProxyOptions): Bootstrap {
   });
   return create(BootstrapSchema, {
     node,
-    ...(options.interceptionMode !== 'NONE' && { clusterManager: markingManager() }),
+    // A proxy that is not in the network of its application is not captured there.
+    ...(options.interceptionMode !== 'NONE' &&
+      handedSocketStock() === undefined && { clusterManager: markingManager() }),
     dynamicResources: {
       adsConfig: create(ApiConfigSourceSchema, {
         apiType: ApiConfigSource_ApiType.DELTA_GRPC,

@@ -36,6 +36,8 @@ export interface CataloguedCommand {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly summary: string;
+  /** Started by other commands alone: the full help does not show it. */
+  readonly hidden?: boolean;
   load(): Promise<{ readonly command: CliCommand }>;
 }
 
@@ -46,6 +48,12 @@ export const commands: readonly CataloguedCommand[] = [
     aliases: [],
     summary: 'Run a whole mesh on this machine from YAML files',
     load: () => import('./command/up.ts'),
+  },
+  {
+    name: 'run',
+    aliases: [],
+    summary: 'Run one program of this host in a mesh',
+    load: () => import('./command/run.ts'),
   },
   {
     name: 'validate',
@@ -126,6 +134,13 @@ export const commands: readonly CataloguedCommand[] = [
     load: () => import('./command/doorway.ts'),
   },
   {
+    name: 'socket-giver',
+    aliases: [],
+    summary: 'Make sockets in the network of an application, for its sidecar',
+    hidden: true,
+    load: () => import('./command/socket-giver.ts'),
+  },
+  {
     name: 'proxy',
     aliases: [],
     summary: "Run an Envoy bootstrap file, with Envoy's flags",
@@ -153,7 +168,7 @@ export const registerAsked: Register = async (program, words, context) => {
     command.register(program, context);
     return;
   }
-  for (const { name, aliases, summary } of commands) {
-    program.command(name).aliases(aliases).summary(summary).description(summary);
+  for (const { name, aliases, summary, hidden = false } of commands) {
+    program.command(name, { hidden }).aliases(aliases).summary(summary).description(summary);
   }
 };

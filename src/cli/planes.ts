@@ -18,6 +18,8 @@ export interface Planes {
   readonly agent: RunPlane<import('./command/agent.ts').AgentOptions>;
   readonly capture: RunPlane<import('./command/capture.ts').CaptureOptions>;
   readonly doorway: RunPlane<import('./command/doorway.ts').DoorwayOptions>;
+  readonly run: RunPlane<import('./command/run.ts').RunOptions>;
+  readonly socketGiver: RunPlane<import('./command/socket-giver.ts').SocketGiverOptions>;
   readonly proxy: RunPlane<import('./command/proxy.ts').ProxyOptions>;
   readonly bootstrap: RunPlane<import('./command/bootstrap.ts').BootstrapOptions>;
 }

@@ -23,9 +23,19 @@ const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_IN6_BYTES = 28;
 
 type Bind = (fd: number, address: Uint8Array, length: number) => number;
+type Listen = (fd: number, backlog: number) => number;
 type Close = (fd: number) => number;
 
-let calls: { readonly bind: Bind; readonly close: Close } | undefined;
+interface Calls {
+  readonly bind: Bind;
+  readonly listen: Listen;
+  readonly close: Close;
+}
+
+/** As many as the system lets wait (`net.core.somaxconn`). */
+const BACKLOG = 65_535;
+
+let calls: Calls | undefined;
 
 /** Whether {@link bindSocket} can be had on this system. */
 export function canBindSockets(): boolean {
@@ -40,6 +50,19 @@ export function canBindSockets(): boolean {
  */
 export function bindSocket(host: string, port: number): number {
   return bindTo(host, port, openTcpSocket, [{ level: SOL_SOCKET, name: SO_REUSEADDR, value: ON }]);
+}
+
+/**
+ * The same, and connections wait in it from now on; two that are only bound may have one address.
+ *
+ * @throws as {@link bindSocket}
+ */
+export function bindListeningSocket(host: string, port: number): number {
+  const fd = bindSocket(host, port);
+  if (calls!.listen(fd, BACKLOG) === 0) return fd;
+  const code = lastFailure();
+  calls!.close(fd);
+  throw Object.assign(new Error(`listen ${host}:${port}: ${code}`), { code });
 }
 
 /** The same for datagrams. */
@@ -81,10 +104,11 @@ function socketAddress(ip: readonly number[] | Uint8Array, port: number): Uint8A
   return bytes;
 }
 
-function load(): { readonly bind: Bind; readonly close: Close } {
+function load(): Calls {
   lastFailure();
   return {
     bind: libcFunction('bind', { arguments: ['i32', 'buffer', 'i32'], return: 'i32' }),
+    listen: libcFunction('listen', { arguments: ['i32', 'i32'], return: 'i32' }),
     close: libcFunction('close', { arguments: ['i32'], return: 'i32' }),
   };
 }

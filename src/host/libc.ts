@@ -10,9 +10,11 @@ export interface Signature {
 }
 
 /** What is used of `node:ffi`. */
-interface Ffi {
+export interface Ffi {
   dlopen(path: string, symbols: object): { readonly functions: Readonly<Record<string, unknown>> };
   getInt32(pointer: bigint, offset: number): number;
+  /** Good while the buffer is. */
+  getRawPointer(buffer: ArrayBuffer): bigint;
 }
 
 const libraries = ['libc.so.6', `libc.musl-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`];
@@ -24,7 +26,7 @@ export function hasLibc(): boolean {
 
 /** @throws where the system has no such function. */
 export function libcFunction<F>(name: string, signature: Signature): F {
-  const ffi = quietly(() => process.getBuiltinModule('node:ffi') as unknown as Ffi);
+  const ffi = loadFfi();
   let failed: unknown;
   for (const library of libraries) {
     try {
@@ -36,13 +38,16 @@ export function libcFunction<F>(name: string, signature: Signature): F {
   throw failed;
 }
 
+export function loadFfi(): Ffi {
+  return quietly(() => process.getBuiltinModule('node:ffi') as unknown as Ffi);
+}
+
 let errnoLocation: (() => bigint) | undefined;
 
 /** Why the last call failed, as `EPERM`; to be asked at once. */
 export function lastFailure(): string {
   errnoLocation ??= libcFunction<() => bigint>('__errno_location', { arguments: [], return: 'pointer' });
-  const ffi = process.getBuiltinModule('node:ffi') as unknown as Ffi;
-  const errno = ffi.getInt32(errnoLocation(), 0);
+  const errno = loadFfi().getInt32(errnoLocation(), 0);
   return errno === 0 ? 'UNKNOWN' : getSystemErrorName(-errno);
 }
 

@@ -22,6 +22,10 @@ const proxyFlags: readonly string[] = [
   '--heap-growing-percent=150',
 ];
 
+const giverVerb = 'socket-giver';
+/** It has little to remember and nothing to compile. */
+const giverFlags: readonly string[] = ['--single-threaded', '--max-semi-space-size=1'];
+
 /** The words that start `heddle VERB`; its arguments follow. */
 export function heddleCommand(verb: string): readonly string[] {
   // What is built into `dist/` says how it was started; otherwise the source runs by itself.
@@ -30,8 +34,10 @@ export function heddleCommand(verb: string): readonly string[] {
   if (heddleSelf === undefined) {
     return [execPath, fileURLToPath(new URL('../app/main.ts', import.meta.url)), verb];
   }
+  const bundle = (name: string): string => fileURLToPath(new URL(`./${name}.cjs`, import.meta.url));
+  if (verb === giverVerb) return [execPath, ...giverFlags, bundle('heddle-giver'), verb];
   if (!proxyVerbs.includes(verb)) return [execPath, ...heddleSelf, verb];
-  return [execPath, ...proxyFlags, fileURLToPath(new URL('./heddle-proxy.cjs', import.meta.url)), verb];
+  return [execPath, ...proxyFlags, bundle('heddle-proxy'), verb];
 }
 
 /** Environment of a proxy: glibc keeps less for threads that hardly allocate, and gives back what is free. */
@@ -51,6 +57,12 @@ export function pathWithNode(path: string | undefined): string {
   const own = dirname(process.execPath);
   const others = (path ?? '').split(delimiter).filter((folder) => folder !== '' && folder !== own);
   return [own, ...others].join(delimiter);
+}
+
+/** `PATH` as it was before `bin/heddle` has put the folder of its Node there: for programs that are not ours. */
+export function pathBeforeStart(path: string | undefined): string | undefined {
+  const own = `${dirname(process.execPath)}${delimiter}`;
+  return 'heddleSelf' in globalThis && path?.startsWith(own) ? path.slice(own.length) : path;
 }
 
 /** The lowest port a process without privileges may bind (Linux: `net.ipv4.ip_unprivileged_port_start`). */

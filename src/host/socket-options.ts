@@ -18,7 +18,9 @@ type Close = (fd: number) => number;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_MARK = 36;
+export const SO_SNDBUF = 7;
 /** Of linux/socket.h. */
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SOCK_STREAM = 1;
@@ -31,7 +33,12 @@ export const SOL_IPV6 = 41;
 const IP_TRANSPARENT = 19;
 const IPV6_TRANSPARENT = 75;
 /** The value of an option that is only on or off. */
-export const ON: Uint8Array = new Uint8Array(Int32Array.of(1).buffer);
+export const ON: Uint8Array = int(1);
+
+/** As C has an `int` on this machine. */
+export function int(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
 
 interface Calls {
   readonly socket: OpenSocket;
@@ -64,6 +71,12 @@ function open(type: number, family: 4 | 6, options: readonly SocketOption[]): nu
   calls ??= load();
   const fd = calls.socket(family === 4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw failure('socket');
+  return withOptions(fd, options);
+}
+
+/** The same descriptor; it is closed where an option cannot be set. @throws with the system's `code` */
+export function withOptions(fd: number, options: readonly SocketOption[]): number {
+  calls ??= load();
   for (const { level, name, value } of options) {
     if (calls.setsockopt(fd, level, name, value, value.length) === 0) continue;
     const error = failure(`setsockopt(${level}, ${name})`);

@@ -12,27 +12,37 @@ const GRACE_SECONDS = 3;
 
 /**
  * `+ PGID` and `- PGID` on stdin keep the list. Signals to the terminal's group do not reach it (own
- * session). A group is a session leader's pid, so it is not given to a stranger while a member lives.
+ * session). A group is a session leader's pid, so it is not given to a stranger while a member lives. With `n NAME` it is also
+ * whatever is in a network namespace, such as `net:[4026532281]`, and with `f PATH` a folder is removed.
  */
 const script = `
 trap '' INT HUP TERM
-groups=
-while read -r verb group; do
+groups= network= folder=
+while read -r verb what; do
   case $verb in
-    +) groups="$groups $group" ;;
-    -) kept=; for g in $groups; do [ "$g" = "$group" ] || kept="$kept $g"; done; groups=$kept ;;
+    +) groups="$groups $what" ;;
+    -) kept=; for g in $groups; do [ "$g" = "$what" ] || kept="$kept $g"; done; groups=$kept ;;
+    n) network=$what ;;
+    f) folder=$what ;;
   esac
 done
-[ -z "$groups" ] && exit 0
-for g in $groups; do kill -s TERM -- "-$g" 2>/dev/null; done
+inside() {
+  [ -z "$network" ] && return
+  for p in /proc/[0-9]*; do [ "$(readlink "$p/ns/net" 2>/dev/null)" = "$network" ] && echo "\${p#/proc/}"; done
+}
+end() {
+  for g in $groups; do kill -s $1 -- "-$g" 2>/dev/null; done
+  for p in $(inside); do kill -s $1 "$p" 2>/dev/null; done
+}
+left() {
+  for g in $groups; do kill -s 0 -- "-$g" 2>/dev/null && return 0; done
+  [ -n "$(inside)" ]
+}
+end TERM
 tick=0
-while [ $tick -lt ${GRACE_SECONDS}0 ]; do
-  alive=
-  for g in $groups; do kill -s 0 -- "-$g" 2>/dev/null && alive="$alive $g"; done
-  [ -z "$alive" ] && exit 0
-  tick=$((tick + 1)); sleep 0.1
-done
-for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
+while [ $tick -lt ${GRACE_SECONDS}0 ] && left; do tick=$((tick + 1)); sleep 0.1; done
+left && end KILL
+[ -n "$folder" ] && rm -rf -- "$folder"
 `;
 
 export class Watchdog {
@@ -57,6 +67,16 @@ export class Watchdog {
 
   forget(group: number): void {
     this.#shell.stdin?.write(`- ${group}\n`);
+  }
+
+  /** What is in it is ended too. @param namespace as `/proc/PID/ns/net` leads to; absent: none any more */
+  watchNetwork(namespace = ''): void {
+    this.#shell.stdin?.write(`n ${namespace}\n`);
+  }
+
+  /** It is removed when all has ended. */
+  watchFolder(path: string): void {
+    this.#shell.stdin?.write(`f ${path}\n`);
   }
 
   /** Ends the shell; whatever is still on its list is ended too. */

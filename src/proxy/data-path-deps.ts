@@ -55,6 +55,8 @@ export interface DataPathDeps {
   readonly originalDestination?: OriginalDestination;
   /** A TCP socket with options, to be connected; absent where the system cannot be asked. Throws the system's error. */
   openSocket?(family: 4 | 6, options: readonly SocketOption[]): number;
+  /** The same in the network of the application that this proxy stands beside; absent where that is this one. */
+  openApplicationSocket?(family: 4 | 6, options: readonly SocketOption[]): number;
   /** Of clusters that say nothing themselves (Envoy, `cluster_manager.upstream_bind_config`). */
   readonly upstreamBindConfig?: BindConfig | undefined;
   /**

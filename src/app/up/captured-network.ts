@@ -5,7 +5,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DNS_SERVICE_ADDRESS } from '#control/store/service-addresses.ts';
 import { hubAddresses, podRanges } from '#host/network/addresses.ts';
 import { captureScript } from '#host/network/capture-rules.ts';
 import { type ContainerMounts, mountVolumes } from '#host/network/container-mounts.ts';
@@ -15,7 +14,7 @@ import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import { Namespace } from '#host/network/namespace.ts';
 import { lookupFiles, type SeenFile, seeingWords } from '#host/network/seen-files.ts';
 import type { ChildSpec } from '#host/process.ts';
-import { clusterDomain } from '#model/host-name.ts';
+import { writeLookupFiles } from '../lookup-files.ts';
 import type { CapturePlan } from './capture-plan.ts';
 import { MachineSocket } from './machine-socket.ts';
 import { ports } from './mesh-places.ts';
@@ -85,7 +84,8 @@ export class CapturedNetwork {
   async addPod(name: string, { addresses, machineAddress, ...pod }: PodPlace): Promise<PodNetwork> {
     const admin = new MachineSocket(machineAddress, ports.admin);
     try {
-      const namespace = await this.#network.addPod(name, addresses, this.#seen(pod.namespace));
+      const seen = writeLookupFiles(this.#folder, pod.namespace);
+      const namespace = await this.#network.addPod(name, addresses, seen);
       const remove = (): Promise<void> => this.#network.removePod(name, namespace);
       return new PodNetwork(this.#means, namespace, admin, { remove, resolvers: this.#resolversOfProxies() });
     } catch (error) {
@@ -108,18 +108,6 @@ export class CapturedNetwork {
     const file = join(this.#folder, 'resolv.proxy.conf');
     writeFileSync(file, `nameserver ${hubAddresses.ipv4}\n`);
     return { file, at: lookupFiles.resolvers };
-  }
-
-  /** Names are looked up by DNS alone: what else a machine may ask, such as a resolver's socket, knows no services. */
-  #seen(namespace: string): SeenFile[] {
-    const order = join(this.#folder, 'nsswitch.conf');
-    writeFileSync(order, 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n');
-    const resolver = join(this.#folder, `resolv.${namespace}.conf`);
-    writeFileSync(resolver, resolvConf(namespace));
-    return [
-      { file: order, at: lookupFiles.order },
-      { file: resolver, at: lookupFiles.resolvers },
-    ];
   }
 }
 
@@ -185,14 +173,6 @@ export class PodNetwork {
     await this.#own.remove();
     this.admin.close();
   }
-}
-
-/** As a kubelet writes it. */
-function resolvConf(namespace: string): string {
-  return `nameserver ${DNS_SERVICE_ADDRESS}
-search ${namespace}.${clusterDomain} ${clusterDomain} cluster.local
-options ndots:5
-`;
 }
 
 /** The folder itself, or where its path is too long for sockets, one among the temporary files. */

@@ -12,6 +12,8 @@ export interface WorkloadProxyOptions extends InterceptionOptions {
   readonly tokenFile?: string;
   /** An inherited descriptor the join token is read from. */
   readonly tokenFd?: number;
+  /** Where the certificate is kept, for the next process; absent: nowhere. */
+  readonly certificateFolder?: string;
   /** Name of the one instance, such as `reviews-v1-0`. */
   readonly name: string;
   readonly namespace: string;
@@ -34,6 +36,8 @@ export interface WorkloadProxyOptions extends InterceptionOptions {
   readonly concurrency?: number;
   readonly drainTimeS: number;
   readonly pidFile?: string;
+  /** Of a process in the network of the application, where that is not this one; it is then said when it can be called. */
+  readonly applicationPid?: number;
   readonly certificateTtlS?: number;
   readonly logLevel: string;
   readonly logPath?: string;
@@ -50,6 +54,10 @@ export function addWorkloadProxyOptions(command: Command): Command {
     .requiredOption('--root-ca <file>', "root certificate of the control plane's, as PEM")
     .option('--token-file <file>', 'file (mode 0600) with a one-time join token; removed once read')
     .option('--token-fd <n>', 'inherited descriptor to read a one-time join token from', wholeNumber)
+    .option(
+      '--certificate-folder <dir>',
+      'keep the certificate there, and begin with it while it is good: the token is needed once',
+    )
     .requiredOption('--name <name>', 'name of this instance, such as reviews-v1-0')
     .option('--namespace <namespace>', 'its namespace', 'default')
     .option('--service-account <name>', 'its service account', 'default')
@@ -77,6 +85,11 @@ export function addWorkloadProxyOptions(command: Command): Command {
       'threads that serve, each listening on every port (0 is 1)',
       wholeNumber,
     )
+    .option(
+      '--application-pid <pid>',
+      'process in the network namespace of its application: the control plane is told when that listens',
+      wholeNumber,
+    )
     .option('--pid-file <file>', 'write the number of the process that serves there')
     .option(
       '--drain-time-s <seconds>',
@@ -101,7 +114,8 @@ export function checkWorkloadProxyOptions(options: WorkloadProxyOptions): void {
   if (options.tokenFile !== undefined && options.tokenFd !== undefined) {
     throw new CliError('--token-file and --token-fd exclude each other', { exitCode: EXIT_USAGE });
   }
-  if (options.tokenFile === undefined && options.tokenFd === undefined) {
+  const { tokenFile, tokenFd, certificateFolder } = options;
+  if (tokenFile === undefined && tokenFd === undefined && certificateFolder === undefined) {
     throw new CliError('a join token is needed', {
       advice: 'give --token-file FILE or --token-fd N',
       exitCode: EXIT_USAGE,
@@ -109,12 +123,12 @@ export function checkWorkloadProxyOptions(options: WorkloadProxyOptions): void {
   }
 }
 
-function hostPort(text: string): string {
+export function hostPort(text: string): string {
   if (!/^.+:\d+$/.test(text)) throw new InvalidArgumentError('HOST:PORT is needed.');
   return text;
 }
 
-function wholeNumber(text: string): number {
+export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('A whole number is needed.');
   return Number(text);
 }

@@ -54,7 +54,7 @@ export function groupEntry(name: string, group: WorkloadGroup, node: ProxyNode):
       annotations: {
         ...metadata.annotations,
         [groupAnnotation]: group.metadata.name,
-        ...(probe !== undefined && { [healthChecksAnnotation]: 'true' }),
+        ...((probe !== undefined || node.reportsHealth) && { [healthChecksAnnotation]: 'true' }),
       },
     },
     spec: {
@@ -87,6 +87,7 @@ export function serviceEntry(
         [registrationAnnotation]: JSON.stringify(registration),
         [workloadAnnotation]: node.workloadName ?? registration.service,
         [boundPortsAnnotation]: JSON.stringify(Object.fromEntries(bound)),
+        ...(node.reportsHealth && { [healthChecksAnnotation]: 'true' }),
       },
     },
     spec: { ports: entryPorts(registration, service), serviceAccount, ...placeOf(node) },

@@ -278,6 +278,15 @@ describe('an instance of a service', () => {
     assert.deepEqual(b.services(), []);
   });
 
+  test('that is to say how it is, is an endpoint once it has said that it is well', () => {
+    const b = bench();
+    const stream = connected(b, { metadata: registers([http], 'reviews', { HEDDLE_HEALTH: 'REPORTED' }) });
+    assert.equal(isHealthy(b.entries()[0]!), false);
+    b.registrar.report(stream, undefined);
+    b.clock.advance(BURST_MS);
+    assert.equal(isHealthy(b.entries()[0]!), true);
+  });
+
   test('makes a service where there is none, for as long as somebody is registered', () => {
     const b = bench();
     const stream = connected(b, { metadata: registers([http]) });

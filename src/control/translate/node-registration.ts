@@ -28,6 +28,8 @@ export interface NodeRegistration {
   readonly addresses: readonly string[];
   /** `HEDDLE_INBOUND: BIND`: listeners are bound where callers come to, and nothing is captured. */
   readonly bindsInbound: boolean;
+  /** `HEDDLE_HEALTH: REPORTED`: it says how its application is, and is no endpoint before it has. */
+  readonly reportsHealth: boolean;
   /** `HEDDLE_REGISTRATION`. */
   readonly registration?: ServiceRegistration;
   /** `AUTO_REGISTER_GROUP`: name of the WorkloadGroup it is a member of (Istio). */
@@ -81,6 +83,7 @@ export function nodeRegistration(
   const group = read('AUTO_REGISTER_GROUP', dnsName('dots'));
   const service = read('HEDDLE_REGISTRATION', registration);
   const binds = read('HEDDLE_INBOUND', oneOf(['BIND'])) !== undefined;
+  const reports = read('HEDDLE_HEALTH', oneOf(['REPORTED'])) !== undefined;
   const own = read('INSTANCE_IPS', addresses);
   const registers = has(metadata, 'AUTO_REGISTER_GROUP') || has(metadata, 'HEDDLE_REGISTRATION');
   const refuse = (name: string, message: string): void =>
@@ -105,6 +108,7 @@ export function nodeRegistration(
   return {
     addresses: own ?? [address],
     bindsInbound: binds,
+    reportsHealth: reports,
     ...(service !== undefined && { registration: service }),
     ...(group !== undefined && { group }),
   };

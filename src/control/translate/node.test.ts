@@ -29,6 +29,7 @@ describe('proxyNode', () => {
       clusterId: 'Kubernetes',
       addresses: ['127.3.1.2'],
       bindsInbound: false,
+      reportsHealth: false,
     });
   });
 
@@ -110,6 +111,10 @@ describe('proxyNode', () => {
         'node.metadata.HEDDLE_INBOUND BIND needs HEDDLE_REGISTRATION or AUTO_REGISTER_GROUP, which say what is bound',
         'node.metadata.INSTANCE_IPS is needed where HEDDLE_INBOUND is BIND: its first address is bound',
       ],
+    ],
+    [
+      { HEDDLE_HEALTH: 'GOOD' },
+      ['node.metadata.HEDDLE_HEALTH one of REPORTED is expected, not the text "GOOD"'],
     ],
     [
       {

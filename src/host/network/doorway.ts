@@ -14,21 +14,26 @@ const MAX_LINE_BYTES = 128;
 const CONNECT_TIMEOUT_MS = 10_000;
 const LF = 10;
 
+/** What a connection is made with: a socket of another network, as a descriptor; none: one of this process's. Throws the system's error. */
+export type ConnectWith = () => { readonly fd?: number };
+
 export class Doorway {
   readonly path: string;
+  readonly #connectWith: ConnectWith;
   /** What goes through ends with it. */
   readonly close: () => Promise<void>;
   readonly #server: Server;
 
-  private constructor(path: string) {
+  private constructor(path: string, connectWith: ConnectWith) {
     this.path = path;
+    this.#connectWith = connectWith;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
     this.close = serverCloser(this.#server);
   }
 
   /** Who may open the file may go through. @throws the system's error */
-  static async open(path: string): Promise<Doorway> {
-    const doorway = new Doorway(path);
+  static async open(path: string, connectWith: ConnectWith = () => ({})): Promise<Doorway> {
+    const doorway = new Doorway(path, connectWith);
     // What an earlier process left behind.
     rmSync(path, { force: true });
     await listenOnPath(doorway.#server, path);
@@ -45,7 +50,14 @@ export class Doorway {
   }
 
   #lead(near: Socket, host: string, port: number): void {
-    const far = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    let source: ReturnType<ConnectWith>;
+    try {
+      source = this.#connectWith();
+    } catch (error) {
+      near.end(`${(error as NodeJS.ErrnoException).code}\n`);
+      return;
+    }
+    const far = connect({ host, port, allowHalfOpen: true, noDelay: true, ...source });
     const late = (): void => void far.destroy(Object.assign(new Error('late'), { code: 'ETIMEDOUT' }));
     far.setTimeout(CONNECT_TIMEOUT_MS, late);
     const gone = (): void => void far.destroy();

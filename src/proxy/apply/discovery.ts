@@ -44,6 +44,8 @@ export interface Discovery {
   start(): void;
   /** Whether all listeners and clusters were received and are in force. */
   complete(): boolean;
+  /** Says to the ADS server how the application is. @param failure undefined: it is healthy */
+  reportHealth(failure: string | undefined): void;
   close(): void;
 }
 
@@ -65,6 +67,8 @@ class StreamsInStep implements Discovery {
   /** What it took last. */
   #inStepMs = 0;
   #closed = false;
+  /** Undefined before it was said. */
+  #health: { readonly failure: string | undefined } | undefined;
 
   constructor(deps: DiscoveryDeps) {
     this.#deps = deps;
@@ -98,6 +102,11 @@ class StreamsInStep implements Discovery {
 
   complete(): boolean {
     return this.#awaited.size === 0 && this.#deps.configuration.warming().length === 0;
+  }
+
+  reportHealth(failure: string | undefined): void {
+    this.#health = { failure };
+    this.#ads?.reportHealth(failure);
   }
 
   close(): void {
@@ -136,6 +145,7 @@ class StreamsInStep implements Discovery {
     const { ads, clusters, listeners, names } = this.#deps;
     if (ads === undefined) return;
     this.#ads = this.#stream('ads', 'ads', ads);
+    if (this.#health !== undefined) this.#ads.reportHealth(this.#health.failure);
     if (clusters?.kind === 'ads') this.#ads.want('cluster', ['*']);
     if (listeners?.kind === 'ads') this.#ads.want('listener', ['*']);
     if (names) this.#ads.want('nameTable', ['*']);

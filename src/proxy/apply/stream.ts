@@ -55,6 +55,8 @@ export interface XdsStream {
   start(): void;
   /** Makes the names asked for of one kind exactly these; `*` asks for all. */
   want(kind: ResourceKind, names: Iterable<string>): void;
+  /** Says how the application is, now and on each connection to come. @param failure undefined: it is healthy */
+  reportHealth(failure: string | undefined): void;
   /** What it lacked may be there now: where it waits to connect again, it does so at once. */
   hurry(): void;
   close(): void;
@@ -121,6 +123,10 @@ class ReconnectingStream implements XdsStream {
     // First what is new, then what goes: a server never sees an empty list, which would mean all.
     if (added.length > 0) this.#send(this.#client.subscribe(kind, added));
     if (gone.length > 0) this.#send(this.#client.unsubscribe(kind, gone));
+  }
+
+  reportHealth(failure: string | undefined): void {
+    this.#send(this.#client.report(failure));
   }
 
   hurry(): void {

@@ -16,13 +16,16 @@ import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { readKeepAlive } from '../keep-alive.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
-import { readUpstreamBinding } from '../pool/upstream-binding.ts';
+import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
 const IDLE_TIMEOUT_MS = 60 * 60 * 1000;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 const STREAM_FLUSH_MS = 5 * 60 * 1000;
+
+/** How the names of clusters begin that lead to the application beside a sidecar (Istio). */
+const TO_APPLICATION = 'inbound|';
 
 const EXTENSION = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -37,11 +40,9 @@ interface Chosen {
   readonly autoName: AutoName | undefined;
 }
 
-export function readPool(
-  cluster: Cluster,
-  deps: Pick<DataPathDeps, 'openSocket' | 'upstreamBindConfig'>,
-  findings: Findings,
-): PoolSettings {
+type BindingDeps = Pick<DataPathDeps, 'openSocket' | 'openApplicationSocket' | 'upstreamBindConfig'>;
+
+export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings): PoolSettings {
   const {
     protocol,
     common,
@@ -70,12 +71,7 @@ export function readPool(
       'upstream_connection_options.tcp_keepalive',
       findings,
     ),
-    binding: readUpstreamBinding(
-      cluster.upstreamBindConfig ?? deps.upstreamBindConfig,
-      'upstream_bind_config',
-      deps,
-      findings,
-    ),
+    binding: readBinding(cluster, deps, findings),
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:
@@ -96,6 +92,17 @@ export function readPool(
       findings,
     ),
   };
+}
+
+function readBinding(
+  { name, upstreamBindConfig }: Cluster,
+  deps: BindingDeps,
+  findings: Findings,
+): UpstreamBinding | undefined {
+  if (deps.openApplicationSocket !== undefined && name.startsWith(TO_APPLICATION))
+    return bindingToApplication(deps.openApplicationSocket);
+  const config = upstreamBindConfig ?? deps.upstreamBindConfig;
+  return readUpstreamBinding(config, 'upstream_bind_config', deps, findings);
 }
 
 function choose(cluster: Cluster, findings: Findings): Chosen {

@@ -47,14 +47,20 @@ const IPV6_FREEBIND = 78;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const MAX_PORT = 65_535;
 
+/** As the system chooses. */
+const anywhere: Source = { host: '', port: 0, options: [] };
+
 export class UpstreamBinding {
   readonly #sources: readonly [v4: Source, v6: Source];
   readonly #open: OpenSocket | undefined;
+  /** Whether sockets without options are opened by it too. */
+  readonly #opensAll: boolean;
   #errors: Counter | undefined;
 
-  constructor(v4: Source, v6: Source, open: OpenSocket | undefined) {
+  constructor(v4: Source, v6: Source, open: OpenSocket | undefined, opensAll = false) {
     this.#sources = [v4, v6];
     this.#open = open;
+    this.#opensAll = opensAll;
   }
 
   /** Counts in the statistics of its cluster from now on. */
@@ -85,9 +91,14 @@ export class UpstreamBinding {
       ...(host !== '' && { localAddress: host }),
       ...(port !== 0 && { localPort: port }),
     };
-    if (options.length === 0 || this.#open === undefined) return local;
+    if (this.#open === undefined || (options.length === 0 && !this.#opensAll)) return local;
     return { ...local, fd: this.#open(isV6 ? 6 : 4, options) };
   }
+}
+
+/** Of connections from the network of the application, where that is not the one of this process. */
+export function bindingToApplication(open: OpenSocket): UpstreamBinding {
+  return new UpstreamBinding(anywhere, anywhere, open, true);
 }
 
 /** @returns undefined where nothing is set. */
@@ -122,7 +133,7 @@ export function readUpstreamBinding(
   const of = (v6: boolean): Source =>
     found.find(({ host }) => isIPv6(host) === v6) ??
     // As in Envoy, one of the other version is tried, and the system refuses it.
-    first ?? { host: '', port: 0, options };
+    first ?? { ...anywhere, options };
   return new UpstreamBinding(of(false), of(true), open);
 }
 

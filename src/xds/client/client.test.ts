@@ -133,6 +133,40 @@ describe('delta client', () => {
   });
 });
 
+for (const [name, createClient] of [
+  ['delta', createDeltaClientStream],
+  ['state-of-the-world', createSotwClientStream],
+] as const) {
+  describe(`health of the application, ${name}`, () => {
+    const health = 'type.googleapis.com/istio.v1.HealthInformation';
+
+    test('is said first on each connection, and whenever it is told', () => {
+      const client = createClient(node);
+      client.subscribe('cluster', ['*']);
+      assert.deepEqual(client.report('it does not listen'), []);
+      for (let connection = 0; connection < 2; connection++) {
+        const [first, second] = client.connected();
+        assert.deepEqual([first!.typeUrl, first!.node?.id], [health, 'me']);
+        assert.equal(first!.errorDetail?.message, 'it does not listen');
+        assert.deepEqual([letterOf(second!.typeUrl), second!.node], ['c', undefined]);
+        client.disconnected();
+      }
+      client.connected();
+      const [well, ...more] = client.report(undefined);
+      assert.deepEqual([well!.typeUrl, well!.errorDetail, more], [health, undefined, []]);
+    });
+
+    test('nothing is said by who was told nothing', () => {
+      const client = createClient(node);
+      client.subscribe('cluster', ['*']);
+      assert.deepEqual(
+        client.connected().map(({ typeUrl }) => letterOf(typeUrl)),
+        ['c'],
+      );
+    });
+  });
+}
+
 describe('state-of-the-world client', () => {
   test('repeats the last version and nonce, and all names, in every request', () => {
     const client = createSotwClientStream(node);

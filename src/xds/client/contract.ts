@@ -44,6 +44,12 @@ export interface ClientStream<Request, Response> {
    * @param applied names of the resources that are in force all the same.
    */
   nack(update: AnyUpdate, problems: readonly Problem[], applied?: readonly string[]): Request;
+  /**
+   * What to send of the health of the application: at once, and first on each connection from now on. No answer comes.
+   *
+   * @param failure why it is not healthy; undefined: it is
+   */
+  report(failure: string | undefined): readonly Request[];
   /** Name -> version of what is in force. */
   held(kind: ResourceKind): ReadonlyMap<string, string>;
 }

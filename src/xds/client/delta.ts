@@ -7,9 +7,10 @@ import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
+import { healthInformationType } from '../health-information.ts';
 import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ClientStream } from './contract.ts';
-import { assertAcceptable, errorDetail, Subscription, updateFrom } from './subscription.ts';
+import { assertAcceptable, errorDetail, healthDetail, Subscription, updateFrom } from './subscription.ts';
 
 export type DeltaClientStream = ClientStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
 
@@ -20,23 +21,31 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
   const subscriptions = new Map<ResourceKind, Subscription>();
   let open = false;
   let introduced = false;
+  /** Undefined before it was said. */
+  let health: { readonly failure: string | undefined } | undefined;
 
   function request(
-    kind: ResourceKind,
+    typeUrl: string,
     fields: MessageInitShape<typeof DeltaDiscoveryRequestSchema>,
   ): DeltaDiscoveryRequest {
     const first = !introduced;
     introduced = true;
     return create(DeltaDiscoveryRequestSchema, {
       ...fields,
-      typeUrl: resourceTypes[kind].typeUrl,
+      typeUrl,
       ...(first ? { node } : {}),
     });
   }
 
+  function report(): readonly DeltaDiscoveryRequest[] {
+    if (!open || health === undefined) return [];
+    const error = healthDetail(health.failure);
+    return [request(healthInformationType, error === undefined ? {} : { errorDetail: error })];
+  }
+
   /** The first request for a kind on a connection. */
   function opening({ kind, wildcard, names, held }: Subscription): DeltaDiscoveryRequest {
-    return request(kind, {
+    return request(resourceTypes[kind].typeUrl, {
       // A lone "*" is said the older way, by no names, which every server understands.
       resourceNamesSubscribe: wildcard && names.size > 0 ? ['*', ...names] : [...names],
       initialResourceVersions: Object.fromEntries(held),
@@ -48,7 +57,10 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
       open = true;
       introduced = false;
       const wanted = resourceKinds.flatMap((kind) => subscriptions.get(kind) ?? []);
-      return wanted.filter(({ wildcard, names }) => wildcard || names.size > 0).map(opening);
+      return [
+        ...report(),
+        ...wanted.filter(({ wildcard, names }) => wildcard || names.size > 0).map(opening),
+      ];
     },
     disconnected(): void {
       open = false;
@@ -59,11 +71,17 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
       subscriptions.set(kind, subscription);
       const fresh = subscription.add(names);
       if (!open || fresh.length === 0) return [];
-      return [known === undefined ? opening(subscription) : request(kind, { resourceNamesSubscribe: fresh })];
+      return [
+        known === undefined
+          ? opening(subscription)
+          : request(resourceTypes[kind].typeUrl, { resourceNamesSubscribe: fresh }),
+      ];
     },
     unsubscribe(kind, names): readonly DeltaDiscoveryRequest[] {
       const gone = subscriptions.get(kind)?.remove(names) ?? [];
-      return open && gone.length > 0 ? [request(kind, { resourceNamesUnsubscribe: gone })] : [];
+      return open && gone.length > 0
+        ? [request(resourceTypes[kind].typeUrl, { resourceNamesUnsubscribe: gone })]
+        : [];
     },
     *receive(response): Steps<AnyUpdate | undefined> {
       const kind = kindOfTypeUrl(response.typeUrl);
@@ -83,14 +101,18 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
     ack(update): DeltaDiscoveryRequest {
       assertAcceptable(update);
       subscriptions.get(update.kind)?.apply(update);
-      return request(update.kind, { responseNonce: update.nonce });
+      return request(resourceTypes[update.kind].typeUrl, { responseNonce: update.nonce });
     },
     nack(update, problems, applied = []): DeltaDiscoveryRequest {
       subscriptions.get(update.kind)?.apply(update, applied);
-      return request(update.kind, {
+      return request(resourceTypes[update.kind].typeUrl, {
         responseNonce: update.nonce,
         errorDetail: errorDetail(update, problems),
       });
+    },
+    report(failure): readonly DeltaDiscoveryRequest[] {
+      health = { failure };
+      return report();
     },
     held: (kind) => subscriptions.get(kind)?.held ?? nothingHeld,
   };

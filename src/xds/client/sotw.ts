@@ -8,9 +8,10 @@ import {
   type DiscoveryResponse,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import type { Status } from '../gen/google/rpc/status_pb.js';
+import { healthInformationType } from '../health-information.ts';
 import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ClientStream } from './contract.ts';
-import { assertAcceptable, errorDetail, Subscription, updateFrom } from './subscription.ts';
+import { assertAcceptable, errorDetail, healthDetail, Subscription, updateFrom } from './subscription.ts';
 
 export type SotwClientStream = ClientStream<DiscoveryRequest, DiscoveryResponse>;
 
@@ -21,6 +22,8 @@ export function createSotwClientStream(node: Node): SotwClientStream {
   const subscriptions = new Map<ResourceKind, Subscription>();
   let open = false;
   let introduced = false;
+  /** Undefined before it was said. */
+  let health: { readonly failure: string | undefined } | undefined;
 
   /** Every request says the whole of what is wanted and the last of what was accepted. */
   function request(subscription: Subscription, error?: Status): DiscoveryRequest {
@@ -35,6 +38,20 @@ export function createSotwClientStream(node: Node): SotwClientStream {
       ...(first ? { node } : {}),
       ...(error === undefined ? {} : { errorDetail: error }),
     });
+  }
+
+  function report(): readonly DiscoveryRequest[] {
+    if (!open || health === undefined) return [];
+    const first = !introduced;
+    introduced = true;
+    const error = healthDetail(health.failure);
+    return [
+      create(DiscoveryRequestSchema, {
+        typeUrl: healthInformationType,
+        ...(first ? { node } : {}),
+        ...(error === undefined ? {} : { errorDetail: error }),
+      }),
+    ];
   }
 
   function answer(update: AnyUpdate, error?: Status): DiscoveryRequest {
@@ -52,7 +69,8 @@ export function createSotwClientStream(node: Node): SotwClientStream {
       introduced = false;
       const wanted = resourceKinds.flatMap((kind) => subscriptions.get(kind) ?? []);
       for (const subscription of wanted) subscription.nonce = '';
-      return wanted.filter(({ wildcard, names }) => wildcard || names.size > 0).map((one) => request(one));
+      const asking = wanted.filter(({ wildcard, names }) => wildcard || names.size > 0);
+      return [...report(), ...asking.map((one) => request(one))];
     },
     disconnected(): void {
       open = false;
@@ -96,6 +114,10 @@ export function createSotwClientStream(node: Node): SotwClientStream {
       // What is missing beside something malformed may be just that: nothing is taken away.
       subscriptions.get(update.kind)?.apply({ ...update, removed: [] }, applied);
       return answer(update, errorDetail(update, problems));
+    },
+    report(failure): readonly DiscoveryRequest[] {
+      health = { failure };
+      return report();
     },
     held: (kind) => subscriptions.get(kind)?.held ?? nothingHeld,
   };

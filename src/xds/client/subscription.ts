@@ -11,6 +11,7 @@ import { readReceived } from './received-resource.ts';
 
 /** gRPC status code INVALID_ARGUMENT, as Envoy gives it in a NACK. */
 const invalidArgument = 3;
+const internal = 13;
 
 /** Envoy cuts its own longer ones; the first problems tell enough. */
 const maxNackCharacters = 4096;
@@ -105,6 +106,11 @@ export function errorDetail(update: AnyUpdate, problems: readonly Problem[]): St
   const lines = [...update.problems, ...problems].map(formatProblem).join('\n');
   const message = lines.length > maxNackCharacters ? `${lines.slice(0, maxNackCharacters - 3)}...` : lines;
   return create(StatusSchema, { code: invalidArgument, message });
+}
+
+/** The `error_detail` of a report of health; undefined of a good one. */
+export function healthDetail(failure: string | undefined): Status | undefined {
+  return failure === undefined ? undefined : create(StatusSchema, { code: internal, message: failure });
 }
 
 /** A response with problems cannot be acknowledged: calling it so is a bug of the caller. */
