@@ -55,7 +55,7 @@ test('where traffic is captured, what Envoy sends has the mark, and what it asks
   const options = clusterManager?.upstreamBindConfig?.socketOptions ?? [];
   assert.deepEqual(
     options.map(({ level, name, value }) => [level, name, value]),
-    [[1n, 36n, { case: 'intValue', value: 1337n }]],
+    [[1n, 36n, { case: 'intValue', value: 1338n }]],
   );
   assert.equal(admin?.address?.address.case, 'pipe');
   const own = staticResources?.clusters.find(({ name }) => name === 'admin');

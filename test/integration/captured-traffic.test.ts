@@ -9,7 +9,12 @@ import { create } from '@bufbuild/protobuf';
 import { indexResources } from '#control/store/resource-index.ts';
 import { proxyNode } from '#control/translate/node.ts';
 import { buildSnapshot } from '#control/translate/snapshot.ts';
-import { type CaptureRules, captureScript, tproxyRoutes } from '#host/network/capture-rules.ts';
+import {
+  type CaptureRules,
+  captureScript,
+  sourceOfInbound,
+  tproxyRoutes,
+} from '#host/network/capture-rules.ts';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import type { Namespace } from '#host/network/namespace.ts';
 import { run } from '#host/network/run.ts';
@@ -28,6 +33,8 @@ const addresses = {
   store: { ipv4: '10.244.1.2', ipv6: 'fd48::1:2' },
 } as const;
 type PodName = keyof typeof addresses;
+/** From where a sidecar calls its application under REDIRECT. */
+const ofSidecar: PodAddresses = { ipv4: sourceOfInbound[4], ipv6: sourceOfInbound[6] };
 
 const pod = (name: PodName, ports: readonly number[]): string => `
 apiVersion: v1
@@ -75,7 +82,7 @@ for (const port of [80, 8080, 9090]) http(({ socket, headers }, response) => {
   const caller = /URI=(spiffe:[^;]*)/.exec(headers['x-forwarded-client-cert'])?.[1] ?? 'unknown';
   response.end([plain(localAddress) + ' ' + localPort, plain(remoteAddress), caller].join(', '));
 }).listen(port, ready);
-tcp((socket) => socket.on('error', () => {}).end('welcome')).listen(7070, ready);
+tcp((socket) => socket.on('error', () => {}).end('welcome ' + plain(socket.remoteAddress))).listen(7070, ready);
 let waiting = 4;
 function ready() { if (--waiting === 0) console.log('ready'); }
 `;
@@ -191,44 +198,56 @@ describeInNamespaces('captured traffic', (means) => {
       });
 
     for (const mode of ['REDIRECT', 'TPROXY'] as const) {
-      sidecars(mode, 'everything arrives where it was sent', mesh, arrives);
+      sidecars(mode, 'everything arrives where it was sent', mesh, () => arrives(mode));
     }
 
-    async function arrives(): Promise<void> {
-      const atApplication = `${addresses.store.ipv4} 8080, 127.0.0.6`;
-      const web = 'spiffe://cluster.local/ns/default/sa/web';
-      const store = 'spiffe://cluster.local/ns/default/sa/store';
+    async function arrives(mode: Mode): Promise<void> {
+      const seenAs = (caller: PodAddresses): PodAddresses => (mode === 'TPROXY' ? caller : ofSidecar);
+      const atApplication = (caller: PodAddresses): string =>
+        `${addresses.store.ipv4} 8080, ${seenAs(caller).ipv4}`;
+      const web = `${atApplication(addresses.web)}, spiffe://cluster.local/ns/default/sa/web`;
+      const store = `${atApplication(addresses.store)}, spiffe://cluster.local/ns/default/sa/store`;
       // By the service's address, whatever it is called.
-      assert.equal(await get('web', 'http://10.96.7.1/'), `200 ${atApplication}, ${web}`);
-      assert.equal(await get('web', 'http://10.96.7.1/', 'store.default'), `200 ${atApplication}, ${web}`);
-      assert.equal(await get('store', 'http://10.96.7.1/'), `200 ${atApplication}, ${store}`);
+      assert.equal(await get('web', 'http://10.96.7.1/'), `200 ${web}`);
+      assert.equal(await get('web', 'http://10.96.7.1/', 'store.default'), `200 ${web}`);
+      assert.equal(await get('store', 'http://10.96.7.1/'), `200 ${store}`);
       assert.match(
         await hear('web', '10.96.7.1', 80, 'GET / HTTP/1.0\r\nhost: store\r\n\r\n'),
         / 200 OK[\s\S]*sa\/web$/,
       );
       // By the Pod's, as a host that the mesh does not know; and on a port that nobody has told of.
-      assert.equal(await get('web', `http://${addresses.store.ipv4}:8080/`), `200 ${atApplication}, unknown`);
+      assert.equal(
+        await get('web', `http://${addresses.store.ipv4}:8080/`),
+        `200 ${atApplication(addresses.web)}, unknown`,
+      );
       assert.equal(
         await get('web', `http://${addresses.store.ipv4}:9090/`),
-        `200 ${addresses.store.ipv4} 9090, 127.0.0.6, unknown`,
+        `200 ${addresses.store.ipv4} 9090, ${seenAs(addresses.web).ipv4}, unknown`,
       );
       assert.equal(
         await get('web', `http://[${addresses.store.ipv6}]:9090/`),
-        `200 ${addresses.store.ipv6} 9090, ::6, unknown`,
+        `200 ${addresses.store.ipv6} 9090, ${seenAs(addresses.web).ipv6}, unknown`,
       );
-      assert.equal(await get('hub', `http://${addresses.store.ipv4}:8080/`), `200 ${atApplication}, unknown`);
+      assert.equal(
+        await get('hub', `http://${addresses.store.ipv4}:8080/`),
+        `200 ${atApplication(hub)}, unknown`,
+      );
+      assert.equal(
+        await hear('web', addresses.store.ipv6, 7070, 'hello'),
+        `welcome ${seenAs(addresses.web).ipv6}`,
+      );
       // Out of the mesh.
       assert.match(await get('web', `http://${hub.ipv4}/`), /^200 10\.244\.0\.1 80, 10\.244\.1\.1/);
       assert.match(await get('web', `http://${hub.ipv4}:8080/`), /^200 10\.244\.0\.1 8080, 10\.244\.1\.1/);
-      assert.equal(await hear('web', hub.ipv4, 7070), 'welcome');
+      assert.equal(await hear('web', hub.ipv4, 7070), `welcome ${addresses.web.ipv4}`);
       // The sidecar's own port is nobody's.
       assert.equal(await get('hub', `http://${addresses.store.ipv4}:15006/`), 'ECONNRESET');
-      await greetsAtOnce();
+      await greetsAtOnce(seenAs(addresses.web));
     }
 
     sidecars('REDIRECT', 'only what is of the mesh', mesh + strict + registryOnly, async () => {
       assert.match(await get('web', 'http://10.96.7.1/'), /^200 10\.244\.1\.2 8080, .*sa\/web$/);
-      await greetsAtOnce();
+      await greetsAtOnce(ofSidecar);
       for (const port of [8080, 9090]) {
         assert.equal(await get('hub', `http://${addresses.store.ipv4}:${port}/`), 'ECONNRESET');
       }
@@ -238,9 +257,9 @@ describeInNamespaces('captured traffic', (means) => {
     });
 
     /** By the service's address and by the instance's. */
-    async function greetsAtOnce(): Promise<void> {
-      assert.equal(await hear('web', '10.96.7.2', 7000), 'welcome');
-      assert.equal(await hear('web', addresses.store.ipv4, 7070), 'welcome');
+    async function greetsAtOnce({ ipv4 }: PodAddresses): Promise<void> {
+      assert.equal(await hear('web', '10.96.7.2', 7000), `welcome ${ipv4}`);
+      assert.equal(await hear('web', addresses.store.ipv4, 7070), `welcome ${ipv4}`);
     }
   }
 

@@ -15,6 +15,8 @@ export const tlsInspector = (fields: Fields = {}): Fields =>
   extension('filters.listener.tls_inspector.v3.TlsInspector', fields);
 export const httpInspector = (): Fields => extension('filters.listener.http_inspector.v3.HttpInspector');
 export const originalDst = (): Fields => extension('filters.listener.original_dst.v3.OriginalDst');
+export const originalSrc = (fields: Fields = {}): Fields =>
+  extension('filters.listener.original_src.v3.OriginalSrc', fields);
 export const proxyProtocol = (fields: Fields = {}): Fields =>
   extension('filters.listener.proxy_protocol.v3.ProxyProtocol', fields);
 export const connectionLimit = (fields: Fields): Fields =>

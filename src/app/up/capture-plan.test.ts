@@ -41,6 +41,7 @@ describe('planCapture', () => {
     });
     assert.equal(plan({ [traffic('includeOutboundIPRanges')]: '*' }).made.includeOutbound, '*');
     assert.deepEqual(plan({ [traffic('includeInboundPorts')]: '' }).made.includeInboundPorts, []);
+    assert.equal(plan({ 'sidecar.istio.io/interceptionMode': 'TPROXY' }).made.mode, 'TPROXY');
   });
 
   test('every mistake, with what to write instead', () => {
@@ -49,11 +50,11 @@ describe('planCapture', () => {
         [traffic('includeInboundPort')]: '80',
         [traffic('excludeInboundPorts')]: '80,http,70000',
         [traffic('excludeOutboundIPRanges')]: '10.0.0.0/33',
-        'sidecar.istio.io/interceptionMode': 'TPROXY',
+        'sidecar.istio.io/interceptionMode': 'NONE',
       }).problems,
       [
         `annotations ${traffic('includeInboundPort')}: there is no such annotation, or it is not supported (did you mean "${traffic('includeInboundPorts')}"?)`,
-        `annotations sidecar.istio.io/interceptionMode: "TPROXY" is not supported yet (REDIRECT)`,
+        `annotations sidecar.istio.io/interceptionMode: "NONE" is not supported yet (REDIRECT or TPROXY)`,
         `annotations ${traffic('excludeInboundPorts')}: "http" is no port (such as "8080,9090")`,
         `annotations ${traffic('excludeInboundPorts')}: "70000" is no port (such as "8080,9090")`,
         `annotations ${traffic('excludeOutboundIPRanges')}: "10.0.0.0/33" is no range of addresses (such as "10.0.0.0/8")`,

@@ -64,16 +64,14 @@ export function planCapture(annotations: Labels, path: Path, report: ReportAt): 
   };
 }
 
-function modeOf(annotations: Labels, path: Path, report: ReportAt): 'REDIRECT' {
+function modeOf(annotations: Labels, path: Path, report: ReportAt): CapturePlan['mode'] {
   const mode = annotations[MODE] ?? 'REDIRECT';
-  if (mode !== 'REDIRECT') {
-    const known = mode === 'TPROXY' || mode === 'NONE';
-    report(
-      [...path, MODE],
-      `${JSON.stringify(mode)} is ${known ? 'not supported yet' : 'no interception mode'}`,
-      'REDIRECT',
-    );
-  }
+  if (mode === 'REDIRECT' || mode === 'TPROXY') return mode;
+  report(
+    [...path, MODE],
+    `${JSON.stringify(mode)} is ${mode === 'NONE' ? 'not supported yet' : 'no interception mode'}`,
+    'REDIRECT or TPROXY',
+  );
   return 'REDIRECT';
 }
 

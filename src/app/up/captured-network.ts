@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hubAddresses, podRanges } from '#host/network/addresses.ts';
-import { captureScript } from '#host/network/capture-rules.ts';
+import { captureScript, tproxyRoutes, tproxySettings } from '#host/network/capture-rules.ts';
 import { type ContainerMounts, mountVolumes } from '#host/network/container-mounts.ts';
 import { Doorway } from '#host/network/doorway.ts';
 import { type NamespaceMeans, unshareMountsCommand } from '#host/network/means.ts';
@@ -143,8 +143,13 @@ export class PodNetwork {
 
   /** From now on connections go to the sidecar, and questions for names to it or the agent beside it. */
   async capture(plan: CapturePlan): Promise<void> {
+    const { ip, nft } = this.#means.programs;
+    if (plan.mode === 'TPROXY') {
+      await this.#namespace.do(['/bin/sh', '-ec', tproxySettings]);
+      for (const words of tproxyRoutes) await this.#namespace.do([ip, ...words]);
+    }
     const script = captureScript({ ...plan, hub: hubAddresses, dns: true });
-    await this.#namespace.do([this.#means.programs.nft, '-f', '-'], script);
+    await this.#namespace.do([nft, '-f', '-'], script);
   }
 
   /** A process of ours, which may mark what it sends. */

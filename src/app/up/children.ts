@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { hostPort } from '#core/ip-address.ts';
 import { hubAddresses } from '#host/network/addresses.ts';
-import { capturePorts } from '#host/network/capture-rules.ts';
+import { type CaptureRules, capturePorts } from '#host/network/capture-rules.ts';
 import { SECRET_FD } from '#host/process.ts';
 import { heddleCommand, programFolder } from '#host/self.ts';
 import { type MeshPlaces, ports } from './mesh-places.ts';
@@ -20,7 +20,7 @@ export interface ProxyChild {
   /** `HOST:PORT` of its admin interface; absent: a port of `address`. */
   readonly adminAddress?: string;
   /** Absent: not captured. */
-  readonly interceptionMode?: 'REDIRECT';
+  readonly interceptionMode?: CaptureRules['mode'];
 }
 
 /** What connections get to finish when a proxy stops: somebody waits at the terminal. */

@@ -93,7 +93,10 @@ async function ownSpec(
       labels,
       address: place.meshAddress,
       trustDomain: mesh.trustDomain,
-      ...(adminSocket !== undefined && { adminAddress: adminSocket.address, interceptionMode: 'REDIRECT' }),
+      ...(adminSocket !== undefined && {
+        adminAddress: adminSocket.address,
+        interceptionMode: plan.capture.mode,
+      }),
     }),
     env: { ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)), ...proxyEnvironment },
     workingDirectory: process.cwd(),

@@ -5,6 +5,7 @@
 import type { ListenerFilterChainMatchPredicateSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
+import { OriginalSrcSchema } from '#xds/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import { describe, type InboundPort, inboundPorts, inspection } from './inbound.ts';
 import { inboundFilters, portChains } from './inbound-chains.ts';
 import {
@@ -16,7 +17,13 @@ import {
   plainHttp,
   tlsInspector,
 } from './listener.ts';
-import { inboundCluster, passthroughInbound, whereItWasMadeTo } from './local-cluster.ts';
+import {
+  clientMark,
+  inboundCluster,
+  inTheNameOfItsClient,
+  passthroughInbound,
+  whereItWasMadeTo,
+} from './local-cluster.ts';
 import { type Init, pack } from './message.ts';
 import { portsWithMode, serverTlsMode } from './mutual-tls.ts';
 import { blackHoleCluster, inboundPassthroughCluster } from './names.ts';
@@ -34,11 +41,18 @@ const originalDst: ListenerFilterInit = {
   configType: { case: 'typedConfig', value: pack(OriginalDstSchema, {}) },
 };
 
+/** The application sees the client's address; by the mark its answers find the way back to the sidecar (Istio). */
+const originalSrc: ListenerFilterInit = {
+  name: 'envoy.filters.listener.original_src',
+  configType: { case: 'typedConfig', value: pack(OriginalSrcSchema, { mark: clientMark }) },
+};
+
 export function captureInbound(sidecar: Sidecar): SidecarPart {
   const ports = capturedPorts(sidecar);
+  const where = sidecar.node.interceptionMode === 'TPROXY' ? inTheNameOfItsClient : whereItWasMadeTo;
   return {
     listeners: [virtualInbound(ports, sidecar)],
-    clusters: [...ports.map((port) => inboundCluster(describe(port), whereItWasMadeTo)), passthroughInbound],
+    clusters: [...ports.map((port) => inboundCluster(describe(port), where)), passthroughInbound(where)],
   };
 }
 
@@ -62,10 +76,11 @@ function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listen
   const unknown = portsWithMode(index, node.namespace, labels).filter(
     (port) => port !== inboundCapturePort && !known.includes(port),
   );
+  const isTransparent = node.interceptionMode === 'TPROXY';
   const uninspected = modes.filter(({ mode }) => mode !== 'PERMISSIVE').map(({ inbound }) => inbound.port);
   return listenerEverywhere('inbound', inboundCapturePort, {
     name: listenerName,
-    ...(node.interceptionMode === 'TPROXY' && { transparent: true }),
+    ...(isTransparent && { transparent: true }),
     filterChains: [
       ownPortChain(sidecar),
       ...modes.flatMap(({ inbound, mode }) =>
@@ -80,6 +95,7 @@ function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listen
     // Whose first bytes decide nothing, they are not waited for: the application may be the one who speaks first.
     listenerFilters: [
       originalDst,
+      ...(isTransparent ? [originalSrc] : []),
       { ...tlsInspector, ...exceptOn([inboundCapturePort, ...uninspected]) },
       { ...httpInspector, ...exceptOn([inboundCapturePort, ...known]) },
     ],

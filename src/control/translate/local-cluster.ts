@@ -10,6 +10,10 @@ import {
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Address } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import {
+  SocketOption_SocketState,
+  SocketOptionSchema,
+} from '#xds/gen/envoy/config/core/v3/socket_option_pb.js';
 import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
@@ -53,6 +57,17 @@ export function reentryCluster(port: number): Cluster {
   return create(ClusterSchema, localCluster(reentryClusterName(port), at(endpoint)));
 }
 
+/** Of connections to the application in a client's name (Istio): by it answers find the way back to the sidecar. */
+export const clientMark = 1337;
+
+/** `SO_MARK` of `SOL_SOCKET` (asm-generic/socket.h). */
+const markedForClient = create(SocketOptionSchema, {
+  level: 1n,
+  name: 36n,
+  value: { case: 'intValue', value: BigInt(clientMark) },
+  state: SocketOption_SocketState.STATE_PREBIND,
+});
+
 /**
  * The address that the application was called by: it may listen on that one, or on all. The connection comes from
  * where the kernel knows that it is not to be captured again (Istio).
@@ -65,6 +80,15 @@ export const whereItWasMadeTo: Destination = {
   },
 };
 
+/**
+ * The same, where `original_src` has it come from the client's address. Options of the proxy's own bind
+ * configuration, such as its own mark, come last in Envoy, and count where a cluster has none.
+ */
+export const inTheNameOfItsClient: Destination = {
+  ...whereItWasMadeTo,
+  upstreamBindConfig: { ...whereItWasMadeTo.upstreamBindConfig, socketOptions: [markedForClient] },
+};
+
 /** Whatever the mesh does not know is where the connection was made to. */
 export const passthroughOutbound: Cluster = create(ClusterSchema, {
   ...localCluster(passthroughCluster, byOriginalDestination),
@@ -72,10 +96,9 @@ export const passthroughOutbound: Cluster = create(ClusterSchema, {
 });
 
 /** Ports of the application that nobody has told of. */
-export const passthroughInbound: Cluster = create(ClusterSchema, {
-  ...localCluster(inboundPassthroughCluster, whereItWasMadeTo),
-  ...asItCame,
-});
+export function passthroughInbound(where: Destination): Cluster {
+  return create(ClusterSchema, { ...localCluster(inboundPassthroughCluster, where), ...asItCame });
+}
 
 /** The endpoint is the host that the request names; the filter of the same cache looks it up. */
 export const byRequestedHost: Destination = {

@@ -45,27 +45,51 @@ export interface CaptureRules {
 
 /** Of rules for a whole namespace. */
 const TABLE = 'heddle';
-/** Routes what {@link SIDECAR_MARK} is not on to the sidecar, where TPROXY leaves the destination as it is. */
-const TPROXY_MARK = 1338;
+/**
+ * TPROXY (Istio's number): what is for the sidecar though addressed to the application or to a client. It is on what
+ * comes from clients, on what the sidecar sends the application in their names (`original_src`), and on the answers.
+ */
+const TPROXY_MARK = 1337;
+/** Of `ip rule` (Istio's number). */
 const TPROXY_TABLE = 133;
 
 /** A script for `nft -f -`: takes the place of the rules there were, all at once. */
 export function captureScript(rules: CaptureRules, table: string = TABLE): string {
   const inbound = inboundRules(rules);
+  const isTransparent = rules.mode === 'TPROXY';
   return `table inet ${table}
 delete table inet ${table}
 table inet ${table} {
-${rules.mode === 'TPROXY' ? chain('inbound', 'filter hook prerouting priority -150', inbound) : chain('inbound', 'nat hook prerouting priority -100', inbound)}
+${chain('inbound', isTransparent ? 'filter hook prerouting priority -150' : 'nat hook prerouting priority -100', inbound)}
+${isTransparent ? chain('answers', 'route hook output priority -150', answerRules) : ''}
 ${chain('outbound', 'nat hook output priority -100', outboundRules(rules))}
 }
 `;
 }
+
+/**
+ * For `sh`, to be run before the rules, where the machine has this set (as VPNs do) and namespaces with it: packets
+ * that TPROXY marks would be taken for ones with a false source.
+ */
+export const tproxySettings = `
+for name in all default eth0; do
+  file=/proc/sys/net/ipv4/conf/$name/src_valid_mark
+  [ ! -e "$file" ] || [ "$(cat "$file")" = 0 ] || echo 0 > "$file"
+done
+`;
 
 /** Words for `ip`, to be run before the rules: what TPROXY marks comes in by way of the loopback interface. */
 export const tproxyRoutes: readonly (readonly string[])[] = ['-4', '-6'].flatMap((family) => [
   [family, 'rule', 'add', 'fwmark', String(TPROXY_MARK), 'lookup', String(TPROXY_TABLE)],
   [family, 'route', 'add', 'local', 'default', 'dev', 'lo', 'table', String(TPROXY_TABLE)],
 ]);
+
+/** The application answers clients by way of the sidecar that spoke in their names. */
+const answerRules: readonly string[] = [
+  'meta l4proto != tcp return',
+  `meta mark ${TPROXY_MARK} ct mark set meta mark return`,
+  `ct mark ${TPROXY_MARK} meta mark set ct mark`,
+];
 
 function inboundRules(rules: CaptureRules): string[] {
   const { mode, includeInboundPorts: include } = rules;
@@ -101,6 +125,7 @@ function outboundRules(rules: CaptureRules): string[] {
       ? []
       : [`${own} oifname "lo" ${match} ${ofApplication} redirect to :${capturePorts.inbound}`];
   return [
+    ...(rules.mode === 'TPROXY' ? [`meta mark ${TPROXY_MARK} return`] : []),
     `ip saddr ${sourceOfInbound[4]} oifname "lo" return`,
     `ip6 saddr ${sourceOfInbound[6]} oifname "lo" return`,
     // The sidecar calls a service that its own workload is an instance of.

@@ -1,2 +1,2 @@
-/** Set by a sidecar on what it sends itself (`SO_MARK`), which takes CAP_NET_ADMIN: applications do not have that. */
-export const SIDECAR_MARK = 1337;
+/** Set by a sidecar on what it sends itself (`SO_MARK`), which takes CAP_NET_ADMIN: applications do not have that. (1337 is TPROXY's.) */
+export const SIDECAR_MARK = 1338;

@@ -191,17 +191,20 @@ export class ClusterRuntime {
       pool = new EndpointPools(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
       endpoint.pool = pool;
     }
+    const { originalSource } = downstream;
+    if (originalSource !== undefined) pool = pool.from(originalSource);
     return pool.of(downstreamMajor, downstream, serverName);
   }
 
   /** A plain connection for one request (CONNECT). */
   tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream): ConnectionPool {
     const { proxyHeader } = endpoint.transport;
-    return new TcpUpstream(
-      endpoint,
-      this,
-      proxyHeader === undefined ? this.#deps : { ...this.#deps, downstream },
-    );
+    const { originalSource } = downstream;
+    return new TcpUpstream(endpoint, this, {
+      ...this.#deps,
+      ...(proxyHeader !== undefined && { downstream }),
+      ...(originalSource !== undefined && { originalSource }),
+    });
   }
 
   get endpoints(): readonly Endpoint[] {

@@ -9,6 +9,7 @@ import type { FilterMetadata } from '#observe/access-record.ts';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { ClientCertificate } from '../hcm/client-cert.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
+import type { OriginalSource } from '../pool/original-source.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { SecuredSocket } from '../tls/downstream.ts';
 import type { Chain } from './chain.ts';
@@ -81,6 +82,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   /** Of a PROXY header, as far as they are handed on. */
   tlvs: readonly Tlv[] | undefined = undefined;
   metadata: FilterMetadata | undefined = undefined;
+  originalSource: OriginalSource | undefined = undefined;
 
   /** Undefined while it is plain. */
   tls: SecuredSocket | undefined = undefined;

@@ -7,6 +7,10 @@ import type {
 import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import {
+  type OriginalSrc,
+  OriginalSrcSchema,
+} from '#xds/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
+import {
   ProxyProtocol_KeyValuePair_ValueStringEncoding as Encoding,
   ProxyProtocol_TlvLocation as Location,
   type ProxyProtocol_Rule,
@@ -22,12 +26,13 @@ import { type Findings, typeNameOf } from '../findings.ts';
 import { HttpInspector } from './http-inspector.ts';
 import type { ListenerFilter } from './listener-filter.ts';
 import { OriginalDst } from './original-dst.ts';
+import { OriginalSrcFilter } from './original-src.ts';
 import { MAX_TLV_TYPE, readPassThrough } from './pass-through.ts';
 import { ProxyProtocol, type ProxyProtocolSettings, type TlvRule } from './proxy-protocol.ts';
 import { TlsInspector, type TlsInspectorSettings } from './tls-inspector.ts';
 
 export interface FilterSettings {
-  /** When the listener goes into force. */
+  /** When the listener goes into force. @throws where this process may not do it. */
   create(deps: Pick<DataPathDeps, 'metrics'>): ListenerFilter;
   /** Whether the filter leaves alone connections to that port. */
   skips(localPort: number): boolean;
@@ -73,6 +78,10 @@ function readFilter(
     case OriginalDstSchema.typeName:
       findings.unpack(path, any, OriginalDstSchema);
       return originalDst(path, deps, findings);
+    case OriginalSrcSchema.typeName: {
+      const message = findings.unpack(path, any, OriginalSrcSchema);
+      return message && originalSrc(message, path, deps, findings);
+    }
     case ProxyProtocolSchema.typeName: {
       const message = findings.unpack(path, any, ProxyProtocolSchema);
       const settings = message && readProxyProtocol(message, path, findings);
@@ -91,6 +100,21 @@ function originalDst(
 ): FilterSettings['create'] | undefined {
   if (originalDestination !== undefined) return () => new OriginalDst(originalDestination);
   findings.error(path, 'where a redirected connection was made to cannot be asked on this system');
+  return undefined;
+}
+
+function originalSrc(
+  { bindPort, mark }: OriginalSrc,
+  path: string,
+  { openSocket: open }: DataPathDeps,
+  findings: Findings,
+): FilterSettings['create'] | undefined {
+  findings.refuse(`${path}.bind_port`, bindPort);
+  if (open !== undefined) return () => new OriginalSrcFilter(mark, open);
+  findings.error(
+    path,
+    'needs calls that this system does not have: connections cannot leave from the addresses of clients',
+  );
   return undefined;
 }
 

@@ -30,6 +30,9 @@ function read(fields: JsonObject, deps: Partial<DataPathDeps> = {}): [ListenerSe
 const socket = (fields: JsonObject): JsonObject => ({
   address: { socketAddress: { address: '127.0.0.1', portValue: 80, ...fields } },
 });
+const originalSrc = (fields: JsonObject = {}): JsonObject => ({
+  listenerFilters: [listenerFilter('original_src.v3.OriginalSrc', fields)],
+});
 const proxyProtocol = (fields: JsonObject): JsonObject => ({
   listenerFilters: [listenerFilter('proxy_protocol.v3.ProxyProtocol', fields)],
 });
@@ -41,6 +44,10 @@ describe('what is refused, and where', () => {
   const unbindable = 'is not supported: the runtime binds a socket as it makes it';
   const cases: [fields: JsonObject, problem: string][] = [
     [{ transparent: true }, 'transparent: needs a call that this system does not have'],
+    [
+      originalSrc(),
+      'listener_filters[0].typed_config: needs calls that this system does not have: connections cannot leave from the addresses of clients',
+    ],
     [{ freebind: true }, `freebind: ${unbindable}`],
     [{ socketOptions: [{ name: '1' }] }, `socket_options: ${unbindable}`],
     [{ tcpFastOpenQueueLength: 1 }, `tcp_fast_open_queue_length: ${unbindable}`],
@@ -227,4 +234,9 @@ describe('what is read', () => {
     const listenerFilters = [listenerFilter('original_dst.v3.OriginalDst')];
     assert.equal(read({ useOriginalDst: true, listenerFilters }, deps)[0].filters.length, 1);
   });
+});
+
+test('original_src binds no ports', () => {
+  const [, problems] = read(originalSrc({ bindPort: true }), { openSocket: () => -1 });
+  assert.deepEqual(problems, ['listener_filters[0].typed_config.bind_port: is not supported']);
 });

@@ -8,6 +8,7 @@ import type { TlsPeer } from '../tls/context.ts';
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
+import type { OriginalSource } from './original-source.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 
@@ -19,12 +20,16 @@ export interface AlpnJudge {
 
 /** A downstream connection that endpoints are told of. */
 export interface PooledDownstream extends ProxiedConnection {
+  /** Where connections for it leave from; undefined: as the cluster says. */
+  readonly originalSource: OriginalSource | undefined;
   /** Runs `run` when the connection is closed. */
   onceClosed(run: () => void): void;
 }
 
 /** Names of servers that one endpoint has connections for. */
 const MAX_NAMES = 128;
+/** Clients that one endpoint has connections for, where these leave from the addresses of clients. */
+const MAX_SOURCES = 1024;
 
 export class EndpointPools {
   readonly #endpoint: Endpoint;
@@ -37,8 +42,10 @@ export class EndpointPools {
   #auto: AutoPool | undefined;
   /** By downstream connection, while that is open. */
   #own: Map<PooledDownstream, EndpointPools> | undefined;
-  /** By the name of the server that requests are for, the one used longest ago first. */
-  #named: Map<string, EndpointPools> | undefined;
+  /** By the name of the server that requests are for. */
+  #named: RecentPools | undefined;
+  /** By the client's address that connections leave from. */
+  #sourced: RecentPools | undefined;
 
   constructor(
     endpoint: Endpoint,
@@ -79,6 +86,15 @@ export class EndpointPools {
     }
   }
 
+  /** Those whose connections leave from a client's address. */
+  from(source: OriginalSource): EndpointPools {
+    this.#sourced ??= new RecentPools(MAX_SOURCES);
+    return this.#sourced.get(source.key, () => {
+      const settings = source.for(this.#settings, this.#stats);
+      return new EndpointPools(this.#endpoint, settings, this.#breaker, this.#stats, this.#deps);
+    });
+  }
+
   http1(): Http1Pool {
     this.#http1 ??= new Http1Pool(this.#endpoint, this.#settings, this.#breaker, this.#stats, this.#deps);
     return this.#http1;
@@ -103,32 +119,23 @@ export class EndpointPools {
     return own;
   }
 
-  /** Clients choose names: those not used for longest make room. */
   #namedOf(serverName: string): EndpointPools {
-    this.#named ??= new Map();
-    const named = this.#named;
-    let pools = named.get(serverName);
-    if (pools === undefined) {
+    this.#named ??= new RecentPools(MAX_NAMES);
+    return this.#named.get(serverName, () => {
       const { sends, verifies } = this.#settings.autoName!;
       const server = {
         ...(sends ? { serverName } : {}),
         ...(verifies ? { names: [serverName] } : {}),
       };
       const deps = { ...this.#deps, server };
-      pools = new EndpointPools(this.#endpoint, this.#settings, this.#breaker, this.#stats, deps);
-      for (const [oldest, others] of named) {
-        if (named.size < MAX_NAMES) break;
-        named.delete(oldest);
-        others.drain();
-      }
-    } else if (named.size > 1) named.delete(serverName);
-    named.set(serverName, pools);
-    return pools;
+      return new EndpointPools(this.#endpoint, this.#settings, this.#breaker, this.#stats, deps);
+    });
   }
 
   *#others(): Iterable<EndpointPools> {
     yield* this.#own?.values() ?? [];
     yield* this.#named?.values() ?? [];
+    yield* this.#sourced?.values() ?? [];
   }
 
   drain(): void {
@@ -141,6 +148,36 @@ export class EndpointPools {
     this.#http1?.close();
     this.#http2?.close();
     for (const other of this.#others()) other.close();
+  }
+}
+
+/** Pools by what clients choose: those not used for longest make room. */
+class RecentPools {
+  /** The one used longest ago first. */
+  readonly #pools = new Map<string, EndpointPools>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(key: string, make: () => EndpointPools): EndpointPools {
+    const known = this.#pools;
+    let pools = known.get(key);
+    if (pools === undefined) {
+      pools = make();
+      for (const [oldest, others] of known) {
+        if (known.size < this.#max) break;
+        known.delete(oldest);
+        others.drain();
+      }
+    } else if (known.size > 1) known.delete(key);
+    known.set(key, pools);
+    return pools;
+  }
+
+  values(): Iterable<EndpointPools> {
+    return this.#pools.values();
   }
 }
 

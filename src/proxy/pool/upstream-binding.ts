@@ -39,13 +39,20 @@ interface Source {
 }
 
 /** Of linux/in.h and linux/in6.h. */
-const SOL_IP = 0;
-const SOL_IPV6 = 41;
+export const SOL_IP = 0;
+export const SOL_IPV6 = 41;
 const IP_FREEBIND = 15;
 const IPV6_FREEBIND = 78;
 /** The port is chosen when the connection is made: one may serve many that go elsewhere. IPv6 has it under the same number. */
-const IP_BIND_ADDRESS_NO_PORT = 24;
+export const IP_BIND_ADDRESS_NO_PORT = 24;
 const MAX_PORT = 65_535;
+
+interface BindingWays {
+  /** The call in which Envoy finds that the address is of the other version. */
+  readonly refusal?: 'bind' | 'setsockopt';
+  /** Whether sockets without options are opened by a call of the system too. */
+  readonly opensAll?: boolean;
+}
 
 /** As the system chooses. */
 const anywhere: Source = { host: '', port: 0, options: [] };
@@ -53,11 +60,17 @@ const anywhere: Source = { host: '', port: 0, options: [] };
 export class UpstreamBinding {
   readonly #sources: readonly [v4: Source, v6: Source];
   readonly #open: OpenSocket | undefined;
-  /** Whether sockets without options are opened by it too. */
+  readonly #refusal: 'bind' | 'setsockopt';
   readonly #opensAll: boolean;
   #errors: Counter | undefined;
 
-  constructor(v4: Source, v6: Source, open: OpenSocket | undefined, opensAll = false) {
+  constructor(
+    v4: Source,
+    v6: Source,
+    open: OpenSocket | undefined,
+    { refusal = 'bind', opensAll = false }: BindingWays = {},
+  ) {
+    this.#refusal = refusal;
     this.#sources = [v4, v6];
     this.#open = open;
     this.#opensAll = opensAll;
@@ -66,6 +79,11 @@ export class UpstreamBinding {
   /** Counts in the statistics of its cluster from now on. */
   count(scope: Scope): void {
     this.#errors = scope.counter('bind_errors');
+  }
+
+  /** Of sockets for connections to addresses of the same version. */
+  optionsFor(address: string): readonly SocketOption[] {
+    return this.#sources[isIPv6(address) ? 1 : 0].options;
   }
 
   /** Why a connection to an address could not leave from where it should; '' where Envoy does not say. */
@@ -85,7 +103,7 @@ export class UpstreamBinding {
     const isV6 = isIPv6(address);
     const { host, port, options } = this.#sources[isV6 ? 1 : 0];
     if (host !== '' && isIPv6(host) !== isV6) {
-      throw Object.assign(new Error(`bind ${host}`), { code: 'EAFNOSUPPORT', syscall: 'bind' });
+      throw Object.assign(new Error(`bind ${host}`), { code: 'EAFNOSUPPORT', syscall: this.#refusal });
     }
     const local = {
       ...(host !== '' && { localAddress: host }),
@@ -98,7 +116,7 @@ export class UpstreamBinding {
 
 /** Of connections from the network of the application, where that is not the one of this process. */
 export function bindingToApplication(open: OpenSocket): UpstreamBinding {
-  return new UpstreamBinding(anywhere, anywhere, open, true);
+  return new UpstreamBinding(anywhere, anywhere, open, { opensAll: true });
 }
 
 /** @returns undefined where nothing is set. */
@@ -173,9 +191,9 @@ function readOptions(options: readonly OptionMessage[], path: string, findings: 
   });
 }
 
-const flag = (level: number, name: number): SocketOption => ({ level, name, value: int(1) });
+export const flag = (level: number, name: number): SocketOption => ({ level, name, value: int(1) });
 
 /** As C has an `int` on this machine. */
-function int(value: number): Uint8Array {
+export function int(value: number): Uint8Array {
   return new Uint8Array(Int32Array.of(value).buffer);
 }

@@ -180,13 +180,14 @@ export class TcpConnection
       : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
   }
 
-  /** With the connection that some endpoints are told of. */
+  /** With the connection that some endpoints are told of, and the address that it may leave from. */
   #connectingTo({ transport }: Endpoint): RelayDeps {
     const { connecting, settings } = this.#runtime;
-    if (transport.proxyHeader === undefined) return connecting;
+    const { originalSource } = this.#facts;
+    if (transport.proxyHeader === undefined && originalSource === undefined) return connecting;
     const { clock, wheel, internal } = connecting;
     const downstream = settings.tlvs?.tell(this.#facts, this) ?? this.#facts;
-    return { clock, wheel, internal, downstream };
+    return { clock, wheel, internal, downstream, ...(originalSource !== undefined && { originalSource }) };
   }
 
   onFailed(failure: RelayFailure, reason: string): void {
@@ -203,7 +204,7 @@ export class TcpConnection
     }
     if (failure !== 'TOO_MANY_WAITING') {
       this.upstreamTransportFailureReason = reason.trim().replaceAll(/\s+/g, '_');
-      if (this.responseFlags === '') this.addFlag('UF');
+      if (this.responseFlags === '' && failure !== 'LOCAL_CONNECT_FAILED') this.addFlag('UF');
     }
     this.#again();
   }

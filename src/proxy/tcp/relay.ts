@@ -5,6 +5,7 @@ import type { Clock } from '#core/clock.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from '../pool/connect.ts';
+import type { OriginalSource } from '../pool/original-source.ts';
 import { type ByteTaker, SocketReader } from '../pool/socket-reader.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import { Outlet, type OutletOwner } from './outlet.ts';
@@ -61,6 +62,8 @@ export interface Relay {
 
 export interface RelayDeps extends ConnectDeps {
   readonly clock: Clock;
+  /** Where the connection leaves from; absent: as the cluster says. */
+  readonly originalSource?: OriginalSource;
 }
 
 export function startRelay(
@@ -105,7 +108,9 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     endpoint.counts.cxTotal++;
     endpoint.counts.cxActive++;
     endpoint.tunnels.add(this);
-    this.#connecting = new Connecting(endpoint, cluster.settings.pool, this, deps, this.#reader);
+    const { pool } = cluster.settings;
+    const settings = deps.originalSource?.for(pool, stats) ?? pool;
+    this.#connecting = new Connecting(endpoint, settings, this, deps, this.#reader);
   }
 
   /** @returns whether the circuit breaker allows it; else the handler hears of it. */
