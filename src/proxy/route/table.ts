@@ -39,6 +39,7 @@ import {
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
 import { HostTable } from './host-table.ts';
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+import { anyPath, literalPrefixOf, type PathKey, RouteIndex } from './route-index.ts';
 
 /** What is known of a request when its route is looked for. */
 export interface RouteRequest extends HeaderSource {
@@ -59,6 +60,8 @@ export interface CompiledHost {
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly routes: readonly CompiledRoute[];
+  /** @param path without query and fragment, as matchers see it */
+  find(request: RouteRequest, path: string): CompiledRoute | undefined;
 }
 
 export interface CompiledRoute {
@@ -128,9 +131,7 @@ export function* compileRouteSteps(config: RouteConfiguration): Steps<Parsed<Rou
       const host = table.findHost(request.authority);
       if (host === undefined) return undefined;
       const path = matchedPath(request.path, ignoreParameters);
-      const { routes } = host;
-      for (let i = 0; i < routes.length; i++) if (routes[i]!.matches(request, path)) return routes[i];
-      return undefined;
+      return host.find(request, path);
     },
   };
   return findings.result(table);
@@ -161,6 +162,8 @@ function* compileHost(
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   findings.refuse(`${path}.include_is_timeout_retry_header`, host.includeIsTimeoutRetryHeader);
   const routes: CompiledRoute[] = [];
+  const keys: PathKey[] = [];
+  let index: RouteIndex<CompiledRoute, RouteRequest>;
   const compiled: CompiledHost = {
     name: host.name,
     requireTls:
@@ -169,6 +172,7 @@ function* compileHost(
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     routes,
+    find: (request, plain) => index.find(request, plain),
   };
   const outer = {
     request: [
@@ -194,8 +198,9 @@ function* compileHost(
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
     refuseFilterConfig(route.typedPerFilterConfig, `${at}.`, findings);
-    const { matches, prefix } = compileMatch(route.match, `${at}.match`, findings);
+    const { matches, prefix, key } = compileMatch(route.match, `${at}.match`, findings);
     const action = compileAction(route, prefix, config.maxDirectResponseBodySizeBytes, at, findings);
+    keys.push(key);
     routes.push({
       name: route.name,
       host: compiled,
@@ -227,8 +232,12 @@ function* compileHost(
     });
     yield;
   }
+  index = new RouteIndex(routes, keys, isMatch);
   return compiled;
 }
+
+const isMatch = (route: CompiledRoute, request: RouteRequest, path: string): boolean =>
+  route.matches(request, path);
 
 /** None of the filters is configured by route. */
 function refuseFilterConfig(config: Readonly<Record<string, Any>>, path: string, findings: Findings): void {
@@ -261,6 +270,7 @@ function compileAction(
 }
 
 interface CompiledMatch {
+  readonly key: PathKey;
   /** What prefix_rewrite replaces; undefined where the whole path is. */
   readonly prefix: string | undefined;
   matches(request: RouteRequest, path: string): boolean;
@@ -269,9 +279,9 @@ interface CompiledMatch {
 function compileMatch(match: RouteMatch | undefined, path: string, findings: Findings): CompiledMatch {
   if (match === undefined) {
     findings.error(path, 'is missing');
-    return { prefix: undefined, matches: () => false };
+    return { key: anyPath, prefix: undefined, matches: () => false };
   }
-  const { prefix, test } = compilePath(match, path, findings);
+  const { key, prefix, test } = compilePath(match, path, findings);
   const rest: ((request: RouteRequest) => boolean)[] = [
     ...match.headers.map(
       (matcher, i): HeaderMatch => compileHeaderMatch(matcher, `${path}.headers[${i}]`, findings),
@@ -291,8 +301,9 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
     const ratio = ratioOf(match.runtimeFraction.defaultValue);
     rest.push((request) => request.ratio() < ratio);
   }
-  if (rest.length === 0) return { prefix, matches: test };
+  if (rest.length === 0) return { key, prefix, matches: test };
   return {
+    key,
     prefix,
     matches(request, plain) {
       if (!test(request, plain)) return false;
@@ -310,6 +321,7 @@ export function ratioOf({ numerator, denominator }: FractionalPercent): number {
 }
 
 interface PathMatch {
+  readonly key: PathKey;
   readonly prefix: string | undefined;
   readonly test: (request: RouteRequest, path: string) => boolean;
 }
@@ -320,16 +332,25 @@ function compilePath(match: RouteMatch, path: string, findings: Findings): PathM
   const of = (plain: string): string => (caseMatters ? plain : plain.toLowerCase());
   const notConnect = (test: (plain: string) => boolean) => (request: RouteRequest, plain: string) =>
     request.method !== 'CONNECT' && test(caseMatters ? plain : plain.toLowerCase());
+  const keyOf = (kind: 'exact' | 'prefix', text: string): PathKey => ({ kind, text, caseMatters });
   switch (specifier.case) {
     case 'prefix': {
       const wanted = of(specifier.value);
       if (wanted === '' || wanted === '/')
-        return { prefix: specifier.value, test: (request) => request.method !== 'CONNECT' };
-      return { prefix: specifier.value, test: notConnect((plain) => plain.startsWith(wanted)) };
+        return { key: anyPath, prefix: specifier.value, test: (request) => request.method !== 'CONNECT' };
+      return {
+        key: keyOf('prefix', wanted),
+        prefix: specifier.value,
+        test: notConnect((plain) => plain.startsWith(wanted)),
+      };
     }
     case 'path': {
       const wanted = of(specifier.value);
-      return { prefix: specifier.value, test: notConnect((plain) => plain === wanted) };
+      return {
+        key: keyOf('exact', wanted),
+        prefix: specifier.value,
+        test: notConnect((plain) => plain === wanted),
+      };
     }
     case 'pathSeparatedPrefix': {
       const wanted = of(specifier.value);
@@ -337,6 +358,7 @@ function compilePath(match: RouteMatch, path: string, findings: Findings): PathM
         findings.error(`${path}.path_separated_prefix`, 'must start with "/" and not end with it');
       }
       return {
+        key: keyOf('prefix', wanted),
         prefix: specifier.value,
         test: notConnect(
           (plain) =>
@@ -348,17 +370,18 @@ function compilePath(match: RouteMatch, path: string, findings: Findings): PathM
       const compiled = compileRegex(specifier.value.regex);
       if (!compiled.ok) {
         findings.error(`${path}.safe_regex.regex`, compiled.reason);
-        return { prefix: undefined, test: () => false };
+        return { key: anyPath, prefix: undefined, test: () => false };
       }
       return {
+        key: { kind: 'prefix', text: literalPrefixOf(specifier.value.regex), caseMatters: true },
         prefix: undefined,
         test: (request, plain) => request.method !== 'CONNECT' && compiled.regex.matches(plain),
       };
     }
     case 'connectMatcher':
-      return { prefix: undefined, test: (request) => request.method === 'CONNECT' };
+      return { key: anyPath, prefix: undefined, test: (request) => request.method === 'CONNECT' };
     default:
       findings.error(path, 'has no path specifier');
-      return { prefix: undefined, test: () => false };
+      return { key: anyPath, prefix: undefined, test: () => false };
   }
 }
