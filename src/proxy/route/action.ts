@@ -1,5 +1,5 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
-import { joinedHeaderOf } from '#http/header-list.ts';
+import { headerOf } from '#http/header-list.ts';
 import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type DirectResponseAction,
@@ -8,11 +8,12 @@ import {
   RedirectAction_RedirectResponseCode as RedirectCode,
   type RouteAction,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
-import type { RegexMatchAndSubstitute } from '#xds/gen/envoy/type/matcher/v3/regex_pb.js';
 import { byteString, type Findings } from '../findings.ts';
 import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import type { MatchedPath } from './path-match.ts';
+import { compilePathRewrite, compileTemplateRewrite, type PathRewrite } from './path-rewrite.ts';
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
@@ -71,12 +72,9 @@ export interface NoForwarding {
 /** Envoy's default. */
 const DEFAULT_BODY_BYTES = 4096;
 
-/** The part of a path that a prefix matcher took, replaced. */
-export type PathRewrite = (path: string) => string;
-
 export function compileForward(
   action: RouteAction,
-  matchedPrefix: string | undefined,
+  matched: MatchedPath,
   path: string,
   findings: Findings,
 ): Forward {
@@ -106,7 +104,10 @@ export function compileForward(
     destinations,
     totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
     clusterNotFoundStatus: status[action.clusterNotFoundResponseCode] ?? 503,
-    rewritePath: compilePathRewrite(action.prefixRewrite, action.regexRewrite, matchedPrefix, path, findings),
+    rewritePath:
+      action.pathRewritePolicy === undefined
+        ? compilePathRewrite(action.prefixRewrite, action.regexRewrite, matched, path, findings)
+        : compileTemplateRewrite(action, matched.template, path, findings),
     rewriteHost: compileHostRewrite(action, path, findings),
     autoHostRewrite:
       action.hostRewriteSpecifier.case === 'autoHostRewrite' && action.hostRewriteSpecifier.value.value,
@@ -181,38 +182,6 @@ function compileDestinations(action: RouteAction, path: string, findings: Findin
   }
 }
 
-/** Undefined where the path stays. */
-export function compilePathRewrite(
-  prefixRewrite: string,
-  regexRewrite: RegexMatchAndSubstitute | undefined,
-  matchedPrefix: string | undefined,
-  path: string,
-  findings: Findings,
-): PathRewrite | undefined {
-  if (regexRewrite !== undefined) {
-    if (prefixRewrite !== '') findings.error(path, 'has both prefix_rewrite and regex_rewrite');
-    const regex = compileSubstitution(regexRewrite, `${path}.regex_rewrite`, findings);
-    if (regex === undefined) return undefined;
-    const substitution = byteString(regexRewrite.substitution);
-    return (full) => {
-      const question = full.indexOf('?');
-      if (question === -1) return regex.replaceAll(full, substitution);
-      return regex.replaceAll(full.slice(0, question), substitution) + full.slice(question);
-    };
-  }
-  if (prefixRewrite === '') return undefined;
-  if (matchedPrefix === undefined) {
-    // A regular expression matches the whole path, which is replaced but for the query.
-    return (full) => {
-      const question = full.indexOf('?');
-      return question === -1 ? prefixRewrite : prefixRewrite + full.slice(question);
-    };
-  }
-  const { length } = matchedPrefix;
-  const rewrite = byteString(prefixRewrite);
-  return (full) => rewrite + full.slice(length);
-}
-
 function compileHostRewrite(
   action: RouteAction,
   path: string,
@@ -226,7 +195,8 @@ function compileHostRewrite(
     }
     case 'hostRewriteHeader': {
       const name = specifier.value.toLowerCase();
-      return (source) => joinedHeaderOf(source.requestHeaders, name) || undefined;
+      // The first value; an empty one changes nothing.
+      return (source) => headerOf(source.requestHeaders, name) || undefined;
     }
     case 'hostRewritePathRegex': {
       const regex = compileSubstitution(specifier.value, `${path}.host_rewrite_path_regex`, findings);
@@ -249,15 +219,14 @@ const redirectStatus: Readonly<Record<number, number>> = {
 
 export function compileRedirect(
   action: RedirectAction,
-  matchedPrefix: string | undefined,
+  matched: MatchedPath,
   path: string,
   findings: Findings,
 ): Redirect {
   const { schemeRewriteSpecifier: scheme, pathRewriteSpecifier: to } = action;
   let newPath: PathRewrite | undefined;
-  if (to.case === 'prefixRewrite')
-    newPath = compilePathRewrite(to.value, undefined, matchedPrefix, path, findings);
-  else if (to.case === 'regexRewrite') newPath = compilePathRewrite('', to.value, undefined, path, findings);
+  if (to.case === 'prefixRewrite') newPath = compilePathRewrite(to.value, undefined, matched, path, findings);
+  else if (to.case === 'regexRewrite') newPath = compilePathRewrite('', to.value, matched, path, findings);
   else if (to.case === 'pathRewrite') findings.error(`${path}.path_rewrite`, 'is not supported');
   const pathRedirect = to.case === 'pathRedirect' ? byteString(to.value) : undefined;
   return {

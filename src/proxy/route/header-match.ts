@@ -1,7 +1,7 @@
 /** `HeaderMatcher`, `QueryParameterMatcher` and `CookieMatcher`, compiled to functions. */
 import { compileStringMatcher, type StringMatcherShape, type TextMatcher } from '#core/matcher.ts';
 import { compileRegex } from '#core/regex.ts';
-import { joinedHeaderOf } from '#http/header-list.ts';
+import { hasHeader } from '#http/header-list.ts';
 import type {
   CookieMatcher,
   HeaderMatcher,
@@ -23,22 +23,31 @@ export type HeaderMatch = (source: HeaderSource) => boolean;
 export function compileHeaderMatch(matcher: HeaderMatcher, path: string, findings: Findings): HeaderMatch {
   const name = matcher.name.toLowerCase();
   if (name === '') findings.error(`${path}.name`, 'is missing');
-  const read = readerOf(name);
   const { headerMatchSpecifier: specifier, invertMatch, treatMissingHeaderAsEmpty } = matcher;
+  const pseudo = pseudoHeader(name);
   if (specifier.case === undefined || specifier.case === 'presentMatch') {
     const wanted = (specifier.case === undefined || specifier.value) !== invertMatch;
-    return (source) => (read(source) !== undefined || treatMissingHeaderAsEmpty) === wanted;
+    if (pseudo !== undefined) return () => wanted;
+    return (source) => (treatMissingHeaderAsEmpty || hasHeader(source.requestHeaders, name)) === wanted;
   }
   const matches = valueMatcher(specifier, path, findings);
-  return (source) => {
-    const value = read(source) ?? (treatMissingHeaderAsEmpty ? '' : undefined);
-    // A header that is not there matches no value, and so every inverted one (Envoy, HeaderMatcher).
-    if (value === undefined) return invertMatch;
-    return matches(value) !== invertMatch;
+  if (pseudo !== undefined) return (source) => matches(pseudo(source)) !== invertMatch;
+  const matchesEmpty = treatMissingHeaderAsEmpty && matches('') !== invertMatch;
+  return ({ requestHeaders }) => {
+    let isThere = false;
+    for (let i = 0; i < requestHeaders.length; i += 2) {
+      if (requestHeaders[i] !== name) continue;
+      // Each value is looked at by itself, and one is enough.
+      if (matches(requestHeaders[i + 1]!)) return !invertMatch;
+      isThere = true;
+    }
+    // Without a value there is nothing to be inverted: Envoy 1.40 lets no matcher of values match.
+    return isThere ? invertMatch : matchesEmpty;
   };
 }
 
-function readerOf(name: string): (source: HeaderSource) => string | undefined {
+/** Of the request line; undefined for a field. */
+function pseudoHeader(name: string): ((source: HeaderSource) => string) | undefined {
   switch (name) {
     case ':method':
       return (source) => source.method;
@@ -50,7 +59,7 @@ function readerOf(name: string): (source: HeaderSource) => string | undefined {
     case ':scheme':
       return (source) => source.scheme;
     default:
-      return (source) => joinedHeaderOf(source.requestHeaders, name);
+      return undefined;
   }
 }
 

@@ -30,7 +30,7 @@ const request = (path: string, method: string, requestHeaders: readonly string[]
 
 describe('an index of routes', () => {
   test('finds the route that asking each in order finds', (t) => {
-    const seed = Number(process.env['HEDDLE_TEST_SEED'] ?? randomInt(2 ** 32));
+    const seed = Number(process.env.HEDDLE_TEST_SEED ?? randomInt(2 ** 32));
     t.diagnostic(`seed ${seed}`);
     const draw = drawing(seed);
     // Few letters, so that texts are prefixes of others, and of paths.
@@ -108,7 +108,7 @@ describe('an index of routes', () => {
   }
 
   test('what a regular expression matches begins with its prefix', (t) => {
-    const seed = Number(process.env['HEDDLE_TEST_SEED'] ?? randomInt(2 ** 32));
+    const seed = Number(process.env.HEDDLE_TEST_SEED ?? randomInt(2 ** 32));
     t.diagnostic(`seed ${seed}`);
     const draw = drawing(seed);
     const some = (of: readonly string[]): string =>

@@ -67,15 +67,21 @@ describe('matching', () => {
     [{ prefix: '/' }, request('', { method: 'CONNECT' }), false, 'a path does not match CONNECT'],
     [{ prefix: '/', headers: [{ name: 'x', presentMatch: true }] }, request('/'), false, 'missing header'],
     [
-      { prefix: '/', headers: [{ name: 'x', stringMatch: { exact: '1,2' } }] },
+      { prefix: '/', headers: [{ name: 'x', stringMatch: { exact: '2' } }] },
       request('/', { requestHeaders: ['x', '1', 'x', '2'] }),
       true,
-      'values are joined',
+      'one of several values',
+    ],
+    [
+      { prefix: '/', headers: [{ name: 'x', stringMatch: { exact: '1,2' } }] },
+      request('/', { requestHeaders: ['x', '1', 'x', '2'] }),
+      false,
+      'values are not joined',
     ],
     [
       { prefix: '/', headers: [{ name: 'x', stringMatch: { exact: '1' }, invertMatch: true }] },
       request('/'),
-      true,
+      false,
       'inverted, missing',
     ],
     [

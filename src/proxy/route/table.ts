@@ -5,7 +5,6 @@
 
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
-import { compileRegex } from '#core/regex.ts';
 import { atOnce, type Steps } from '#core/time-slice.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -38,8 +37,9 @@ import {
 } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
 import { HostTable } from './host-table.ts';
+import { compilePath, type MatchedPath } from './path-match.ts';
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
-import { anyPath, literalPrefixOf, type PathKey, RouteIndex } from './route-index.ts';
+import { anyPath, type PathKey, RouteIndex } from './route-index.ts';
 
 /** What is known of a request when its route is looked for. */
 export interface RouteRequest extends HeaderSource {
@@ -198,8 +198,8 @@ function* compileHost(
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
     refuseFilterConfig(route.typedPerFilterConfig, `${at}.`, findings);
-    const { matches, prefix, key } = compileMatch(route.match, `${at}.match`, findings);
-    const action = compileAction(route, prefix, config.maxDirectResponseBodySizeBytes, at, findings);
+    const { matches, matched, key } = compileMatch(route.match, `${at}.match`, findings);
+    const action = compileAction(route, matched, config.maxDirectResponseBodySizeBytes, at, findings);
     keys.push(key);
     routes.push({
       name: route.name,
@@ -248,7 +248,7 @@ function refuseFilterConfig(config: Readonly<Record<string, Any>>, path: string,
 
 function compileAction(
   route: Route,
-  prefix: string | undefined,
+  matched: MatchedPath,
   maxBodyBytes: number | undefined,
   path: string,
   findings: Findings,
@@ -256,9 +256,9 @@ function compileAction(
   const { action } = route;
   switch (action.case) {
     case 'route':
-      return compileForward(action.value, prefix, `${path}.route`, findings);
+      return compileForward(action.value, matched, `${path}.route`, findings);
     case 'redirect':
-      return compileRedirect(action.value, prefix, `${path}.redirect`, findings);
+      return compileRedirect(action.value, matched, `${path}.redirect`, findings);
     case 'directResponse':
       return compileDirectResponse(action.value, maxBodyBytes, `${path}.direct_response`, findings);
     case 'nonForwardingAction':
@@ -271,17 +271,16 @@ function compileAction(
 
 interface CompiledMatch {
   readonly key: PathKey;
-  /** What prefix_rewrite replaces; undefined where the whole path is. */
-  readonly prefix: string | undefined;
+  readonly matched: MatchedPath;
   matches(request: RouteRequest, path: string): boolean;
 }
 
 function compileMatch(match: RouteMatch | undefined, path: string, findings: Findings): CompiledMatch {
   if (match === undefined) {
     findings.error(path, 'is missing');
-    return { key: anyPath, prefix: undefined, matches: () => false };
+    return { key: anyPath, matched: { prefix: undefined }, matches: () => false };
   }
-  const { key, prefix, test } = compilePath(match, path, findings);
+  const { key, test, ...matched } = compilePath(match, path, findings);
   const rest: ((request: RouteRequest) => boolean)[] = [
     ...match.headers.map(
       (matcher, i): HeaderMatch => compileHeaderMatch(matcher, `${path}.headers[${i}]`, findings),
@@ -301,10 +300,10 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
     const ratio = ratioOf(match.runtimeFraction.defaultValue);
     rest.push((request) => request.ratio() < ratio);
   }
-  if (rest.length === 0) return { key, prefix, matches: test };
+  if (rest.length === 0) return { key, matched, matches: test };
   return {
     key,
-    prefix,
+    matched,
     matches(request, plain) {
       if (!test(request, plain)) return false;
       for (let i = 0; i < rest.length; i++) if (!rest[i]!(request)) return false;
@@ -318,70 +317,4 @@ export function ratioOf({ numerator, denominator }: FractionalPercent): number {
   const parts =
     denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
   return numerator / parts;
-}
-
-interface PathMatch {
-  readonly key: PathKey;
-  readonly prefix: string | undefined;
-  readonly test: (request: RouteRequest, path: string) => boolean;
-}
-
-function compilePath(match: RouteMatch, path: string, findings: Findings): PathMatch {
-  const { pathSpecifier: specifier } = match;
-  const caseMatters = match.caseSensitive ?? true;
-  const of = (plain: string): string => (caseMatters ? plain : plain.toLowerCase());
-  const notConnect = (test: (plain: string) => boolean) => (request: RouteRequest, plain: string) =>
-    request.method !== 'CONNECT' && test(caseMatters ? plain : plain.toLowerCase());
-  const keyOf = (kind: 'exact' | 'prefix', text: string): PathKey => ({ kind, text, caseMatters });
-  switch (specifier.case) {
-    case 'prefix': {
-      const wanted = of(specifier.value);
-      if (wanted === '' || wanted === '/')
-        return { key: anyPath, prefix: specifier.value, test: (request) => request.method !== 'CONNECT' };
-      return {
-        key: keyOf('prefix', wanted),
-        prefix: specifier.value,
-        test: notConnect((plain) => plain.startsWith(wanted)),
-      };
-    }
-    case 'path': {
-      const wanted = of(specifier.value);
-      return {
-        key: keyOf('exact', wanted),
-        prefix: specifier.value,
-        test: notConnect((plain) => plain === wanted),
-      };
-    }
-    case 'pathSeparatedPrefix': {
-      const wanted = of(specifier.value);
-      if (!wanted.startsWith('/') || wanted.endsWith('/')) {
-        findings.error(`${path}.path_separated_prefix`, 'must start with "/" and not end with it');
-      }
-      return {
-        key: keyOf('prefix', wanted),
-        prefix: specifier.value,
-        test: notConnect(
-          (plain) =>
-            plain.startsWith(wanted) && (plain.length === wanted.length || plain[wanted.length] === '/'),
-        ),
-      };
-    }
-    case 'safeRegex': {
-      const compiled = compileRegex(specifier.value.regex);
-      if (!compiled.ok) {
-        findings.error(`${path}.safe_regex.regex`, compiled.reason);
-        return { key: anyPath, prefix: undefined, test: () => false };
-      }
-      return {
-        key: { kind: 'prefix', text: literalPrefixOf(specifier.value.regex), caseMatters: true },
-        prefix: undefined,
-        test: (request, plain) => request.method !== 'CONNECT' && compiled.regex.matches(plain),
-      };
-    }
-    case 'connectMatcher':
-      return { key: anyPath, prefix: undefined, test: (request) => request.method === 'CONNECT' };
-    default:
-      findings.error(path, 'has no path specifier');
-      return { key: anyPath, prefix: undefined, test: () => false };
-  }
 }
