@@ -28,6 +28,11 @@ function isStaticallyLinear(source: string): boolean {
   return PLAIN.test(source) || ONE_REPEAT.test(source);
 }
 
+/** Of a pattern that the program itself makes, such that no text has it try more than a few ways; for the *whole* text. */
+export function ownRegex(source: string): RegExp {
+  return new RegExp(`^(?:${source})$`);
+}
+
 export function compileRegex(source: string): CompiledRegex {
   let re2: RE2JS;
   try {

@@ -2,6 +2,7 @@
  * Templates of paths, `/videos/{id}/*.m4s`, and paths made of what they found (Envoy,
  * `UriTemplateMatchConfig` and `UriTemplateRewriteConfig`). What is a template was found out from Envoy 1.40.
  */
+import { ownRegex } from '#core/regex.ts';
 
 export interface UriTemplate {
   /** What every path begins with that matches. */
@@ -25,8 +26,8 @@ const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 const GRAPHIC = /^\/[!-~]*$/;
 /** Characters of a segment: RFC 3986's `pchar`. */
 const PCHAR = `A-Za-z0-9._~%!$&'()+,;:@=*-`;
-const LITERAL = new RegExp(`^[${PCHAR}]+$`);
-const TEXT = new RegExp(`^[${PCHAR}/]+$`);
+const LITERAL = ownRegex(`[${PCHAR}]+`);
+const TEXT = ownRegex(`[${PCHAR}/]+`);
 const SEGMENT = `[${PCHAR}]+`;
 const SEGMENTS = `[${PCHAR}/]*`;
 
@@ -134,7 +135,7 @@ export function compileUriTemplate(source: string): Compiled<UriTemplate> {
   const { pattern, reason, variables, literalPrefix } = new TemplateParser(source);
   if (reason !== undefined) return { ok: false, reason };
   // A segment ends where a slash is, and one part alone has slashes: nothing is tried more than once a character.
-  const regex = new RegExp(`^${pattern}$`);
+  const regex = ownRegex(pattern);
   return {
     ok: true,
     value: {
