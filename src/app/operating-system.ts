@@ -35,9 +35,9 @@ export function applicationSockets(): Pick<DataPathDeps, 'openApplicationSocket'
     : { openApplicationSocket: (family, options) => stock.take(family, options) };
 }
 
-/** Addresses of a host name by the resolver of the system; `family` 0 is any. */
-export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<string[]> {
-  const found = await lookup(host, { all: true, family, order: 'verbatim' });
+/** Addresses of a host name by the resolver of the system. */
+export async function resolveHost(host: string): Promise<string[]> {
+  const found = await lookup(host, { all: true, order: 'verbatim' });
   return found.map(({ address }) => address);
 }
 

@@ -15,6 +15,7 @@ import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits, secondDescriptors } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
+import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import {
   applicationSockets,
@@ -52,6 +53,7 @@ serveMain({
     filters,
     openLog: (path) => logFiles.open(path),
     resolve: resolveHost,
+    lookUp: lookUpHost,
     localAddress: localAddress(),
     nodeCluster,
     nodeId,

@@ -13,6 +13,7 @@ import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
+import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import {
   applicationSockets,
@@ -85,6 +86,7 @@ export function createServing(options: ServingOptions): Serving {
     filters,
     openLog: (path) => logFiles.open(path),
     resolve: resolveHost,
+    lookUp: lookUpHost,
     localAddress: localAddress(),
     nodeCluster,
     nodeId,

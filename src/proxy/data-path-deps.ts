@@ -7,6 +7,7 @@ import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
+import type { LookUp } from './dns/lookup.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
 import type { OverloadState } from './overload/state.ts';
@@ -37,8 +38,10 @@ export interface DataPathDeps {
   readonly filters: readonly CataloguedFilter[];
   /** Opens, or shares, the file at a path; throws the system's error. */
   openLog(path: string): LineSink;
-  /** Addresses of a host name; rejects when it has none. `family` 0 is any. */
-  resolve(host: string, family: 0 | 4 | 6): Promise<readonly string[]>;
+  /** Addresses of a host name; rejects when it has none. */
+  resolve(host: string): Promise<readonly string[]>;
+  /** The same for clusters, which have resolvers of their own and ask how long an answer holds. */
+  readonly lookUp: LookUp;
   /** The address of this host, put into x-forwarded-for where the peer is on the loopback (Envoy's node address). */
   readonly localAddress: string;
   /** `--service-cluster` and `--service-node`, for `x-envoy-downstream-service-*`; empty where unknown. */

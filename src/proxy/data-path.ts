@@ -64,7 +64,7 @@ class ProxyDataPath implements LocalDataPath {
     this.#exceptions = deps.metrics
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
-    const dns = new DnsCache((host) => deps.resolve(host, 0), deps.clock);
+    const dns = new DnsCache((host) => deps.resolve(host), deps.clock);
     const wheel = new TimerWheel(deps.clock);
     this.#deps = {
       ...deps,
@@ -78,7 +78,7 @@ class ProxyDataPath implements LocalDataPath {
       },
       dns,
       // Filters and clusters see the same answers.
-      resolve: (host, family) => (family === 0 ? dns.resolve(host) : deps.resolve(host, family)),
+      resolve: (host) => dns.resolve(host),
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
       cluster: (name) => this.#clusters.get(name)?.runtime,
@@ -119,7 +119,7 @@ class ProxyDataPath implements LocalDataPath {
     const follower = isDns ? new DnsFollower(runtime, assigned, this.#deps) : undefined;
     if (kind === 'eds') await this.#assignTo(runtime);
     else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
-    else await follower.refresh();
+    else await follower.begin();
     const staged: ActiveCluster = { runtime, follower };
     this.#staged.add(staged);
     return {

@@ -52,6 +52,7 @@ export async function startDataPath(
     filters,
     openLog: () => ({ write: (line) => void lines.push(line) }),
     resolve,
+    lookUp: async ({ host }) => ({ addresses: await resolve(host), ttlS: undefined }),
     localAddress: '192.0.2.1',
     nodeCluster: '',
     nodeId: '',

@@ -56,6 +56,7 @@ export async function startThreads(
     filters,
     openLog: () => assert.fail('the main thread serves nothing'),
     resolve: () => assert.fail('the main thread serves nothing'),
+    lookUp: () => assert.fail('the main thread serves nothing'),
     localAddress: '',
     nodeCluster,
     nodeId,

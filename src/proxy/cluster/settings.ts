@@ -2,17 +2,24 @@
 import {
   type Cluster,
   Cluster_DiscoveryType as Discovery,
-  Cluster_DnsLookupFamily as Family,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
+import {
+  type DnsCluster,
+  DnsClusterSchema,
+} from '#xds/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js';
+import {
+  type ClusterConfig,
+  ClusterConfigSchema,
+} from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { Findings } from '../findings.ts';
+import { type Findings, typeNameOf } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
+import { type DnsSettings, readDns } from './dns-settings.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { readPool } from './protocol-options.ts';
@@ -39,22 +46,20 @@ export interface ClusterSettings extends Balancing {
   readonly panicThreshold: number;
   readonly transport: UpstreamTransport;
   readonly transportMatches: readonly TransportMatch[];
-  /** Versions of IP by which names are looked up, until one has an address; 0: both at once. */
-  readonly dnsFamilies: readonly (0 | 4 | 6)[];
-  readonly dnsRefreshMs: number;
+  readonly dns: DnsSettings;
   readonly bufferLimitBytes: number;
   readonly secrets: readonly NamedSecret[];
 }
 
-/** Envoy's defaults. */
-const DNS_REFRESH_MS = 5000;
+/** Envoy's default. */
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
   const secrets: NamedSecret[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
   refuseUnsupported(cluster, findings);
-  const kind = readKind(cluster, findings);
+  const extension = readClusterType(cluster, findings);
+  const kind = readKind(cluster, extension, findings);
   const balancing = readBalancing(cluster, findings);
   return {
     name: cluster.name,
@@ -78,26 +83,41 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
         secrets,
       ),
     })),
-    dnsFamilies: readFamilies(cluster.dnsLookupFamily, findings),
-    dnsRefreshMs: findings.durationMs('dns_refresh_rate', cluster.dnsRefreshRate) ?? DNS_REFRESH_MS,
+    dns: readDns(
+      cluster,
+      extension?.$typeName === DnsClusterSchema.typeName ? extension : undefined,
+      findings,
+    ),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,
   };
 }
 
-function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind'] {
+type ClusterExtension = ClusterConfig | DnsCluster;
+
+/** Undefined where `type` says it all, or what is there cannot be read. */
+function readClusterType(cluster: Cluster, findings: Findings): ClusterExtension | undefined {
+  const { clusterDiscoveryType: type } = cluster;
+  if (type.case !== 'clusterType') return undefined;
+  const path = 'cluster_type.typed_config';
+  if (typeNameOf(type.value.typedConfig) === DnsClusterSchema.typeName)
+    return findings.unpack(path, type.value.typedConfig, DnsClusterSchema);
+  const config = findings.unpack(path, type.value.typedConfig, ClusterConfigSchema);
+  findings.refuse(`${path}.allow_coalesced_connections`, config?.allowCoalescedConnections === true);
+  const { clusterImplementationSpecifier: cache } = config ?? {};
+  if (cache?.value !== undefined) warnOfCache(cache.value, `${path}.dns_cache_config`, findings);
+  return config;
+}
+
+function readKind(
+  cluster: Cluster,
+  extension: ClusterExtension | undefined,
+  findings: Findings,
+): ClusterSettings['kind'] {
   const { clusterDiscoveryType: type } = cluster;
   if (type.case === 'clusterType') {
-    const config = findings.unpack('cluster_type.typed_config', type.value.typedConfig, ClusterConfigSchema);
-    findings.refuse(
-      'cluster_type.typed_config.allow_coalesced_connections',
-      config?.allowCoalescedConnections === true,
-    );
-    const { clusterImplementationSpecifier: cache } = config ?? {};
-    if (cache?.value !== undefined) {
-      warnOfCache(cache.value, 'cluster_type.typed_config.dns_cache_config', findings);
-    }
-    return 'dynamic-forward-proxy';
+    if (extension?.$typeName !== DnsClusterSchema.typeName) return 'dynamic-forward-proxy';
+    return extension.allAddressesInSingleEndpoint ? 'logical-dns' : 'strict-dns';
   }
   switch (type.case === undefined ? Discovery.STATIC : type.value) {
     case Discovery.EDS:
@@ -113,14 +133,6 @@ function readKind(cluster: Cluster, findings: Findings): ClusterSettings['kind']
     default:
       return 'static';
   }
-}
-
-function readFamilies(family: Family, findings: Findings): ClusterSettings['dnsFamilies'] {
-  if (family === Family.V4_ONLY) return [4];
-  if (family === Family.V4_PREFERRED) return [4, 6];
-  if (family === Family.V6_ONLY) return [6];
-  if (family === Family.ALL) findings.error('dns_lookup_family', 'ALL is not supported');
-  return [0];
 }
 
 function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {

@@ -52,6 +52,7 @@ const counterNames = [
   'update_success',
   'update_failure',
   'update_empty',
+  'update_no_rebuild',
 ] as const;
 
 const gaugeNames = [

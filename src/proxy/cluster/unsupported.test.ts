@@ -14,9 +14,8 @@ function problems(fields: MessageInitShape<typeof ClusterSchema>): string[] {
 
 test('what is not done is refused, or warned of where it harms nobody', () => {
   assert.deepEqual(problems({ name: 'a' }), []);
-  assert.deepEqual(problems({ altStatName: 'b', waitForWarmOnInit: false, dnsJitter: { nanos: 1 } }), [
+  assert.deepEqual(problems({ altStatName: 'b', waitForWarmOnInit: false }), [
     'error alt_stat_name',
-    'warning dns_jitter',
     'warning wait_for_warm_on_init',
   ]);
   assert.deepEqual(problems({ commonLbConfig: { ignoreNewHostsUntilFirstHc: true } }), [

@@ -11,12 +11,8 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
     'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
   };
   for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
-  const lookedUp = 'has no effect: addresses are looked up at dns_refresh_rate';
   const unchecked = 'has no effect: no health is checked here';
   const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
-    ['respect_dns_ttl', cluster.respectDnsTtl, lookedUp],
-    ['dns_jitter', cluster.dnsJitter !== undefined, lookedUp],
-    ['dns_failure_refresh_rate', cluster.dnsFailureRefreshRate !== undefined, lookedUp],
     [
       'wait_for_warm_on_init',
       cluster.waitForWarmOnInit === false,

@@ -4,62 +4,93 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { AssignedEndpoint } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { isAddress } from '../cluster/dynamic-hosts.ts';
+import type { FoundAddresses } from './lookup.ts';
 
-export class DnsFollower implements TimerOwner {
-  readonly #cluster: ClusterRuntime;
-  readonly #named: readonly AssignedEndpoint[];
-  readonly #deps: ClusterDeps;
-  readonly #timer: Timer = new Timer(this, 0);
-  readonly #found = new Map<string, readonly string[]>();
+/** The least that is waited between two questions. */
+const LEAST_MS = 1;
+
+/** One name, asked for on its own. */
+class FollowedName implements TimerOwner {
+  addresses: readonly string[] = [];
+  /** Of the next failure; 0: the first. */
+  #failureMs = 0;
   #stopped = false;
+  readonly #host: string;
+  readonly #cluster: ClusterRuntime;
+  readonly #deps: ClusterDeps;
+  readonly #onChange: () => void;
+  readonly #timer: Timer = new Timer(this, 0);
 
-  constructor(cluster: ClusterRuntime, named: readonly AssignedEndpoint[], deps: ClusterDeps) {
+  constructor(host: string, cluster: ClusterRuntime, deps: ClusterDeps, onChange: () => void) {
+    this.#host = host;
     this.#cluster = cluster;
-    this.#named = named;
     this.#deps = deps;
+    this.#onChange = onChange;
   }
 
-  /** Resolves when every name was looked up once, found or not. */
+  /** Resolves when it was looked up, found or not. */
   async refresh(): Promise<void> {
-    const { dnsRefreshMs } = this.#cluster.settings;
     const { stats } = this.#cluster;
-    const hosts = new Set(this.#named.map(({ target }) => (target.kind === 'tcp' ? target.host : '')));
-    await Promise.all(
-      [...hosts].map(async (host) => {
-        if (host === '' || isAddress(host)) return;
-        stats.update_attempt.inc();
-        try {
-          this.#found.set(host, await this.#lookUp(host));
-        } catch {
-          // The addresses found before stay in use.
-          stats.update_failure.inc();
-        }
-      }),
-    );
+    stats.update_attempt.inc();
+    const found = await this.#lookUp();
     if (this.#stopped) return;
-    this.#cluster.setEndpoints(this.#named.flatMap((endpoint) => this.#resolved(endpoint)));
-    this.#deps.wheel.arm(this.#timer, dnsRefreshMs);
+    this.#deps.wheel.arm(this.#timer, this.#nextMs(found));
+    if (found === undefined) {
+      // The addresses found before stay in use.
+      stats.update_failure.inc();
+      return;
+    }
+    stats.update_success.inc();
+    if (this.#isAsBefore(found.addresses)) {
+      stats.update_no_rebuild.inc();
+      return;
+    }
+    this.addresses = found.addresses;
+    this.#onChange();
   }
 
-  /** Rejects where it has no address. */
-  async #lookUp(host: string): Promise<readonly string[]> {
-    const [first = 0, ...others] = this.#cluster.settings.dnsFamilies;
-    let found = this.#deps.resolve(host, first);
-    for (const family of others) found = found.catch(() => this.#deps.resolve(host, family));
-    return found;
+  /** Resolvers give the same addresses in another order each time. */
+  #isAsBefore(addresses: readonly string[]): boolean {
+    const before = this.addresses;
+    if (this.#cluster.settings.kind === 'logical-dns') return addresses[0] === before[0];
+    return addresses.length === before.length && addresses.every((address) => before.includes(address));
   }
 
-  #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {
-    const { target, traits } = endpoint;
-    if (target.kind !== 'tcp' || isAddress(target.host)) return [endpoint];
-    const addresses = this.#found.get(target.host) ?? [];
-    const used = this.#cluster.settings.kind === 'logical-dns' ? addresses.slice(0, 1) : addresses;
-    const hostname = traits.hostname === '' ? target.host : traits.hostname;
-    return used.map((address) => ({
-      address: hostPort(address, target.port),
-      target: { kind: 'tcp', host: address, port: target.port },
-      traits: { ...traits, hostname },
-    }));
+  /** Undefined where nobody could say, or where a logical host would be without an address. */
+  async #lookUp(): Promise<FoundAddresses | undefined> {
+    const { dns, kind } = this.#cluster.settings;
+    const all: FoundAddresses[] = [];
+    let failed = false;
+    for (const family of dns.families) {
+      try {
+        const lookup = { host: this.#host, family, resolver: dns.resolver, wantsTtl: dns.respectTtl };
+        const found = await this.#deps.lookUp(lookup);
+        if (found.addresses.length > 0) all.push(found);
+      } catch {
+        failed = true;
+      }
+      if (all.length > 0 && !dns.allFamilies) break;
+    }
+    // As in Envoy 1.40: a name that is no more takes the hosts with it, but the one of LOGICAL_DNS.
+    if (all.length === 0 && (failed || kind === 'logical-dns')) return undefined;
+    const ttls = all.flatMap(({ ttlS }) => (ttlS === undefined ? [] : [ttlS]));
+    return {
+      addresses: [...new Set(all.flatMap(({ addresses }) => addresses))],
+      ttlS: ttls.length === 0 ? undefined : Math.min(...ttls),
+    };
+  }
+
+  #nextMs(found: FoundAddresses | undefined): number {
+    const { failure, jitterMs, refreshMs, respectTtl } = this.#cluster.settings.dns;
+    const { random } = this.#deps;
+    if (found === undefined && failure !== undefined) {
+      const mostMs = this.#failureMs === 0 ? failure.baseMs : this.#failureMs;
+      this.#failureMs = Math.min(mostMs * 2, failure.maxMs);
+      return Math.max(LEAST_MS, random.ratio() * mostMs);
+    }
+    this.#failureMs = 0;
+    const ttlMs = respectTtl ? (found?.ttlS ?? 0) * 1000 : 0;
+    return Math.max(LEAST_MS, (ttlMs > 0 ? ttlMs : refreshMs) + random.ratio() * jitterMs);
   }
 
   stop(): void {
@@ -69,5 +100,49 @@ export class DnsFollower implements TimerOwner {
 
   onTimer(): void {
     void this.refresh();
+  }
+}
+
+export class DnsFollower {
+  readonly #cluster: ClusterRuntime;
+  readonly #named: readonly AssignedEndpoint[];
+  readonly #names = new Map<string, FollowedName>();
+  #begun = false;
+
+  constructor(cluster: ClusterRuntime, named: readonly AssignedEndpoint[], deps: ClusterDeps) {
+    this.#cluster = cluster;
+    this.#named = named;
+    for (const { target } of named) {
+      if (target.kind !== 'tcp' || isAddress(target.host) || this.#names.has(target.host)) continue;
+      this.#names.set(target.host, new FollowedName(target.host, cluster, deps, () => this.#changed()));
+    }
+  }
+
+  /** Resolves when every name was looked up once, found or not; from then on they are by themselves. */
+  async begin(): Promise<void> {
+    await Promise.all(Array.from(this.#names.values(), (name) => name.refresh()));
+    this.#begun = true;
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (this.#begun) this.#cluster.setEndpoints(this.#named.flatMap((endpoint) => this.#resolved(endpoint)));
+  }
+
+  #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {
+    const { target, traits } = endpoint;
+    const name = target.kind === 'tcp' ? this.#names.get(target.host) : undefined;
+    if (target.kind !== 'tcp' || name === undefined) return [endpoint];
+    const used = this.#cluster.settings.kind === 'logical-dns' ? name.addresses.slice(0, 1) : name.addresses;
+    const hostname = traits.hostname === '' ? target.host : traits.hostname;
+    return used.map((address) => ({
+      address: hostPort(address, target.port),
+      target: { kind: 'tcp', host: address, port: target.port },
+      traits: { ...traits, hostname },
+    }));
+  }
+
+  stop(): void {
+    for (const name of this.#names.values()) name.stop();
   }
 }

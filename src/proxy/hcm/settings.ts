@@ -272,7 +272,7 @@ function readFilters(
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,
-      resolve: (host) => deps.resolve(host, 0),
+      resolve: (host) => deps.resolve(host),
     });
     findings.problems.push(...loaded.problems);
     if (loaded.ok) filters.push(loaded.value);

@@ -147,7 +147,7 @@ function readObserver(
     direction,
     statPrefix: '',
     slot: 0,
-    resolve: (host) => deps.resolve(host, 0),
+    resolve: (host) => deps.resolve(host),
   });
   findings.problems.push(...loaded.problems);
   return loaded.ok ? [loaded.value] : [];

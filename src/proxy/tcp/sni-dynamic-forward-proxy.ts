@@ -32,7 +32,7 @@ export function readSniDynamicForwardProxy(
       state.set(stateKeys.dynamicPort, { text: String(port), hashable: false });
       // Without an address the cluster finds no endpoint, and says so.
       const proceed = (): void => connection.proceed();
-      deps.resolve(host, 0).then(proceed, proceed);
+      deps.resolve(host).then(proceed, proceed);
       return 'wait';
     },
   };

@@ -37,7 +37,7 @@ function caseOf(table: number): Case {
       ]),
       { methods: requests.map(() => 'GET'), noProbe: true },
     ),
-    expect: {},
+    expect: { client: /^HTTP\/1\.1 [234]\d\d / },
   };
 }
 

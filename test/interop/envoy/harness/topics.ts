@@ -19,6 +19,7 @@ export const topics = {
   concurrency: 'several threads',
   routing: 'routes, redirects, rewrites, header mutations',
   upstream: 'what upstreams do',
+  dns: 'clusters of names that are looked up',
   limits: 'limits on connections, streams, headers, buffers',
   malformed: 'messages that break the grammar',
   'cl-te': 'request smuggling: CL.TE',
