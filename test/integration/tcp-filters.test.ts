@@ -1,9 +1,10 @@
 /** Network filters before and instead of `tcp_proxy`, and connections that are told apart by their TLS name. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
+import { TestRoot } from '../support/certificates.ts';
 import { bootstrap, cluster, httpListener, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import { clientOf, rawClient, rawServer } from '../support/raw-tcp.ts';
@@ -201,6 +202,52 @@ describe('notes of set_filter_state', () => {
     assert.equal(new Set(answers).size, 1, `one tenant, one endpoint: ${answers.join()}`);
     assert.equal(path.stat('tcp.tcp.idle_timeout'), 8);
     assert.equal(path.lines[0], `tcp_session_idle_timeout "${path.port('tcp')}"\n`);
+  });
+});
+
+describe('application_protocols of set_filter_state', () => {
+  const protocols = 'envoy.network.application_protocols';
+  const offering = (text: string): string[] => (text === '' ? [] : [setFilterState(note(protocols, text))]);
+
+  test('is offered by ALPN, whatever the transport socket names', async (t) => {
+    const { cert, key } = await (await TestRoot.create('upstream')).issue({ dns: ['app'] });
+    const server = tls.createServer({ cert, key, ALPNProtocols: ['one', 'two', 'three'] }, (socket) =>
+      socket.on('error', () => {}).end(String(socket.alpnProtocol)),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const context =
+      "'@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+    const upstream = (named: string): string =>
+      `, transport_socket: { name: tls, typed_config: { ${context}, common_tls_context: { ${named} } } }`;
+    const rows: [name: string, offered: string, cluster: string, agreed: string][] = [
+      ['own', '', 'naming', 'three'],
+      ['other', 'unknown,two', 'naming', 'two'],
+      ['some', 'one', 'silent', 'one'],
+      ['none', '', 'silent', 'false'],
+    ];
+    const path = await startDataPath(
+      t,
+      bootstrap(
+        rows.map(([name, offered, to]) =>
+          tcpListener({ name, proxy: `cluster: ${to}`, before: offering(offered) }),
+        ),
+        [
+          cluster('naming', [port], upstream('alpn_protocols: [three]')),
+          cluster('silent', [port], upstream('')),
+        ],
+      ),
+    );
+    for (const [name, , , agreed] of rows) {
+      assert.equal(await rawClient(t, path.port(name)).ended(), agreed, name);
+    }
+  });
+
+  test('beside a tunnel it is refused', async (t) => {
+    const proxy = "cluster: app, tunneling_config: { hostname: 'a:1' }";
+    const yaml = bootstrap([tcpListener({ proxy, before: offering('one') })], [cluster('app', [1])]);
+    await assert.rejects(startDataPath(t, yaml), /tunneling_config.*is not supported beside "envoy\.network/);
   });
 });
 

@@ -180,14 +180,21 @@ export class TcpConnection
       : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
   }
 
-  /** With the connection that some endpoints are told of, and the address that it may leave from. */
+  /** With the connection that some endpoints are told of, the address that it may leave from, and what it offers. */
   #connectingTo({ transport }: Endpoint): RelayDeps {
     const { connecting, settings } = this.#runtime;
     const { originalSource } = this.#facts;
-    if (transport.proxyHeader === undefined && originalSource === undefined) return connecting;
+    const protocols = transport.secure ? this.state.text(stateKeys.applicationProtocols) : undefined;
+    const offers = protocols === undefined || protocols === '' ? undefined : protocols.split(',');
+    const isTold = transport.proxyHeader !== undefined || originalSource !== undefined;
+    if (!isTold && offers === undefined) return connecting;
     const { clock, wheel, internal } = connecting;
-    const downstream = settings.tlvs?.tell(this.#facts, this) ?? this.#facts;
-    return { clock, wheel, internal, downstream, ...(originalSource !== undefined && { originalSource }) };
+    return {
+      ...{ clock, wheel, internal },
+      ...(isTold && { downstream: settings.tlvs?.tell(this.#facts, this) ?? this.#facts }),
+      ...(originalSource !== undefined && { originalSource }),
+      ...(offers !== undefined && { server: { offers } }),
+    };
   }
 
   onFailed(failure: RelayFailure, reason: string): void {

@@ -14,6 +14,8 @@ export const stateKeys = {
   /** The host and port of a `dynamic_forward_proxy` cluster. */
   dynamicHost: 'envoy.upstream.dynamic_host',
   dynamicPort: 'envoy.upstream.dynamic_port',
+  /** What is offered to endpoints by ALPN, with commas between, whatever their transport socket names. */
+  applicationProtocols: 'envoy.network.application_protocols',
 } as const;
 
 /** Keys that tcp_proxy writes. */

@@ -13,6 +13,8 @@ export interface NetworkConnection extends AccessRecord {
 }
 
 export interface NetworkFilter extends ConnectionFilter {
+  /** Of the notes it leaves, where the configuration says them. */
+  readonly keys?: readonly string[];
   /** A connection came. */
   onConnection?(connection: NetworkConnection): 'wait' | undefined;
 }

@@ -30,6 +30,7 @@ export function readSetFilterState(config: Config, path: string, findings: Findi
     ...read(config.onDownstreamTlsHandshake, 'on_downstream_tls_handshake'),
   ];
   return {
+    keys: notes.map(({ key }) => key),
     onConnection(connection) {
       for (const { key, hashable, skipIfEmpty, text } of notes) {
         const made = text(connection);

@@ -7,6 +7,7 @@ import type { Direction } from '../filter/contract.ts';
 import type { Findings } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
 import { type HashedText, readHashPolicy } from './connection-hash.ts';
+import { stateKeys } from './filter-state.ts';
 import type { NetworkFilter } from './network-filter.ts';
 import { type OwnTlvs, readOwnTlvs } from './own-tlvs.ts';
 import { readTunneling, type TunnelSettings } from './tunnel-settings.ts';
@@ -75,6 +76,9 @@ export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Fin
   findings.refuse(`${path}.on_demand`, proxy.onDemand !== undefined);
   const tlvs = readOwnTlvs(proxy, path, findings);
   findings.refuse(`${path}.proxy_protocol_tlvs`, tlvs !== undefined && proxy.tunnelingConfig !== undefined);
+  const offers = filters.some(({ keys = [] }) => keys.includes(stateKeys.applicationProtocols));
+  if (offers && proxy.tunnelingConfig !== undefined)
+    findings.error(`${path}.tunneling_config`, `is not supported beside "${stateKeys.applicationProtocols}"`);
   const clusters = readClusters(proxy, path, findings);
   const early = proxy.maxEarlyDataBytes;
   const mode = proxy.upstreamConnectMode;

@@ -29,6 +29,8 @@ export interface TransportOverride {
   readonly names?: readonly string[];
   /** Offered by ALPN where the context names none. */
   readonly protocols?: readonly string[];
+  /** Offered by ALPN whatever the context names. */
+  readonly offers?: readonly string[];
 }
 
 /** Told once how the handshake went: with the peer, or with the reason there is none, as Envoy writes it. */
@@ -78,7 +80,8 @@ export class ClientHandshake {
     const serverName = this.#serverName(target, override);
     this.#sessionKey = `${target?.address ?? ''}|${serverName}`;
     const session = target === undefined ? undefined : sessions.newest(this.#sessionKey);
-    const protocols = material.alpn.length > 0 ? material.alpn : (override?.protocols ?? []);
+    const named = material.alpn.length > 0 ? material.alpn : undefined;
+    const protocols = override?.offers ?? named ?? override?.protocols ?? [];
     const socket = connect({
       socket: raw,
       secureContext: context,
