@@ -72,6 +72,7 @@ const meshes = [
     'service-entry',
     'stateful-set',
     'tcp-metrics',
+    'unnamed-ports',
     'volumes',
   ],
 ].map((name) => `test/integration/${name}.test.ts`);

@@ -246,7 +246,7 @@ describe('names that lead nowhere', () => {
     [
       'a port without protocol',
       service('reviews', 'main'),
-      'warning 4:16 spec.ports[0] the port is named "main", so its protocol is taken to be TCP (name it "http", "tcp-…", or set appProtocol)',
+      'info 4:16 spec.ports[0] the port is named "main": the first bytes of each connection say whether it is HTTP (name it "http", "tcp-…", or set appProtocol)',
     ],
   ];
   for (const [why, text, problem] of cases) {

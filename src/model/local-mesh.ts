@@ -5,7 +5,7 @@
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, object, optional, required } from './decode/object.ts';
-import { dnsName, integer, nonEmptyText, oneOf, text } from './decode/scalar.ts';
+import { dnsName, durationMsOrZero, integer, nonEmptyText, oneOf, text } from './decode/scalar.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
 
@@ -31,6 +31,11 @@ export interface LocalMeshSettings {
   readonly workloads: Readonly<Record<string, LocalWorkload>>;
   /** `ALLOW_ANY` reaches hosts that the mesh does not know; `REGISTRY_ONLY` refuses them. */
   readonly outboundTrafficPolicy: { readonly mode: 'ALLOW_ANY' | 'REGISTRY_ONLY' };
+  /**
+   * Milliseconds that a connection's first bytes are waited for where they decide what it is; after that it is carried
+   * as TCP. 0: for ever, and so without servers that speak first (Istio's default).
+   */
+  readonly protocolDetectionTimeout: number;
   /** First part of every identity: `spiffe://TRUST-DOMAIN/ns/…`. */
   readonly trustDomain: string;
   /** Where the ingress gateway listens on this machine. */
@@ -42,9 +47,10 @@ export type LocalMesh = ResourceBase<'LocalMesh', undefined> & LocalMeshSettings
 
 export const defaultMeshSettings: Pick<
   LocalMeshSettings,
-  'outboundTrafficPolicy' | 'trustDomain' | 'ingress'
+  'outboundTrafficPolicy' | 'protocolDetectionTimeout' | 'trustDomain' | 'ingress'
 > = {
   outboundTrafficPolicy: { mode: 'ALLOW_ANY' },
+  protocolDetectionTimeout: 5000,
   trustDomain: 'cluster.local',
   ingress: { host: '127.0.0.1', port: 8080 },
 };
@@ -76,6 +82,7 @@ export const localMeshKind: KindDefinition<LocalMesh> = {
       object({ mode: required(oneOf(['ALLOW_ANY', 'REGISTRY_ONLY'])) }),
       defaultMeshSettings.outboundTrafficPolicy,
     ),
+    protocolDetectionTimeout: defaulted(durationMsOrZero, defaultMeshSettings.protocolDetectionTimeout),
     trustDomain: defaulted(dnsName('dots'), defaultMeshSettings.trustDomain),
     ingress: defaulted(ingress, defaultMeshSettings.ingress),
   },

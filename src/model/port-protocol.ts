@@ -1,10 +1,14 @@
-/** The protocol of a service's port: `appProtocol`, or the part of its name before the first `-` (Istio). */
+/**
+ * The protocol of a service's port: `appProtocol`, or the part of its name before the first `-`; where neither says it,
+ * each connection shows by its first bytes whether it is HTTP (Istio).
+ */
 import type { ServicePort } from './service.ts';
 
-export type CarriedProtocol = 'HTTP' | 'TCP';
+/** `AUTO`: as one of the others, by the first bytes of each connection. */
+export type CarriedProtocol = 'HTTP' | 'TCP' | 'AUTO';
 
 export interface PortProtocol {
-  /** What was written, such as `GRPC`. */
+  /** What was written, such as `GRPC`; `AUTO` where it is found out. */
   readonly protocol: string;
   /** How proxies treat it. */
   readonly carriedAs: CarriedProtocol;
@@ -12,11 +16,9 @@ export interface PortProtocol {
   readonly http2: boolean;
   /** Whether callers begin TLS themselves. */
   readonly tls: boolean;
-  /** Whether it was written and understood; else TCP is assumed. */
-  readonly known: boolean;
 }
 
-const carried: Readonly<Record<string, CarriedProtocol>> = {
+const carried: Readonly<Record<string, 'HTTP' | 'TCP'>> = {
   http: 'HTTP',
   'kubernetes.io/ws': 'HTTP',
   http2: 'HTTP',
@@ -48,13 +50,22 @@ const opaque: ReadonlySet<string> = new Set([
   'redis',
 ]);
 
-export function portProtocol({ name, appProtocol }: Pick<ServicePort, 'name' | 'appProtocol'>): PortProtocol {
+/** SMTP, DNS, MySQL and MongoDB: nobody waits there for a client that may be waiting itself (Istio). */
+const neverLookedInto: ReadonlySet<number> = new Set([25, 53, 3306, 27_017]);
+
+export function portProtocol({
+  name,
+  appProtocol,
+  port,
+}: Pick<ServicePort, 'name' | 'appProtocol' | 'port'>): PortProtocol {
   const written = (appProtocol ?? prefixOf(name))?.toLowerCase() ?? '';
   const carriedAs = Object.hasOwn(carried, written) ? carried[written] : undefined;
-  if (carriedAs === undefined)
-    return { protocol: 'TCP', carriedAs: 'TCP', http2: false, tls: false, known: false };
+  if (carriedAs === undefined) {
+    const protocol = neverLookedInto.has(port) ? 'TCP' : 'AUTO';
+    return { protocol, carriedAs: protocol, http2: false, tls: false };
+  }
   const protocol = opaque.has(written) ? 'TCP' : protocolName(written);
-  return { protocol, carriedAs, http2: overHttp2.has(written), tls: overTls.has(written), known: true };
+  return { protocol, carriedAs, http2: overHttp2.has(written), tls: overTls.has(written) };
 }
 
 function prefixOf(name: string | undefined): string | undefined {

@@ -107,8 +107,8 @@ function checkDynamic({ resolution, hosts, ports }: ServiceEntrySpec, path: Path
     const message = 'resolution DYNAMIC_DNS is for hosts with a wildcard';
     report.error([...path, 'hosts', index], message, 'write resolution: DNS for this one');
   }
-  for (const [index, { protocol = '' }] of ports.entries()) {
-    const { carriedAs, tls } = portProtocol({ appProtocol: protocol });
+  for (const [index, { protocol = '', number: port }] of ports.entries()) {
+    const { carriedAs, tls } = portProtocol({ appProtocol: protocol, port });
     if (carriedAs === 'HTTP' || tls) continue;
     const message = 'nothing says the host of what is sent here: resolution DYNAMIC_DNS is for HTTP and TLS';
     report.error([...path, 'ports', index, 'protocol'], message, 'write HTTP, GRPC, HTTPS or TLS');

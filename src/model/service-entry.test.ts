@@ -192,7 +192,7 @@ describe('ServiceEntries among others', () => {
     [
       'no protocol',
       entry('a', '{hosts: [a.example], ports: [{number: 80, name: http}]}'),
-      [/taken to be TCP/],
+      [/has no protocol: the first bytes/],
     ],
     [
       'names of a certificate nobody looks at',

@@ -3,12 +3,13 @@
  * One mesh; the rule is a file that is written over while it runs.
  */
 import assert from 'node:assert/strict';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
 import { testData } from '../support/peer.ts';
+import { sumOf } from '../support/prometheus-text.ts';
 import { tally } from '../support/tally.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -37,22 +38,12 @@ const requests = 300;
 const tolerancePoints = 10;
 
 describe('bookinfo', () => {
-  let mesh: RunningMesh | undefined;
-  after(() => mesh?.stop());
-
   test('every routing rule of the public manifests', async (t) => {
     const data = testData(t, 'bookinfo');
     if (data === undefined) return;
     const rule = join(tempDir(t), 'virtual-service.yaml');
     copyFileSync(join(data, 'networking', rules[0]?.file ?? ''), rule);
-    const running = await startMesh([
-      'examples/bookinfo/heddle.yaml',
-      join(data, 'platform/kube/bookinfo.yaml'),
-      join(data, 'networking/bookinfo-gateway.yaml'),
-      join(data, 'networking/destination-rule-all.yaml'),
-      rule,
-    ]);
-    mesh = running;
+    const running = await start(t, data, join(data, 'platform/kube/bookinfo.yaml'), rule);
     for (const { file, everybody, jason } of rules) {
       await t.test(file, async () => {
         copyFileSync(join(data, 'networking', file), rule);
@@ -62,7 +53,37 @@ describe('bookinfo', () => {
       });
     }
   });
+
+  test('the same of Services that say no protocol', async (t) => {
+    const data = testData(t, 'bookinfo');
+    if (data === undefined) return;
+    const named = readFileSync(join(data, 'platform/kube/bookinfo.yaml'), 'utf8');
+    const unnamed = join(tempDir(t), 'bookinfo.yaml');
+    writeFileSync(unnamed, named.replaceAll('\n    name: http\n', '\n'));
+    const { file, everybody } = rules[2]!;
+    const running = await start(t, data, unnamed, join(data, 'networking', file));
+    await assertRouted(running, everybody);
+    await eventually(async () => {
+      const [productpage] = running.instancesOf('productpage-v1');
+      const metrics = await running.metricsOf(productpage!);
+      const labels = { reporter: 'source', destination_service_name: 'reviews', response_code: '200' };
+      const secure = { ...labels, connection_security_policy: 'mutual_tls' };
+      assert.ok(sumOf(metrics, 'istio_requests_total', secure) >= requests);
+    });
+  });
 });
+
+async function start(t: TestContext, data: string, services: string, rule: string): Promise<RunningMesh> {
+  const mesh = await startMesh([
+    'examples/bookinfo/heddle.yaml',
+    services,
+    join(data, 'networking/bookinfo-gateway.yaml'),
+    join(data, 'networking/destination-rule-all.yaml'),
+    rule,
+  ]);
+  t.after(() => mesh.stop());
+  return mesh;
+}
 
 async function assertRouted(mesh: RunningMesh, expected: Partial<Record<Stars, number>>): Promise<void> {
   // A few first: while the old rule is still in force they tell without the cost of all.

@@ -54,8 +54,8 @@ function hostsOf(document: ServiceEntry): readonly MeshService[] {
   const spec: Service['spec'] = {
     selector: workloadSelector?.labels ?? {},
     ports: ports.map(({ number, name, protocol, targetPort }): ServicePort => {
-      // The name does not say what is spoken (Istio).
-      const spoken = protocol === undefined || protocol === '' ? 'tcp' : protocol.toLowerCase();
+      // The name does not say what is spoken; without a protocol it is found out (Istio).
+      const spoken = protocol?.toLowerCase() ?? '';
       return {
         ...{ name, port: number, protocol: 'TCP', appProtocol: spoken },
         ...(targetPort !== undefined && { targetPort }),

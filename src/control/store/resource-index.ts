@@ -22,7 +22,10 @@ import { serviceAddresses } from './service-addresses.ts';
 /** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
 export const rootNamespace = 'istio-system';
 
-export type MeshSettings = Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'>;
+export interface MeshSettings extends Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'> {
+  /** 0: none. */
+  readonly protocolDetectionTimeoutMs: number;
+}
 
 export interface ResourceIndex {
   /**
@@ -88,6 +91,8 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     groups,
     settings: {
       outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
+      protocolDetectionTimeoutMs:
+        mesh?.protocolDetectionTimeout ?? defaultMeshSettings.protocolDetectionTimeout,
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
     },
     addressesOf(host): readonly string[] {

@@ -6,15 +6,14 @@ import type { ListenerFilterChainMatchPredicateSchema } from '#xds/gen/envoy/con
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import { OriginalSrcSchema } from '#xds/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
-import { describe, type InboundPort, inboundPorts, inspection } from './inbound.ts';
-import { inboundFilters, portChains } from './inbound-chains.ts';
+import { describe, type InboundPort, inboundPorts } from './inbound.ts';
+import { detectedChains, inboundFilters, inspectedFor, portChains } from './inbound-chains.ts';
 import {
   type FilterChainInit,
-  type FilterChainMatchInit,
   httpInspector,
   type ListenerFilterInit,
   listenerEverywhere,
-  plainHttp,
+  patience,
   tlsInspector,
 } from './listener.ts';
 import {
@@ -29,7 +28,6 @@ import { portsWithMode, serverTlsMode } from './mutual-tls.ts';
 import { blackHoleCluster, inboundPassthroughCluster } from './names.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { tcpFilters } from './telemetry.ts';
-import { downstreamMutualTls, meshHttpProtocols, meshOpaqueProtocols } from './tls-context.ts';
 
 /** Where the kernel brings what comes to the application. */
 export const inboundCapturePort = 15_006;
@@ -77,7 +75,10 @@ function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listen
     (port) => port !== inboundCapturePort && !known.includes(port),
   );
   const isTransparent = node.interceptionMode === 'TPROXY';
-  const uninspected = modes.filter(({ mode }) => mode !== 'PERMISSIVE').map(({ inbound }) => inbound.port);
+  const without = (protocol: 'tls' | 'http'): number[] =>
+    modes
+      .filter(({ inbound, mode }) => !inspectedFor(inbound.carriedAs, mode)[protocol])
+      .map(({ inbound }) => inbound.port);
   return listenerEverywhere('inbound', inboundCapturePort, {
     name: listenerName,
     ...(isTransparent && { transparent: true }),
@@ -96,10 +97,10 @@ function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listen
     listenerFilters: [
       originalDst,
       ...(isTransparent ? [originalSrc] : []),
-      { ...tlsInspector, ...exceptOn([inboundCapturePort, ...uninspected]) },
-      { ...httpInspector, ...exceptOn([inboundCapturePort, ...known]) },
+      { ...tlsInspector, ...exceptOn([inboundCapturePort, ...without('tls')]) },
+      { ...httpInspector, ...exceptOn([inboundCapturePort, ...without('http')]) },
     ],
-    ...inspection,
+    ...patience(index.settings),
   });
 }
 
@@ -116,24 +117,9 @@ function ownPortChain({ node, self }: Sidecar): FilterChainInit {
 function passthroughChains(sidecar: Sidecar, port: number | undefined): FilterChainInit[] {
   const { node, index, labels } = sidecar;
   const mode = serverTlsMode(index, node.namespace, labels, port);
-  const http = (filterChainMatch: FilterChainMatchInit): FilterChainInit => ({
-    ...passthroughChain('HTTP', sidecar),
-    filterChainMatch,
-  });
-  const tcp = (filterChainMatch: FilterChainMatchInit): FilterChainInit => ({
-    ...passthroughChain('TCP', sidecar),
-    filterChainMatch,
-  });
-  const plain = [http(plainHttp), tcp({ transportProtocol: 'raw_buffer' })];
-  const anyTls = { transportProtocol: 'tls' };
-  if (mode === 'DISABLE') return [...plain, tcp(anyTls)];
-  const transportSocket = downstreamMutualTls(index.settings.trustDomain);
-  const byMesh = (opaque: readonly string[]): FilterChainInit[] => [
-    { ...http({ ...anyTls, applicationProtocols: [...meshHttpProtocols] }), transportSocket },
-    { ...tcp({ ...anyTls, applicationProtocols: [...opaque] }), transportSocket },
-  ];
-  if (mode === 'STRICT') return byMesh([]);
-  return [...byMesh(meshOpaqueProtocols), ...plain, tcp(anyTls)];
+  return detectedChains(mode, index.settings.trustDomain, (carriedAs) =>
+    passthroughChain(carriedAs, sidecar),
+  );
 }
 
 function passthroughChain(carriedAs: 'HTTP' | 'TCP', sidecar: Sidecar): FilterChainInit {

@@ -1,7 +1,7 @@
 /** A port of a service, or a subset of it -> the cluster by which callers reach it. */
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
-import { portProtocol } from '#model/port-protocol.ts';
+import { type PortProtocol, portProtocol } from '#model/port-protocol.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { PortTrafficPolicy, SimpleLoadBalancer } from '#model/traffic-policy.ts';
 import {
@@ -21,7 +21,7 @@ import { configPath, duration, filterMetadata, fromAds, type Init, pack } from '
 import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { policyFor } from './policy-merge.ts';
-import { rawBuffer, upstreamMutualTls } from './tls-context.ts';
+import { type CallerSpeech, rawBuffer, upstreamMutualTls } from './tls-context.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -43,7 +43,7 @@ export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreak
 };
 
 /** Requests go on by HTTP/2, whatever they came by. */
-export const overHttp2: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
+const overHttp2: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
   typedExtensionProtocolOptions: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
       upstreamProtocolOptions: {
@@ -65,6 +65,15 @@ export const asItCame: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
     }),
   },
 };
+
+/** What a cluster says of it; HTTP/1.1 needs no word. */
+export function httpVersion({
+  carriedAs,
+  http2,
+}: Pick<PortProtocol, 'carriedAs' | 'http2'>): Pick<ClusterInit, 'typedExtensionProtocolOptions'> {
+  if (http2) return overHttp2;
+  return carriedAs === 'AUTO' ? asItCame : {};
+}
 
 /** The only endpoint of a connection is the address it was made to before it was captured. */
 export const byOriginalDestination: Pick<ClusterInit, 'clusterDiscoveryType' | 'lbPolicy'> = {
@@ -197,7 +206,7 @@ function proxyTraits(target: OutboundTarget): ClusterInit {
   return {
     circuitBreakers: withoutLimits,
     metadata: filterMetadata(serviceMetadata(target)),
-    ...(portProtocol(target.port).http2 && overHttp2),
+    ...httpVersion(portProtocol(target.port)),
   };
 }
 
@@ -247,5 +256,12 @@ function mutualTls(
   identities: readonly string[],
 ): TransportSocket {
   const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
-  return upstreamMutualTls(identities, sni, portProtocol(port).http2);
+  return upstreamMutualTls(identities, sni, callerSpeech(portProtocol(port)));
+}
+
+/** Where both go to one cluster it is of HTTP, and who sends it something else says so. */
+function callerSpeech({ carriedAs, http2 }: PortProtocol): CallerSpeech {
+  if (carriedAs === 'TCP') return 'TCP';
+  if (http2) return 'HTTP/2';
+  return carriedAs === 'AUTO' ? 'HTTP' : 'HTTP/1.1';
 }

@@ -32,7 +32,7 @@ export interface GrpcTranslation {
 }
 
 export function translateGrpcClient(caller: Caller, index: ResourceIndex): GrpcTranslation {
-  const hosts = [...serviceHosts(caller, index, 'TCP'), ...serviceHosts(caller, index, 'HTTP')];
+  const hosts = (['TCP', 'AUTO', 'HTTP'] as const).flatMap((as) => serviceHosts(caller, index, as));
   return {
     // A listener for each spelling of the host, as `xds:///` asks for exactly what was written.
     listeners: hosts.flatMap((host) =>

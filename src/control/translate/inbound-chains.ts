@@ -1,7 +1,9 @@
 /** How a sidecar takes calls for its own application: filter chains by what PeerAuthentication allows on a port. */
+import type { CarriedProtocol } from '#model/port-protocol.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { connectionManager } from './http-connection-manager.ts';
-import type { FilterChainInit } from './listener.ts';
+import type { InboundPort } from './inbound.ts';
+import { type FilterChainInit, plainHttp } from './listener.ts';
 import type { ServerTlsMode } from './mutual-tls.ts';
 import { inboundClusterName } from './names.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
@@ -10,7 +12,7 @@ import { plainAction } from './route-action.ts';
 import { matchEverything } from './route-match.ts';
 import type { Sidecar } from './sidecar.ts';
 import { tcpFilters } from './telemetry.ts';
-import { downstreamMutualTls, meshProtocols } from './tls-context.ts';
+import { downstreamMutualTls, meshHttpProtocols, meshOpaqueProtocols, meshProtocols } from './tls-context.ts';
 
 /** Where calls go on to. */
 export interface InboundTarget {
@@ -24,27 +26,47 @@ export interface InboundTarget {
   readonly grpcWeb: boolean;
 }
 
+/** How what comes by a chain is protected: `foreign-tls` by somebody else, and the application has the key. */
+type Protection = 'mutual-tls' | 'plain-text' | 'foreign-tls';
+
+/** What of a connection's first bytes its chain depends on. */
+export function inspectedFor(
+  carriedAs: CarriedProtocol,
+  mode: ServerTlsMode,
+): { readonly tls: boolean; readonly http: boolean } {
+  const isFoundOut = carriedAs === 'AUTO';
+  return { tls: isFoundOut || mode === 'PERMISSIVE', http: isFoundOut && mode !== 'STRICT' };
+}
+
 /** The chains of one port that is known, in a listener that takes nothing else. */
 export function portChains(
-  { port, carriedAs, grpcWeb }: Pick<InboundTarget, 'port' | 'carriedAs' | 'grpcWeb'>,
+  { port, carriedAs, grpcWeb }: InboundPort,
   mode: ServerTlsMode,
   sidecar: Sidecar,
 ): FilterChainInit[] {
-  const cluster = inboundClusterName(port);
-  const target = { cluster, carriedAs, statPrefix: `inbound_0.0.0.0_${port}`, port, grpcWeb };
-  const filters = inboundFilters(target, sidecar);
+  const { trustDomain } = sidecar.index.settings;
+  const traits = { cluster: inboundClusterName(port), statPrefix: `inbound_0.0.0.0_${port}`, port, grpcWeb };
+  const filtersFor = (protocol: 'HTTP' | 'TCP'): Filter[] => [
+    ...inboundFilters({ ...traits, carriedAs: protocol }, sidecar),
+  ];
+  if (carriedAs === 'AUTO') {
+    return detectedChains(mode, trustDomain, (protocol, protection) => ({
+      name: protocol === 'HTTP' ? `${protection}-http` : protection,
+      filters: filtersFor(protocol),
+    }));
+  }
   const encrypted: FilterChainInit = {
     name: 'mutual-tls',
-    filters: [...filters],
-    transportSocket: downstreamMutualTls(sidecar.index.settings.trustDomain),
+    filters: filtersFor(carriedAs),
+    transportSocket: downstreamMutualTls(trustDomain, carriedAs),
   };
-  const plain: FilterChainInit = { name: 'plain-text', filters: [...filters] };
+  const plain: FilterChainInit = { name: 'plain-text', filters: filtersFor(carriedAs) };
   if (mode === 'STRICT') return [encrypted];
   if (mode === 'DISABLE') return [plain];
   const byMesh = { transportProtocol: 'tls', applicationProtocols: [...meshProtocols] };
   const foreign = {
     name: 'foreign-tls',
-    filters: [...filters],
+    filters: filtersFor(carriedAs),
     filterChainMatch: { transportProtocol: 'tls' },
   };
   return [
@@ -53,6 +75,33 @@ export function portChains(
     // TLS that is not the mesh's belongs to the application, where it has a port of its own for it.
     ...(carriedAs === 'HTTP' ? [] : [foreign]),
   ];
+}
+
+/**
+ * The chains of a port that may carry anything: of plain text its first bytes say what it is, and within mutual TLS the
+ * ALPN of the caller's sidecar, which has seen them (Istio).
+ *
+ * @param chainOf a chain without its match, its name and filters
+ */
+export function detectedChains(
+  mode: ServerTlsMode,
+  trustDomain: string,
+  chainOf: (carriedAs: 'HTTP' | 'TCP', protection: Protection) => FilterChainInit,
+): FilterChainInit[] {
+  const anyTls = { transportProtocol: 'tls' };
+  const plain = [
+    { ...chainOf('HTTP', 'plain-text'), filterChainMatch: plainHttp },
+    { ...chainOf('TCP', 'plain-text'), filterChainMatch: { transportProtocol: 'raw_buffer' } },
+    { ...chainOf('TCP', 'foreign-tls'), filterChainMatch: anyTls },
+  ];
+  if (mode === 'DISABLE') return plain;
+  const byMesh = (carriedAs: 'HTTP' | 'TCP', applicationProtocols: readonly string[]): FilterChainInit => ({
+    ...chainOf(carriedAs, 'mutual-tls'),
+    filterChainMatch: { ...anyTls, applicationProtocols: [...applicationProtocols] },
+    transportSocket: downstreamMutualTls(trustDomain, carriedAs),
+  });
+  const http = byMesh('HTTP', meshHttpProtocols);
+  return mode === 'STRICT' ? [http, byMesh('TCP', [])] : [http, byMesh('TCP', meshOpaqueProtocols), ...plain];
 }
 
 export function inboundFilters(

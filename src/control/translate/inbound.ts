@@ -1,17 +1,16 @@
 /** What a sidecar does for its own application: a listener and a cluster for each of its ports. */
 import { selects } from '#model/metadata.ts';
-import { portProtocol } from '#model/port-protocol.ts';
+import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { Instance } from '../store/instance.ts';
 import { type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { applicationAddress } from './annotation.ts';
-import { portChains } from './inbound-chains.ts';
-import { boundListener, type ListenerInit, tlsInspector } from './listener.ts';
+import { inspectedFor, portChains } from './inbound-chains.ts';
+import { boundListener, httpInspector, type ListenerFilterInit, patience, tlsInspector } from './listener.ts';
 import { atAddress, type InboundClusterTraits, inboundCluster } from './local-cluster.ts';
-import { duration } from './message.ts';
-import { serverTlsMode } from './mutual-tls.ts';
+import { type ServerTlsMode, serverTlsMode } from './mutual-tls.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
 
@@ -21,7 +20,7 @@ export const aloneWithSidecar = '127.0.0.1';
 /** A port of a workload and what is known about it. */
 export interface InboundPort {
   readonly port: number;
-  readonly carriedAs: 'HTTP' | 'TCP';
+  readonly carriedAs: CarriedProtocol;
   /** Whether the application speaks HTTP/2 on it. */
   readonly http2: boolean;
   /** Whether browsers call it. */
@@ -75,11 +74,14 @@ export function portTraits(
   services: InboundPort['services'],
   said: readonly ServicePort[] = [],
 ): InboundPort {
-  const known = [...services.map(({ servicePort }) => servicePort), ...said];
-  const protocols = known.map((one) => portProtocol(one));
+  const told = [...services.map(({ servicePort }) => servicePort), ...said];
+  const protocols = (told.length === 0 ? [{ port }] : told).map((one) => portProtocol(one));
+  const isAny = (protocol: CarriedProtocol): boolean =>
+    protocols.some(({ carriedAs }) => carriedAs === protocol);
   return {
     port,
-    carriedAs: protocols.some(({ carriedAs }) => carriedAs === 'HTTP') ? 'HTTP' : 'TCP',
+    // Whoever says it wins over who does not.
+    carriedAs: isAny('HTTP') ? 'HTTP' : isAny('TCP') ? 'TCP' : 'AUTO',
     http2: protocols.some(({ http2 }) => http2),
     grpcWeb: protocols.some(({ protocol }) => protocol === 'GRPC-WEB'),
     services,
@@ -96,22 +98,15 @@ function servicesOf({ namespace, labels }: Instance, index: ResourceIndex): Mesh
 }
 
 /** What its cluster is to know. */
-export function describe({ port, http2, services }: InboundPort): InboundClusterTraits {
+export function describe({ port, carriedAs, http2, services }: InboundPort): InboundClusterTraits {
   return {
-    port,
-    http2,
+    ...{ port, carriedAs, http2 },
     services: services.map(({ service }) => {
       const { name, namespace = '' } = service.metadata;
       return { host: serviceHost(service), name, namespace };
     }),
   };
 }
-
-/** How long to wait for the first bytes of a caller that may be waiting for the server's. */
-export const inspection: Pick<ListenerInit, 'listenerFiltersTimeout' | 'continueOnListenerFiltersTimeout'> = {
-  listenerFiltersTimeout: duration(5000),
-  continueOnListenerFiltersTimeout: true,
-};
 
 /** @param where it is bound; which port of the application it is, policies know. */
 export function inboundListener(
@@ -121,8 +116,14 @@ export function inboundListener(
 ): Listener {
   const { node, labels, index } = sidecar;
   const mode = serverTlsMode(index, node.namespace, labels, inbound.port);
+  const listenerFilters = inspectors(inbound.carriedAs, mode);
   return boundListener('inbound', where.address, where.port, {
     filterChains: portChains(inbound, mode, sidecar),
-    ...(mode === 'PERMISSIVE' && { listenerFilters: [tlsInspector], ...inspection }),
+    ...(listenerFilters.length > 0 && { listenerFilters, ...patience(index.settings) }),
   });
+}
+
+function inspectors(carriedAs: CarriedProtocol, mode: ServerTlsMode): ListenerFilterInit[] {
+  const looksFor = inspectedFor(carriedAs, mode);
+  return [...(looksFor.tls ? [tlsInspector] : []), ...(looksFor.http ? [httpInspector] : [])];
 }

@@ -12,7 +12,8 @@ import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3
 import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { type Init, pack, socketAddress } from './message.ts';
+import type { MeshSettings } from '../store/resource-index.ts';
+import { duration, type Init, pack, socketAddress } from './message.ts';
 
 export type FilterChainInit = Init<typeof FilterChainSchema>;
 export type FilterChainMatchInit = Init<typeof FilterChainMatchSchema>;
@@ -37,6 +38,19 @@ export const plainHttp: Pick<FilterChainMatchInit, 'transportProtocol' | 'applic
   transportProtocol: 'raw_buffer',
   applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'],
 };
+
+/**
+ * How long to wait for the first bytes of a caller that may be waiting for the server's (Istio's
+ * `meshConfig.protocolDetectionTimeout`).
+ */
+export function patience({
+  protocolDetectionTimeoutMs,
+}: MeshSettings): Pick<ListenerInit, 'listenerFiltersTimeout' | 'continueOnListenerFiltersTimeout'> {
+  return {
+    listenerFiltersTimeout: duration(protocolDetectionTimeoutMs),
+    continueOnListenerFiltersTimeout: true,
+  };
+}
 
 /** @param address where it is bound; the name is `ADDRESS_PORT`. */
 export function boundListener(
@@ -64,12 +78,12 @@ export function listenerEverywhere(
 }
 
 /** A listener without socket, reached by a cluster of the same proxy. */
-export function internalListener(name: string, filterChains: FilterChainInit[]): Listener {
+export function internalListener(name: string, rest: ListenerInit): Listener {
   return create(ListenerSchema, {
     name,
     listenerSpecifier: { case: 'internalListener', value: {} },
     trafficDirection: TrafficDirection.OUTBOUND,
-    filterChains,
+    ...rest,
   });
 }
 

@@ -2,6 +2,7 @@
 
 import type { JsonObject } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import type { PortProtocol } from '#model/port-protocol.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -18,7 +19,7 @@ import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/lis
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { FilterConfigSchema as SniForwardSchema } from '#xds/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
-import { asItCame, byOriginalDestination, connectTimeoutMs, overHttp2, withoutLimits } from './cluster.ts';
+import { asItCame, byOriginalDestination, connectTimeoutMs, httpVersion, withoutLimits } from './cluster.ts';
 import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
 import {
   blackHoleCluster,
@@ -35,26 +36,30 @@ export const dnsCache: Init<typeof DnsCacheConfigSchema> = {
   dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
 };
 
-export interface InboundClusterTraits {
+export interface InboundClusterTraits extends Pick<PortProtocol, 'carriedAs' | 'http2'> {
   readonly port: number;
-  readonly http2: boolean;
   /** Those that the port serves, for metrics. */
   readonly services: readonly JsonObject[];
 }
 
 /** @param where the application is. */
-export function inboundCluster({ port, http2, services }: InboundClusterTraits, where: Destination): Cluster {
+export function inboundCluster(traits: InboundClusterTraits, where: Destination): Cluster {
+  const { port, services } = traits;
   return create(ClusterSchema, {
     ...localCluster(inboundClusterName(port), where),
-    ...(http2 && overHttp2),
+    ...httpVersion(traits),
     metadata: filterMetadata({ istio: { services: [...services] } }),
   });
 }
 
-/** `CONNECT reviews:9080` is routed as a connection to port 9080 would be. */
-export function reentryCluster(port: number): Cluster {
-  const endpoint = internalAddress(reentryListenerName(port));
-  return create(ClusterSchema, localCluster(reentryClusterName(port), at(endpoint)));
+/**
+ * `CONNECT reviews:9080` is routed as a connection to port 9080 would be.
+ *
+ * @param host whose port it is, where the connection may turn out to be no HTTP
+ */
+export function reentryCluster(port: number, host?: string): Cluster {
+  const endpoint = internalAddress(reentryListenerName(port, host));
+  return create(ClusterSchema, localCluster(reentryClusterName(port, host), at(endpoint)));
 }
 
 /** Of connections to the application in a client's name (Istio): by it answers find the way back to the sidecar. */

@@ -17,13 +17,18 @@ export function inboundClusterName(port: number): string {
   return `inbound|${port}||`;
 }
 
-/** Cluster whose only endpoint is the internal listener for `port`. */
-export function reentryClusterName(port: number): string {
-  return `connect|${port}`;
+/** Cluster whose only endpoint is the internal listener for `port`, of one host or of all. */
+export function reentryClusterName(port: number, host?: string): string {
+  return host === undefined ? `connect|${port}` : `connect|${port}|${host}`;
 }
 
-export function reentryListenerName(port: number): string {
-  return `outbound_${port}`;
+export function reentryListenerName(port: number, host?: string): string {
+  return host === undefined ? `outbound_${port}` : `outbound_${port}_${host}`;
+}
+
+/** The routes of one port of a host, for connections of which no more is to be known: `db.default.svc.cluster.local:80`. */
+export function hostRoutesName(port: number, host: string): string {
+  return `${host}:${port}`;
 }
 
 export const passthroughCluster = 'PassthroughCluster';

@@ -7,12 +7,14 @@ import {
 import type { ResourceIndex } from '../store/resource-index.ts';
 import type { Caller } from './http-route.ts';
 import type { Init } from './message.ts';
-import { outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
+import { hostRoutesName, outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
 import { defaultAction, plainAction, type RouteInit } from './route-action.ts';
 import { matchConnect, matchEverything } from './route-match.ts';
 import {
   domainsOf,
+  isTakenAnywhere,
+  portsCarriedAs,
   type RoutedHost,
   routedHosts,
   serviceHosts,
@@ -29,14 +31,35 @@ const badGateway = 502;
 
 /** All that a sidecar routes by: each port's table, and the HTTP proxy's where there is one. */
 export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly RouteConfiguration[] {
-  const hosts = routedHosts(caller, index);
+  const http = routedHosts(caller, index);
+  const detected = serviceHosts(caller, index, 'AUTO');
   const guard = peerHeaderGuard(caller.client);
-  const ports = portTables(hosts);
   const tables =
-    caller.captured === true ? ports : [...ports, proxyTable(hosts, serviceHosts(caller, index, 'TCP'))];
-  return tables.map(({ name, virtualHosts }) =>
-    routeConfiguration(name, [...virtualHosts, elsewhere(index)], guard),
-  );
+    caller.captured === true
+      ? portTables(http, detected, takenAnywhere(index))
+      : [
+          ...portTables(http, detected, new Set()),
+          proxyTable(http, detected, serviceHosts(caller, index, 'TCP')),
+        ];
+  return [
+    ...tables.map(({ name, virtualHosts }) =>
+      routeConfiguration(name, [...virtualHosts, elsewhere(index)], guard),
+    ),
+    // For connections of which is known to whom they go.
+    ...detected.map((host) =>
+      routeConfiguration(
+        hostRoutesName(host.port, host.host),
+        [virtualHost(host, ['*'], host.routes)],
+        guard,
+      ),
+    ),
+  ];
+}
+
+/** Ports on which requests may turn out that only their host says for whom they are. */
+function takenAnywhere(index: ResourceIndex): ReadonlySet<number> {
+  const services = [...index.services.values()].filter((service) => isTakenAnywhere(service, index));
+  return new Set(services.flatMap((service) => portsCarriedAs(service, 'AUTO').map(({ port }) => port)));
 }
 
 interface RouteTable {
@@ -44,8 +67,14 @@ interface RouteTable {
   readonly virtualHosts: readonly VirtualHostInit[];
 }
 
-/** By port, for connections that were made to it: in order of ports. */
-function portTables(hosts: readonly RoutedHost[]): readonly RouteTable[] {
+/** By port, for connections that were made to it: in order of ports. @param also ports without HTTP of their own */
+function portTables(
+  http: readonly RoutedHost[],
+  detected: readonly RoutedHost[],
+  also: ReadonlySet<number>,
+): readonly RouteTable[] {
+  const ports = new Set([...http.map(({ port }) => port), ...also]);
+  const hosts = [...http, ...detected].filter(({ port }) => ports.has(port));
   const byPort = [...Map.groupBy(hosts, ({ port }) => port)].sort(([a], [b]) => a - b);
   return byPort.map(([port, ofPort]) => ({
     name: String(port),
@@ -54,10 +83,17 @@ function portTables(hosts: readonly RoutedHost[]): readonly RouteTable[] {
 }
 
 /** For requests that name host and port themselves, absolute or by CONNECT. */
-function proxyTable(http: readonly RoutedHost[], tcp: readonly RoutedHost[]): RouteTable {
-  const reentering = http.map((host) =>
-    virtualHost(host, domainsOf(host, false), [connectRoute(reentryClusterName(host.port)), ...host.routes]),
-  );
+function proxyTable(
+  http: readonly RoutedHost[],
+  detected: readonly RoutedHost[],
+  tcp: readonly RoutedHost[],
+): RouteTable {
+  const reentry = (host: RoutedHost, cluster: string): VirtualHostInit =>
+    virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]);
+  const reentering = [
+    ...http.map((host) => reentry(host, reentryClusterName(host.port))),
+    ...detected.map((host) => reentry(host, reentryClusterName(host.port, host.host))),
+  ];
   const opaque = tcp.map((host) => virtualHost(host, domainsOf(host, false), opaqueRoutes(host)));
   return { name: httpProxyRoutes, virtualHosts: [...reentering, ...opaque] };
 }

@@ -18,30 +18,32 @@ import { fromAgent, type Init, pack } from './message.ts';
 const identitySecret = 'default';
 const rootSecret = 'ROOTCA';
 
-/** What a caller in the mesh offers (Istio's), and what it offers where it will speak HTTP/2. */
-const callerProtocols: readonly string[] = ['istio-peer-exchange', 'istio'];
-const http2CallerProtocols: readonly string[] = ['istio-h2', 'istio', 'h2'];
+/** What a connection between proxies of the mesh carries. `HTTP`: of either version. */
+export type CallerSpeech = 'TCP' | 'HTTP' | 'HTTP/1.1' | 'HTTP/2';
 
-/** What tells a caller in the mesh from others; the callee chooses the chain by it. */
-export const meshProtocols: readonly string[] = [
-  'istio-peer-exchange',
-  'istio',
-  'istio-h2',
-  'istio-http/1.1',
-];
+/**
+ * By these protocols a caller in the mesh says what it carries (Istio's). Of HTTP of either version it names none that the
+ * callee could agree to: that goes by the first bytes then.
+ */
+export const callerProtocols: Readonly<Record<CallerSpeech, readonly string[]>> = {
+  TCP: ['istio-peer-exchange', 'istio'],
+  HTTP: ['istio-http/1.1', 'istio-h2', 'istio'],
+  'HTTP/1.1': ['istio-http/1.1', 'istio', 'http/1.1'],
+  'HTTP/2': ['istio-h2', 'istio', 'h2'],
+};
 
-/** Those of them by which an Istio proxy says that it carries HTTP; the others may carry anything. */
+/** Those of them that say HTTP; the others may carry anything. A callee chooses the chain by them. */
 export const meshHttpProtocols: readonly string[] = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
 export const meshOpaqueProtocols: readonly string[] = ['istio-peer-exchange', 'istio'];
 
-/** What a callee answers to, in its order: proxies go by `h2` alone to know HTTP/2. */
-const serverProtocols: readonly string[] = [
-  'istio-peer-exchange',
-  'h2',
-  'istio',
-  'istio-http/1.1',
-  'http/1.1',
-];
+/** What tells a caller in the mesh from others. */
+export const meshProtocols: readonly string[] = [...meshOpaqueProtocols, ...meshHttpProtocols];
+
+/** What a callee agrees to: proxies go by that to know the version, so the mesh's own names are not among it (Istio). */
+const serverProtocols: Readonly<Record<'HTTP' | 'TCP', readonly string[]>> = {
+  HTTP: ['h2', 'http/1.1'],
+  TCP: ['istio-peer-exchange', 'h2', 'http/1.1'],
+};
 
 type SanMatcher = Init<typeof SubjectAltNameMatcherSchema>;
 
@@ -49,11 +51,11 @@ type SanMatcher = Init<typeof SubjectAltNameMatcherSchema>;
 export function upstreamMutualTls(
   identities: readonly string[],
   sni: string,
-  http2: boolean,
+  speech: CallerSpeech,
 ): TransportSocket {
   const commonTlsContext = {
     ...commonContext(identities.map((id) => (id.includes('://') ? uriMatcher('exact', id) : dnsMatcher(id)))),
-    alpnProtocols: [...(http2 ? http2CallerProtocols : callerProtocols)],
+    alpnProtocols: [...callerProtocols[speech]],
     // A caller speaks TLS 1.2 unless it is told otherwise (Envoy).
     tlsParams: {
       tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
@@ -64,10 +66,10 @@ export function upstreamMutualTls(
 }
 
 /** Any identity of the mesh may call; who may do what is for policies to say. */
-export function downstreamMutualTls(trustDomain: string): TransportSocket {
+export function downstreamMutualTls(trustDomain: string, carriedAs: 'HTTP' | 'TCP'): TransportSocket {
   const commonTlsContext = {
     ...commonContext([uriMatcher('prefix', `spiffe://${trustDomain}/`)]),
-    alpnProtocols: [...serverProtocols],
+    alpnProtocols: [...serverProtocols[carriedAs]],
     tlsParams: { tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2 },
   };
   return tlsSocket(pack(DownstreamTlsContextSchema, { commonTlsContext, requireClientCertificate: true }));

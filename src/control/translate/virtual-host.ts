@@ -1,12 +1,12 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
-import { portProtocol } from '#model/port-protocol.ts';
+import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
 import { isHeadless, type ServicePort } from '#model/service.ts';
 import { isSingleAddress } from '#model/service-entry.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { HostTable } from '../store/host-table.ts';
-import { type MeshService, serviceHost } from '../store/mesh-service.ts';
+import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
 import type { Init } from './message.ts';
@@ -37,7 +37,7 @@ export function routedHosts(caller: Caller, index: ResourceIndex): readonly Rout
 export function serviceHosts(
   caller: Caller,
   index: ResourceIndex,
-  carriedAs: 'HTTP' | 'TCP',
+  carriedAs: CarriedProtocol,
 ): readonly RoutedHost[] {
   const virtualServices = virtualServicesByHost(caller, index);
   return [...index.services.values()].flatMap((service) =>
@@ -47,8 +47,20 @@ export function serviceHosts(
   );
 }
 
-export function portsCarriedAs(service: MeshService, carriedAs: 'HTTP' | 'TCP'): readonly ServicePort[] {
+export function portsCarriedAs(service: MeshService, carriedAs: CarriedProtocol): readonly ServicePort[] {
   return meshPorts(service).filter((port) => portProtocol(port).carriedAs === carriedAs);
+}
+
+/** Whether captured connections to it may be made to addresses that are not its own alone. */
+export function isTakenAnywhere(service: MeshService, index: ResourceIndex): boolean {
+  if (service.entry === undefined) return false;
+  if (isNamedByCaller(service) || addressRanges(service).length > 0) return true;
+  return index.addressesOf(serviceHost(service)).length === 0;
+}
+
+/** Those by which a host is known besides single addresses. */
+export function addressRanges({ entry }: MeshService): readonly string[] {
+  return (entry?.addresses ?? []).filter((address) => !isSingleAddress(address));
 }
 
 /** Ports that the mesh carries at all. */

@@ -45,10 +45,10 @@ function portFindings(entry: ServiceEntry): Problem[] {
       ? []
       : [
           finding(
-            'warning',
+            'info',
             entry,
             ['spec', 'ports', index],
-            `the port ${number} has no protocol, so it is taken to be TCP`,
+            `the port ${number} has no protocol: the first bytes of each connection say whether it is HTTP`,
             'write protocol: HTTP, HTTPS, GRPC, TCP, …',
           ),
         ],

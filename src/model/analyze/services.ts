@@ -1,4 +1,4 @@
-/** Services: protocols that are guessed, and selectors that select nothing. */
+/** Services: protocols that are found out, and selectors that select nothing. */
 import type { Problem } from '#core/problem.ts';
 import { selects } from '../metadata.ts';
 import { portProtocol } from '../port-protocol.ts';
@@ -16,16 +16,14 @@ export function analyzeServices({ services, instances }: Surroundings): readonly
 function portFindings(service: Service): Problem[] {
   return service.spec.ports.flatMap((port, index) => {
     const path = ['spec', 'ports', index];
-    const { known } = portProtocol(port);
     if (port.protocol !== 'TCP') {
       return [finding('warning', service, path, `${port.protocol} is not carried by the mesh`)];
     }
-    if (!known) {
-      const fix = 'name it "http", "tcp-…", or set appProtocol';
-      const what = port.name === undefined ? 'has no name' : `is named "${port.name}"`;
-      return [finding('warning', service, path, `the port ${what}, so its protocol is taken to be TCP`, fix)];
-    }
-    return [];
+    if (portProtocol(port).carriedAs !== 'AUTO') return [];
+    const fix = 'name it "http", "tcp-…", or set appProtocol';
+    const what = port.name === undefined ? 'has no name' : `is named "${port.name}"`;
+    const how = 'the first bytes of each connection say whether it is HTTP';
+    return [finding('info', service, path, `the port ${what}: ${how}`, fix)];
   });
 }
 

@@ -121,8 +121,8 @@ function opaqueFindings(virtualService: VirtualService, surroundings: Surroundin
   return hosts.flatMap((host, index) => {
     const full = surroundings.fullName(host, virtualService.metadata.namespace ?? '');
     const ports = surroundings.services.get(full)?.spec.ports ?? [];
-    if (ports.length === 0 || ports.some((port) => portProtocol(port).carriedAs === 'HTTP')) return [];
-    const message = `"${host}" has no port that is carried as HTTP: only gRPC clients without proxy follow the routes`;
+    if (ports.length === 0 || ports.some((port) => portProtocol(port).carriedAs !== 'TCP')) return [];
+    const message = `"${host}" has no port that may carry HTTP: only gRPC clients without proxy follow the routes`;
     return [finding('info', virtualService, ['spec', 'hosts', index], message)];
   });
 }

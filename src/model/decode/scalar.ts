@@ -72,6 +72,10 @@ export const durationMs: Decoder<number> = (value, path, report) => {
   return ms >= 1 ? ms : report.error(path, 'must be at least 1ms', 'leave the field out to switch it off');
 };
 
+/** The same, or `0s`. */
+export const durationMsOrZero: Decoder<number> = (value, path, report) =>
+  typeof value === 'string' && parseDurationMs(value) === 0 ? 0 : durationMs(value, path, report);
+
 /** A name in DNS form: letters, digits, `-`; `dots` if it may have several parts. */
 export function dnsName(dots: 'dots' | 'no dots'): Decoder<string> {
   const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
