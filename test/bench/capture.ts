@@ -7,8 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { capturePorts, captureScript } from '#host/network/capture-rules.ts';
+import { capturePorts, captureRules } from '#host/network/capture-rules.ts';
 import { findNamespaceMeans, type NamespaceMeans, unshareCommand } from '#host/network/means.ts';
+import { nftScript } from '#host/network/nft-script.ts';
 import { complaintOf, run } from '#host/network/run.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
@@ -60,7 +61,7 @@ async function makeNetwork({ programs: { ip, nft } }: NamespaceMeans): Promise<v
     'link set d0 up',
   ];
   await done([ip, '-batch', '-'], words.map((line) => `${line}\n`).join(''));
-  await done([nft, '-f', '-'], captureScript(everything));
+  await done([nft, '-f', '-'], nftScript(captureRules(everything), 'heddle'));
 }
 
 async function done(command: readonly string[], input: string): Promise<void> {

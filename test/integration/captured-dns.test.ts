@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { capturePorts, captureScript } from '#host/network/capture-rules.ts';
+import { capturePorts, captureRules } from '#host/network/capture-rules.ts';
+import { nftScript } from '#host/network/nft-script.ts';
 import { describeInNamespaces, everything, runInNamespaces } from '../support/namespaces.ts';
 
 const program = join(import.meta.dirname, '../support/captured-dns.ts');
@@ -18,7 +19,12 @@ nft -f -
 describeInNamespaces('captured DNS', (means) => {
   test('whoever is asked, the sidecar answers, and its own questions are let through', () => {
     const words = [program, address, String(capturePorts.dns)];
-    const { stdout } = runInNamespaces(means, setup, words, captureScript({ ...everything, dns: true }));
+    const { stdout } = runInNamespaces(
+      means,
+      setup,
+      words,
+      nftScript(captureRules({ ...everything, dns: true }), 'heddle'),
+    );
     assert.deepEqual(JSON.parse(stdout), {
       found: [['10.96.1.1'], ['192.0.2.1']],
       ofOwn: 2,

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type CaptureRules, captureScript } from '#host/network/capture-rules.ts';
+import { type CaptureRules, captureRules } from '#host/network/capture-rules.ts';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import type { Namespace } from '#host/network/namespace.ts';
 import { run } from '#host/network/run.ts';
@@ -95,8 +95,8 @@ describeInNamespaces('network namespaces', (means) => {
     return stdout.trim();
   }
   const asApplication = (pod: Namespace): string[] => pod.enterPlainly('/');
-  const capture = (pod: Namespace, rules: Partial<CaptureRules> = {}): Promise<string> =>
-    pod.do([means.programs.nft, '-f', '-'], captureScript({ ...everything, hub, dns: true, ...rules }));
+  const capture = (pod: Namespace, rules: Partial<CaptureRules> = {}): Promise<void> =>
+    pod.setRules(captureRules({ ...everything, hub, dns: true, ...rules }));
 
   test('Pods reach each other by both families, and have their own loopback', async () => {
     assert.equal(await ask(asApplication(first), two.ipv4, 8080), 'app-second');

@@ -12,7 +12,7 @@ import { create } from '@bufbuild/protobuf';
 import { indexResources } from '#control/store/resource-index.ts';
 import { proxyNode } from '#control/translate/node.ts';
 import { buildSnapshot } from '#control/translate/snapshot.ts';
-import { type CaptureRules, captureScript, tproxyRoutes } from '#host/network/capture-rules.ts';
+import { type CaptureRules, captureRules, tproxyRoutes } from '#host/network/capture-rules.ts';
 import type { NamespaceMeans } from '#host/network/means.ts';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import type { Namespace } from '#host/network/namespace.ts';
@@ -154,9 +154,8 @@ export class CapturedPods {
 
   async #capture(mode: Mode): Promise<void> {
     // The hub stands for somebody without a sidecar: it is not trusted as the hub.
-    const script = captureScript({ ...everything, mode });
-    const { nft } = this.#means.programs;
-    for (const namespace of Object.values(this.#pods)) await namespace.do([nft, '-f', '-'], script);
+    const rules = captureRules({ ...everything, mode });
+    for (const namespace of Object.values(this.#pods)) await namespace.setRules(rules);
   }
 
   async #bootstrap(self: PodName, make: Make, mode: Mode, documents: string): Promise<object> {

@@ -6,12 +6,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hubAddresses, podRanges } from '#host/network/addresses.ts';
-import { captureScript, tproxyRoutes, tproxySettings } from '#host/network/capture-rules.ts';
+import { captureRules, tproxyRoutes, tproxySettings } from '#host/network/capture-rules.ts';
 import { type ContainerMounts, mountVolumes } from '#host/network/container-mounts.ts';
 import { Doorway } from '#host/network/doorway.ts';
 import { type NamespaceMeans, unshareMountsCommand } from '#host/network/means.ts';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import { Namespace } from '#host/network/namespace.ts';
+import type { Ruleset } from '#host/network/packet-rules.ts';
 import { lookupFiles, type SeenFile, seeingWords } from '#host/network/seen-files.ts';
 import type { ChildSpec } from '#host/process.ts';
 import { writeLookupFiles } from '../lookup-files.ts';
@@ -46,7 +47,7 @@ export class CapturedNetwork {
     try {
       out = await Doorway.open(join(makeSocketFolder(folder), 'out.sock'));
       rmSync(join(dirname(out.path), 'in.sock'), { force: true });
-      await network.hub.do([means.programs.nft, '-f', '-'], wayOutScript);
+      await network.hub.setRules(wayOutRules);
     } catch (error) {
       await out?.close();
       await network.close();
@@ -143,13 +144,12 @@ export class PodNetwork {
 
   /** From now on connections go to the sidecar, and questions for names to it or the agent beside it. */
   async capture(plan: CapturePlan): Promise<void> {
-    const { ip, nft } = this.#means.programs;
+    const { ip } = this.#means.programs;
     if (plan.mode === 'TPROXY') {
       await this.#namespace.do(['/bin/sh', '-ec', tproxySettings]);
       for (const words of tproxyRoutes) await this.#namespace.do([ip, ...words]);
     }
-    const script = captureScript({ ...plan, hub: hubAddresses, dns: true });
-    await this.#namespace.do([nft, '-f', '-'], script);
+    await this.#namespace.setRules(captureRules({ ...plan, hub: hubAddresses, dns: true }));
   }
 
   /** A process of ours, which may mark what it sends. */
@@ -192,13 +192,18 @@ function within(namespace: Namespace, spec: ChildSpec): ChildSpec {
   return { ...spec, command, workingDirectory: '/' };
 }
 
-const wayOutScript = `table inet heddle {
-  chain out {
-    type nat hook prerouting priority -100; policy accept;
-    iifname "lo" return
-    ip daddr ${podRanges.ipv4} return
-    ip6 daddr { ${podRanges.ipv6}, fe80::/10, ff00::/8 } return
-    meta l4proto tcp redirect to :${WAY_OUT_PORT}
-  }
-}
-`;
+const passed = { kind: 'return' } as const;
+
+const wayOutRules: Ruleset = [
+  {
+    name: 'out',
+    table: 'nat',
+    hook: 'prerouting',
+    rules: [
+      { match: { incoming: 'lo' }, verdict: passed },
+      { match: { destination: [podRanges.ipv4] }, verdict: passed },
+      { match: { destination: [podRanges.ipv6, 'fe80::/10', 'ff00::/8'] }, verdict: passed },
+      { match: { protocols: ['tcp'] }, verdict: { kind: 'redirect', port: WAY_OUT_PORT } },
+    ],
+  },
+];

@@ -1,10 +1,18 @@
 /**
- * What the kernel does with the connections of one network namespace, or of one user in it, so that a sidecar gets them, as an nftables
- * script (nft(8)). The same decisions, in the same order, as Istio's `istio-iptables`; but the sidecar's own
- * connections are known by a mark and not by a user, for without root there is one user.
+ * What the kernel does with the connections of one network namespace, or of one user in it, so that a sidecar gets
+ * them. The same decisions, in the same order, as Istio's `istio-iptables`; but the sidecar's own connections are known
+ * by a mark and not by a user, for without root there is one user.
  */
-import { parseIp } from '#core/ip-address.ts';
 import type { PodAddresses } from './mesh-network.ts';
+import {
+  type Match,
+  type PacketChain,
+  type PacketRule,
+  type Ruleset,
+  ruleFor,
+  type Verdict,
+  versionOf,
+} from './packet-rules.ts';
 import { SIDECAR_MARK } from './sidecar-mark.ts';
 
 /** Istio's port numbers. */
@@ -43,8 +51,6 @@ export interface CaptureRules {
   readonly dns: boolean;
 }
 
-/** Of rules for a whole namespace. */
-const TABLE = 'heddle';
 /**
  * TPROXY (Istio's number): what is for the sidecar though addressed to the application or to a client. It is on what
  * comes from clients, on what the sidecar sends the application in their names (`original_src`), and on the answers.
@@ -53,18 +59,21 @@ const TPROXY_MARK = 1337;
 /** Of `ip rule` (Istio's number). */
 const TPROXY_TABLE = 133;
 
-/** A script for `nft -f -`: takes the place of the rules there were, all at once. */
-export function captureScript(rules: CaptureRules, table: string = TABLE): string {
-  const inbound = inboundRules(rules);
+/** Rules that a sidecar gets the connections by. */
+export function captureRules(rules: CaptureRules): Ruleset {
   const isTransparent = rules.mode === 'TPROXY';
-  return `table inet ${table}
-delete table inet ${table}
-table inet ${table} {
-${chain('inbound', isTransparent ? 'filter hook prerouting priority -150' : 'nat hook prerouting priority -100', inbound)}
-${isTransparent ? chain('answers', 'route hook output priority -150', answerRules) : ''}
-${chain('outbound', 'nat hook output priority -100', outboundRules(rules))}
-}
-`;
+  return [
+    {
+      name: 'inbound',
+      table: isTransparent ? 'mangle' : 'nat',
+      hook: 'prerouting',
+      rules: inboundRules(rules),
+    },
+    ...(isTransparent
+      ? [{ name: 'answers', table: 'mangle', hook: 'output', rules: answerRules } satisfies PacketChain]
+      : []),
+    ...outboundChains(rules),
+  ];
 }
 
 /**
@@ -84,92 +93,119 @@ export const tproxyRoutes: readonly (readonly string[])[] = ['-4', '-6'].flatMap
   [family, 'route', 'add', 'local', 'default', 'dev', 'lo', 'table', String(TPROXY_TABLE)],
 ]);
 
+const passed: Verdict = { kind: 'return' };
+const pass = (match: Match): PacketRule => ({ match, verdict: passed });
+const tcp = { protocols: ['tcp'] } as const;
+const allButTcp: PacketRule = pass({ otherProtocol: 'tcp' });
+/** Ports of TCP. */
+const toPorts = (ports: readonly number[]): Match => ({ ...tcp, ports });
+
 /** The application answers clients by way of the sidecar that spoke in their names. */
-const answerRules: readonly string[] = [
-  'meta l4proto != tcp return',
-  `meta mark ${TPROXY_MARK} ct mark set meta mark return`,
-  `ct mark ${TPROXY_MARK} meta mark set ct mark`,
+const answerRules: readonly PacketRule[] = [
+  allButTcp,
+  { match: { mark: TPROXY_MARK }, verdict: { kind: 'save-mark' } },
+  { match: { connectionMark: TPROXY_MARK }, verdict: { kind: 'restore-mark' } },
 ];
 
-function inboundRules(rules: CaptureRules): string[] {
+function inboundRules(rules: CaptureRules): PacketRule[] {
   const { mode, includeInboundPorts: include } = rules;
-  const take =
+  const verdict: Verdict =
     mode === 'TPROXY'
-      ? `meta l4proto tcp meta mark set ${TPROXY_MARK} tproxy to :${capturePorts.inbound} accept`
-      : `meta l4proto tcp redirect to :${capturePorts.inbound}`;
+      ? { kind: 'tproxy', port: capturePorts.inbound, mark: TPROXY_MARK }
+      : { kind: 'redirect', port: capturePorts.inbound };
   return [
-    'meta l4proto != tcp return',
-    'iifname "lo" return',
-    ...hubRules(rules, 'saddr'),
-    ...rules.excludeInterfaces.map((name) => `iifname ${JSON.stringify(name)} return`),
+    allButTcp,
+    pass({ incoming: 'lo' }),
+    ...hubRules(rules, 'source'),
+    ...rules.excludeInterfaces.map((name) => pass({ incoming: name })),
     // What belongs to a connection that is there already finds its socket by itself.
-    ...(mode === 'TPROXY'
-      ? [`socket transparent 1 meta mark set ${TPROXY_MARK} accept`, 'ct direction reply return']
-      : []),
-    `tcp dport ${set(ownPorts)} return`,
-    ...unless(rules.excludeInboundPorts, (ports) => `tcp dport ${set(ports)} return`),
-    ...(include === '*' ? [take] : unless(include, (ports) => `tcp dport ${set(ports)} ${take}`)),
+    ...(mode === 'TPROXY' ? ofConnections : []),
+    pass(toPorts(ownPorts)),
+    ...ruleFor(rules.excludeInboundPorts, (ports) => pass(toPorts(ports))),
+    ...(include === '*'
+      ? [{ match: tcp, verdict }]
+      : ruleFor(include, (ports) => ({ match: toPorts(ports), verdict }))),
   ];
 }
 
-function outboundRules(rules: CaptureRules): string[] {
-  const { includeOutbound: include } = rules;
-  const take = `meta l4proto tcp redirect to :${capturePorts.outbound}`;
-  const own = `meta mark ${SIDECAR_MARK}`;
-  const { uid, includeInboundPorts: inbound } = rules;
-  // Beside one user's applications there are others, whom the sidecar reaches as anybody does.
-  const ofApplication =
-    uid === undefined || inbound === '*' ? 'meta l4proto tcp' : `tcp dport ${set(inbound)}`;
-  const toItself = (match: string): string[] =>
-    uid !== undefined && inbound.length === 0
-      ? []
-      : [`${own} oifname "lo" ${match} ${ofApplication} redirect to :${capturePorts.inbound}`];
+const ofConnections: readonly PacketRule[] = [
+  { match: { isTransparent: true }, verdict: { kind: 'mark-and-accept', mark: TPROXY_MARK } },
+  pass({ isReply: true }),
+];
+
+function outboundChains(rules: CaptureRules): PacketChain[] {
+  const { uid } = rules;
+  const toApplication = outboundOfSidecar(rules);
+  const captured = outboundOfOthers(rules);
+  const chain = { name: 'outbound', table: 'nat', hook: 'output' } as const;
+  if (uid === undefined) return [{ ...chain, rules: [...toApplication, ...captured] }];
+  // "Of nobody else" would be true of what the kernel sends by itself: it has no user.
+  const jump: PacketRule = { match: { uid }, verdict: { kind: 'jump', chain: 'selected' } };
   return [
-    ...(rules.mode === 'TPROXY' ? [`meta mark ${TPROXY_MARK} return`] : []),
-    `ip saddr ${sourceOfInbound[4]} oifname "lo" return`,
-    `ip6 saddr ${sourceOfInbound[6]} oifname "lo" return`,
-    // The sidecar calls a service that its own workload is an instance of.
-    ...toItself('ip daddr != 127.0.0.0/8'),
-    ...toItself('ip6 daddr != ::1'),
-    `${own} return`,
-    ...(uid === undefined ? [] : [`meta skuid != ${uid} return`]),
-    ...hubRules(rules, 'daddr'),
-    ...(rules.dns ? [`meta l4proto { tcp, udp } th dport 53 redirect to :${capturePorts.dns}`] : []),
-    'meta l4proto != tcp return',
-    // An application that calls itself.
-    'oifname "lo" return',
-    ...unless(rules.excludeOutboundPorts, (ports) => `tcp dport ${set(ports)} return`),
-    'ip daddr 127.0.0.0/8 return',
-    'ip6 daddr ::1 return',
-    ...byFamily(rules.excludeOutbound, (match) => `${match} return`),
-    ...unless(rules.includeOutboundPorts, (ports) => `tcp dport ${set(ports)} ${take}`),
-    ...(include === '*' ? [take] : byFamily(include, (match) => `${match} ${take}`)),
+    { name: 'selected', table: 'nat', rules: captured },
+    { ...chain, rules: [...toApplication, jump] },
   ];
 }
 
-function hubRules({ hub }: CaptureRules, end: 'saddr' | 'daddr'): string[] {
-  return hub === undefined ? [] : [`ip ${end} ${hub.ipv4} return`, `ip6 ${end} ${hub.ipv6} return`];
+/** Of what the sidecar sends, what is for the inbound side of the same sidecar; else it goes where it goes. */
+function outboundOfSidecar(rules: CaptureRules): PacketRule[] {
+  const { uid, includeInboundPorts: inbound } = rules;
+  const mark = SIDECAR_MARK;
+  // Beside one user's applications there are others, whom the sidecar reaches as anybody does.
+  const isAll = uid === undefined || inbound === '*';
+  const toItself = (match: Match): PacketRule[] => {
+    const rule = (more: Match): PacketRule => ({
+      match: { mark, outgoing: 'lo', ...match, ...more },
+      verdict: { kind: 'redirect', port: capturePorts.inbound },
+    });
+    return isAll ? [rule(tcp)] : ruleFor(inbound, (ports) => rule(toPorts(ports)));
+  };
+  return [
+    ...(rules.mode === 'TPROXY' ? [pass({ mark: TPROXY_MARK })] : []),
+    pass({ source: [sourceOfInbound[4]], outgoing: 'lo' }),
+    pass({ source: [sourceOfInbound[6]], outgoing: 'lo' }),
+    // The sidecar calls a service that its own workload is an instance of.
+    ...toItself({ otherDestination: '127.0.0.0/8' }),
+    ...toItself({ otherDestination: '::1' }),
+    pass({ mark }),
+  ];
+}
+
+function outboundOfOthers(rules: CaptureRules): PacketRule[] {
+  const { includeOutbound: include } = rules;
+  const take = (match: Match): PacketRule => ({
+    match: { ...tcp, ...match },
+    verdict: { kind: 'redirect', port: capturePorts.outbound },
+  });
+  const questions: PacketRule = {
+    match: { protocols: ['tcp', 'udp'], ports: [53] },
+    verdict: { kind: 'redirect', port: capturePorts.dns },
+  };
+  return [
+    ...hubRules(rules, 'destination'),
+    ...(rules.dns ? [questions] : []),
+    allButTcp,
+    // An application that calls itself.
+    pass({ outgoing: 'lo' }),
+    ...ruleFor(rules.excludeOutboundPorts, (ports) => pass(toPorts(ports))),
+    pass({ destination: ['127.0.0.0/8'] }),
+    pass({ destination: ['::1'] }),
+    ...byFamily(rules.excludeOutbound, pass),
+    ...ruleFor(rules.includeOutboundPorts, (ports) => take({ ports })),
+    ...(include === '*' ? [take({})] : byFamily(include, take)),
+  ];
+}
+
+function hubRules({ hub }: CaptureRules, end: 'source' | 'destination'): PacketRule[] {
+  return hub === undefined ? [] : [pass({ [end]: [hub.ipv4] }), pass({ [end]: [hub.ipv6] })];
 }
 
 /** Ranges of both families, each as its own match. */
-function byFamily(ranges: readonly string[], rule: (match: string) => string): string[] {
-  const isV6 = (range: string): boolean => parseIp(range.split('/')[0]!)?.length === 16;
-  return [
-    ...unless(
-      ranges.filter((range) => !isV6(range)),
-      (v4) => rule(`ip daddr ${set(v4)}`),
+function byFamily(ranges: readonly string[], rule: (match: Match) => PacketRule): PacketRule[] {
+  return ([4, 6] as const).flatMap((version) =>
+    ruleFor(
+      ranges.filter((range) => versionOf(range) === version),
+      (destination) => rule({ destination }),
     ),
-    ...unless(ranges.filter(isV6), (v6) => rule(`ip6 daddr ${set(v6)}`)),
-  ];
-}
-
-function unless<T>(list: readonly T[], rule: (list: readonly T[]) => string): string[] {
-  return list.length === 0 ? [] : [rule(list)];
-}
-
-const set = (members: readonly (string | number)[]): string => `{ ${[...new Set(members)].join(', ')} }`;
-
-function chain(name: string, hook: string, rules: readonly string[]): string {
-  const lines = [`type ${hook}; policy accept;`, ...rules].map((line) => `    ${line}\n`);
-  return `  chain ${name} {\n${lines.join('')}  }`;
+  );
 }

@@ -4,7 +4,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CaptureRules, captureScript, sourceOfInbound } from './capture-rules.ts';
+import { type CaptureRules, captureRules, sourceOfInbound } from './capture-rules.ts';
+import { nftScript } from './nft-script.ts';
 import { complaintOf, type RunResult, run } from './run.ts';
 
 /** Paths of programs. */
@@ -57,7 +58,7 @@ export class HostCaptures {
     this.#write(begun);
     const table = tableOf(capture.uid);
     const loaded = await run([this.#tools.nft, '-f', '-'], {
-      input: captureScript({ ...capture, mode: 'REDIRECT' }, table),
+      input: nftScript(captureRules({ ...capture, mode: 'REDIRECT' }), table),
     });
     if (loaded.code !== 0) {
       if (before === undefined) this.#forget(capture.uid);

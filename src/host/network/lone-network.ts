@@ -6,6 +6,7 @@ import { capturePorts } from './capture-rules.ts';
 import type { NamespaceMeans } from './means.ts';
 import type { PodAddresses } from './mesh-network.ts';
 import { Namespace } from './namespace.ts';
+import type { PacketRule, Ruleset } from './packet-rules.ts';
 import { bindScript, bindWords, type SeenFile } from './seen-files.ts';
 
 /**
@@ -25,11 +26,11 @@ export async function openLoneNetwork(
   means: NamespaceMeans,
   { hasIpv6, seen }: LoneNetworkSettings,
 ): Promise<Namespace> {
-  const { ip, nft, mount } = means.programs;
+  const { ip, mount } = means.programs;
   const namespace = await Namespace.open(means);
   try {
     await namespace.do([ip, '-batch', '-'], addressWords(hasIpv6));
-    await namespace.do([nft, '-f', '-'], loneScript);
+    await namespace.setRules(loneRules);
     // It is nobody else's network: any of its ports may be had.
     await namespace.do(['/bin/sh', '-c', 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start || true']);
     if (seen.length > 0) await namespace.do(['/bin/sh', '-ec', bindScript, ...bindWords(mount, seen)]);
@@ -52,22 +53,32 @@ function addressWords(hasIpv6: boolean): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-const own4 = `{ 127.0.0.0/8, ${ownAddresses.ipv4} }`;
-const own6 = `{ ::1, ${ownAddresses.ipv6} }`;
+const own = [
+  ['127.0.0.0/8', ownAddresses.ipv4],
+  ['::1', ownAddresses.ipv6],
+] as const;
 
-const loneScript = `table inet heddle {
-  chain outbound {
-    type nat hook output priority -100; policy accept;
-    meta l4proto { tcp, udp } th dport 53 redirect to :${capturePorts.dns}
-    ip daddr ${own4} return
-    ip6 daddr ${own6} return
-    meta l4proto tcp redirect to :${capturePorts.outbound}
-  }
-  chain nowhere {
-    type filter hook output priority 0; policy accept;
-    ip daddr ${own4} accept
-    ip6 daddr ${own6} accept
-    reject with icmpx type port-unreachable
-  }
-}
-`;
+const toOwn = (kind: 'return' | 'accept'): PacketRule[] =>
+  own.map((destination) => ({ match: { destination }, verdict: { kind } }));
+
+const loneRules: Ruleset = [
+  {
+    name: 'outbound',
+    table: 'nat',
+    hook: 'output',
+    rules: [
+      {
+        match: { protocols: ['tcp', 'udp'], ports: [53] },
+        verdict: { kind: 'redirect', port: capturePorts.dns },
+      },
+      ...toOwn('return'),
+      { match: { protocols: ['tcp'] }, verdict: { kind: 'redirect', port: capturePorts.outbound } },
+    ],
+  },
+  {
+    name: 'nowhere',
+    table: 'filter',
+    hook: 'output',
+    rules: [...toOwn('accept'), { match: {}, verdict: { kind: 'reject' } }],
+  },
+];

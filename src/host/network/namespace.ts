@@ -5,8 +5,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type NamespaceMeans, unshareCommand, unshareMountsCommand } from './means.ts';
+import { nftScript } from './nft-script.ts';
+import type { Ruleset } from './packet-rules.ts';
 import { complaintOf, run } from './run.ts';
 
+/** Of rules. */
+const TABLE = 'heddle';
 /** Says that it is there, and waits. */
 const WAIT = 'echo there; exec cat >/dev/null';
 
@@ -98,6 +102,11 @@ export class Namespace {
     const result = await run([...this.enter(), ...command], { input });
     if (result.code === 0) return result.stdout;
     throw new Error(`${command.slice(0, 4).join(' ')}: ${complaintOf(result)}`);
+  }
+
+  /** These rules for packets, in the place of those before. @throws with what the tool says where it cannot be done */
+  async setRules(rules: Ruleset): Promise<void> {
+    await this.do([this.#means.programs.nft, '-f', '-'], nftScript(rules, TABLE));
   }
 
   async close(): Promise<void> {
