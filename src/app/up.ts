@@ -124,7 +124,11 @@ async function captureNetwork(
 ): Promise<CapturedNetwork | undefined> {
   if (wanted === 'never') return undefined;
   const found = await findNamespaceMeans(process.env);
-  if (found.ok) return CapturedNetwork.open(found.means, stateDirectory);
+  if (found.ok) {
+    const network = await CapturedNetwork.open(found.means, stateDirectory);
+    progress.done(`traffic is captured, by ${found.means.filter.kind}`);
+    return network;
+  }
   const { reason, remedy } = found;
   if (wanted === 'always') throw new CliError(`traffic cannot be captured: ${reason}`, { advice: remedy });
   progress.warn(`traffic is not captured: ${reason}`, [

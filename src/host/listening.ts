@@ -54,15 +54,29 @@ export interface ListeningSocket {
 export function listeningSockets(session: number): ListeningSocket[] {
   if (process.platform !== 'linux') return [];
   const inodes = new Set(sessionProcesses(session).flatMap(socketInodes));
+  return listeningRows()
+    .filter(({ inode }) => inodes.has(inode))
+    .map(({ address, port }) => ({ address, port }));
+}
+
+function listeningRows(): ReturnType<typeof parseSocketTable> {
   return ['tcp', 'tcp6'].flatMap((table) => {
     try {
-      return parseSocketTable(readFileSync(`/proc/net/${table}`, 'latin1'))
-        .filter(({ inode }) => inodes.has(inode))
-        .map(({ address, port }) => ({ address, port }));
+      return parseSocketTable(readFileSync(`/proc/net/${table}`, 'latin1'));
     } catch {
       return []; // no IPv6 on this machine
     }
   });
+}
+
+/** Of our network namespace, on any address. Linux only. */
+export function processesListeningOn(ports: readonly number[]): number[] {
+  const inodes = new Set(
+    listeningRows()
+      .filter(({ port }) => ports.includes(port))
+      .map(({ inode }) => inode),
+  );
+  return allProcesses().filter((pid) => socketInodes(pid).some((inode) => inodes.has(inode)));
 }
 
 /** Whether the address stands for every address of the machine. */
@@ -72,14 +86,17 @@ export function isWildcard(address: string): boolean {
 
 /** The living processes of a session. */
 export function sessionProcesses(session: number): number[] {
+  return allProcesses().filter((pid) => {
+    const fields = processStat(pid);
+    // Fields 3 (state) and 6 (session) of proc_pid_stat(5).
+    return fields !== undefined && fields[0] !== 'Z' && fields[3] === String(session);
+  });
+}
+
+function allProcesses(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const fields = processStat(pid);
-      // Fields 3 (state) and 6 (session) of proc_pid_stat(5).
-      return fields !== undefined && fields[0] !== 'Z' && fields[3] === String(session);
-    });
+    .map(Number);
 }
 
 function socketInodes(pid: number): string[] {

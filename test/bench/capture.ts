@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { capturePorts, captureRules } from '#host/network/capture-rules.ts';
 import { findNamespaceMeans, type NamespaceMeans, unshareCommand } from '#host/network/means.ts';
-import { nftScript } from '#host/network/nft-script.ts';
+import { loadingOf } from '#host/network/packet-filter.ts';
 import { complaintOf, run } from '#host/network/run.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
@@ -53,7 +53,7 @@ if (!values.inside) {
   await withBed(measure);
 }
 
-async function makeNetwork({ programs: { ip, nft } }: NamespaceMeans): Promise<void> {
+async function makeNetwork({ programs: { ip }, filter }: NamespaceMeans): Promise<void> {
   const words = [
     'link set lo up',
     'link add d0 type bridge',
@@ -61,7 +61,7 @@ async function makeNetwork({ programs: { ip, nft } }: NamespaceMeans): Promise<v
     'link set d0 up',
   ];
   await done([ip, '-batch', '-'], words.map((line) => `${line}\n`).join(''));
-  await done([nft, '-f', '-'], nftScript(captureRules(everything), 'heddle'));
+  for (const { command, input } of loadingOf(filter, captureRules(everything))) await done(command, input);
 }
 
 async function done(command: readonly string[], input: string): Promise<void> {

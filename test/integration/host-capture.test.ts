@@ -7,9 +7,10 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { MeshNetwork, type PodAddresses } from '#host/network/mesh-network.ts';
 import type { Namespace } from '#host/network/namespace.ts';
+import { findFilters } from '#host/network/packet-filter.ts';
 import { type RunResult, run } from '#host/network/run.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeInNamespaces } from '../support/namespaces.ts';
+import { describeByFilter, pathTo } from '../support/filters.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const hub: PodAddresses = { ipv4: '10.244.0.1', ipv6: 'fd48::1' };
@@ -30,12 +31,14 @@ for (const port of ${JSON.stringify(ports)}) createServer((socket) => {
 }).listen(port, '::', () => console.log(port));
 `;
 
-describeInNamespaces('capture for one user of a host', (means) => {
+describeByFilter('capture for one user of a host', (means) => {
   if (means.kind !== 'root') {
     test('needs root', { skip: 'other users are there for root alone' }, () => {});
     return;
   }
+  const { filter } = means;
   const running: ChildProcess[] = [];
+  const path = pathTo({ after }, filter);
   let network: MeshNetwork;
   let host: Namespace;
   let other: Namespace;
@@ -75,9 +78,23 @@ describeInNamespaces('capture for one user of a host', (means) => {
 
   const capture = (journal: string, ...words: string[]): Promise<RunResult> =>
     run([...host.enter(), heddle, 'capture', ...words, '--journal', journal], {
-      env: { ...(process.env as Record<string, string>), NO_COLOR: '1' },
+      env: { ...(process.env as Record<string, string>), NO_COLOR: '1', PATH: path },
     });
-  const rules = async (): Promise<string> => (await run([...host.enter(), 'nft', 'list', 'ruleset'])).stdout;
+  /** Of ours, by whatever tool. */
+  async function rules(): Promise<string> {
+    const all = await findFilters(process.env.PATH ?? '');
+    const commands = all.flatMap((one) =>
+      one.kind === 'nft'
+        ? [[one.nft, 'list', 'ruleset']]
+        : Object.values(one.save).map((program) => [program]),
+    );
+    const listed = await Promise.all(commands.map((words) => run([...host.enter(), ...words])));
+    return listed
+      .flatMap(({ stdout }) => stdout.split('\n'))
+      .filter((line) => /heddle/i.test(line))
+      .sort()
+      .join('\n');
+  }
 
   test('that user alone is captured, and who connects to its ports; in the end nothing is left', async (t) => {
     const journal = join(tempDir(t), 'journal');
@@ -101,7 +118,10 @@ describeInNamespaces('capture for one user of a host', (means) => {
     assert.equal(await ask(other, OTHER, here.ipv6, 8080), `sidecar ${here.ipv6} 8080`);
     assert.equal(await ask(other, OTHER, here.ipv4, 9090), 'application');
     assert.equal(await ask(host, USER, '127.0.0.1', 9090), 'application');
-    assert.match((await capture(journal, 'status')).stdout, new RegExp(`${USER} +in force +8080 +yes`));
+    assert.match(
+      (await capture(journal, 'status')).stdout,
+      new RegExp(`user ${USER} +in force +${filter.kind} +8080 +yes`),
+    );
 
     const removed = await capture(journal, 'uninstall', '--uid', String(USER));
     assert.equal(removed.code, 0, removed.stderr);
@@ -140,19 +160,83 @@ describeInNamespaces('capture for one user of a host', (means) => {
   test('status tells rules that somebody has changed or taken away, and those that nobody wrote down', async (t) => {
     const journal = tempDir(t);
     await capture(journal, 'install', '--uid', String(USER));
-    const nft = (...words: string[]): Promise<RunResult> => run([...host.enter(), 'nft', ...words]);
-    await nft('add', 'rule', 'inet', `heddle_uid_${USER}`, 'outbound', 'counter');
+    const inHost = (...words: string[]): Promise<RunResult> => run([...host.enter(), ...words]);
+    const table = `heddle_uid_${USER}`;
+    const chain = `HEDDLE_U${USER}_OUTBOUND`;
+    const { change, takeAway, make } =
+      filter.kind === 'nft'
+        ? {
+            change: ['nft', 'add', 'rule', 'inet', table, 'outbound', 'counter'],
+            takeAway: ['nft', 'delete', 'table', 'inet', table],
+            make: ['nft', 'add', 'table', 'inet', `heddle_uid_${OTHER}`],
+          }
+        : {
+            change: [filter.kind.replace('iptables', 'ip6tables'), '-t', 'nat', '-F', chain],
+            takeAway: ['true'],
+            make: [filter.kind, '-t', 'nat', '-N', `HEDDLE_U${OTHER}_OUTBOUND`],
+          };
+    await inHost(...change);
     const changed = await capture(journal, 'status', '-o', 'json');
     assert.equal(changed.code, 1);
     assert.equal((JSON.parse(changed.stdout) as { state: string }[])[0]?.state, 'changed');
-    await nft('delete', 'table', 'inet', `heddle_uid_${USER}`);
-    assert.match((await capture(journal, 'status')).stdout, /gone/);
+    await inHost(...takeAway);
+    if (filter.kind === 'nft') assert.match((await capture(journal, 'status')).stdout, /gone/);
     assert.equal((await capture(journal, 'uninstall', '--uid', String(USER))).code, 0);
-    await nft('add', 'table', 'inet', `heddle_uid_${OTHER}`);
-    assert.match((await capture(journal, 'status')).stdout, new RegExp(`${OTHER} +foreign`));
+    assert.equal((await inHost(...make)).code, 0);
+    assert.match(
+      (await capture(journal, 'status')).stdout,
+      new RegExp(`uid ${OTHER} +foreign +${filter.kind}`),
+    );
     assert.equal((await capture(journal, 'uninstall', '--uid', String(OTHER))).code, 0);
     assert.equal(await rules(), '');
   });
+
+  if (filter.kind !== 'nft') {
+    test('what one family refuses is undone in the other, and rules before stay', async (t) => {
+      const journal = tempDir(t);
+      assert.equal((await capture(journal, 'install', '--uid', String(USER))).code, 0);
+      const before = await rules();
+      const folder = tempDir(t);
+      // The trial in a namespace has no such word.
+      const refusing = `case "$*" in *--noflush*) echo 'no more memory' >&2; exit 4;; esac; exec '${filter.restore[6]}' "$@"`;
+      writeFileSync(join(folder, 'ip6tables-restore'), `#!/bin/sh\n${refusing}\n`, { mode: 0o755 });
+      const words = ['install', '--uid', String(USER), '--dns', '--journal', journal];
+      const { code, stderr } = await run([...host.enter(), heddle, 'capture', ...words], {
+        env: { ...(process.env as Record<string, string>), PATH: `${folder}:${path}` },
+      });
+      assert.equal(code, 1);
+      assert.match(stderr, /nothing is captured: no more memory/);
+      assert.equal(await rules(), before);
+      assert.match((await capture(journal, 'status')).stdout, /in force .* no /);
+      assert.equal((await capture(journal, 'uninstall', '--uid', String(USER))).code, 0);
+      assert.equal(await rules(), '');
+    });
+
+    test('rules of another tool go where they are made anew', async (t) => {
+      const journal = tempDir(t);
+      const byNft = (...words: string[]): Promise<RunResult> =>
+        run([...host.enter(), heddle, 'capture', ...words, '--journal', journal], {
+          env: { ...(process.env as Record<string, string>), NO_COLOR: '1' },
+        });
+      const chains = async (): Promise<boolean> => (await rules()).includes('HEDDLE_');
+      assert.equal((await capture(journal, 'install', '--uid', String(USER))).code, 0);
+      assert.match((await byNft('status')).stdout, new RegExp(`in force +${filter.kind}`));
+      assert.equal((await byNft('install', '--uid', String(USER))).code, 0);
+      assert.equal(await chains(), false);
+      assert.match((await byNft('status')).stdout, /in force +nft/);
+      // Where nft does not work any more, nobody can take away what it has made.
+      const before = await rules();
+      const again = await capture(journal, 'install', '--uid', String(USER));
+      assert.match(again.stderr, /nothing is captured: its rules are of nft, which does not work now/);
+      assert.equal(await rules(), before);
+      const removed = await capture(journal, 'uninstall', '--uid', String(USER));
+      assert.equal(removed.code, 1);
+      assert.match(removed.stderr, /left: nobody knows: nft/);
+      assert.match((await capture(journal, 'status')).stdout, /unknown +nft/);
+      assert.equal((await byNft('uninstall', '--uid', String(USER))).code, 0);
+      assert.equal(await rules(), '');
+    });
+  }
 
   test('what cannot be done is said, and nothing is changed', async (t) => {
     const journal = tempDir(t);

@@ -6,10 +6,13 @@ import type { CaptureRules } from '#host/network/capture-rules.ts';
 import { findNamespaceMeans, type NamespaceMeans, unshareCommand } from '#host/network/means.ts';
 
 /** A suite that needs namespaces; without them it is one test, skipped with the reason and what to do. */
-export function describeInNamespaces(name: string, suite: (means: NamespaceMeans) => void): void {
+export function describeInNamespaces(
+  name: string,
+  suite: (means: NamespaceMeans) => void | Promise<void>,
+): void {
   describe(name, async () => {
     const found = await findNamespaceMeans(process.env);
-    if (found.ok) suite(found.means);
+    if (found.ok) await suite(found.means);
     else test('needs network namespaces', { skip: `${found.reason} (${found.remedy})` }, () => {});
   });
 }

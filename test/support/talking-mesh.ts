@@ -61,12 +61,16 @@ export interface TalkingMesh extends RunningMesh {
 }
 
 /** Only mutual TLS is taken. @param folder for its files */
-export async function startTalkingMesh(folder: string, sidecar: Sidecar): Promise<TalkingMesh> {
+export async function startTalkingMesh(
+  folder: string,
+  sidecar: Sidecar,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TalkingMesh> {
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, 'app.mjs'), application);
   const manifest = join(folder, 'mesh.yaml');
   writeFileSync(manifest, documents(sidecar));
-  const mesh = await startMesh([manifest], { args: ['--capture', 'always'] });
+  const mesh = await startMesh([manifest], { args: ['--capture', 'always'], env });
   const ask: TalkingMesh['ask'] = async (who, path, query = {}) => {
     const target = `${path}?${new URLSearchParams(query)}`;
     if (who === 'back') {

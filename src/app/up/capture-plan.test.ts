@@ -50,6 +50,7 @@ describe('planCapture', () => {
         [traffic('includeInboundPort')]: '80',
         [traffic('excludeInboundPorts')]: '80,http,70000',
         [traffic('excludeOutboundIPRanges')]: '10.0.0.0/33',
+        [traffic('excludeInterfaces')]: 'eth1,eth*',
         'sidecar.istio.io/interceptionMode': 'NONE',
       }).problems,
       [
@@ -58,6 +59,7 @@ describe('planCapture', () => {
         `annotations ${traffic('excludeInboundPorts')}: "http" is no port (such as "8080,9090")`,
         `annotations ${traffic('excludeInboundPorts')}: "70000" is no port (such as "8080,9090")`,
         `annotations ${traffic('excludeOutboundIPRanges')}: "10.0.0.0/33" is no range of addresses (such as "10.0.0.0/8")`,
+        `annotations ${traffic('excludeInterfaces')}: "eth*" is no name of an interface (such as "eth1")`,
       ],
     );
   });

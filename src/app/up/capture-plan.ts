@@ -2,6 +2,7 @@
 import { didYouMean } from '#core/did-you-mean.ts';
 import { isIpRange } from '#core/ip-address.ts';
 import type { CaptureRules, Selection } from '#host/network/capture-rules.ts';
+import { isInterfaceName } from '#host/network/packet-rules.ts';
 import type { Path } from '#model/decode/decoder.ts';
 import type { Labels } from '#model/metadata.ts';
 import type { ReportAt } from './variable-plan.ts';
@@ -49,6 +50,17 @@ export function planCapture(annotations: Labels, path: Path, report: ReportAt): 
       );
       return [];
     });
+  const interfaces = (): string[] =>
+    (words('excludeInterfaces') ?? []).flatMap((word) => {
+      // Rules take the last two of these for "and all that begin so".
+      if (isInterfaceName(word) && !/[*+]$/.test(word)) return [word];
+      report(
+        [...path, `${PREFIX}excludeInterfaces`],
+        `${JSON.stringify(word)} is no name of an interface`,
+        'such as "eth1"',
+      );
+      return [];
+    });
   /** Absent and `*` are everything. */
   const selected = <T>(name: (typeof known)[number], read: typeof ranges | typeof ports): Selection<T> =>
     ['*', undefined].includes(annotations[PREFIX + name]?.trim()) ? '*' : (read(name) as T[]);
@@ -60,7 +72,7 @@ export function planCapture(annotations: Labels, path: Path, report: ReportAt): 
     excludeOutbound: ranges('excludeOutboundIPRanges'),
     includeOutboundPorts: ports('includeOutboundPorts'),
     excludeOutboundPorts: ports('excludeOutboundPorts'),
-    excludeInterfaces: words('excludeInterfaces') ?? [],
+    excludeInterfaces: interfaces(),
   };
 }
 

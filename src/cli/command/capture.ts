@@ -1,7 +1,8 @@
-/** `heddle capture`: has the kernel lead the connections of one user of this host to a sidecar. */
+/** `heddle capture`: has the kernel lead the connections of one user or cgroup of this host to a sidecar. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isIpRange } from '#core/ip-address.ts';
 import type { CliCommand } from '../catalogue.ts';
+import { CliError, EXIT_USAGE } from '../exit.ts';
 import { addOutputOption, type OutputFormat } from '../render/output.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -15,8 +16,7 @@ export type CaptureOptions = CommonOptions &
   (
     | {
         readonly verb: 'install';
-        /** A number or a name. */
-        readonly uid: string;
+        readonly sender: GivenSender;
         readonly inboundPorts: readonly number[];
         readonly outboundRanges: '*' | readonly string[];
         readonly excludeOutboundRanges: readonly string[];
@@ -24,12 +24,19 @@ export type CaptureOptions = CommonOptions &
         readonly excludeOutboundPorts: readonly number[];
         readonly dns: boolean;
       }
-    | { readonly verb: 'uninstall'; readonly uid: string }
+    | { readonly verb: 'uninstall'; readonly sender: GivenSender }
     | { readonly verb: 'status'; readonly output: OutputFormat }
   );
 
+export type GivenSender =
+  | { readonly kind: 'uid' /** A number or a name. */; readonly user: string }
+  | { readonly kind: 'cgroup' /** Its folder, or its path in the hierarchy. */; readonly path: string };
+
 /** Of one verb, as the command line has them. */
-type Given<V> = Omit<Extract<CaptureOptions, { verb: V }>, 'verb' | 'terminal'>;
+type Given<V> = Omit<Extract<CaptureOptions, { verb: V }>, 'verb' | 'terminal' | 'sender'> & {
+  readonly uid?: string;
+  readonly cgroup?: string;
+};
 
 const JOURNAL = '/var/lib/heddle/capture';
 
@@ -38,17 +45,19 @@ export const command: CliCommand = {
   register(program, { planes, terminal, exit }): void {
     const capture = program
       .command('capture')
-      .summary("Lead one user's connections on this host through a sidecar")
+      .summary("Lead one user's or cgroup's connections on this host through a sidecar")
       .description(
-        `Have the kernel lead the connections of one user of this host, and those to its ports, through a sidecar that
-runs beside it (heddle sidecar --interception-mode REDIRECT). As root, on Linux, with nftables. What is done is
-written into a journal; uninstall looks whether anything is left.`,
+        `Have the kernel lead the connections of one user of this host or of the processes in one cgroup, and those to
+its ports, through a sidecar that runs beside it (heddle sidecar --interception-mode REDIRECT). As root, on Linux, by
+nft, or iptables where that is not there or does not work. What is done is written into a journal; uninstall looks
+whether anything is left.`,
       )
       .addHelpText(
         'after',
         `
 Examples:
   heddle capture install --uid shop --inbound-ports 8080
+  heddle capture install --cgroup system.slice/shop.service --inbound-ports 8080
   heddle capture status
   heddle capture uninstall --uid shop`,
       );
@@ -56,9 +65,19 @@ Examples:
       capture.command(name).summary(summary).description(`${summary}.`);
     const journal = (of: Command): Command =>
       of.addOption(new Option('--journal <folder>', 'where what is done is written down').default(JOURNAL));
-    const uid = (of: Command): Command => of.requiredOption('--uid <user>', 'the user, by name or number');
+    const sender = (of: Command): Command =>
+      of
+        .addOption(new Option('--uid <user>', 'the user, by name or number').conflicts('cgroup'))
+        .option('--cgroup <path>', 'or the cgroup (v2), by its folder or its path in the hierarchy');
 
-    journal(uid(verb('install', 'Lead the connections of a user through the sidecar; again: by other rules')))
+    journal(
+      sender(
+        verb(
+          'install',
+          'Lead the connections of a user or cgroup through the sidecar; again: by other rules',
+        ),
+      ),
+    )
       .option(
         '--inbound-ports <ports>',
         'ports of its applications: who connects to them gets the sidecar',
@@ -69,13 +88,15 @@ Examples:
       .option('--exclude-outbound-ranges <cidrs>', 'destinations that do not', someRanges, [])
       .option('--outbound-ports <ports>', 'ports that go through it wherever they lead', ports, [])
       .option('--exclude-outbound-ports <ports>', 'ports that do not', ports, [])
-      .option('--dns', "have the sidecar answer the user's questions for names too", false)
+      .option('--dns', 'have the sidecar answer their questions for names too', false)
       .action(async (options: Given<'install'>) => {
-        exit(await planes.capture({ ...options, verb: 'install', terminal }));
+        exit(await planes.capture({ ...options, sender: senderOf(options), verb: 'install', terminal }));
       });
-    journal(uid(verb('uninstall', 'Take all of that away'))).action(async (options: Given<'uninstall'>) => {
-      exit(await planes.capture({ ...options, verb: 'uninstall', terminal }));
-    });
+    journal(sender(verb('uninstall', 'Take all of that away'))).action(
+      async (options: Given<'uninstall'>) => {
+        exit(await planes.capture({ ...options, sender: senderOf(options), verb: 'uninstall', terminal }));
+      },
+    );
     addOutputOption(
       journal(verb('status', 'Show whose connections are captured, and whether the rules are as installed')),
     ).action(async (options: Given<'status'>) => {
@@ -83,6 +104,15 @@ Examples:
     });
   },
 };
+
+function senderOf({ uid, cgroup }: { readonly uid?: string; readonly cgroup?: string }): GivenSender {
+  if (uid !== undefined) return { kind: 'uid', user: uid };
+  if (cgroup !== undefined) return { kind: 'cgroup', path: cgroup };
+  throw new CliError('it is not said whose connections are meant', {
+    advice: 'name a user with --uid, or a cgroup with --cgroup',
+    exitCode: EXIT_USAGE,
+  });
+}
 
 function ports(text: string): number[] {
   return listOf(text).map((word) => {

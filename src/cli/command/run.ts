@@ -65,7 +65,7 @@ Examples:
   heddle run --control-plane 192.0.2.1:15012 --root-cert root.pem --token token \\
     --service reviews --port http:9080 -- node reviews.js
 
-It takes Linux, and what heddle up --capture takes: unshare, nsenter, ip and nft, and user namespaces.`,
+It takes Linux, and what heddle up --capture takes: unshare, nsenter, ip and nft or iptables, and user namespaces.`,
       )
       .action((words: readonly string[], given: Omit<RunOptions, 'command' | 'terminal'>) => {
         const options = { ...given, command: words, terminal };

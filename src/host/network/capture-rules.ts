@@ -1,10 +1,11 @@
 /**
- * What the kernel does with the connections of one network namespace, or of one user in it, so that a sidecar gets
+ * What the kernel does with the connections of one network namespace, or of one user or cgroup in it, so that a sidecar gets
  * them. The same decisions, in the same order, as Istio's `istio-iptables`; but the sidecar's own connections are known
  * by a mark and not by a user, for without root there is one user.
  */
 import type { PodAddresses } from './mesh-network.ts';
 import {
+  type CgroupPlace,
   type Match,
   type PacketChain,
   type PacketRule,
@@ -45,8 +46,10 @@ export interface CaptureRules {
    * Absent: there is none.
    */
   readonly hub?: PodAddresses;
-  /** Only what processes of this user send is captured; absent: what anybody sends. */
+  /** Only what processes of this user send is captured; without it and `cgroup`: what anybody sends. */
   readonly uid?: number;
+  /** Only what processes in it send is captured. */
+  readonly cgroup?: CgroupPlace;
   /** Whether questions to port 53 are answered by the sidecar. */
   readonly dns: boolean;
 }
@@ -134,25 +137,32 @@ const ofConnections: readonly PacketRule[] = [
 ];
 
 function outboundChains(rules: CaptureRules): PacketChain[] {
-  const { uid } = rules;
+  const sender = senderOf(rules);
   const toApplication = outboundOfSidecar(rules);
   const captured = outboundOfOthers(rules);
   const chain = { name: 'outbound', table: 'nat', hook: 'output' } as const;
-  if (uid === undefined) return [{ ...chain, rules: [...toApplication, ...captured] }];
-  // "Of nobody else" would be true of what the kernel sends by itself: it has no user.
-  const jump: PacketRule = { match: { uid }, verdict: { kind: 'jump', chain: 'selected' } };
+  if (sender === undefined) return [{ ...chain, rules: [...toApplication, ...captured] }];
+  // "Of nobody else" would be true of what the kernel sends by itself: it has neither user nor cgroup.
+  const jump: PacketRule = { match: sender, verdict: { kind: 'jump', chain: 'selected' } };
   return [
     { name: 'selected', table: 'nat', rules: captured },
     { ...chain, rules: [...toApplication, jump] },
   ];
 }
 
+function senderOf({ uid, cgroup }: CaptureRules): Match | undefined {
+  if (uid !== undefined && cgroup !== undefined)
+    throw new Error('a user and a cgroup cannot be captured as one');
+  if (uid !== undefined) return { uid };
+  return cgroup === undefined ? undefined : { cgroup };
+}
+
 /** Of what the sidecar sends, what is for the inbound side of the same sidecar; else it goes where it goes. */
 function outboundOfSidecar(rules: CaptureRules): PacketRule[] {
-  const { uid, includeInboundPorts: inbound } = rules;
+  const { includeInboundPorts: inbound } = rules;
   const mark = SIDECAR_MARK;
-  // Beside one user's applications there are others, whom the sidecar reaches as anybody does.
-  const isAll = uid === undefined || inbound === '*';
+  // Beside the applications of one sender there are others, whom the sidecar reaches as anybody does.
+  const isAll = senderOf(rules) === undefined || inbound === '*';
   const toItself = (match: Match): PacketRule[] => {
     const rule = (more: Match): PacketRule => ({
       match: { mark, outgoing: 'lo', ...match, ...more },

@@ -1,112 +1,183 @@
 /**
- * Capture for one user of a host, by root: rules in the host's own network namespace, a table of its own for each user,
+ * Capture for one user of a host or one cgroup, by root: rules in the host's own network namespace, of its own for each,
  * and a journal of what was done. What is taken away is looked for again, so that nothing is left.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { bootId, CaptureJournal, type Installed, isOfThisBoot } from './capture-journal.ts';
 import { type CaptureRules, captureRules, sourceOfInbound } from './capture-rules.ts';
-import { nftScript } from './nft-script.ts';
-import { complaintOf, type RunResult, run } from './run.ts';
+import { type Cgroup, whyStale } from './cgroup.ts';
+import { type HostRules, hostRules } from './host-rules.ts';
+import { firstWorking, type PacketFilter, tryRules } from './packet-filter.ts';
+import { run } from './run.ts';
+import { keyOf, type Sender, type SenderKey } from './sender.ts';
 
-/** Paths of programs. */
+/** Paths of programs, and what the kernel can be told rules by, in the order in which they are tried. */
 export interface HostTools {
   readonly ip: string;
-  readonly nft: string;
+  readonly unshare: string;
+  readonly filters: readonly PacketFilter[];
 }
 
-export interface HostCapture extends Omit<CaptureRules, 'mode' | 'hub'> {
-  readonly uid: number;
-}
+export type HostCapture = Omit<CaptureRules, 'mode' | 'hub' | 'uid' | 'cgroup'> & Sender;
 
-/** What the journal holds of one user. */
-export interface Installed {
-  readonly capture: HostCapture;
-  /** ISO 8601. */
-  readonly at: string;
-  /** As the kernel lists them; absent: it was begun, and nobody knows how far it got. */
-  readonly rules?: string;
-}
-
-/** `foreign`: there are rules, but none that the journal knows of. */
-export type CaptureState = 'in force' | 'changed' | 'gone' | 'unfinished' | 'foreign';
+/**
+ * `foreign`: there are rules, but none that the journal knows of. `stale`: they are there, and nobody is meant by them any
+ * more. `unknown`: what has made them is not there any more.
+ */
+export type CaptureState = 'in force' | 'changed' | 'gone' | 'unfinished' | 'foreign' | 'stale' | 'unknown';
 
 export interface CaptureStatus {
-  readonly uid: number;
+  readonly key: SenderKey;
   readonly state: CaptureState;
+  /** Why it is not in force, and what to do, where more is to be said. */
+  readonly reason?: string;
+  readonly by?: PacketFilter['kind'];
   readonly installed?: Installed;
 }
 
-const PREFIX = 'heddle_uid_';
 /** From here a sidecar calls its application over IPv6: an address that hosts do not have. */
 const SOURCE_V6 = `${sourceOfInbound[6]}/128`;
 
 export class HostCaptures {
   readonly #tools: HostTools;
-  readonly #folder: string;
+  readonly #rules: readonly HostRules[];
+  readonly #journal: CaptureJournal;
 
   /** @param folder of the journal */
   constructor(tools: HostTools, folder: string) {
     this.#tools = tools;
-    this.#folder = folder;
+    this.#rules = tools.filters.map(hostRules);
+    this.#journal = new CaptureJournal(folder);
   }
 
-  /** Takes the place of what was there for that user, all at once. @throws with what the system says; then nothing is changed */
-  async install(capture: HostCapture): Promise<void> {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o755 });
-    const before = this.#read(capture.uid);
-    const begun: Installed = { capture, at: new Date().toISOString() };
-    this.#write(begun);
-    const table = tableOf(capture.uid);
-    const loaded = await run([this.#tools.nft, '-f', '-'], {
-      input: nftScript(captureRules({ ...capture, mode: 'REDIRECT' }), table),
-    });
-    if (loaded.code !== 0) {
-      if (before === undefined) this.#forget(capture.uid);
-      else this.#write(before);
-      throw new Error(complaintOf(loaded));
+  /**
+   * Takes the place of what was there for that sender, by the first tool that can.
+   *
+   * @param cgroup that is meant, where it is one
+   * @returns the tool
+   * @throws with what the system says; then nothing is changed
+   */
+  async install(capture: HostCapture, cgroup?: Cgroup): Promise<PacketFilter['kind']> {
+    const key = keyOf(capture);
+    const before = this.#journal.read(key);
+    const rules = captureRules({ ...capture, mode: 'REDIRECT' });
+    const unshare = [this.#tools.unshare, '--net', '--'];
+    const chosen = await firstWorking(
+      this.#tools.filters,
+      async (filter) => cgroup?.hiddenFrom(filter.kind) ?? (await tryRules(unshare, filter, rules)),
+    );
+    if (!chosen.ok) throw new Error(chosen.reason);
+    const by = chosen.filter.kind;
+    if (before !== undefined && before.by !== by) await this.#checkAnswers(before);
+    const begun: Installed = {
+      capture,
+      at: new Date().toISOString(),
+      by,
+      boot: bootId(),
+      ...(cgroup !== undefined && { cgroupId: cgroup.id }),
+    };
+    this.#journal.write(begun);
+    const own = this.#rules.find(({ kind }) => kind === by)!;
+    try {
+      await own.install(key, rules);
+    } catch (error) {
+      if (before === undefined) this.#journal.forget(key);
+      else this.#journal.write(before);
+      throw error;
     }
     await this.#addSource();
-    const rules = await this.#rulesOf(table);
-    if (rules === undefined)
-      throw new Error(`the kernel has taken the rules, and does not list table inet ${table}`);
-    this.#write({ ...begun, rules });
+    await this.#removeOthers(key, by);
+    const listed = await own.list(key);
+    if (listed === undefined) throw new Error(`the kernel has taken the rules, and ${by} does not list them`);
+    this.#journal.write({ ...begun, rules: listed });
+    return by;
   }
 
   /** @returns what is left all the same, in words; empty where nothing is */
-  async uninstall(uid: number): Promise<readonly string[]> {
-    const table = tableOf(uid);
-    await this.#nft(['delete', 'table', 'inet', table]);
-    const others = this.#journal().some(({ capture }) => capture.uid !== uid);
-    if (!others) await run([this.#tools.ip, '-6', 'address', 'delete', SOURCE_V6, 'dev', 'lo']);
+  async uninstall(sender: Sender): Promise<readonly string[]> {
+    const key = keyOf(sender);
+    const installed = this.#journal.read(key);
+    const others = this.#journal.all().some(({ capture }) => keyOf(capture) !== key);
     const left: string[] = [];
-    const tables = await this.#nft(['list', 'tables']);
-    if (tables.code !== 0) left.push(`nobody knows: ${complaintOf(tables)}`);
-    if (tables.stdout.split('\n').includes(`table inet ${table}`)) left.push(`rules: table inet ${table}`);
-    if (!others && (await this.#hasSource())) left.push(`the address ${SOURCE_V6} of lo`);
-    if (left.length === 0) this.#forget(uid);
+    const mayBeThere = installed !== undefined && isOfThisBoot(installed);
+    if (mayBeThere && !this.#rules.some(({ kind }) => kind === installed.by)) {
+      left.push(`nobody knows: ${missing(installed.by)}`);
+    }
+    const silent: string[] = [];
+    for (const rules of this.#rules) {
+      try {
+        await rules.remove(key);
+        if ((await rules.list(key)) !== undefined) left.push(`rules of ${rules.kind} for ${key}`);
+      } catch (error) {
+        const why = `nobody knows: ${rules.kind}: ${(error as Error).message}`;
+        if (mayBeThere && rules.kind === installed.by) left.push(why);
+        else silent.push(why);
+      }
+    }
+    // What a kernel does not answer by, it was told nothing by either; but one has to answer.
+    if (silent.length === this.#rules.length) left.push(...silent);
+    if (!others) {
+      await run([this.#tools.ip, '-6', 'address', 'delete', SOURCE_V6, 'dev', 'lo']);
+      if (await this.#hasSource()) left.push(`the address ${SOURCE_V6} of lo`);
+    }
+    if (left.length === 0) this.#journal.forget(key);
     return left;
   }
 
-  /** Of all users that the journal or the kernel knows of, by number. */
+  /** Of all that the journal or the kernel knows of, by key. */
   async status(): Promise<readonly CaptureStatus[]> {
-    const known = this.#journal();
-    const tables = await this.#nft(['list', 'tables']);
-    if (tables.code !== 0) throw new Error(complaintOf(tables));
-    const foreign = [...tables.stdout.matchAll(new RegExp(`^table inet ${PREFIX}(\\d+)$`, 'gm'))]
-      .map(([, uid]) => Number(uid))
-      .filter((uid) => !known.some(({ capture }) => capture.uid === uid))
-      .map((uid): CaptureStatus => ({ uid, state: 'foreign' }));
-    const states = known.map(async (installed): Promise<CaptureStatus> => {
-      const { uid } = installed.capture;
-      return { uid, state: stateOf(installed.rules, await this.#rulesOf(tableOf(uid))), installed };
-    });
-    return [...(await Promise.all(states)), ...foreign].sort((a, b) => a.uid - b.uid);
+    const known = this.#journal.all();
+    const states = await Promise.all(known.map((installed) => this.#statusOf(installed)));
+    const foreign: CaptureStatus[] = [];
+    const silent: unknown[] = [];
+    for (const rules of this.#rules) {
+      const keys = await rules.keys().catch((error: unknown) => {
+        silent.push(error);
+        return [];
+      });
+      for (const key of keys) {
+        if (known.some(({ capture, by }) => keyOf(capture) === key && by === rules.kind)) continue;
+        foreign.push({ key, state: 'foreign', by: rules.kind });
+      }
+    }
+    if (silent.length === this.#rules.length) throw silent[0];
+    return [...states, ...foreign].sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true }));
   }
 
-  /** Undefined where there are none. */
-  async #rulesOf(table: string): Promise<string | undefined> {
-    const listed = await this.#nft(['list', 'table', 'inet', table]);
-    return listed.code === 0 ? listed.stdout : undefined;
+  async #statusOf(installed: Installed): Promise<CaptureStatus> {
+    const { capture, by, cgroupId } = installed;
+    const status = { key: keyOf(capture), by, installed };
+    const own = this.#rules.find(({ kind }) => kind === by);
+    if (own === undefined && !isOfThisBoot(installed)) return { ...status, state: 'gone' };
+    if (own === undefined) return { ...status, state: 'unknown', reason: missing(by) };
+    let now: string | undefined;
+    try {
+      now = await own.list(status.key);
+    } catch (error) {
+      return { ...status, state: 'unknown', reason: `${by}: ${(error as Error).message}` };
+    }
+    if (now !== undefined && 'cgroup' in capture && cgroupId !== undefined) {
+      const reason = whyStale(capture.cgroup.path, cgroupId);
+      if (reason !== undefined) return { ...status, state: 'stale', reason };
+    }
+    return { ...status, state: stateOf(installed.rules, now) };
+  }
+
+  /** @throws where a tool that has rules in the kernel could not take them away */
+  async #checkAnswers(before: Installed): Promise<void> {
+    if (!isOfThisBoot(before)) return;
+    const rules = this.#rules.find(({ kind }) => kind === before.by);
+    if (rules === undefined) throw new Error(missing(before.by));
+    await rules.keys().catch((error: unknown) => {
+      throw new Error(`its rules are of ${before.by}, which does not work now: ${(error as Error).message}`);
+    });
+  }
+
+  /** Two tools would tell the kernel the same, and only one of them something else afterwards. */
+  async #removeOthers(key: SenderKey, by: PacketFilter['kind']): Promise<void> {
+    for (const rules of this.#rules) {
+      // What does not answer has none: that was looked at before.
+      if (rules.kind !== by) await rules.remove(key).catch(() => {});
+    }
   }
 
   /** A kernel without IPv6 needs none. */
@@ -119,56 +190,12 @@ export class HostCaptures {
     const { stdout } = await run([this.#tools.ip, '-6', '-o', 'address', 'show', 'dev', 'lo']);
     return stdout.includes(` ${SOURCE_V6} `);
   }
-
-  #nft(words: readonly string[]): Promise<RunResult> {
-    return run([this.#tools.nft, ...words]);
-  }
-
-  #journal(): Installed[] {
-    let names: string[];
-    try {
-      names = readdirSync(this.#folder);
-    } catch {
-      return [];
-    }
-    return names.flatMap((name) => {
-      const uid = /^uid-(\d+)\.json$/.exec(name)?.[1];
-      return (uid === undefined ? undefined : this.#read(Number(uid))) ?? [];
-    });
-  }
-
-  /** @throws where it cannot be understood: then nobody knows what was done */
-  #read(uid: number): Installed | undefined {
-    const file = this.#file(uid);
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch {
-      return undefined;
-    }
-    try {
-      return JSON.parse(text) as Installed;
-    } catch (error) {
-      throw new Error(`${file} is no journal: ${(error as Error).message}`);
-    }
-  }
-
-  #write(installed: Installed): void {
-    const file = this.#file(installed.capture.uid);
-    writeFileSync(`${file}.new`, `${JSON.stringify(installed, undefined, 2)}\n`);
-    renameSync(`${file}.new`, file);
-  }
-
-  #forget(uid: number): void {
-    rmSync(this.#file(uid), { force: true });
-  }
-
-  #file(uid: number): string {
-    return join(this.#folder, `uid-${uid}.json`);
-  }
 }
 
-const tableOf = (uid: number): string => `${PREFIX}${uid}`;
+function missing(by: PacketFilter['kind']): string {
+  const name = by === 'nft' ? 'nftables' : 'iptables';
+  return `its rules are of ${by}, which is not there any more: install ${name}`;
+}
 
 function stateOf(installed: string | undefined, now: string | undefined): CaptureState {
   if (now === undefined) return 'gone';

@@ -1,6 +1,15 @@
 /** Whether this machine lets us make network namespaces, and if not, why and what to do. Linux only. */
-import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { captureRules } from './capture-rules.ts';
+import {
+  filterPackages,
+  filterPrograms,
+  findFilters,
+  firstWorking,
+  type PacketFilter,
+  tryRules,
+} from './packet-filter.ts';
+import { programPath } from './program-path.ts';
 import { complaintOf, run } from './run.ts';
 import { bindScript, bindWords, lookupFiles } from './seen-files.ts';
 
@@ -10,6 +19,8 @@ export interface NamespaceMeans {
   readonly kind: 'root' | 'user';
   /** Path of each program. */
   readonly programs: Readonly<Record<Program, string>>;
+  /** By which the kernel is told what to do with packets: the first that works. */
+  readonly filter: PacketFilter;
 }
 
 export interface NoNamespaces {
@@ -23,35 +34,35 @@ const needed = {
   setpriv: 'util-linux',
   mount: 'mount',
   ip: 'iproute2',
-  nft: 'nftables',
 } as const;
 export type Program = keyof typeof needed;
-
-/** Where administrators' programs are, which `PATH` of others may leave out. */
-const moreFolders: readonly string[] = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
 /** How a reason begins where a kernel has no IPv6, or has it turned off. */
 const NO_IPV6 = 'no IPv6';
 
 /**
- * All that will be asked of the kernel, in namespaces that are gone with the shell. Each file is bound over itself:
- * what may not be bound over shows.
+ * What will be asked of the kernel but for rules, in namespaces that are gone with the shell. Each file is bound over
+ * itself: what may not be bound over shows.
  */
 const trial = `set -e
 "$IP" link add heddle0 type bridge
 "$IP" link add heddle1 type veth peer name heddle2
 said=$("$IP" address add fd48::1/64 dev heddle1 nodad 2>&1) || { echo "${NO_IPV6}: $said" >&2; exit 1; }
-"$NFT" -f - <<'RULES'
-table inet heddle {
-  chain out {
-    type nat hook output priority -100
-    meta mark 1 return
-    meta l4proto tcp redirect to :1
-  }
-}
-RULES
 ${bindScript}
 `;
+
+/** Rules as a Pod has them. */
+const trialRules = captureRules({
+  mode: 'REDIRECT',
+  includeInboundPorts: '*',
+  excludeInboundPorts: [],
+  includeOutbound: '*',
+  excludeOutbound: [],
+  includeOutboundPorts: [],
+  excludeOutboundPorts: [],
+  excludeInterfaces: [],
+  dns: true,
+});
 
 /** Settings that forbid user namespaces, and what allows them. */
 const forbidding: readonly (readonly [file: string, value: string, remedy: string])[] = [
@@ -74,28 +85,36 @@ export async function findNamespaceMeans(
       remedy: 'use Linux, or a Linux VM',
     };
   }
-  const found = findPrograms(environment.PATH ?? '', Object.keys(needed) as Program[]);
+  const path = environment.PATH ?? '';
+  const filters = await findFilters(path);
+  const found = findPrograms(path, Object.keys(needed) as Program[], filters.length > 0);
   if (!found.ok) return found;
   const { programs } = found;
-  const failures: string[] = [];
+  let failure: NoNamespaces | undefined;
   const kinds = process.getuid?.() === 0 ? (['root', 'user'] as const) : (['user'] as const);
   for (const kind of kinds) {
-    const means = { kind, programs };
-    const env = { PATH: environment.PATH ?? '', IP: programs.ip, NFT: programs.nft };
+    const unshare = unshareCommand({ kind, programs });
     const words = bindWords(
       programs.mount,
       Object.values(lookupFiles).map((file) => ({ file, at: file })),
     );
-    const result = await run([...unshareCommand(means), 'sh', '-c', trial, ...words], { env });
-    if (result.code === 0) return { ok: true, means };
-    failures.push(complaintOf(result).split('\n')[0]!);
+    const result = await run([...unshare, 'sh', '-c', trial, ...words], {
+      env: { PATH: path, IP: programs.ip },
+    });
+    if (result.code !== 0) {
+      const reason = complaintOf(result).split('\n')[0]!;
+      failure = { reason, remedy: remedyOf(reason) };
+      continue;
+    }
+    const chosen = await firstWorking(filters, (filter) => tryRules(unshare, filter, trialRules));
+    if (chosen.ok) return { ok: true, means: { kind, programs, filter: chosen.filter } };
+    failure = { reason: chosen.reason, remedy: filterRemedy(filters) };
   }
-  const reason = failures.at(-1)!;
-  return { ok: false, reason, remedy: remedyOf(reason) };
+  return { ok: false, ...failure! };
 }
 
 /** Makes a network and a mount namespace, and runs what follows in them. */
-export function unshareCommand({ kind, programs }: NamespaceMeans): string[] {
+export function unshareCommand({ kind, programs }: Pick<NamespaceMeans, 'kind' | 'programs'>): string[] {
   return [
     programs.unshare,
     ...(kind === 'user' ? ['--user', '--map-root-user'] : []),
@@ -108,27 +127,38 @@ export function unshareMountsCommand({ programs }: NamespaceMeans): string[] {
   return [programs.unshare, '--mount', '--propagation', 'private', '--'];
 }
 
-/** @param path as the variable `PATH` */
+/**
+ * @param path as the variable `PATH`
+ * @param hasFilter whether there is a tool for rules, which is asked for otherwise
+ */
 export function findPrograms<P extends Program>(
   path: string,
   wanted: readonly P[],
+  hasFilter: boolean,
 ):
   | { readonly ok: true; readonly programs: Readonly<Record<P, string>> }
   | ({ readonly ok: false } & NoNamespaces) {
-  const folders = [...path.split(delimiter).filter((folder) => folder !== ''), ...moreFolders];
   const programs: Partial<Record<P, string>> = {};
-  const missing: P[] = [];
+  const missing: string[] = [];
+  const packages = new Set<string>();
   for (const name of wanted) {
-    const file = folders.map((folder) => join(folder, name)).find((candidate) => existsSync(candidate));
-    if (file === undefined) missing.push(name);
-    else programs[name] = file;
+    const file = programPath(path, name);
+    if (file !== undefined) {
+      programs[name] = file;
+      continue;
+    }
+    missing.push(name);
+    packages.add(needed[name]);
+  }
+  if (!hasFilter) {
+    missing.push(filterPrograms);
+    packages.add(filterPackages);
   }
   if (missing.length === 0) return { ok: true, programs: programs as Record<P, string> };
-  const packages = [...new Set(missing.map((name) => needed[name]))];
   return {
     ok: false,
     reason: `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not installed`,
-    remedy: `install ${packages.join(' ')}`,
+    remedy: `install ${[...packages].join(' ')}`,
   };
 }
 
@@ -137,7 +167,19 @@ function remedyOf(reason: string): string {
     return 'use a kernel with IPv6, started without ipv6.disable=1 and ipv6.disable_ipv6=1';
   const commands = forbidding.flatMap(([file, value, command]) => (setting(file) === value ? [command] : []));
   if (commands.length > 0) return `as root: ${commands.join(' && ')}`;
-  return 'allow user namespaces for this user (user_namespaces(7)) and load the modules bridge, veth and nf_tables';
+  return 'allow user namespaces for this user (user_namespaces(7)) and load the modules bridge and veth';
+}
+
+/** Where none of the tools that are there works. */
+function filterRemedy(filters: readonly PacketFilter[]): string {
+  const kinds = filters.map(({ kind }) => kind);
+  const modules = [
+    ...(kinds.some((kind) => kind !== 'iptables-legacy') ? ['nf_tables, nft_chain_nat and nft_redir'] : []),
+    ...(kinds.some((kind) => kind !== 'nft') ? ['iptable_nat, ip6table_nat and xt_REDIRECT'] : []),
+  ];
+  const other = kinds.includes('nft') ? 'iptables' : 'nftables';
+  const install = kinds.includes('nft') && kinds.length > 1 ? '' : `, or install ${other}`;
+  return `load the modules ${modules.join(', or ')} (modprobe(8))${install}`;
 }
 
 function setting(file: string): string | undefined {

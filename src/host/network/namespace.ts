@@ -5,12 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type NamespaceMeans, unshareCommand, unshareMountsCommand } from './means.ts';
-import { nftScript } from './nft-script.ts';
+import { loadingOf } from './packet-filter.ts';
 import type { Ruleset } from './packet-rules.ts';
 import { complaintOf, run } from './run.ts';
 
-/** Of rules. */
-const TABLE = 'heddle';
 /** Says that it is there, and waits. */
 const WAIT = 'echo there; exec cat >/dev/null';
 
@@ -106,7 +104,7 @@ export class Namespace {
 
   /** These rules for packets, in the place of those before. @throws with what the tool says where it cannot be done */
   async setRules(rules: Ruleset): Promise<void> {
-    await this.do([this.#means.programs.nft, '-f', '-'], nftScript(rules, TABLE));
+    for (const { command, input } of loadingOf(this.#means.filter, rules)) await this.do(command, input);
   }
 
   async close(): Promise<void> {

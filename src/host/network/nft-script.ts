@@ -54,9 +54,7 @@ const matches: Readonly<Record<keyof Match, (match: Required<Match>) => readonly
   otherProtocol: ({ otherProtocol }) => [`meta l4proto != ${otherProtocol}`],
   ports: ({ ports, protocols }) => [`${protocols.length === 1 ? protocols[0] : 'th'} dport ${set(ports)}`],
   uid: ({ uid }) => [`meta skuid ${uid}`],
-  cgroup: ({ cgroup: { path } }) => [
-    `socket cgroupv2 level ${path.split('/').length} ${JSON.stringify(path)}`,
-  ],
+  cgroup: ({ cgroup: { path } }) => [`socket cgroupv2 level ${path.split('/').length} ${literal(path)}`],
   isTransparent: () => ['socket transparent 1'],
   isReply: () => ['ct direction reply'],
 };
@@ -85,7 +83,13 @@ function verdictText(verdict: Verdict): string {
 
 const ip = (range: string): string => (familyOf({ source: [range] }) === 6 ? 'ip6' : 'ip');
 
-const quoted = (name: string): string => JSON.stringify(plainInterface(name, '*'));
+/** What is quoted ends with the next quote, whatever is before it. */
+function literal(text: string): string {
+  if (/["\n\0]/.test(text)) throw new Error(`nft cannot be told of ${JSON.stringify(text)}`);
+  return `"${text}"`;
+}
+
+const quoted = (name: string): string => literal(plainInterface(name, '*'));
 
 const set = (members: readonly (string | number)[]): string =>
   members.length === 1 ? String(members[0]) : `{ ${members.join(', ')} }`;
