@@ -217,8 +217,14 @@ describeByFilter('capture for one cgroup of a host', (means) => {
       const installed = await captureIn(unusual, journal, 'install', '--cgroup', given);
       assert.equal(installed.code, 0, installed.stderr);
       assert.match(installed.stdout, /\(iptables-(?:nft|legacy)\)/);
-      const removed = await captureIn(unusual, journal, 'uninstall', '--cgroup', shop);
+      await unusual.do(['umount', `${CGROUPS}/unified`]);
+      assert.match(
+        (await captureIn(unusual, journal, 'status')).stdout,
+        /stale[\s\S]*no cgroup v2 is mounted any more/,
+      );
+      const removed = await captureIn(unusual, journal, 'uninstall', '--cgroup', given);
       assert.equal(removed.code, 0, removed.stderr);
+      assert.deepEqual(readdirSync(journal), []);
       await unusual.do(['mount', '-t', 'cgroup', '-o', `none,name=${own}`, 'none', `${CGROUPS}/old`]);
       await refused(unusual, journal, `${CGROUPS}/old/shop`, /is a cgroup of version 1 .*net_cls/);
     } finally {

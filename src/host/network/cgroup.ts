@@ -90,7 +90,9 @@ export function findCgroup(
 /** In the hierarchy, of one that need not be there any more. @param given its folder, or that path */
 export function cgroupPath(given: string): string {
   const mount = mountOf(cgroupMounts(), given);
-  return pathIn(mount, given).join('/');
+  if (mount !== undefined && isBelow(given, mount.at)) return pathIn(mount, given).join('/');
+  // It may have been mounted there before.
+  return pathIn(undefined, given.replace(/^\/sys\/fs\/cgroup\/(?:unified\/)?/, '')).join('/');
 }
 
 /** Why the cgroup that rules were made for is not the one that is at its path; undefined where it is. */

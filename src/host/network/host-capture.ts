@@ -136,7 +136,11 @@ export class HostCaptures {
       });
       for (const key of keys) {
         if (known.some(({ capture, by }) => keyOf(capture) === key && by === rules.kind)) continue;
-        foreign.push({ key, state: 'foreign', by: rules.kind });
+        const named = key.startsWith('uid_')
+          ? `--uid ${key.slice('uid_'.length)}`
+          : '--cgroup PATH, with the path that is in them';
+        const reason = `nobody has written them down; to have them taken away: heddle capture uninstall ${named}`;
+        foreign.push({ key, state: 'foreign', by: rules.kind, reason });
       }
     }
     if (silent.length === this.#rules.length) throw silent[0];

@@ -2,7 +2,6 @@
  * Rules of iptables in a host's own network namespace: chains of our own for each sender, to which the kernel's chains
  * lead before they ask rules of others.
  */
-import { existsSync } from 'node:fs';
 import type { HostRules } from './host-rules.ts';
 import {
   chainLines,
@@ -12,7 +11,7 @@ import {
   jumpLine,
   tableText,
 } from './iptables-text.ts';
-import type { Iptables } from './packet-filter.ts';
+import { type Iptables, ipFamilies } from './packet-filter.ts';
 import type { Ruleset } from './packet-rules.ts';
 import { complaintOf, run } from './run.ts';
 import { isSenderKey, type SenderKey } from './sender.ts';
@@ -38,7 +37,7 @@ export class HostIptables implements HostRules {
   }
 
   async install(key: SenderKey, rules: Ruleset): Promise<void> {
-    const texts = families().map((family) => ({
+    const texts = ipFamilies().map((family) => ({
       family,
       parts: iptablesParts(rules, family, prefixOf(key)),
     }));
@@ -56,17 +55,17 @@ export class HostIptables implements HostRules {
   }
 
   async remove(key: SenderKey): Promise<void> {
-    for (const family of families()) await this.#removeFrom(family, key);
+    for (const family of ipFamilies()) await this.#removeFrom(family, key);
   }
 
   async list(key: SenderKey): Promise<string | undefined> {
-    const lists = await Promise.all(families().map((family) => this.#saved(family, key)));
+    const lists = await Promise.all(ipFamilies().map((family) => this.#saved(family, key)));
     if (lists.every((lines) => lines.length === 0)) return undefined;
     return lists.map(listText).join('\n');
   }
 
   async keys(): Promise<readonly SenderKey[]> {
-    const lists = await Promise.all(families().map((family) => this.#saveLines(family)));
+    const lists = await Promise.all(ipFamilies().map((family) => this.#saveLines(family)));
     const names = lists.flat().map(({ text }) => /^:HEDDLE_([UC])([^_]+)_/.exec(text));
     const keys = names.flatMap((name) =>
       name === null ? [] : [`${name[1] === 'U' ? 'uid' : 'cgroup'}_${name[2]}`],
@@ -134,11 +133,6 @@ function listText(lines: readonly SavedLine[]): string {
     .toSorted((a, b) => (chainOf(a) < chainOf(b) ? -1 : chainOf(a) > chainOf(b) ? 1 : 0))
     .map(({ table, text }) => `${table} ${text}\n`)
     .join('');
-}
-
-/** A kernel without IPv6 has no rules for it. */
-function families(): Family[] {
-  return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
 }
 
 /** Of its chains: `HEDDLE_U1000`. */

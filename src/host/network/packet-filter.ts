@@ -1,5 +1,6 @@
 /** The tools that tell the kernel what to do with packets: nft(8), and where it is not there iptables(8). */
-import { iptablesText } from './iptables-text.ts';
+import { existsSync } from 'node:fs';
+import { type Family, iptablesText } from './iptables-text.ts';
 import { nftScript } from './nft-script.ts';
 import type { Ruleset } from './packet-rules.ts';
 import { programPath } from './program-path.ts';
@@ -29,6 +30,11 @@ interface ByFamily {
 /** What is to be installed where neither is there. */
 export const filterPrograms = 'nft (or iptables-restore, with ip6tables-restore)';
 export const filterPackages = 'nftables (or iptables)';
+
+/** Of this kernel: one without IPv6 has no rules for it. */
+export function ipFamilies(): Family[] {
+  return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
+}
 
 /** Of rules for a whole namespace. */
 const TABLE = 'heddle';
@@ -76,7 +82,7 @@ export function loadingOf(filter: PacketFilter, rules: Ruleset): Loading[] {
   if (filter.kind === 'nft') {
     return [{ command: [filter.nft, '-f', '-'], input: nftScript(rules, TABLE) }];
   }
-  return ([4, 6] as const).map((family) => ({
+  return ipFamilies().map((family) => ({
     command: [...withoutLock, filter.restore[family]],
     input: iptablesText(rules, family),
   }));
