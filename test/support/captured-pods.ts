@@ -61,19 +61,12 @@ get(url, { headers: host === undefined ? {} : { host }, agent: false }, (respons
 `;
 
 export class CapturedPods {
-  readonly #means: NamespaceMeans;
   readonly #network: MeshNetwork;
   readonly #pods: Readonly<Record<PodName, Namespace>>;
   readonly #authority: TestRoot;
   readonly #applications: ChildProcess[] = [];
 
-  private constructor(
-    means: NamespaceMeans,
-    network: MeshNetwork,
-    pods: Readonly<Record<PodName, Namespace>>,
-    authority: TestRoot,
-  ) {
-    this.#means = means;
+  private constructor(network: MeshNetwork, pods: Readonly<Record<PodName, Namespace>>, authority: TestRoot) {
     this.#network = network;
     this.#pods = pods;
     this.#authority = authority;
@@ -89,7 +82,7 @@ export class CapturedPods {
     for (const namespace of Object.values(pods)) {
       for (const words of tproxyRoutes) await namespace.do([means.programs.ip, ...words]);
     }
-    return new CapturedPods(means, network, pods, authority);
+    return new CapturedPods(network, pods, authority);
   }
 
   /** Goes on when the program has said something. */
