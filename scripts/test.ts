@@ -57,6 +57,7 @@ const meshes = [
   ...[
     'bookinfo',
     'bookstore',
+    'claims',
     'container-environment',
     'container-lifecycle',
     'edit',

@@ -15,6 +15,7 @@ import { findNamespaceMeans } from '#host/network/means.ts';
 import { lowestBindablePort } from '#host/self.ts';
 import { Watchdog } from '#host/watchdog.ts';
 import { CapturedNetwork } from './up/captured-network.ts';
+import { ClaimFolders } from './up/claim-folders.ts';
 import { type MeshDocuments, readMesh, reportProblems } from './up/mesh-documents.ts';
 import { endLeftovers } from './up/mesh-file.ts';
 import { MeshLogs } from './up/mesh-logs.ts';
@@ -55,7 +56,9 @@ export async function runUp(options: UpOptions): Promise<number> {
     const network = await captureNetwork(options.capture, stateDirectory, progress);
     try {
       const logs = new MeshLogs(stateDirectory);
-      const runner = makeRunner(options, documents, { stateDirectory, lease, watchdog, progress, network });
+      const claims = new ClaimFolders(stateDirectory);
+      const parts = { stateDirectory, lease, watchdog, progress, network, claims };
+      const runner = makeRunner(options, documents, parts);
       const session = new MeshSession({
         runner,
         progress,
@@ -65,6 +68,7 @@ export async function runUp(options: UpOptions): Promise<number> {
         read,
         options,
         stateDirectory,
+        claims,
       });
       return (await session.run()) ? EXIT_OK : EXIT_FAILURE;
     } finally {
@@ -144,12 +148,13 @@ interface RunnerParts {
   readonly watchdog: Watchdog;
   readonly progress: Progress;
   readonly network: CapturedNetwork | undefined;
+  readonly claims: ClaimFolders;
 }
 
 function makeRunner(
   options: UpOptions,
   { plan }: MeshDocuments,
-  { stateDirectory, lease, watchdog, progress, network }: RunnerParts,
+  { stateDirectory, lease, watchdog, progress, network, claims }: RunnerParts,
 ): MeshRunner {
   if (plan === undefined) throw new Error('no plan to run');
   const places = new MeshPlaces(
@@ -178,6 +183,7 @@ function makeRunner(
       places,
       network,
       pods: new PodFolder(stateDirectory),
+      claims,
       watchdog,
       trustDomain: plan.settings.trustDomain,
       environment: process.env,

@@ -6,7 +6,7 @@ import {
   environmentVariable,
 } from './container-env.ts';
 import { list } from './decode/collection.ts';
-import type { Decoder } from './decode/decoder.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
 import {
   defaulted,
   meaningless,
@@ -200,8 +200,26 @@ const spec = object({
 /** Of an instance that is kept running. */
 export const podSpec: Decoder<PodSpec> = podSpecOf(['Always']);
 
-/** @param policies that its owner can have; the first is what most want */
-function podSpecOf(policies: readonly [RestartPolicy, ...RestartPolicy[]]): Decoder<PodSpec> {
+/** Looks whether there is a volume for every mount. @param path of the Pod's `spec` */
+export function checkPodMounts(
+  { volumes, initContainers, containers }: Pick<PodSpec, 'volumes' | 'initContainers' | 'containers'>,
+  path: Path,
+  report: Report,
+): void {
+  const lists = Object.entries({ initContainers, containers }).flatMap(([name, list]) =>
+    list.map(({ volumeMounts }, index) => ({ at: [name, index], volumeMounts })),
+  );
+  checkMounts(volumes, lists, path, report);
+}
+
+/**
+ * @param policies that its owner can have; the first is what most want
+ * @param check of its volumes, where no others come to them
+ */
+function podSpecOf(
+  policies: readonly [RestartPolicy, ...RestartPolicy[]],
+  check: typeof checkPodMounts = checkPodMounts,
+): Decoder<PodSpec> {
   return (value, path, report) => {
     const decoded = spec(value, path, report);
     if (decoded === undefined) return undefined;
@@ -214,11 +232,7 @@ function podSpecOf(policies: readonly [RestartPolicy, ...RestartPolicy[]]): Deco
       restartPolicy = 'Always',
       volumes,
     } = decoded;
-    const all = { initContainers, containers };
-    const lists = Object.entries(all).flatMap(([name, list]) =>
-      list.map(({ volumeMounts }, index) => ({ at: [name, index], volumeMounts })),
-    );
-    checkMounts(volumes, lists, path, report);
+    check(decoded, path, report);
     if (!policies.includes(restartPolicy)) {
       const at = [...path, 'restartPolicy'];
       if (policies.includes('Always')) report.unsupported(at, 'adds');
@@ -235,9 +249,12 @@ function podSpecOf(policies: readonly [RestartPolicy, ...RestartPolicy[]]): Deco
   };
 }
 
-export function podTemplateOf(policies: readonly [RestartPolicy, ...RestartPolicy[]]): Decoder<PodTemplate> {
+export function podTemplateOf(
+  policies: readonly [RestartPolicy, ...RestartPolicy[]],
+  check: typeof checkPodMounts = checkPodMounts,
+): Decoder<PodTemplate> {
   return object({
     metadata: defaulted(templateMetadata, { labels: {}, annotations: {} }),
-    spec: required(podSpecOf(policies)),
+    spec: required(podSpecOf(policies, check)),
   });
 }

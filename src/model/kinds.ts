@@ -8,6 +8,7 @@ import type { KindDefinition } from './kind.ts';
 import { type LocalMesh, localMeshKind } from './local-mesh.ts';
 import { type Namespace, namespaceKind } from './namespace.ts';
 import { type PeerAuthentication, peerAuthenticationKind } from './peer-authentication.ts';
+import { type PersistentVolumeClaim, persistentVolumeClaimKind } from './persistent-volume-claim.ts';
 import { type Pod, podKind } from './pod.ts';
 import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
@@ -23,6 +24,7 @@ export interface ResourceByKind {
   readonly ServiceAccount: ServiceAccount;
   readonly ConfigMap: ConfigMap;
   readonly Secret: Secret;
+  readonly PersistentVolumeClaim: PersistentVolumeClaim;
   readonly Deployment: Deployment;
   readonly StatefulSet: StatefulSet;
   readonly Job: Job;
@@ -46,6 +48,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   ServiceAccount: serviceAccountKind,
   ConfigMap: configMapKind,
   Secret: secretKind,
+  PersistentVolumeClaim: persistentVolumeClaimKind,
   Deployment: deploymentKind,
   StatefulSet: statefulSetKind,
   Job: jobKind,

@@ -1,19 +1,14 @@
 /** Kubernetes `StatefulSet` (apps/v1): instances that keep their names, started and ended in their order. */
-import type { Decoder } from './decode/decoder.ts';
-import {
-  defaulted,
-  meaningless,
-  object,
-  optional,
-  refused,
-  required,
-  unsupportedIf,
-} from './decode/object.ts';
+import { checkPodMounts, podTemplateOf } from './container.ts';
+import { list } from './decode/collection.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
+import { defaulted, meaningless, object, optional, required, unsupportedIf } from './decode/object.ts';
 import { dnsName, integer, oneOf } from './decode/scalar.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
+import { type ClaimTemplate, claimTemplate } from './persistent-volume-claim.ts';
 import { checkSelector, type Replicated, replicatedFields } from './replicated.ts';
-import { noDisk } from './volume.ts';
+import type { Volume } from './volume.ts';
 
 export interface StatefulSetSpec extends Replicated {
   /** The headless Service that its instances are named after. */
@@ -22,6 +17,17 @@ export interface StatefulSetSpec extends Replicated {
   readonly podManagementPolicy: 'OrderedReady' | 'Parallel';
   /** Number of the first instance. */
   readonly ordinals: { readonly start: number };
+  /** Of each of them every instance has a claim of its own; they are among the volumes of the template. */
+  readonly volumeClaimTemplates: readonly ClaimTemplate[];
+  readonly persistentVolumeClaimRetentionPolicy: ClaimRetention;
+}
+
+/** What becomes of the claims of instances that there are not to be any more. */
+export interface ClaimRetention {
+  /** Of all of them, with the set. */
+  readonly whenDeleted: 'Retain' | 'Delete';
+  /** Of those that are too many. */
+  readonly whenScaled: 'Retain' | 'Delete';
 }
 
 export type StatefulSet = ResourceBase<'StatefulSet', StatefulSetSpec>;
@@ -39,20 +45,57 @@ const updateStrategy = object({
   ),
 });
 
-const spec: Decoder<StatefulSetSpec> = object(
+const retention = oneOf(['Retain', 'Delete']);
+const retainAll: ClaimRetention = { whenDeleted: 'Retain', whenScaled: 'Retain' };
+
+const fields: Decoder<StatefulSetSpec> = object(
   {
     ...replicatedFields,
+    template: required(podTemplateOf(['Always'], () => {})),
     serviceName: optional(dnsName('no dots')),
     podManagementPolicy: defaulted(oneOf(['OrderedReady', 'Parallel']), 'OrderedReady'),
     ordinals: defaulted(object({ start: defaulted(integer(0, MAX_ORDINAL), 0) }), { start: 0 }),
-    volumeClaimTemplates: refused(`volumes of the template: ${noDisk}`),
-    persistentVolumeClaimRetentionPolicy: meaningless(),
+    volumeClaimTemplates: defaulted(list(claimTemplate), []),
+    persistentVolumeClaimRetentionPolicy: defaulted(
+      object({ whenDeleted: defaulted(retention, 'Retain'), whenScaled: defaulted(retention, 'Retain') }),
+      retainAll,
+    ),
     updateStrategy: optional(updateStrategy),
     minReadySeconds: meaningless(),
     revisionHistoryLimit: meaningless(),
   },
   checkSelector,
 );
+
+const spec: Decoder<StatefulSetSpec> = (value, path, report) => {
+  const decoded = fields(value, path, report);
+  if (decoded === undefined) return undefined;
+  const { template, volumeClaimTemplates: claims } = decoded;
+  if (!checkNames(claims, path, report)) return undefined;
+  const volumes = withClaims(template.spec.volumes, claims);
+  const podSpec = { ...template.spec, volumes };
+  checkPodMounts(podSpec, [...path, 'template', 'spec'], report);
+  return { ...decoded, template: { ...template, spec: podSpec } };
+};
+
+function checkNames(claims: readonly ClaimTemplate[], path: Path, report: Report): boolean {
+  const names = claims.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) === index) continue;
+    const at = [...path, 'volumeClaimTemplates', index, 'metadata', 'name'];
+    report.error(at, `there is another template called ${name}`);
+  }
+  return new Set(names).size === names.length;
+}
+
+/** A claim takes the place of a volume of its name (Kubernetes, `updateStorage` of the StatefulSet controller). */
+function withClaims(volumes: readonly Volume[], claims: readonly ClaimTemplate[]): readonly Volume[] {
+  const claimed = claims.map(
+    ({ name }): Volume => ({ name, claim: { name, of: 'the instance', readOnly: false } }),
+  );
+  const others = claimed.filter(({ name }) => volumes.every((volume) => volume.name !== name));
+  return [...volumes.map((volume) => claimed.find(({ name }) => name === volume.name) ?? volume), ...others];
+}
 
 export const statefulSetKind: KindDefinition<StatefulSet> = {
   kind: 'StatefulSet',

@@ -73,6 +73,11 @@ describe('volumes', () => {
       },
       'one after the other',
     ],
+    [
+      '{persistentVolumeClaim: {claimName: x.y, readOnly: true}}',
+      { name: 'v', claim: { name: 'x.y', of: 'everybody', readOnly: true } },
+      'files that stay',
+    ],
   ];
   for (const [written, volume, why] of read) {
     test(`${written}: ${why}`, () => {
@@ -94,21 +99,22 @@ describe('volumes', () => {
     ]);
   });
 
-  const disk = 'emptyDir: {} has files as long as the Pod lives; configMap and secret have given ones';
+  const disk =
+    'emptyDir: {} has files as long as the Pod lives, persistentVolumeClaim for longer; configMap and secret have given ones';
   const wrong: readonly (readonly [volumes: string, mounts: string, problems: readonly string[]])[] = [
     [
-      '[{name: a, hostPath: {path: /}}, {name: b, persistentVolumeClaim: {claimName: b}}]',
+      '[{name: a, hostPath: {path: /}}, {name: b, ephemeral: {}}]',
       '[]',
       [
         `error volumes[0].hostPath: this field is not supported yet (${disk})`,
-        `error volumes[1].persistentVolumeClaim: this field is not supported yet (${disk})`,
+        `error volumes[1].ephemeral: this field is not supported yet (${disk})`,
       ],
     ],
     [
       '[{name: a, configMap: {name: x}, emptyDir: {}}]',
       '[]',
       [
-        'error volumes[0]: only one of configMap, secret, downwardAPI, projected, emptyDir may be set, not configMap and emptyDir',
+        'error volumes[0]: only one of configMap, secret, downwardAPI, projected, emptyDir, persistentVolumeClaim may be set, not configMap and emptyDir',
       ],
     ],
     [
@@ -156,20 +162,4 @@ describe('volumes', () => {
   for (const [volumes, mounts, problems] of wrong) {
     test(`${volumes} ${mounts}`, () => assert.deepEqual(load(volumes, mounts).problems, problems));
   }
-
-  test('claims of a StatefulSet', () => {
-    const text = `
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: db}
-spec:
-  selector: {}
-  template: {spec: {containers: [{name: db, image: db}]}}
-  volumeClaimTemplates: [{metadata: {name: data}}]`;
-    const { problems } = loadDocuments([{ file: 'mesh.yaml', text }]);
-    assert.deepEqual(
-      problems.map(({ level, path, at, fix }) => `${level} ${at?.line} ${path}: ${fix}`),
-      [`error 8 spec.volumeClaimTemplates: volumes of the template: ${disk}`],
-    );
-  });
 });

@@ -51,6 +51,15 @@ export interface Volume {
     readonly defaultMode: number;
     readonly sources: readonly (KeyFiles | FieldFiles)[];
   };
+  /** The claim whose files these are: they outlive the Pod. */
+  readonly claim?: ClaimReference;
+}
+
+export interface ClaimReference {
+  /** Of a PersistentVolumeClaim of the same namespace, or of a template of which each instance has its own. */
+  readonly name: string;
+  readonly of: 'everybody' | 'the instance';
+  readonly readOnly: boolean;
 }
 
 export interface VolumeMount {
@@ -154,10 +163,11 @@ const elsewhere = [
     'iscsi',
     'nfs',
   ],
-  ...['persistentVolumeClaim', 'photonPersistentDisk', 'portworxVolume', 'quobyte', 'rbd', 'scaleIO'],
+  ...['photonPersistentDisk', 'portworxVolume', 'quobyte', 'rbd', 'scaleIO'],
   ...['storageos', 'vsphereVolume'],
 ] as const;
-export const noDisk = 'emptyDir: {} has files as long as the Pod lives; configMap and secret have given ones';
+const noDisk =
+  'emptyDir: {} has files as long as the Pod lives, persistentVolumeClaim for longer; configMap and secret have given ones';
 const refusedKinds = Object.fromEntries(elsewhere.map((name) => [name, refused(noDisk)])) as Readonly<
   Record<(typeof elsewhere)[number], ReturnType<typeof refused>>
 >;
@@ -170,9 +180,14 @@ const volumeFields = object({
   projected: optional(projected),
   // Where its files are and how much they may be is the machine's matter.
   emptyDir: optional(object({ medium: meaningless(), sizeLimit: meaningless() })),
+  persistentVolumeClaim: optional(
+    object({ claimName: required(dnsName('dots')), readOnly: defaulted(boolean, false) }),
+  ),
   ...refusedKinds,
 });
 type VolumeFields = NonNullable<ReturnType<typeof volumeFields>>;
+
+const volumeKinds = ['configMap', 'secret', 'downwardAPI', 'projected', 'emptyDir', 'persistentVolumeClaim'];
 
 /** Of a file without a mode (Kubernetes, `defaultMode`). */
 const DEFAULT_MODE = 0o644;
@@ -180,10 +195,10 @@ const DEFAULT_MODE = 0o644;
 export const volume: Decoder<Volume> = (value, path, report) => {
   const decoded = volumeFields(value, path, report);
   if (decoded === undefined) return undefined;
-  const kinds = ['configMap', 'secret', 'downwardAPI', 'projected', 'emptyDir'];
-  const written = kinds.filter((kind) => Object.hasOwn(decoded, kind));
-  if (written.length > 1) atMostOneOf(decoded, kinds, 'none is fine', path, report);
-  const { name } = decoded;
+  atMostOneOf(decoded, volumeKinds, 'none is fine', path, report);
+  const { name, persistentVolumeClaim: claim } = decoded;
+  if (claim !== undefined)
+    return { name, claim: { name: claim.claimName, of: 'everybody', readOnly: claim.readOnly } };
   const sources = sourcesOf(decoded);
   if (sources === undefined) return { name };
   const chosen = decoded.configMap ?? decoded.secret ?? decoded.downwardAPI ?? decoded.projected;

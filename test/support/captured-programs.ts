@@ -38,11 +38,17 @@ const applications = resolve(import.meta.dirname, '../apps');
 /** The command of an application of `test/apps`. */
 export const ownApplication = (file: string): string[] => [process.execPath, join(applications, file)];
 
-/** Under STRICT mutual TLS. @param documents each ends with `---`. @param folder where commands run */
+/**
+ * Under STRICT mutual TLS.
+ * @param documents each ends with `---`
+ * @param folder where commands run; it goes with the mesh
+ * @param stateDirectory of the mesh, which stays; absent: one of its own
+ */
 export async function startCapturedPrograms(
   images: Images,
   documents: string,
   folder: string = mkdtempSync(join(tmpdir(), 'heddle-test-')),
+  stateDirectory?: string,
 ): Promise<CapturedPrograms> {
   chmodSync(folder, 0o755);
   const file = join(folder, 'mesh.yaml');
@@ -67,7 +73,10 @@ spec: {mtls: {mode: STRICT}}
 ${ingressTo('front')}`,
   );
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  const mesh = await startMesh([file], { args: ['--capture', 'always'] }).catch((error: unknown) => {
+  const mesh = await startMesh([file], {
+    args: ['--capture', 'always'],
+    ...(stateDirectory !== undefined && { stateDirectory }),
+  }).catch((error: unknown) => {
     remove();
     throw error;
   });

@@ -34,11 +34,13 @@ const stopDeadlineMs = 30_000;
 export interface MeshSettings {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Somebody else's, which stays; absent: one of its own. */
+  readonly stateDirectory?: string;
 }
 
 /** Resolves when every instance is ready and the ingress listens; rejects with what the runner said. */
 export async function startMesh(paths: readonly string[], settings: MeshSettings = {}): Promise<RunningMesh> {
-  const stateDirectory = mkdtempSync(join(tmpdir(), 'heddle-mesh-'));
+  const stateDirectory = settings.stateDirectory ?? mkdtempSync(join(tmpdir(), 'heddle-mesh-'));
   const args = [
     ...['up', '--state', stateDirectory, '--ingress-port', '0', '--capture', captureMode],
     ...(settings.args ?? []),
@@ -58,7 +60,14 @@ export async function startMesh(paths: readonly string[], settings: MeshSettings
     if (mesh === undefined) throw new Error('no mesh.json yet');
     return mesh;
   };
-  const stop = (): Promise<void> => stopMesh(child, stateDirectory);
+  const stop = async (): Promise<void> => {
+    try {
+      await stopMesh(child, stateDirectory);
+    } finally {
+      if (settings.stateDirectory === undefined)
+        rmSync(stateDirectory, { recursive: true, force: true, maxRetries: 3 });
+    }
+  };
   try {
     await eventually(() => child.exitCode !== null || assertUp(output(), state()), {
       timeoutMs: startDeadlineMs,
@@ -97,18 +106,14 @@ function assertUp(output: string, { instances, gateways, jobs, ingressUrls }: Me
 
 async function stopMesh(child: ChildProcess, stateDirectory: string): Promise<void> {
   const started = readMeshState(stateDirectory)?.processes ?? [];
-  try {
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise<void>((done) => child.once('exit', () => done()));
-      child.kill('SIGINT');
-      const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs);
-      await ended;
-      clearTimeout(timer);
-    }
-    assert.notEqual(child.signalCode, 'SIGKILL', `heddle up did not end within ${stopDeadlineMs} ms`);
-    const left = started.filter((process) => isAlive(process)).map(({ name }) => name);
-    assert.deepEqual(left, [], 'processes left behind');
-  } finally {
-    rmSync(stateDirectory, { recursive: true, force: true, maxRetries: 3 });
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = new Promise<void>((done) => child.once('exit', () => done()));
+    child.kill('SIGINT');
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopDeadlineMs);
+    await ended;
+    clearTimeout(timer);
   }
+  assert.notEqual(child.signalCode, 'SIGKILL', `heddle up did not end within ${stopDeadlineMs} ms`);
+  const left = started.filter((process) => isAlive(process)).map(({ name }) => name);
+  assert.deepEqual(left, [], 'processes left behind');
 }

@@ -100,9 +100,9 @@ export class Instance {
     const helpers = proxyHelpers(plan, place, mesh, { network, onChange: () => this.#helperChanged() });
     this.#helpers = helpers.helpers;
     const folder = join(mesh.places.instanceDirectory(place.name, plan.namespace), 'volumes');
-    this.#volumes = new PodVolumes(folder, plan, podFactsOf(plan, place, mesh), (message) =>
-      mesh.tell('warning', place.name, message),
-    );
+    const tell = (message: string): void => mesh.tell('warning', place.name, message);
+    const volumes = { folder, claims: mesh.claims };
+    this.#volumes = new PodVolumes(volumes, plan, podFactsOf(plan, place, mesh), tell);
     this.#applications = new Applications(plan, place, mesh, {
       services,
       servicePorts: this.#servicePorts,

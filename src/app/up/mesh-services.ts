@@ -1,6 +1,7 @@
 /** What instances share: the watchdog, the folder of Pods, the way to a join token, and whom to tell. */
 import type { Watchdog } from '#host/watchdog.ts';
 import type { CapturedNetwork } from './captured-network.ts';
+import type { ClaimFolders } from './claim-folders.ts';
 import type { MeshPlaces } from './mesh-places.ts';
 import type { PodFolder } from './pods.ts';
 
@@ -9,6 +10,7 @@ export interface MeshServices {
   /** Where traffic is captured; absent: it comes to sidecars by the will of applications. */
   readonly network: CapturedNetwork | undefined;
   readonly pods: PodFolder;
+  readonly claims: ClaimFolders;
   readonly watchdog: Watchdog;
   readonly trustDomain: string;
   /** The runner's environment. */

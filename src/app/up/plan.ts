@@ -11,6 +11,7 @@ import { type Kind, keyOf, type Resource, type ResourceByKind } from '#model/kin
 import { defaultMeshSettings, type LocalImage, type LocalMesh } from '#model/local-mesh.ts';
 import { isWorkload, labelsOfPods, type Workload } from '#model/workload.ts';
 import { captureEverything, planCapture } from './capture-plan.ts';
+import { ClaimTable } from './claim-plan.ts';
 import { planIngress } from './ingress-plan.ts';
 import { planJob } from './job-plan.ts';
 import { planLifecycle, planProbes } from './probe-plan.ts';
@@ -47,7 +48,8 @@ export function planMesh(resources: readonly Resource[], settings: PlanSettings)
   const problems: Problem[] = [];
   const meshes = ofKind(resources, 'LocalMesh');
   const sources = resources.filter(isWorkload);
-  const planner = new Planner(meshes, new SettingsTable(resources), settings, problems);
+  const tables = { settings: new SettingsTable(resources), claims: new ClaimTable(resources) };
+  const planner = new Planner(meshes, tables, settings, problems);
   const workloads = sources.map((source) => planner.workload(source));
   reportUnknownWorkloads(meshes, sources, problems);
   reportSameNames(sources, problems);
@@ -78,16 +80,18 @@ class Planner {
   readonly #meshes: readonly LocalMesh[];
   readonly #settings: PlanSettings;
   readonly #settingsTable: SettingsTable;
+  readonly #claims: ClaimTable;
   readonly #problems: Problem[];
 
   constructor(
     meshes: readonly LocalMesh[],
-    table: SettingsTable,
+    tables: { readonly settings: SettingsTable; readonly claims: ClaimTable },
     settings: PlanSettings,
     problems: Problem[],
   ) {
     this.#meshes = meshes;
-    this.#settingsTable = table;
+    this.#settingsTable = tables.settings;
+    this.#claims = tables.claims;
     this.#settings = settings;
     this.#problems = problems;
     for (const { images, origin } of meshes) {
@@ -127,7 +131,12 @@ class Planner {
       containers: template.spec.containers.flatMap((container, at) =>
         this.#container(workload, container, ['containers', at]),
       ),
-      volumes: planVolumes(template.spec, specPath, { namespace, table: this.#settingsTable, report }),
+      volumes: planVolumes(template.spec, specPath, {
+        namespace,
+        table: this.#settingsTable,
+        claims: this.#claims,
+        report,
+      }),
       sidecar,
       capture: this.#settings.capture ? planCapture(annotations, annotationsPath, report) : captureEverything,
       grpcAgent,
@@ -212,13 +221,20 @@ class Planner {
   }
 }
 
-function instancesOf(workload: Workload): Pick<WorkloadPlan, 'replicas' | 'ordinals' | 'job'> {
+function instancesOf(
+  workload: Workload,
+): Pick<WorkloadPlan, 'replicas' | 'recreates' | 'ordinals' | 'claimRetention' | 'job'> {
   if (workload.kind === 'Job') return { replicas: 1, job: planJob(workload) };
-  const { kind, spec } = workload;
-  const { replicas } = spec;
-  if (kind !== 'StatefulSet') return { replicas };
-  const { ordinals, podManagementPolicy } = spec;
-  return { replicas, ordinals: { start: ordinals.start, ordered: podManagementPolicy === 'OrderedReady' } };
+  const { replicas } = workload.spec;
+  if (workload.kind === 'Deployment')
+    return { replicas, ...(workload.spec.strategy.type === 'Recreate' && { recreates: true }) };
+  const { spec } = workload;
+  const { ordinals, podManagementPolicy, volumeClaimTemplates } = spec;
+  return {
+    replicas,
+    ordinals: { start: ordinals.start, ordered: podManagementPolicy === 'OrderedReady' },
+    ...(volumeClaimTemplates.length > 0 && { claimRetention: spec.persistentVolumeClaimRetentionPolicy }),
+  };
 }
 
 /** Their instances would have the same names. */

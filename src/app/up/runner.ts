@@ -6,6 +6,7 @@ import { HEDDLE_VERSION } from '#core/version.ts';
 import type { Lease } from '#host/lease.ts';
 import { podAddresses } from '#host/network/addresses.ts';
 import { identifyProcess } from '#host/process-identity.ts';
+import { ClaimRetention } from './claim-retention.ts';
 import { ControlPlane } from './control-plane.ts';
 import { doorwayHelper } from './doorway-helper.ts';
 import type { Helper } from './helper.ts';
@@ -53,6 +54,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
   readonly #instances = new Set<Instance>();
   /** By workload: the number of its youngest instance. */
   readonly #lastNumbers = new Map<string, number>();
+  readonly #retention: ClaimRetention;
   readonly #startedAt = new Date().toISOString();
   #plan: MeshPlan;
   #stopping = false;
@@ -63,6 +65,10 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
     this.#settings = settings;
     this.#plan = settings.plan;
     this.#mesh = { ...services, onChange: () => this.#changed() };
+    this.#retention = new ClaimRetention(({ namespace, name }) => {
+      this.#mesh.claims.remove(namespace, name);
+      this.#mesh.tell('info', name, 'deleted, as persistentVolumeClaimRetentionPolicy says');
+    });
     const { paths, allowUnsupported, lease, ingress } = settings;
     this.control = new ControlPlane({ name: settings.plan.name, paths, allowUnsupported }, this.#mesh);
     this.#doorway = doorwayHelper(this.#mesh);
@@ -260,6 +266,7 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
       ...(this.#mesh.network === undefined ? onLoopback(lease, index, plan) : inNamespace(lease, index)),
     };
     const instance = new Instance(plan, place, this.#plan.services, this.#mesh);
+    this.#retention.taken(instance);
     this.#instances.add(instance);
     instance.start();
     return instance;
@@ -275,7 +282,17 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
   async #stopInstance(instance: Instance): Promise<void> {
     await instance.stop(() => this.control.endpointsHeard());
     this.#instances.delete(instance);
+    if (!this.#stopping) this.#releaseClaims(instance);
     this.#changed();
+  }
+
+  #releaseClaims(gone: Instance): void {
+    const latest = this.#plan.workloads.find(({ key }) => key === gone.plan.key);
+    try {
+      this.#retention.released(gone, latest, this.#instances);
+    } catch (error) {
+      this.#mesh.tell('warning', gone.place.name, `leaves files behind: ${(error as Error).message}`);
+    }
   }
 
   #changed(): void {

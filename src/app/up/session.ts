@@ -4,6 +4,7 @@ import { humanDuration } from '#cli/render/table.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import { type TextFiles, yamlEndings } from '#control/source/text-files.ts';
 import { type FileWatch, watchFiles } from '#control/source/watch.ts';
+import type { ClaimFolders } from './claim-folders.ts';
 import { type MeshDocuments, reportProblems } from './mesh-documents.ts';
 import type { MeshLogs } from './mesh-logs.ts';
 import type { Progress } from './progress.ts';
@@ -21,6 +22,7 @@ export interface SessionParts {
   readonly read: (files: TextFiles) => MeshDocuments;
   readonly options: UpOptions;
   readonly stateDirectory: string;
+  readonly claims: ClaimFolders;
 }
 
 /** Somebody who waits this long for the start is told what is missing. */
@@ -227,6 +229,7 @@ export class MeshSession {
     await runner.stop();
     progress.waitFor('');
     progress.done('stopped, no process is left');
+    if (this.#parts.claims.areThere) progress.plain(`  Claims keep their files: ${this.#parts.claims.path}`);
   }
 }
 

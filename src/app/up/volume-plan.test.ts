@@ -26,6 +26,20 @@ metadata: {name: login}
 data: {user: ${base64('plain')}, password: ${base64('s3cret')}}
 stringData: {user: scott}
 ---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kept}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: data}
+spec:
+  replicas: 1
+  selector: {}
+  template: {spec: {containers: [{name: db, image: shop}]}}
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: shop}
@@ -44,12 +58,13 @@ spec:
 function workload(...written: Parameters<typeof load>): WorkloadPlan {
   const planned = load(...written);
   assert.ok(planned.ok, JSON.stringify(planned));
-  return planned.value.workloads[0]!;
+  return planned.value.workloads.find(({ name }) => name === 'shop')!;
 }
 
 describe('planVolumes', () => {
   const cases: readonly (readonly [volume: string, files: readonly object[] | undefined, why: string])[] = [
     ['emptyDir: {}', undefined, 'the containers write'],
+    ['persistentVolumeClaim: {claimName: kept}', undefined, 'the containers write, and find it again'],
     [
       'configMap: {name: paint}',
       [
@@ -89,25 +104,40 @@ describe('planVolumes', () => {
     [
       'configMap: {name: pain}',
       '[]',
-      '27 spec.template.spec.volumes[0].configMap.name: there is no ConfigMap default/pain (did you mean "paint"?)',
+      '41 spec.template.spec.volumes[0].configMap.name: there is no ConfigMap default/pain (did you mean "paint"?)',
     ],
     [
       'secret: {secretName: login, items: [{key: passwort, path: p}]}',
       '[]',
-      '27 spec.template.spec.volumes[0].secret.items[0].key: the Secret default/login has no key "passwort" (did you mean "password"?)',
+      '41 spec.template.spec.volumes[0].secret.items[0].key: the Secret default/login has no key "passwort" (did you mean "password"?)',
     ],
     [
       'projected: {sources: [{configMap: {name: paint}}, {secret: {name: login, items: [{key: user, path: colour/x}]}}]}',
       '[]',
-      '27 spec.template.spec.volumes[0].projected.sources[1].secret: two files of the volume v cannot both be colour/x (items with other paths)',
+      '41 spec.template.spec.volumes[0].projected.sources[1].secret: two files of the volume v cannot both be colour/x (items with other paths)',
     ],
     [
       'configMap: {name: paint}',
       '[{name: v, mountPath: /a, subPath: color}]',
-      '28 spec.template.spec.containers[0].volumeMounts[0].subPath: the volume v has no file "color" (did you mean "colour"?)',
+      '42 spec.template.spec.containers[0].volumeMounts[0].subPath: the volume v has no file "color" (did you mean "colour"?)',
     ],
   ];
-  for (const [volume, mounts, problem] of wrong) {
+  const noClaim = (name: string): string =>
+    `41 spec.template.spec.volumes[0].persistentVolumeClaim.claimName: there is no PersistentVolumeClaim default/${name}, and a Pod would wait for it`;
+  for (const [volume, mounts, problem] of [
+    ...wrong,
+    ['persistentVolumeClaim: {claimName: kep}', '[]', `${noClaim('kep')} (did you mean "kept"?)`],
+    [
+      'persistentVolumeClaim: {claimName: data-db-0}',
+      '[]',
+      `${noClaim('data-db-0')} (the one at mesh.yaml:24 is in the namespace data)`,
+    ],
+    [
+      'persistentVolumeClaim: {claimName: other}',
+      '[]',
+      `${noClaim('other')} (add a document of kind PersistentVolumeClaim to the files)`,
+    ],
+  ] as const) {
     test(problem, () => {
       const planned = load(`[{name: v, ${volume}}]`, mounts);
       assert.ok(!planned.ok);

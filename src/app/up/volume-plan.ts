@@ -4,6 +4,7 @@ import { bytesOf } from '#model/config-map.ts';
 import type { PodSpec } from '#model/container.ts';
 import type { Path } from '#model/decode/decoder.ts';
 import type { KeyFiles, Volume, VolumeMount } from '#model/volume.ts';
+import type { ClaimTable } from './claim-plan.ts';
 import { placeOf, type ReportAt, type SettingsTable } from './variable-plan.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
@@ -21,10 +22,11 @@ export interface VolumePlan {
   readonly files?: readonly FilePlan[];
 }
 
-/** Where ConfigMaps and Secrets are looked for, and who is told of what is wrong. */
+/** Where ConfigMaps, Secrets and claims are looked for, and who is told of what is wrong. */
 interface Surroundings {
   readonly namespace: string;
   readonly table: SettingsTable;
+  readonly claims: ClaimTable;
   readonly report: ReportAt;
 }
 
@@ -43,6 +45,12 @@ export function planVolumes(
 }
 
 function planVolume(volume: Volume, path: Path, surroundings: Surroundings): VolumePlan {
+  const { claim } = volume;
+  if (claim?.of === 'everybody') {
+    const missing = surroundings.claims.missing(claim.name, surroundings.namespace);
+    if (missing !== undefined)
+      surroundings.report([...path, 'persistentVolumeClaim', 'claimName'], ...missing);
+  }
   if (volume.files === undefined) return { written: volume };
   const { defaultMode, sources } = volume.files;
   const planned = sources.map((source) => ({

@@ -27,6 +27,7 @@ interface Fake {
   readonly id: number;
   readonly plan: WorkloadPlan;
   ready: boolean;
+  hasEnded: boolean;
 }
 
 describe('WorkloadGroup', () => {
@@ -44,7 +45,7 @@ describe('WorkloadGroup', () => {
     let lastId = 0;
     group = new WorkloadGroup(plan(2), {
       startInstance(latest): Instance {
-        const fake: Fake = { id: ++lastId, plan: latest, ready: false };
+        const fake: Fake = { id: ++lastId, plan: latest, ready: false, hasEnded: false };
         running.push(fake);
         log.push(`start ${fake.id}`);
         return fake as unknown as Instance;
@@ -57,6 +58,27 @@ describe('WorkloadGroup', () => {
     });
     group.converge();
     log.length = 0;
+  });
+
+  test('Recreate: new ones start when the old ones have ended', () => {
+    const [first, second] = running;
+    answer(1, 2);
+    group.setPlan({ ...plan(2, 'other'), recreates: true });
+    group.converge();
+    assert.deepEqual(log, ['stop 1', 'stop 2']);
+    first!.hasEnded = true;
+    group.converge();
+    assert.equal(log.length, 2);
+    second!.hasEnded = true;
+    group.converge();
+    assert.deepEqual(log, ['stop 1', 'stop 2', 'start 3', 'start 4']);
+  });
+
+  test('Recreate alone is no reason to', () => {
+    answer(1, 2);
+    assert.equal(group.setPlan({ ...plan(2), recreates: true }), false);
+    group.converge();
+    assert.deepEqual(log, []);
   });
 
   test('starts as many as the Deployment says, and settles when they answer', () => {

@@ -17,6 +17,8 @@ export class WorkloadGroup {
   #plan: WorkloadPlan;
   /** Those that are not stopping, oldest first. */
   #instances: readonly Instance[] = [];
+  /** Those that are stopping; looked at where new ones have to wait for them. */
+  #leaving: readonly Instance[] = [];
 
   constructor(plan: WorkloadPlan, deps: WorkloadGroupDeps) {
     this.#plan = plan;
@@ -44,6 +46,11 @@ export class WorkloadGroup {
   converge(): void {
     const { current, old } = this.#split();
     const wanted = this.#plan.replicas;
+    if (this.#plan.recreates === true) {
+      for (const instance of old) this.#stop(instance);
+      this.#leaving = this.#leaving.filter(({ hasEnded }) => !hasEnded);
+      if (this.#leaving.some(({ plan }) => !sameProcesses(plan, this.#plan))) return;
+    }
     for (let missing = wanted - current.length; missing > 0; missing--) {
       this.#instances = [...this.#instances, this.#deps.startInstance(this.#plan)];
     }
@@ -63,6 +70,7 @@ export class WorkloadGroup {
 
   #stop(instance: Instance): void {
     this.#instances = this.#instances.filter((one) => one !== instance);
+    if (this.#plan.recreates === true) this.#leaving = [...this.#leaving, instance];
     this.#deps.stopInstance(instance);
   }
 

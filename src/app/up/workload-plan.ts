@@ -2,6 +2,7 @@
 
 import type { LocalMeshSettings } from '#model/local-mesh.ts';
 import type { Labels } from '#model/metadata.ts';
+import type { ClaimRetention } from '#model/stateful-set.ts';
 import type { VolumeMount } from '#model/volume.ts';
 import type { ProbePlans } from '../probe/probe-plan.ts';
 import type { CapturePlan } from './capture-plan.ts';
@@ -43,8 +44,12 @@ export interface WorkloadPlan {
   readonly name: string;
   readonly namespace: string;
   readonly replicas: number;
+  /** Of a Deployment: new instances start when the old ones are gone. */
+  readonly recreates?: true;
   /** Of a StatefulSet: its instances are numbered from `start`, and `ordered` if one waits for the other. */
   readonly ordinals?: { readonly start: number; readonly ordered: boolean };
+  /** Of a StatefulSet whose instances have claims of their own. */
+  readonly claimRetention?: ClaimRetention;
   /** Of a Job: its instances run to their end, and `replicas` has no meaning. */
   readonly job?: JobPlan;
   readonly labels: Labels;
@@ -92,11 +97,15 @@ export interface MeshPlan {
   readonly settings: Pick<LocalMeshSettings, 'trustDomain' | 'ingress'>;
 }
 
-/** Whether two plans of one workload need the same processes: neither `replicas` nor what is in files matters. */
+/**
+ * Whether two plans of one workload need the same processes: how many there are, how they are replaced, which claims
+ * stay and what is in files does not matter.
+ */
 export function sameProcesses(a: WorkloadPlan, b: WorkloadPlan): boolean {
   return processText(a) === processText(b);
 }
 
 function processText(plan: WorkloadPlan): string {
-  return JSON.stringify({ ...plan, replicas: 0, volumes: plan.volumes.map(({ written }) => written) });
+  const { replicas: _, recreates: __, claimRetention: ___, volumes, ...rest } = plan;
+  return JSON.stringify({ ...rest, volumes: volumes.map(({ written }) => written) });
 }
