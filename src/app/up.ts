@@ -25,6 +25,7 @@ import { PodFolder } from './up/pods.ts';
 import { Progress } from './up/progress.ts';
 import { MeshRunner } from './up/runner.ts';
 import { MeshSession } from './up/session.ts';
+import { StateFolder } from './up/state-folder.ts';
 
 /** Resolves to the exit code when the mesh has stopped; rejects with a {@link CliError} where it cannot start. */
 export async function runUp(options: UpOptions): Promise<number> {
@@ -46,7 +47,9 @@ export async function runUp(options: UpOptions): Promise<number> {
   }
   const stateDirectory = resolve(options.state ?? stateDirectoryOf(documents.plan.name));
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  const lock = lockMesh(stateDirectory, documents.plan.name);
+  const lockPath = join(stateDirectory, 'runner.lock');
+  const lock = lockMesh(lockPath, documents.plan.name);
+  const stateFolder = new StateFolder(stateDirectory, lockPath);
   try {
     const leftovers = endLeftovers(stateDirectory);
     const lease = await leaseFor(`${documents.plan.name} ${stateDirectory}`);
@@ -57,7 +60,7 @@ export async function runUp(options: UpOptions): Promise<number> {
     try {
       const logs = new MeshLogs(stateDirectory);
       const claims = new ClaimFolders(stateDirectory);
-      const parts = { stateDirectory, lease, watchdog, progress, network, claims };
+      const parts = { stateFolder, lease, watchdog, progress, network, claims };
       const runner = makeRunner(options, documents, parts);
       const session = new MeshSession({
         runner,
@@ -67,7 +70,7 @@ export async function runUp(options: UpOptions): Promise<number> {
         documents,
         read,
         options,
-        stateDirectory,
+        stateFolder,
         claims,
       });
       return (await session.run()) ? EXIT_OK : EXIT_FAILURE;
@@ -77,6 +80,7 @@ export async function runUp(options: UpOptions): Promise<number> {
       lease.release();
     }
   } finally {
+    stateFolder.close();
     lock.release();
   }
 }
@@ -92,8 +96,8 @@ function meshNameFrom(path: string): string {
   return name === '' ? 'mesh' : name;
 }
 
-function lockMesh(stateDirectory: string, name: string): HeldLock {
-  const lock = takeLock(join(stateDirectory, 'runner.lock'), name);
+function lockMesh(path: string, name: string): HeldLock {
+  const lock = takeLock(path, name);
   if (lock.ok) return lock;
   throw new CliError(`the mesh ${lock.holder.note} runs already, as process ${lock.holder.pid}`, {
     advice: [
@@ -143,7 +147,7 @@ async function captureNetwork(
 }
 
 interface RunnerParts {
-  readonly stateDirectory: string;
+  readonly stateFolder: StateFolder;
   readonly lease: Lease;
   readonly watchdog: Watchdog;
   readonly progress: Progress;
@@ -154,15 +158,15 @@ interface RunnerParts {
 function makeRunner(
   options: UpOptions,
   { plan }: MeshDocuments,
-  { stateDirectory, lease, watchdog, progress, network, claims }: RunnerParts,
+  { stateFolder, lease, watchdog, progress, network, claims }: RunnerParts,
 ): MeshRunner {
   if (plan === undefined) throw new Error('no plan to run');
   const places = new MeshPlaces(
-    stateDirectory,
+    stateFolder.path,
     lease.controlAddress,
     network === undefined ? lease.controlAddress : hubAddresses.ipv4,
   );
-  const socketPath = adminSocketPath(stateDirectory);
+  const socketPath = adminSocketPath(stateFolder.path);
   const { host, port } = plan.settings.ingress;
   return new MeshRunner(
     {
@@ -182,7 +186,8 @@ function makeRunner(
     {
       places,
       network,
-      pods: new PodFolder(stateDirectory),
+      stateFolder,
+      pods: new PodFolder(stateFolder),
       claims,
       watchdog,
       trustDomain: plan.settings.trustDomain,

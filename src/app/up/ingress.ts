@@ -1,5 +1,4 @@
 /** The ingress gateway: one process, told by its Pod which port of this machine each Gateway port has. */
-import { mkdirSync } from 'node:fs';
 import type { MeshInstance } from '#cli/mesh-state.ts';
 import { hostPort } from '#core/ip-address.ts';
 import { anyFreePort, nextFreePort } from '#host/free-port.ts';
@@ -143,8 +142,8 @@ export class Ingress {
   }
 
   async start(): Promise<void> {
-    const { network, places } = this.#mesh;
-    mkdirSync(places.instanceDirectory(POD, INGRESS_NAMESPACE), { recursive: true, mode: 0o700 });
+    const { network, places, stateFolder } = this.#mesh;
+    stateFolder.makeFolder(places.instanceDirectory(POD, INGRESS_NAMESPACE));
     if (network !== undefined) {
       this.#network = await network.addPod(`gateway${FIRST}`, {
         addresses: gatewayAddresses(FIRST),

@@ -2,7 +2,6 @@
  * The life of one workload instance: its proxy first, then its application, then an endpoint while it
  * answers; on the way out it leaves the endpoints first and its proxy ends last.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MeshInstance } from '#cli/mesh-state.ts';
 import { capturePorts } from '#host/network/capture-rules.ts';
@@ -155,10 +154,8 @@ export class Instance {
   }
 
   start(): void {
-    mkdirSync(this.#mesh.places.instanceDirectory(this.place.name, this.plan.namespace), {
-      recursive: true,
-      mode: 0o700,
-    });
+    const { places, stateFolder } = this.#mesh;
+    stateFolder.makeFolder(places.instanceDirectory(this.place.name, this.plan.namespace));
     this.#writePod();
     this.#started = this.#startHelpers();
   }

@@ -53,9 +53,18 @@ export class MeshLogs {
   }
 
   #files(): string[] {
-    return readdirSync(this.#folder)
+    return namesIn(this.#folder)
       .filter((name) => name.endsWith('.log'))
       .map((name) => join(this.#folder, name));
+  }
+}
+
+/** None where somebody has taken it away. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

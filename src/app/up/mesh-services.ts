@@ -4,11 +4,14 @@ import type { CapturedNetwork } from './captured-network.ts';
 import type { ClaimFolders } from './claim-folders.ts';
 import type { MeshPlaces } from './mesh-places.ts';
 import type { PodFolder } from './pods.ts';
+import type { StateFolder } from './state-folder.ts';
 
 export interface MeshServices {
   readonly places: MeshPlaces;
   /** Where traffic is captured; absent: it comes to sidecars by the will of applications. */
   readonly network: CapturedNetwork | undefined;
+  /** What is kept in the state folder is written by it. */
+  readonly stateFolder: StateFolder;
   readonly pods: PodFolder;
   readonly claims: ClaimFolders;
   readonly watchdog: Watchdog;

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { StateFolder } from './state-folder.ts';
 
 /** Annotations and labels by which the runner tells what a Pod of Kubernetes has no field for. */
 export const podKeys = {
@@ -62,10 +63,12 @@ export function podDocument(input: PodInput): object {
 /** The folder of Pod documents of one mesh. */
 export class PodFolder {
   readonly path: string;
+  readonly #state: StateFolder;
 
   /** Empties what an earlier run has left there. */
-  constructor(stateDirectory: string) {
-    this.path = join(stateDirectory, 'pods');
+  constructor(state: StateFolder) {
+    this.#state = state;
+    this.path = join(state.path, 'pods');
     rmSync(this.path, { recursive: true, force: true });
     mkdirSync(this.path, { recursive: true, mode: 0o700 });
   }
@@ -74,12 +77,14 @@ export class PodFolder {
     const file = this.#file(input);
     // No reader takes a name without `.json` for a document.
     const draft = `${file}.new`;
-    writeFileSync(draft, JSON.stringify(podDocument(input), undefined, 1));
-    renameSync(draft, file);
+    this.#state.keep(() => {
+      writeFileSync(draft, JSON.stringify(podDocument(input), undefined, 1));
+      renameSync(draft, file);
+    });
   }
 
   remove(pod: Pick<PodInput, 'name' | 'namespace'>): void {
-    rmSync(this.#file(pod), { force: true });
+    this.#state.keep(() => rmSync(this.#file(pod), { force: true }));
   }
 
   #file({ name, namespace }: Pick<PodInput, 'name' | 'namespace'>): string {

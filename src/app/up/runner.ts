@@ -140,7 +140,8 @@ export class MeshRunner extends EventEmitter<{ change: [] }> {
   writeState(): void {
     clearTimeout(this.#writeTimer);
     this.#writeTimer = undefined;
-    writeMeshFile(this.#mesh.places.stateDirectory, this.state());
+    const { stateFolder } = this.#mesh;
+    stateFolder.keep(() => writeMeshFile(stateFolder.path, this.state()));
   }
 
   /** Everything at once. */

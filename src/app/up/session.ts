@@ -10,6 +10,7 @@ import type { MeshLogs } from './mesh-logs.ts';
 import type { Progress } from './progress.ts';
 import type { MeshRunner } from './runner.ts';
 import { startTable, tryLine } from './start-table.ts';
+import type { StateFolder } from './state-folder.ts';
 import { unmountedLines } from './volume-plan.ts';
 import type { MeshPlan } from './workload-plan.ts';
 
@@ -21,7 +22,7 @@ export interface SessionParts {
   readonly documents: MeshDocuments;
   readonly read: (files: TextFiles) => MeshDocuments;
   readonly options: UpOptions;
-  readonly stateDirectory: string;
+  readonly stateFolder: StateFolder;
   readonly claims: ClaimFolders;
 }
 
@@ -37,6 +38,8 @@ export class MeshSession {
   readonly #stopAsked: Promise<void>;
   #askStop: () => void = () => {};
   #stopping = false;
+  /** Its state folder is. */
+  #isLost = false;
   #lastTexts: string | undefined;
   /** What was said of volumes last. */
   #unmounted = '';
@@ -51,9 +54,9 @@ export class MeshSession {
     });
   }
 
-  /** @returns whether it came up; resolves when everything has stopped */
+  /** @returns whether it came up and was told to end; resolves when everything has stopped */
   async run(): Promise<boolean> {
-    const { runner, progress, logs, terminal, options } = this.#parts;
+    const { runner, progress, logs, terminal, options, stateFolder } = this.#parts;
     const onSignal = (): void => this.#signalled();
     for (const signal of stopSignals) process.on(signal, onSignal);
     logs.start();
@@ -61,6 +64,7 @@ export class MeshSession {
       logs.show((name, line) => progress.plain(`${terminal.errColour.dim(`${name} |`)} ${line}`));
     }
     this.#tellUnmounted(runner.plan);
+    void stateFolder.lost.then((why) => this.#lose(why));
     let watch: FileWatch | undefined;
     try {
       const startedAt = performance.now();
@@ -88,7 +92,7 @@ export class MeshSession {
       logs.stop();
       for (const signal of stopSignals) process.off(signal, onSignal);
     }
-    return true;
+    return !this.#isLost;
   }
 
   /** Waits for `reached` and shows for what; false when somebody wants to stop before. */
@@ -132,7 +136,7 @@ export class MeshSession {
   }
 
   #showMesh(tookMs: number): void {
-    const { runner, terminal, documents, stateDirectory } = this.#parts;
+    const { runner, terminal, documents, stateFolder } = this.#parts;
     // Whoever reads that it is up may look at the file at once.
     runner.writeState();
     const { instances, gateways, jobs, ingressUrls, name } = runner.state();
@@ -144,7 +148,7 @@ export class MeshSession {
       terminal.out(`${colour.warn('‼')} NOT ENFORCED (--allow-unsupported): ${kind}`);
     }
     terminal.out(
-      `${colour.good('✔')} mesh ${name} is up (${humanDuration(tookMs)}), logs in ${stateDirectory}/logs`,
+      `${colour.good('✔')} mesh ${name} is up (${humanDuration(tookMs)}), logs in ${stateFolder.path}/logs`,
     );
     const [url] = ingressUrls;
     if (url !== undefined) {
@@ -219,6 +223,16 @@ export class MeshSession {
     this.#stopping = true;
     progress.plain('');
     progress.waitFor('stopping (Ctrl-C again ends it at once)');
+    this.#askStop();
+  }
+
+  /** Nobody asked for it, but nothing can go on. */
+  #lose(why: string): void {
+    this.#isLost = true;
+    if (this.#stopping) return;
+    const { progress } = this.#parts;
+    progress.waitFor('');
+    progress.fail(`${why}: the mesh cannot go on without it, and ends`);
     this.#askStop();
   }
 
