@@ -106,7 +106,7 @@ export class HttpExchange extends TakenRequest implements Exchange {
       this.refuse(refusal);
       return;
     }
-    this.authority = normalizeAuthority(this.authority, this.stream.facts, runtime);
+    normalizeAuthority(this, this.stream.facts, runtime);
     dropHopByHop(this.requestHeaders, marks, this.connectionHeader, this.upgrade !== '');
     const rejection = mutateRequestHead(this, marks, this.stream.facts, runtime);
     if (rejection !== undefined) {

@@ -195,16 +195,29 @@ function withPort(ip: string): string {
 }
 
 /** Host and port rules of the listener. */
-export function normalizeAuthority(authority: string, facts: DownstreamFacts, runtime: HcmRuntime): string {
-  const { stripPort, stripTrailingDot } = runtime.settings;
-  if (stripPort === 'none' && !stripTrailingDot) return authority;
-  const colon = authority.lastIndexOf(':');
-  const hasPort = colon !== -1 && authority.indexOf(']', colon) === -1;
-  let host = hasPort ? authority.slice(0, colon) : authority;
-  let port = hasPort ? authority.slice(colon) : '';
-  if (stripTrailingDot && host.endsWith('.')) host = host.slice(0, -1);
-  if (stripPort === 'any' || (stripPort === 'matching' && port === `:${facts.localPort}`)) port = '';
-  return host + port;
+export function normalizeAuthority(
+  request: { authority: string; hostIsEmpty: boolean },
+  facts: DownstreamFacts,
+  { settings: { stripPort, stripTrailingDot } }: HcmRuntime,
+): void {
+  if (request.authority === '') return;
+  if (stripTrailingDot) request.authority = withoutTrailingDot(request.authority);
+  if (stripPort !== 'none') {
+    const { authority } = request;
+    const colon = authority.lastIndexOf(':');
+    const hasPort = colon !== -1 && authority.indexOf(']', colon) === -1;
+    if (hasPort && (stripPort === 'any' || authority.slice(colon) === `:${facts.localPort}`))
+      request.authority = authority.slice(0, colon);
+  }
+  if (request.authority === '') request.hostIsEmpty = true;
+}
+
+/** The last dot, where nothing or a colon follows (Envoy, `HeaderUtility::stripTrailingHostDot`). */
+function withoutTrailingDot(authority: string): string {
+  const dot = authority.lastIndexOf('.');
+  const next = dot + 1;
+  const ends = dot !== -1 && (next === authority.length || authority[next] === ':');
+  return ends ? authority.slice(0, dot) + authority.slice(next) : authority;
 }
 
 /** Whether a `content-type` is gRPC's. */

@@ -156,6 +156,42 @@ const agents: readonly Case[] = [
   on('agent', 'x-envoy-downstream-service-node', [], { upstream: /x-envoy-downstream-service-node/ }),
 ];
 
+/** @param seen by the upstream */
+const dotted = (host: string, seen: string): Case => ({
+  name: `strip_trailing_host_dot of ${host}`,
+  covers: 'headers',
+  on: 'dot',
+  play: http1([head('GET /echo HTTP/1.1', `host: ${host}`, 'x-test: @ID@')]),
+  expect: { upstream: new RegExp(`host: ?${RegExp.escape(seen)}$`) },
+});
+
+const dots: readonly Case[] = [
+  dotted('test.example.', 'test.example'),
+  dotted('test.example.:8080', 'test.example:8080'),
+  dotted('test.example:8080', 'test.example:8080'),
+  dotted('test.example..', 'test.example.'),
+  dotted('test.example.:', 'test.example:'),
+  dotted('test.example:8080.', 'test.example:8080'),
+  dotted('.', ''),
+  dotted('[::1]:8080', '[::1]:8080'),
+  dotted('[::1].', '[::1]'),
+  dotted('[::ffff:1.2.3.4]:8080', '[::ffff:1.2.3.4]:8080'),
+  {
+    name: 'strip_trailing_host_dot of a whole URL',
+    covers: 'headers',
+    on: 'dot',
+    play: http1([head('GET http://test.example./echo HTTP/1.1', 'host: other.', 'x-test: @ID@')]),
+    expect: { upstream: /host: test\.example$/ },
+  },
+  {
+    name: 'a dot at the end is part of the name',
+    covers: 'headers',
+    on: 'edge',
+    play: http1([head('GET /echo HTTP/1.1', 'host: test.example.', 'x-test: @ID@')]),
+    expect: { upstream: /host: test\.example\.$/ },
+  },
+];
+
 const proxies: readonly Case[] = [
   {
     name: 'strip_any_host_port with a port',
@@ -282,6 +318,7 @@ const listeners = (
   manager('append-server', { server_header_transformation: 'APPEND_IF_ABSENT' }),
   manager('pass-server', { server_header_transformation: 'PASS_THROUGH' }),
   manager('port', { strip_any_host_port: true, strip_trailing_host_dot: true }),
+  manager('dot', { strip_trailing_host_dot: true }),
   manager('quiet', {
     http_filters: [
       {
@@ -327,7 +364,7 @@ export const groups: readonly Group[] = [
         [cluster('a', [ports.a!])],
         { node: { id: 'node-1', cluster: 'cluster-1' } },
       ),
-    cases: [...addresses, ...ids, ...names, ...proxies],
+    cases: [...addresses, ...ids, ...names, ...dots, ...proxies],
   },
   {
     name: 'user agents',
