@@ -52,7 +52,11 @@ const stepOf = ({ name, files, concurrency, minutes, env }: Tier): Step => ({
   live: true,
 });
 
-/** Tests of whole meshes, which are run a second time with their traffic captured. */
+/**
+ * Tests of whole meshes, which are run a second time with their traffic captured. Of those that start a mesh, not among
+ * them are `allow-unsupported` and `up-processes`, which call applications past their sidecars, and `docs` and
+ * `state-folder`, which choose themselves.
+ */
 const meshes = [
   ...[
     'bookinfo',
@@ -68,11 +72,13 @@ const meshes = [
     'kill-instance',
     'mesh-grpc',
     'mesh-hot-restart',
+    'outbound',
     'probes',
     'rolling-restart',
     'service-entry',
     'stateful-set',
     'tcp-metrics',
+    'two-meshes',
     'unnamed-ports',
     'volumes',
   ],

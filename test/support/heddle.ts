@@ -11,7 +11,7 @@ const main = join(import.meta.dirname, '../../src/app/main.ts');
 
 export interface HeddleOptions {
   /** Absent: never. */
-  readonly capture?: 'auto' | 'never';
+  readonly capture?: 'auto' | 'always' | 'never';
   /** Default: a new folder. */
   readonly stateDirectory?: string;
   /** More words after the paths. */
