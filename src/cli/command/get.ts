@@ -22,6 +22,7 @@ const kindWords: Readonly<Record<string, readonly string[]>> = {
   Deployment: ['deployments', 'deployment', 'deploy'],
   StatefulSet: ['statefulsets', 'statefulset', 'sts'],
   Job: ['jobs', 'job'],
+  PersistentVolumeClaim: ['persistentvolumeclaims', 'persistentvolumeclaim', 'pvc'],
   ConfigMap: ['configmaps', 'configmap', 'cm'],
   Secret: ['secrets', 'secret'],
   ServiceAccount: ['serviceaccounts', 'serviceaccount', 'sa'],
@@ -48,7 +49,7 @@ export const command: CliCommand = {
         `Show what a mesh consists of. KIND is one of: instances, all, ${Object.values(kindWords)
           .map(([plural]) => plural)
           .join(', ')}.
-Short forms are those of kubectl: svc, deploy, sts, cm, sa, ns, po, gw, vs, dr, pa, we, wg.`,
+Short forms are those of kubectl: svc, deploy, sts, pvc, cm, sa, ns, po, gw, vs, dr, pa, we, wg.`,
       )
       .argument('<kind>', 'what to show')
       .argument('[name]', 'only this one')
