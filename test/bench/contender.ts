@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bed, proxyCore } from './bed.ts';
-import type { Hop, Tls, Traffic } from './config/work.ts';
+import { type Elsewhere, type Hop, nothingElse, type Tls, type Traffic } from './config/work.ts';
 import { accepts, answers, type Target } from './probe.ts';
 import { freePorts, lastWords, ready, spawnPinned, stopChild } from './process.ts';
 import { type ContenderName, type Program, programOf, versionOf } from './program.ts';
@@ -13,6 +13,7 @@ export interface Setup {
   readonly traffic: Traffic;
   /** One proxy each; the first is the client's. */
   readonly hops: readonly Tls[];
+  readonly elsewhere: Elsewhere;
   readonly threads: number;
   /** Of the proxies. */
   readonly cores: string;
@@ -24,6 +25,7 @@ export interface Setup {
 export const bedSetup = ({ backends }: Bed): Setup => ({
   traffic: 'h1',
   hops: ['none'],
+  elsewhere: nothingElse,
   threads: 1,
   cores: String(proxyCore),
   backendPort: backends.h1,
@@ -100,7 +102,7 @@ async function launch(
 }
 
 async function layOut(name: ContenderName, setup: Setup, bed: Bed): Promise<Hop[]> {
-  const { traffic, threads, hops: sides, backendPort } = setup;
+  const { traffic, threads, elsewhere, hops: sides, backendPort } = setup;
   const ports = await freePorts(sides.length * 2);
   return sides.map((tls, at) => {
     const folder = join(bed.folder, `${name}-${tls}`);
@@ -108,6 +110,7 @@ async function layOut(name: ContenderName, setup: Setup, bed: Bed): Promise<Hop[
     return {
       traffic,
       tls,
+      elsewhere,
       threads,
       folder,
       accessLog: join(folder, 'access.log'),

@@ -1,5 +1,6 @@
 /** The rows in which load goes through every contender. */
 import { largeBodyBytes, smallBodyBytes } from './config/backend.ts';
+import { nothingElse } from './config/work.ts';
 import type { Bound, LoadRow } from './row.ts';
 
 const small = `${smallBodyBytes} B body`;
@@ -151,6 +152,18 @@ export const loadRows: readonly LoadRow[] = [
     added: true,
     bounds: [{ figure: 'addedP99Us', against: 'envoy', must: 1.2, reach: 1.0 }],
   },
+  ...(['routes', 'hosts'] as const).flatMap((kind) =>
+    [10, 10_000].map(
+      (count): LoadRow => ({
+        ...base,
+        name: `${kind}-${count}`,
+        title: `HTTP/1.1, ${small}, saturated, ${count.toLocaleString('en')} other ${kind}`,
+        load: { by: 'wrk', connections: 64, path: '/small' },
+        elsewhere: { ...nothingElse, [kind]: count },
+        leftOut: { nginx: 'has routes of another kind', haproxy: 'has routes of another kind' },
+      }),
+    ),
+  ),
   ...[1, 2].map(
     (threads): LoadRow => ({
       ...base,

@@ -2,6 +2,7 @@
 import { statSync, truncateSync } from 'node:fs';
 import { eventually } from '../support/eventually.ts';
 import type { Bed } from './bed.ts';
+import { nothingElse } from './config/work.ts';
 import { type Contender, type Setup, startContender } from './contender.ts';
 import { answers, bodyOf } from './probe.ts';
 import type { ContenderName } from './program.ts';
@@ -59,6 +60,7 @@ export function setupOf(name: ContenderName, row: LoadRow, bed: Bed): Setup {
   return {
     traffic: row.traffic,
     hops: row.hops,
+    elsewhere: row.elsewhere ?? nothingElse,
     threads: row.threads ?? 1,
     cores: coresOf(row).proxy,
     // Debian's nginx has no HTTP/2 towards an upstream but for gRPC.

@@ -1,6 +1,6 @@
 /** What a row of the benchmark is: one kind of work, or one question, put to every contender in turn. */
 import type { BackendName, Bed } from './bed.ts';
-import type { Tls, Traffic } from './config/work.ts';
+import type { Elsewhere, Tls, Traffic } from './config/work.ts';
 import type { Load } from './measure/load.ts';
 import type { ContenderName, ProxyName } from './program.ts';
 
@@ -45,6 +45,8 @@ export interface LoadRow extends AnyRow {
   readonly load: Load;
   /** The proxies' core must be busy all the time. */
   readonly saturates: boolean;
+  /** Absent: nothing. */
+  readonly elsewhere?: Elsewhere;
   /** Absent: one, on a core of its own. Else the proxy shares all cores with the load. */
   readonly threads?: number;
   /** The load leaves lines in the access log. */

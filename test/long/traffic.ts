@@ -4,7 +4,7 @@ import net from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Bed } from '../bench/bed.ts';
 import { bootstrap } from '../bench/config/bootstrap.ts';
-import type { Hop, Tls, Traffic } from '../bench/config/work.ts';
+import { type Hop, nothingElse, type Tls, type Traffic } from '../bench/config/work.ts';
 import { type Load, type LoadResult, runLoad } from '../bench/measure/load.ts';
 import { freePorts } from '../bench/process.ts';
 
@@ -84,7 +84,15 @@ export async function mixedTraffic(bed: Bed, accessLog: string): Promise<MixedTr
   const [adminPort = 0, ...ports] = await freePorts(ways.length + 1);
   const parts = ways.map(({ name, traffic, tls, backend }, at) => {
     const hop: Hop = {
-      ...{ traffic, tls, accessLog, threads: 1, folder: bed.folder, certificates: bed.certificates },
+      ...{
+        traffic,
+        tls,
+        accessLog,
+        threads: 1,
+        elsewhere: nothingElse,
+        folder: bed.folder,
+        certificates: bed.certificates,
+      },
       ...{ listenPort: ports[at] ?? 0, upstreamPort: bed.backends[backend], statsPort: adminPort },
     };
     const text = bootstrap(hop, { istioStats: true });

@@ -107,13 +107,24 @@ const tcpProxy = (hop: Hop): object => ({
 });
 
 /** A call that stays open has no time limit; everything else has one that never fires. */
-const routeTable = ({ traffic }: Hop): object => ({
+const routeTable = ({ traffic, elsewhere }: Hop): object => ({
   name: 'front',
   virtual_hosts: [
+    ...Array.from({ length: elsewhere.hosts }, (_, i) => ({
+      name: `host-${i}`,
+      domains: [`host-${i}.example`],
+      routes: [{ match: { prefix: '/' }, route: routeTo('back') }],
+    })),
     {
       name: 'all',
       domains: ['*'],
-      routes: [{ match: { prefix: '/' }, route: routeTo('back', traffic === 'websocket') }],
+      routes: [
+        ...Array.from({ length: elsewhere.routes }, (_, i) => ({
+          match: { prefix: `/service-${i}/` },
+          route: routeTo('back'),
+        })),
+        { match: { prefix: '/' }, route: routeTo('back', traffic === 'websocket') },
+      ],
     },
   ],
 });

@@ -24,10 +24,21 @@ export type Traffic = 'h1' | 'h2' | 'grpc' | 'websocket' | 'tcp';
  */
 export type Tls = 'none' | 'terminate' | 'serve' | 'originate';
 
+/** What a route table has besides the route that takes everything: none of it matches a request of the load. */
+export interface Elsewhere {
+  /** Routes of the same host, before that one. */
+  readonly routes: number;
+  /** Hosts of one route. */
+  readonly hosts: number;
+}
+
+export const nothingElse: Elsewhere = { routes: 0, hosts: 0 };
+
 /** Where a proxy listens and what stands behind it. */
 export interface Hop {
   readonly traffic: Traffic;
   readonly tls: Tls;
+  readonly elsewhere: Elsewhere;
   /** Worker threads, or processes where the proxy has those. */
   readonly threads: number;
   readonly listenPort: number;
