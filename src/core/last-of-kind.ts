@@ -8,6 +8,7 @@
 class LastOfKind {
   exchange: unknown = undefined;
   forwarding: unknown = undefined;
+  attempt: unknown = undefined;
   retry: unknown = undefined;
   http1Connection: unknown = undefined;
   http2Request: unknown = undefined;

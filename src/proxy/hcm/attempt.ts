@@ -1,0 +1,197 @@
+/** One try of a request at one endpoint: its place in the pool, its stream, its time limits. */
+import type { ErrorCode } from '#core/error.ts';
+import { lastOfKind } from '#core/last-of-kind.ts';
+import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type {
+  ConnectionPool,
+  IncomingResponse,
+  PoolClient,
+  PoolFailure,
+  ResetReason,
+  ResponseHandler,
+  UpstreamStream,
+} from '../pool/contract.ts';
+import type { Forwarding } from './forwarding.ts';
+
+const TRY = 0;
+const TRY_IDLE = 1;
+
+/** Belongs to the {@link Forwarding} that made it, and tells it what happens; nothing once it was given up. */
+export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
+  readonly endpoint: Endpoint;
+  /** Monotonic. */
+  readonly startMs: number;
+  /** Undefined before the pool gave one, and when it is done with. */
+  stream: UpstreamStream | undefined = undefined;
+  /** Whether its response is the client's. */
+  responding = false;
+  /** Whether the whole request went out. */
+  endSent = false;
+  readonly #owner: Forwarding;
+  #pool: ConnectionPool | undefined = undefined;
+  #waiting = false;
+  /** While the pool is asked: it may answer at once. */
+  #asking = false;
+  #counted = false;
+  #headSent = false;
+  #over = false;
+  #tryTimer: Timer | undefined = undefined;
+  #tryIdleTimer: Timer | undefined = undefined;
+
+  constructor(owner: Forwarding, endpoint: Endpoint, startMs: number) {
+    this.#owner = owner;
+    this.endpoint = endpoint;
+    this.startMs = startMs;
+  }
+
+  /** Within so many milliseconds, and so many without a sign of life; 0: any. */
+  arm(timeoutMs: number, idleMs: number): void {
+    const { wheel } = this.#owner.runtime;
+    if (timeoutMs > 0) {
+      this.#tryTimer = new Timer(this, TRY);
+      wheel.arm(this.#tryTimer, timeoutMs);
+    }
+    if (idleMs > 0) {
+      this.#tryIdleTimer = new Timer(this, TRY_IDLE);
+      wheel.arm(this.#tryIdleTimer, idleMs);
+    }
+  }
+
+  disarm(): void {
+    const { wheel } = this.#owner.runtime;
+    if (this.#tryTimer !== undefined) wheel.disarm(this.#tryTimer);
+    if (this.#tryIdleTimer !== undefined) wheel.disarm(this.#tryIdleTimer);
+  }
+
+  start(pool: ConnectionPool): void {
+    this.#pool = pool;
+    this.#waiting = true;
+    this.#asking = true;
+    pool.request(this);
+    this.#asking = false;
+  }
+
+  onPoolReady(stream: UpstreamStream): void {
+    this.#waiting = false;
+    const owner = this.#owner;
+    const { stats } = owner.cluster;
+    this.stream = stream;
+    stats.upstream_rq_active.add(1);
+    stats.upstream_rq_total.inc();
+    const { counts } = this.endpoint;
+    counts.rqActive++;
+    counts.rqTotal++;
+    this.#counted = true;
+    stream.begin(this);
+    owner.onStream(stream);
+    // A filter may have ended it.
+    if (this.stream !== stream) return;
+    this.#headSent = true;
+    this.endSent = !owner.hasBody;
+    stream.sendHead(owner.exchange, this.endSent);
+    owner.sendKept(this, stream, this.#asking);
+  }
+
+  onPoolFailure(failure: PoolFailure, reason: string): void {
+    this.#waiting = false;
+    if (failure !== 'OVERLOADED') this.endpoint.counts.rqError++;
+    this.#owner.onPoolFailure(failure, reason);
+  }
+
+  /** The request is complete. */
+  writeEnd(trailers: HeaderList): void {
+    if (this.endSent || this.stream === undefined) return;
+    this.endSent = true;
+    this.stream.sendEnd(trailers);
+  }
+
+  /** Lets go of the connection, or of the place in the queue. */
+  abandon(): void {
+    this.#over = true;
+    this.disarm();
+    if (this.#waiting) this.#pool?.cancel(this);
+    this.#waiting = false;
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.reset();
+    this.#leave();
+  }
+
+  /** Its response is of no use: what is not complete of it is given up. @param complete whether nothing of it is to come */
+  discard(complete: boolean): void {
+    if (complete && this.endSent) this.stream = undefined;
+    this.abandon();
+  }
+
+  #leave(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    const { cluster } = this.#owner;
+    cluster.breaker.requests.release();
+    cluster.stats.upstream_rq_active.add(-1);
+    this.endpoint.counts.rqActive--;
+  }
+
+  // --- the response
+
+  onResponseHead(head: IncomingResponse): void {
+    this.#owner.onResponseHead(this, head);
+  }
+
+  /** Its final response counts for the endpoint. */
+  countResponse(status: number): void {
+    const { counts } = this.endpoint;
+    if (status >= 500) counts.rqError++;
+    else counts.rqSuccess++;
+  }
+
+  onResponseData(data: Buffer): void {
+    if (!this.responding) return;
+    const { exchange } = this.#owner;
+    exchange.respondData(data);
+    if (exchange.stream.full) this.stream?.pause();
+  }
+
+  onResponseTrailers(trailers: HeaderList): void {
+    if (this.responding) this.#owner.exchange.respondTrailers(trailers);
+  }
+
+  onReadDone(): void {
+    if (this.responding) this.#owner.exchange.stream.flush();
+  }
+
+  get keepsData(): boolean {
+    return this.#owner.exchange.stream.keepsData;
+  }
+
+  onResponseEnd(): void {
+    lastOfKind.attempt = this;
+    const { stream } = this;
+    this.stream = undefined;
+    this.#leave();
+    this.#owner.onResponseEnd(this, stream);
+  }
+
+  onUpstreamDrain(): void {
+    this.#owner.exchange.stream.resume();
+  }
+
+  onUpstreamReset(reason: ResetReason): void {
+    this.stream = undefined;
+    this.#leave();
+    this.endpoint.counts.rqError++;
+    if (!this.#over) this.#owner.onUpstreamReset(this, reason, this.#headSent);
+  }
+
+  onTimer(kind: number): void {
+    const { stats } = this.#owner.cluster;
+    this.endpoint.counts.rqTimeout++;
+    if (kind === TRY) stats.upstream_rq_per_try_timeout.inc();
+    else stats.upstream_rq_per_try_idle_timeout.inc();
+    this.abandon();
+    const code: ErrorCode = kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT';
+    this.#owner.onTryTimeout(code);
+  }
+}
