@@ -80,7 +80,10 @@ export interface Exchange extends AccessRecord, RouteRequest {
 export type Direction = 'inbound' | 'outbound' | 'unspecified';
 
 export interface HttpFilter {
-  /** After routing, before anything goes upstream. May change the request's fields. */
+  /**
+   * The route was found, if there is one; nothing was done about it. Requests without a route come too.
+   * May change the request's fields.
+   */
   onRequestHead?(exchange: Exchange): Verdict;
   /** An endpoint was chosen, at each attempt anew; the head has not been sent to it. */
   onUpstream?(exchange: Exchange): void;

@@ -77,22 +77,6 @@ export class HttpExchange extends ResponsePath {
       this.refuse(replyTo('UPGRADE_REFUSED'));
       return;
     }
-    const { stats } = runtime;
-    stats.rq_total.inc();
-    if (this.redirectsToTls) {
-      this.#redirect(301, `https://${this.authority}${this.path}`);
-      return;
-    }
-    if (this.route === undefined) {
-      stats.no_route.inc();
-      this.refuse(replyTo('NO_ROUTE'));
-      return;
-    }
-    if (this.unchosen !== undefined) {
-      if (this.unchosen.flag === 'NC') stats.no_cluster.inc();
-      this.reply(this.unchosen);
-      return;
-    }
     this.#runFilters();
   }
 
@@ -133,9 +117,26 @@ export class HttpExchange extends ResponsePath {
     this.stream.flush();
   }
 
+  /** What the router does, once every filter has let the request through (Envoy, "Router"). */
   #act(): void {
     const { route, runtime } = this;
-    const { action } = route!;
+    const { stats } = runtime;
+    stats.rq_total.inc();
+    if (this.redirectsToTls) {
+      this.#redirect(301, `https://${this.authority}${this.path}`);
+      return;
+    }
+    if (route === undefined) {
+      stats.no_route.inc();
+      this.refuse(replyTo('NO_ROUTE'));
+      return;
+    }
+    if (this.unchosen !== undefined) {
+      if (this.unchosen.flag === 'NC') stats.no_cluster.inc();
+      this.reply(this.unchosen);
+      return;
+    }
+    const { action } = route;
     switch (action.kind) {
       case 'forward': {
         const forwarding = new Forwarding(this, this.chosen!, runtime, this.hasBody);
