@@ -67,6 +67,8 @@ export type ErrorCode =
   | 'UPGRADE_REFUSED'
   | 'DNS_FAILED'
   | 'INTERNAL_ERROR'
+  | 'REQUEST_TOO_LARGE'
+  | 'RESPONSE_TOO_LARGE'
   | 'PROXY_OVERLOADED'
   | 'UPSTREAM_REMOTE_RESET'
   | 'UPSTREAM_REFUSED_STREAM';
@@ -149,6 +151,15 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'request header timeout',
   ),
   BAD_REQUEST: kind('downstream', 'never', 400, 'DPE', 'http1.codec_error', 'Bad Request'),
+  REQUEST_TOO_LARGE: kind('downstream', 'never', 413, '', 'request_payload_too_large', 'Payload Too Large'),
+  RESPONSE_TOO_LARGE: kind(
+    'upstream',
+    'never',
+    500,
+    '',
+    'response_payload_too_large',
+    'Internal Server Error',
+  ),
   HEAD_TOO_LARGE: kind('downstream', 'never', 431, 'DPE', 'http1.headers_too_large', ''),
   TOO_MANY_HEADERS: kind('downstream', 'never', 431, 'DPE', 'http1.too_many_headers', ''),
   VERSION_TOO_OLD: kind('downstream', 'never', 426, 'DPE', 'low_version', ''),

@@ -3,7 +3,7 @@
  * reads one thing of an {@link AccessRecord}.
  */
 import type { Parsed, Problem } from '#core/problem.ts';
-import type { AccessRecord } from './access-record.ts';
+import type { AccessRecord, MetadataValue } from './access-record.ts';
 import type { Command } from './format-string.ts';
 import { compileTimeFormat, isoTime } from './time-format.ts';
 
@@ -158,7 +158,15 @@ function metadataOf([namespace = '', key, ...deeper]: readonly string[]): Operat
   if (key === undefined) {
     return ({ metadata }) => metadata?.[namespace] && JSON.stringify(metadata[namespace]);
   }
-  return deeper.length > 0 ? () => undefined : ({ metadata }) => metadata?.[namespace]?.[key];
+  const path = [key, ...deeper];
+  return ({ metadata }) => {
+    let value: MetadataValue | undefined = metadata?.[namespace];
+    for (const step of path) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+      value = (value as Readonly<Record<string, MetadataValue>>)[step];
+    }
+    return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+  };
 }
 
 /** The first value of header `name` in a flat list. */

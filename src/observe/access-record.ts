@@ -1,5 +1,14 @@
+/** What a `google.protobuf.Struct` can hold. */
+export type MetadataValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly MetadataValue[]
+  | { readonly [key: string]: MetadataValue };
+
 /** What filters found, by their name and theirs (Envoy, dynamic metadata). */
-export type FilterMetadata = Readonly<Record<string, Readonly<Record<string, string>>>>;
+export type FilterMetadata = Readonly<Record<string, Readonly<Record<string, MetadataValue>>>>;
 
 /**
  * What is known about one finished request or connection: filled by the data path, read by the

@@ -153,7 +153,7 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<LocalPrepared>> {
-    const compiled = yield* compileRouteSteps(routes);
+    const compiled = yield* compileRouteSteps(routes, { filters: this.#deps.filters, deps: this.#deps });
     if (!compiled.ok) return compiled;
     const { value: table, problems } = compiled;
     const install = async (): Promise<void> => {
@@ -171,7 +171,8 @@ class ProxyDataPath implements LocalDataPath {
   *prepareListener(listener: Listener): Steps<Parsed<PreparedListener>> {
     const findings = new Findings();
     // Where reading it decodes the tables again, it compiles them too.
-    for (const { routes } of inlineRoutes(listener, isUnpacked)) yield* compileRoutesBefore(routes);
+    for (const { routes } of inlineRoutes(listener, isUnpacked))
+      yield* compileRoutesBefore(routes, { filters: this.#deps.filters, deps: this.#deps });
     const settings = readListener(listener, this.#deps, findings);
     return findings.result<PreparedListener>({
       name: settings.name,

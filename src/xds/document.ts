@@ -177,6 +177,8 @@ class Reader {
 
   #any(value: unknown, path: DocumentPath): Message | undefined {
     if (!isObject(value)) return this.#take(expected('an object with "@type"', value), path);
+    // `FilterConfig` says with an empty one that a filter is on.
+    if (path.at(-1) === 'config' && Object.keys(value).length === 0) return create(AnySchema);
     const typeUrl = value['@type'];
     const at = [...path, '@type'];
     if (typeof typeUrl !== 'string') {

@@ -46,6 +46,8 @@ const faulty: CataloguedFilter = {
   typeName: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
   stability: 'stable',
   trust: 'hostile-both',
+  routeTypeName: undefined,
+  loadForRoute: undefined,
   load: () => ({ ok: true, value: thrower(), problems: [] }),
   loadForConnections: () => ({
     ok: true,

@@ -17,6 +17,7 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     direction: 'unspecified',
     statPrefix: 'test',
     slot,
+    name: 'test',
     resolve: () => Promise.reject(new Error('no names in this test')),
   };
 }

@@ -61,17 +61,17 @@ describe('peer-metadata before the application', () => {
   for (const [why, peer, sent, answered] of rows) {
     test(why, () => {
       const exchange = testExchange({ ...peer, requestHeaders: ['accept', '*/*', ...sent] });
-      assert.equal(filter.onRequestHead?.(exchange), undefined);
+      assert.equal(filter.onRequestHead?.(exchange, false), undefined);
       assert.deepEqual(exchange.requestHeaders, ['accept', '*/*'], 'the application sees none of it');
-      filter.onResponseHead?.(exchange);
+      filter.onResponseHead?.(exchange, false);
       assert.deepEqual(namesOf(exchange.responseHeaders), answered);
     });
   }
 
   test('what the application claims in these headers is dropped', () => {
     const exchange = testExchange({ responseHeaders: [...told, 'server', 'x'] });
-    filter.onRequestHead?.(exchange);
-    filter.onResponseHead?.(exchange);
+    filter.onRequestHead?.(exchange, false);
+    filter.onResponseHead?.(exchange, false);
     assert.deepEqual(exchange.responseHeaders, ['server', 'x']);
   });
 });
@@ -88,7 +88,7 @@ describe('peer-metadata behind the application', () => {
   test('only an endpoint reached by mutual TLS is told, at every attempt anew', () => {
     const requestHeaders = [...told];
     const exchange = testExchange({ requestHeaders });
-    filter.onRequestHead?.(exchange);
+    filter.onRequestHead?.(exchange, false);
     assert.deepEqual(requestHeaders, [], 'the application speaks for nobody');
     filter.onUpstream?.(testExchange({ requestHeaders, endpoint: endpoint(true) }));
     assert.deepEqual(namesOf(requestHeaders), ['x-envoy-peer-metadata-id', 'x-envoy-peer-metadata']);
@@ -98,7 +98,7 @@ describe('peer-metadata behind the application', () => {
 
   test('the answer never reaches the application', () => {
     const exchange = testExchange({ responseHeaders: [...told, 'server', 'x'] });
-    filter.onResponseHead?.(exchange);
+    filter.onResponseHead?.(exchange, false);
     assert.deepEqual(exchange.responseHeaders, ['server', 'x']);
     assert.equal(exchange.slots[0], undefined, 'nobody without an identity is believed');
   });
@@ -118,8 +118,8 @@ describe('istio-stats', () => {
     });
     const peers = exchangeFilter(direction, self);
     for (const exchange of exchanges) {
-      peers.onRequestHead?.(exchange);
-      peers.onResponseHead?.(exchange);
+      peers.onRequestHead?.(exchange, false);
+      peers.onResponseHead?.(exchange, false);
       stats.onEnd?.(exchange);
     }
     return parseSamples(metrics.prometheus());

@@ -1,15 +1,22 @@
 /** Every HTTP filter this build knows, but for the router, which ends every chain. */
+
+import { buffer } from './buffer/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
+import { cors } from './cors/filter.ts';
 import { dynamicForwardProxy } from './dynamic-forward-proxy/filter.ts';
 import { grpcStats } from './grpc-stats/filter.ts';
 import { grpcWeb } from './grpc-web/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
+import { setMetadata } from './set-metadata/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
+  buffer,
+  cors,
   dynamicForwardProxy,
   grpcStats,
   grpcWeb,
   istioStats,
   peerMetadata,
+  setMetadata,
 ];

@@ -1,7 +1,7 @@
 /**
  * What an HTTP filter is. One object serves all requests of a listener; what it keeps about one
- * request it puts into the exchange. Hooks answer at once: nothing to go on, `'wait'` to be resumed
- * later, or a reply that ends the matter. Hooks a filter does not have cost nothing.
+ * request it puts into the exchange. Hooks answer at once: nothing to go on, `'wait'` or `'hold'` to
+ * stop, or a reply that ends the matter. Hooks a filter does not have cost nothing.
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
@@ -9,10 +9,11 @@ import type { Clock } from '#core/clock.ts';
 import type { Parsed } from '#core/problem.ts';
 import type { Random } from '#core/random.ts';
 import type { HeaderList } from '#http/header-list.ts';
-import type { AccessRecord } from '#observe/access-record.ts';
+import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { CompiledRoute, RouteRequest } from '../route/table.ts';
 
 /** A reply made here instead of upstream. */
@@ -28,9 +29,20 @@ export interface LocalReply {
   readonly contentType?: string;
   /** To a gRPC request; absent: what stands for the status. */
   readonly grpcStatus?: number;
+  /** Whether it goes out as it is, whatever `local_reply_config` and the route say. */
+  readonly isUntouched?: boolean;
 }
 
-export type Verdict = undefined | 'wait' | LocalReply;
+/**
+ * What becomes of a head. `'wait'`: nothing more of the message comes to this filter, or to those behind
+ * it, before the exchange is resumed; the sender is slowed down meanwhile. `'hold'`: the head stays here
+ * until its message is complete, and what this filter lets through of the body is kept; a request that is
+ * larger than the limit is answered with 413, a response with 500 (Envoy).
+ */
+export type Verdict = undefined | 'wait' | 'hold' | LocalReply;
+
+/** Values of dynamic metadata: what a `google.protobuf.Struct` can hold. */
+export type { MetadataValue } from '#observe/access-record.ts';
 
 export interface ClusterFacts {
   readonly name: string;
@@ -69,12 +81,26 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly direction: Direction;
   /** What filters keep about this request, each in the slot it was given. */
   readonly slots: unknown[];
-  /** Goes on after a hook said `'wait'`; with a reply, ends instead. Nothing happens when the exchange has ended. */
+  /** Bytes of a request, and of a response, that are kept where a filter holds it. */
+  bufferLimitBytes: number;
+  /** Goes on after `onRequestHead` said `'wait'`; with a reply, ends instead. Nothing happens when the request went on or has ended. */
   resume(reply?: LocalReply): void;
-  /** Keeps the head of the response back until its end; called when the head is there. Nothing of the body may go on then. */
-  holdResponse(): void;
+  /** The same after `onResponseHead`, `onResponseComplete` or `onResponseEnd`. */
+  resumeResponse(reply?: LocalReply): void;
+  /** Data of the response in the place of what the filter with this slot took away; goes to the filters after it. */
+  injectResponseData(slot: number, data: Buffer): void;
+  /** Whether no more of the response should come for now. */
+  pauseResponse(paused: boolean): void;
   /** Ends it with a reply of our own, after which the client cannot go on. */
   refuse(reply: LocalReply): void;
+  /** The route is looked for again, by the request as it is when it is next asked for. */
+  clearRoute(): void;
+  /** What the route table says of a filter, by the most specific level; undefined where it says nothing. */
+  routeConfig(filterName: string): unknown;
+  /** The same of all levels, the least specific first. */
+  routeConfigs(filterName: string): readonly unknown[];
+  /** Adds to, or replaces, dynamic metadata, key by key. */
+  setMetadata(namespace: string, fields: Readonly<Record<string, MetadataValue>>): void;
 }
 
 export type Direction = 'inbound' | 'outbound' | 'unspecified';
@@ -84,20 +110,24 @@ export interface HttpFilter {
    * The route was found, if there is one; nothing was done about it. Requests without a route come too.
    * May change the request's fields.
    */
-  onRequestHead?(exchange: Exchange): Verdict;
+  onRequestHead?(exchange: Exchange, endStream: boolean): Verdict;
   /** An endpoint was chosen, at each attempt anew; the head has not been sent to it. */
   onUpstream?(exchange: Exchange): void;
   /** A piece of the body; it is gone after the call. @returns what goes on in its place; nothing: the piece itself. */
   onRequestData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   onRequestTrailers?(exchange: Exchange, trailers: HeaderList): void;
-  /** The head of the response, local replies too, in reverse order of the request's hooks. */
-  onResponseHead?(exchange: Exchange): void;
+  /** A request that this filter holds has come to its end. @param bodyBytes kept of it */
+  onRequestComplete?(exchange: Exchange, bodyBytes: number): Verdict;
+  /** The head of the response, local replies too, in reverse order of the request's hooks. A reply comes in its place, and no filter sees it. */
+  onResponseHead?(exchange: Exchange, endStream: boolean): Verdict;
   /** As {@link HttpFilter.onRequestData}. */
   onResponseData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   /** May change the list. @returns data that goes out before the trailers, or in their place where it empties the list. */
   onResponseTrailers?(exchange: Exchange, trailers: HeaderList): Buffer | undefined;
-  /** The response is complete, and its head, which was held, goes out: it may still be changed. */
-  onHeldResponse?(exchange: Exchange): void;
+  /** Nothing more comes, after the trailers too. `'wait'`: the end stays here until the response is resumed. */
+  onResponseEnd?(exchange: Exchange): undefined | 'wait';
+  /** A response that this filter holds has come to its end: its head may still be changed. */
+  onResponseComplete?(exchange: Exchange, bodyBytes: number): Verdict;
   /** The record is complete. Comes once for each exchange whose head was seen. */
   onEnd?(exchange: Exchange): void;
 }
@@ -124,8 +154,10 @@ export interface FilterDeps {
   readonly direction: Direction;
   /** `stat_prefix` of the connection manager. */
   readonly statPrefix: string;
-  /** The slot of {@link Exchange.slots} that is this filter's. */
+  /** The slot of {@link Exchange.slots} that is this filter's, and its place in the chain. */
   readonly slot: number;
+  /** Of the filter in its chain: by it the route table has configurations of its own. */
+  readonly name: string;
   /** Addresses of a host name; rejects when it has none. */
   resolve(host: string): Promise<readonly string[]>;
 }
@@ -136,19 +168,28 @@ export interface FilterStanding {
   readonly trust: 'hostile-downstream' | 'hostile-both' | 'trusted-only';
 }
 
-export interface FilterDefinition<Desc extends DescMessage> extends FilterStanding {
+/** What a part of the route table says of a filter. */
+export interface RouteFilterDefinition<Desc extends DescMessage> {
+  readonly schema: Desc;
+  /** What {@link Exchange.routeConfig} gives. */
+  create(config: MessageShape<Desc>, path: string, deps: RouteFilterDeps): Parsed<unknown>;
+}
+
+export interface FilterDefinition<Desc extends DescMessage, RouteDesc extends DescMessage = DescMessage>
+  extends FilterStanding {
   /** Name of the folder. */
   readonly kind: string;
   readonly schema: Desc;
   create(config: MessageShape<Desc>, path: string, deps: FilterDeps): Parsed<HttpFilter>;
+  /** Absent where the route table has nothing to say of it. */
+  readonly route?: RouteFilterDefinition<RouteDesc>;
   /** As a network filter; absent where there is no such thing. */
   createForConnections?(config: MessageShape<Desc>, path: string, deps: FilterDeps): Parsed<ConnectionFilter>;
 }
 
 /** A filter with its configuration type hidden, so that the catalogue can list them all. */
-export interface CataloguedFilter extends FilterStanding {
+export interface CataloguedFilter extends FilterStanding, RouteFilterLoader {
   readonly kind: string;
-  readonly typeName: string;
   load(config: Any, path: string, deps: FilterDeps): Parsed<HttpFilter>;
   readonly loadForConnections:
     | ((config: Any, path: string, deps: FilterDeps) => Parsed<ConnectionFilter>)

@@ -3,8 +3,10 @@ import type { DescMessage } from '@bufbuild/protobuf';
 import { Findings } from '../findings.ts';
 import type { CataloguedFilter, FilterDefinition } from './contract.ts';
 
-export function defineFilter<Desc extends DescMessage>(definition: FilterDefinition<Desc>): CataloguedFilter {
-  const { kind, schema, stability, trust } = definition;
+export function defineFilter<Desc extends DescMessage, RouteDesc extends DescMessage = DescMessage>(
+  definition: FilterDefinition<Desc, RouteDesc>,
+): CataloguedFilter {
+  const { kind, schema, stability, trust, route } = definition;
   const { createForConnections } = definition;
   return {
     kind,
@@ -17,6 +19,15 @@ export function defineFilter<Desc extends DescMessage>(definition: FilterDefinit
       if (message === undefined) return { ok: false, problems: findings.problems };
       return definition.create(message, path, deps);
     },
+    routeTypeName: route?.schema.typeName,
+    loadForRoute:
+      route &&
+      ((config, path, deps) => {
+        const findings = new Findings();
+        const message = findings.unpack(path, config, route.schema);
+        if (message === undefined) return { ok: false, problems: findings.problems };
+        return route.create(message, path, deps);
+      }),
     loadForConnections:
       createForConnections &&
       ((config, path, deps) => {

@@ -17,11 +17,11 @@ export interface Chosen {
 }
 
 export function chooseDestination(
-  request: { readonly requestHeaders: readonly string[] },
+  request: { readonly requestHeaders: readonly string[]; readonly randomValue: number },
   action: Forward,
   runtime: HcmRuntime,
 ): Chosen | LocalReply {
-  const destination = draw(action, runtime);
+  const destination = draw(action, request);
   const name =
     destination.cluster !== ''
       ? destination.cluster
@@ -33,9 +33,12 @@ export function chooseDestination(
   return { cluster, destination, action };
 }
 
-function draw({ destinations, totalWeight }: Forward, runtime: HcmRuntime): Destination {
+function draw(
+  { destinations, totalWeight }: Forward,
+  { randomValue }: { readonly randomValue: number },
+): Destination {
   if (destinations.length === 1) return destinations[0]!;
-  let point = runtime.random.ratio() * totalWeight;
+  let point = randomValue % totalWeight;
   for (const destination of destinations) {
     point -= destination.weight;
     if (point < 0) return destination;

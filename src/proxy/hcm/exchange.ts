@@ -6,22 +6,16 @@ import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
-import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
 import { Forwarding } from './forwarding.ts';
 import { dropHopByHop, takeExpectation } from './hop-by-hop.ts';
+import { RequestFilters } from './request-filters.ts';
 import { isGrpcType, mutateRequestHead, normalizeAuthority } from './request-head.ts';
-import { ResponsePath } from './response-path.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { readTarget } from './target.ts';
 
-export class HttpExchange extends ResponsePath {
-  // --- the exchange
-  #filterAt = 0;
-  #waiting = false;
-  #held: Buffer[] | undefined;
-
+export class HttpExchange extends RequestFilters {
   constructor(stream: DownstreamStream, runtime: HcmRuntime) {
     super(stream, runtime);
     const { major } = stream;
@@ -71,13 +65,13 @@ export class HttpExchange extends ResponsePath {
     }
     if ((marks & mark.contentType) !== 0)
       this.isGrpc = isGrpcType(headerOf(this.requestHeaders, 'content-type')!);
-    this.findRoute();
+    this.findFirstRoute();
     if (!this.mayUpgrade()) {
       this.stream.drain();
       this.refuse(replyTo('UPGRADE_REFUSED'));
       return;
     }
-    this.#runFilters();
+    this.runFilters();
   }
 
   /** A head before the answer. */
@@ -88,37 +82,8 @@ export class HttpExchange extends ResponsePath {
     this.stream.interim(status, headers);
   }
 
-  #runFilters(): void {
-    const filters = this.runtime.hooks.requestHead;
-    while (this.#filterAt < filters.length) {
-      const verdict = filters[this.#filterAt++]!.onRequestHead!(this);
-      if (verdict === undefined) continue;
-      if (verdict === 'wait') {
-        this.#waiting = true;
-        return;
-      }
-      this.reply(verdict);
-      return;
-    }
-    this.#act();
-  }
-
-  resume(reply?: LocalReply): void {
-    if (!this.#waiting || this.ended) return;
-    this.#waiting = false;
-    if (reply !== undefined) this.reply(reply);
-    else this.#runFilters();
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) for (const data of held) this.forwarding?.sendData(data);
-    if (this.requestDone) this.forwarding?.endRequest();
-    this.forwarding?.flush();
-    if (!this.ended) this.stream.resume();
-    this.stream.flush();
-  }
-
   /** What the router does, once every filter has let the request through (Envoy, "Router"). */
-  #act(): void {
+  protected act(): void {
     const { route, runtime } = this;
     const { stats } = runtime;
     stats.rq_total.inc();
@@ -164,28 +129,6 @@ export class HttpExchange extends ResponsePath {
     this.reply({ status, body, flag: '', details: 'direct_response', headers });
   }
 
-  onRequestData(data: Buffer): void {
-    this.bytesReceived += data.length;
-    if (this.responseDone) return;
-    this.touch();
-    let piece = data;
-    const filters = this.runtime.hooks.requestData;
-    for (let i = 0; i < filters.length; i++) piece = filters[i]!.onRequestData!(this, piece) ?? piece;
-    if (piece.length === 0) return;
-    if (this.forwarding !== undefined) this.forwarding.sendData(piece);
-    else if (this.#waiting) {
-      this.#held ??= [];
-      this.#held.push(piece);
-      this.stream.pause();
-    }
-  }
-
-  onRequestTrailers(trailers: HeaderList): void {
-    for (const filter of this.runtime.hooks.requestTrailers) filter.onRequestTrailers!(this, trailers);
-    if (this.stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true)
-      this.forwarding?.sendTrailers(trailers);
-  }
-
   onRequestEnd(): void {
     if (!this.requestDone) {
       this.requestDone = true;
@@ -193,7 +136,7 @@ export class HttpExchange extends ResponsePath {
     }
     this.disarmRequest();
     if (this.responseDone) this.onDownstreamSent();
-    else this.forwarding?.endRequest();
+    else this.endRequest();
   }
 
   onDownstreamSent(): void {
@@ -203,10 +146,6 @@ export class HttpExchange extends ResponsePath {
 
   flushUpstream(): void {
     this.forwarding?.flush();
-  }
-
-  onDownstreamDrain(): void {
-    this.forwarding?.onDownstreamDrain();
   }
 
   /**
@@ -254,10 +193,11 @@ export class HttpExchange extends ResponsePath {
   #record(): void {
     const { runtime } = this;
     this.ended = true;
-    this.#waiting = false;
+    this.stopRequest();
     this.disarmAll();
     this.endMs = runtime.clock.nowMs();
-    const { stats, hooks } = runtime;
+    const { stats } = runtime;
+    const { hooks } = this;
     stats.downstream_rq_active.add(-1);
     if (this.upgrading) stats.downstream_cx_upgrades_active.add(-1);
     stats.downstream_rq_time.record(this.endMs - this.startMs);

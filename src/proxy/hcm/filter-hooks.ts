@@ -2,60 +2,101 @@
 import type { HeaderList } from '#http/header-list.ts';
 import type { Exchange, HttpFilter, Verdict } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
+import type { FilterOverrides } from '../route/filter-config.ts';
+
+/** A filter in its place. */
+export interface ChainFilter {
+  readonly name: string;
+  /** Unless the route table says otherwise. */
+  readonly disabled: boolean;
+  readonly filter: HttpFilter;
+}
 
 /** One without a hook costs nothing there. */
 export interface FilterHooks {
-  readonly requestHead: readonly HttpFilter[];
-  readonly upstream: readonly HttpFilter[];
-  readonly requestData: readonly HttpFilter[];
-  readonly requestTrailers: readonly HttpFilter[];
+  readonly requestHead: readonly GuardedFilter[];
+  readonly upstream: readonly GuardedFilter[];
+  readonly requestData: readonly GuardedFilter[];
+  readonly requestTrailers: readonly GuardedFilter[];
+  readonly requestComplete: readonly GuardedFilter[];
   /** These in reverse order. */
-  readonly responseHead: readonly HttpFilter[];
-  readonly responseData: readonly HttpFilter[];
-  readonly responseTrailers: readonly HttpFilter[];
-  readonly heldResponse: readonly HttpFilter[];
-  readonly end: readonly HttpFilter[];
+  readonly responseHead: readonly GuardedFilter[];
+  readonly responseData: readonly GuardedFilter[];
+  /** With any of the hooks of the end of a response. */
+  readonly responseEnd: readonly GuardedFilter[];
+  readonly end: readonly GuardedFilter[];
 }
 
-/** @param onException is told what a hook threw. */
-export function hooksOf(filters: readonly HttpFilter[], onException: (error: unknown) => void): FilterHooks {
-  const having = (hook: keyof HttpFilter): HttpFilter[] =>
-    filters
-      .filter((filter) => filter[hook] !== undefined)
-      .map((filter) => new GuardedFilter(filter, onException));
-  return {
-    requestHead: having('onRequestHead'),
-    upstream: having('onUpstream'),
-    requestData: having('onRequestData'),
-    requestTrailers: having('onRequestTrailers'),
-    responseHead: having('onResponseHead').reverse(),
-    responseData: having('onResponseData').reverse(),
-    responseTrailers: having('onResponseTrailers').reverse(),
-    heldResponse: having('onHeldResponse').reverse(),
-    end: having('onEnd'),
-  };
+/** The filters of a listener, as they stand for each place in the route table. */
+export class FilterChains {
+  /** Where the route table says nothing. */
+  readonly plain: FilterHooks;
+  readonly #filters: readonly ChainFilter[];
+  readonly #onException: (error: unknown) => void;
+  readonly #known = new WeakMap<FilterOverrides, FilterHooks>();
+
+  /** @param onException is told what a hook threw. */
+  constructor(filters: readonly ChainFilter[], onException: (error: unknown) => void) {
+    this.#filters = filters;
+    this.#onException = onException;
+    this.plain = this.#hooksOf(({ disabled }) => !disabled);
+  }
+
+  of(overrides: FilterOverrides | undefined): FilterHooks {
+    if (overrides === undefined) return this.plain;
+    let hooks = this.#known.get(overrides);
+    if (hooks === undefined) {
+      hooks = this.#hooksOf(({ name, disabled }) => !(overrides.disables(name) ?? disabled));
+      this.#known.set(overrides, hooks);
+    }
+    return hooks;
+  }
+
+  #hooksOf(isOn: (filter: ChainFilter) => boolean): FilterHooks {
+    const guarded = this.#filters
+      .map((entry, index) => ({ entry, guarded: new GuardedFilter(entry.filter, index, this.#onException) }))
+      .filter(({ entry }) => isOn(entry));
+    const having = (...hooks: readonly (keyof HttpFilter)[]): GuardedFilter[] =>
+      guarded
+        .filter(({ entry }) => hooks.some((hook) => entry.filter[hook] !== undefined))
+        .map((one) => one.guarded);
+    return {
+      requestHead: having('onRequestHead'),
+      upstream: having('onUpstream'),
+      requestData: having('onRequestData'),
+      requestTrailers: having('onRequestTrailers'),
+      requestComplete: having('onRequestComplete'),
+      responseHead: having('onResponseHead').reverse(),
+      responseData: having('onResponseData').reverse(),
+      responseEnd: having('onResponseTrailers', 'onResponseEnd', 'onResponseComplete').reverse(),
+      end: having('onEnd'),
+    };
+  }
 }
 
 const nothing: Buffer = Buffer.alloc(0);
 
-/** Only hooks that the filter has are called. */
-class GuardedFilter implements HttpFilter {
+/** Hooks that the filter does not have do nothing. */
+export class GuardedFilter {
+  /** Its place in the chain. */
+  readonly index: number;
   readonly #filter: HttpFilter;
   readonly #onException: (error: unknown) => void;
 
-  constructor(filter: HttpFilter, onException: (error: unknown) => void) {
+  constructor(filter: HttpFilter, index: number, onException: (error: unknown) => void) {
+    this.index = index;
     this.#filter = filter;
     this.#onException = onException;
   }
 
-  #fail(exchange: Exchange, error: unknown): void {
+  #fail(exchange: Exchange, error: unknown): undefined {
     this.#onException(error);
     exchange.refuse(replyTo('INTERNAL_ERROR'));
   }
 
-  onRequestHead(exchange: Exchange): Verdict {
+  onRequestHead(exchange: Exchange, endStream: boolean): Verdict {
     try {
-      return this.#filter.onRequestHead!(exchange);
+      return this.#filter.onRequestHead!(exchange, endStream);
     } catch (error) {
       this.#onException(error);
       return replyTo('INTERNAL_ERROR');
@@ -87,11 +128,20 @@ class GuardedFilter implements HttpFilter {
     }
   }
 
-  onResponseHead(exchange: Exchange): void {
+  onRequestComplete(exchange: Exchange, bodyBytes: number): Verdict {
     try {
-      this.#filter.onResponseHead!(exchange);
+      return this.#filter.onRequestComplete?.(exchange, bodyBytes);
     } catch (error) {
-      this.#fail(exchange, error);
+      this.#onException(error);
+      return replyTo('INTERNAL_ERROR');
+    }
+  }
+
+  onResponseHead(exchange: Exchange, endStream: boolean): Verdict {
+    try {
+      return this.#filter.onResponseHead!(exchange, endStream);
+    } catch (error) {
+      return this.#fail(exchange, error);
     }
   }
 
@@ -106,18 +156,25 @@ class GuardedFilter implements HttpFilter {
 
   onResponseTrailers(exchange: Exchange, trailers: HeaderList): Buffer | undefined {
     try {
-      return this.#filter.onResponseTrailers!(exchange, trailers);
+      return this.#filter.onResponseTrailers?.(exchange, trailers);
     } catch (error) {
-      this.#fail(exchange, error);
-      return undefined;
+      return this.#fail(exchange, error);
     }
   }
 
-  onHeldResponse(exchange: Exchange): void {
+  onResponseEnd(exchange: Exchange): undefined | 'wait' {
     try {
-      this.#filter.onHeldResponse!(exchange);
+      return this.#filter.onResponseEnd?.(exchange);
     } catch (error) {
-      this.#fail(exchange, error);
+      return this.#fail(exchange, error);
+    }
+  }
+
+  onResponseComplete(exchange: Exchange, bodyBytes: number): Verdict {
+    try {
+      return this.#filter.onResponseComplete?.(exchange, bodyBytes);
+    } catch (error) {
+      return this.#fail(exchange, error);
     }
   }
 

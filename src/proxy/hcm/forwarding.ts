@@ -125,6 +125,10 @@ export class Forwarding implements TimerOwner {
     this.#attempt?.stream?.flush();
   }
 
+  pauseResponse(): void {
+    this.#attempt?.stream?.pause();
+  }
+
   onDownstreamDrain(): void {
     this.#attempt?.stream?.resume();
   }
@@ -185,7 +189,7 @@ export class Forwarding implements TimerOwner {
     exchange.upstreamLocalAddress = stream.localAddress;
     exchange.upstreamPeerUri = stream.peer.uri;
     exchange.upstreamLocalUri = stream.peer.ownUri;
-    const hooks = this.runtime.hooks.upstream;
+    const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }
 

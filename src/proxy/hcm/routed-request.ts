@@ -1,32 +1,45 @@
 /** A request and where it goes: its route, and the cluster that was chosen of the route's. */
+
+import type { MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Direction, LocalReply } from '../filter/contract.ts';
+import type { FilterOverrides } from '../route/filter-config.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
+import type { FilterHooks } from './filter-hooks.ts';
 import { mustRedirectToTls } from './request-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
 import { allowsUpgrade, asksUpgrade } from './upgrade.ts';
 
+const noConfigs: readonly unknown[] = [];
+/** Integers up to here are exact. */
+const RANDOM_BELOW = 2 ** 53;
+
 export abstract class RoutedRequest extends TakenRequest {
   readonly stream: DownstreamStream;
   isGrpc = false;
-  route: CompiledRoute | undefined = undefined;
-  cluster: ClusterRuntime | undefined = undefined;
   endpoint: Endpoint | undefined = undefined;
   /** What filters keep about this request. */
   readonly slots: unknown[] = [];
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
-  protected chosen: Chosen | undefined = undefined;
-  /** Why there is no cluster for a route that forwards. */
-  protected unchosen: LocalReply | undefined = undefined;
-  protected redirectsToTls = false;
+  /** Its filters, by the route that was found first. */
+  hooks: FilterHooks;
   /** Counted among the upgrades under way. */
   protected upgrading = false;
+  #route: CompiledRoute | undefined = undefined;
+  #chosen: Chosen | undefined = undefined;
+  /** Why there is no cluster for a route that forwards. */
+  #unchosen: LocalReply | undefined = undefined;
+  #overrides: FilterOverrides | undefined = undefined;
+  #redirectsToTls = false;
+  /** Whether the route is to be looked for again. */
+  #cleared = false;
+  #random = -1;
 
   constructor(stream: DownstreamStream, runtime: HcmRuntime) {
     super(stream.facts, runtime);
@@ -34,37 +47,99 @@ export abstract class RoutedRequest extends TakenRequest {
     this.stream = stream;
     this.peerPresented = peer.presented;
     this.peerValidated = peer.validated;
+    this.hooks = runtime.chains.plain;
   }
 
   get direction(): Direction {
     return this.runtime.settings.direction;
   }
 
-  ratio(): number {
-    return this.runtime.random.ratio();
+  get randomValue(): number {
+    if (this.#random === -1) this.#random = this.runtime.random.below(RANDOM_BELOW);
+    return this.#random;
   }
 
-  protected findRoute(): void {
+  get route(): CompiledRoute | undefined {
+    if (this.#cleared) this.#findAgain();
+    return this.#route;
+  }
+
+  get cluster(): ClusterRuntime | undefined {
+    return this.chosen?.cluster;
+  }
+
+  protected get chosen(): Chosen | undefined {
+    if (this.#cleared) this.#findAgain();
+    return this.#chosen;
+  }
+
+  protected get unchosen(): LocalReply | undefined {
+    if (this.#cleared) this.#findAgain();
+    return this.#unchosen;
+  }
+
+  protected get redirectsToTls(): boolean {
+    if (this.#cleared) this.#findAgain();
+    return this.#redirectsToTls;
+  }
+
+  clearRoute(): void {
+    this.#cleared = true;
+  }
+
+  routeConfigs(filterName: string): readonly unknown[] {
+    if (this.#cleared) this.#findAgain();
+    return this.#overrides === undefined ? noConfigs : this.#overrides.configs(filterName);
+  }
+
+  routeConfig(filterName: string): unknown {
+    return this.routeConfigs(filterName).at(-1);
+  }
+
+  setMetadata(namespace: string, fields: Readonly<Record<string, MetadataValue>>): void {
+    this.metadata = { ...this.metadata, [namespace]: { ...this.metadata?.[namespace], ...fields } };
+  }
+
+  /** Whose filters are the request's from now on. */
+  protected findFirstRoute(): void {
+    this.#findRoute();
+    if (this.#overrides !== undefined) this.hooks = this.runtime.chains.of(this.#overrides);
+  }
+
+  #findAgain(): void {
+    this.#cleared = false;
+    this.#route = undefined;
+    this.#chosen = undefined;
+    this.#unchosen = undefined;
+    this.#overrides = undefined;
+    this.#redirectsToTls = false;
+    this.routeName = '';
+    this.upstreamCluster = '';
+    this.#findRoute();
+  }
+
+  #findRoute(): void {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
     const host = route === undefined ? table?.findHost(this.authority) : route.host;
     if (mustRedirectToTls(host, this.requestHeaders)) {
-      this.redirectsToTls = true;
+      this.#redirectsToTls = true;
       return;
     }
-    this.route = route;
+    this.#route = route;
     if (route === undefined) return;
     this.routeName = route.name;
+    this.#overrides = route.filters;
     if (route.action.kind !== 'forward') return;
     const chosen = chooseDestination(this, route.action, runtime);
     if ('status' in chosen) {
-      this.unchosen = chosen;
+      this.#unchosen = chosen;
       return;
     }
     this.upstreamCluster = chosen.cluster.name;
-    this.chosen = chosen;
-    this.cluster = chosen.cluster;
+    this.#chosen = chosen;
+    this.#overrides = chosen.destination.filters ?? route.filters;
     const { timeouts } = chosen.action;
     if (timeouts.idleMs !== undefined) this.armIdle(timeouts.idleMs);
     limitDuration(this, timeouts, runtime.settings.maxStreamDurationMs);

@@ -13,13 +13,13 @@ import type { RouteTable } from '../route/table.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { WriteLog } from './access-log-settings.ts';
 import type { ClientCertificate } from './client-cert.ts';
-import type { FilterHooks } from './filter-hooks.ts';
+import type { FilterChains } from './filter-hooks.ts';
 import type { HcmSettings } from './settings.ts';
 import type { HttpStats } from './stats.ts';
 
 export interface HcmRuntime {
   readonly settings: HcmSettings;
-  readonly hooks: FilterHooks;
+  readonly chains: FilterChains;
   readonly stats: HttpStats;
   readonly writeLog: WriteLog;
   readonly clock: Clock;

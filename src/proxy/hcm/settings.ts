@@ -16,7 +16,7 @@ import {
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Percent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { CataloguedFilter, Direction, HttpFilter, LocalReply } from '../filter/contract.ts';
+import type { CataloguedFilter, Direction, LocalReply } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
@@ -25,6 +25,7 @@ import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import type { ChainFilter } from './filter-hooks.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
 import type { PathRules } from './path-normal.ts';
@@ -36,7 +37,7 @@ export interface HcmSettings {
   /** Name of the RouteConfiguration to be had by RDS; '' where it is `inlineRoutes`. */
   readonly routeName: string;
   readonly inlineRoutes: RouteTable | undefined;
-  readonly filters: readonly HttpFilter[];
+  readonly filters: readonly ChainFilter[];
   readonly router: RouterSettings;
   readonly logs: readonly LogTarget[];
   readonly localReply: LocalReplyRules | undefined;
@@ -82,6 +83,8 @@ export interface HcmSettings {
   readonly safeDuration: boolean;
   readonly maxRequestsPerConnection: number;
   readonly direction: Direction;
+  /** Bytes of a message that a filter may hold, unless it says otherwise. */
+  readonly bufferLimitBytes: number;
 }
 
 /** Envoy's defaults. */
@@ -89,11 +92,13 @@ const STREAM_IDLE_MS = 5 * 60 * 1000;
 const IDLE_MS = 60 * 60 * 1000;
 const DELAYED_CLOSE_MS = 1000;
 const DRAIN_MS = 5000;
-const BUFFER_LIMIT_BYTES = 1024 * 1024;
+const STREAM_BUFFER_BYTES = 1024 * 1024;
 
 export interface HcmContext {
   readonly deps: DataPathDeps;
   readonly direction: Direction;
+  /** Of the listener. */
+  readonly bufferLimitBytes: number;
   readonly path: string;
 }
 
@@ -106,7 +111,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
   const ms = (name: string, duration: Parameters<Findings['durationMs']>[1], otherwise: number): number =>
     findings.durationMs(`${at}.${name}`, duration) ?? otherwise;
   const { filters, router } = readFilters(hcm, context, findings);
-  const { inlineRoutes, routeName } = readRoutes(hcm, at, findings);
+  const { inlineRoutes, routeName } = readRoutes(hcm, at, context.deps, findings);
   const headerCase = readHeaderCase(h1, `${at}.http_protocol_options`, findings);
   const underscores =
     common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
@@ -153,7 +158,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
       {
         maxHeaderListBytes: requests.maxHeadBytes,
         maxHeaderFields: requests.maxFields,
-        streamBufferBytes: BUFFER_LIMIT_BYTES,
+        streamBufferBytes: STREAM_BUFFER_BYTES,
         streamFlushTimeoutMs: ms('stream_flush_timeout', hcm.streamFlushTimeout, streamIdleTimeoutMs),
         streamErrors: hcm.streamErrorOnInvalidHttpMessage ?? false,
       },
@@ -207,6 +212,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     safeDuration: hcm.http1SafeMaxConnectionDuration,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     direction,
+    bufferLimitBytes: context.bufferLimitBytes,
   };
 }
 
@@ -239,19 +245,19 @@ function readFilters(
   hcm: HttpConnectionManager,
   { deps, direction, path: at }: HcmContext,
   findings: Findings,
-): { filters: HttpFilter[]; router: RouterSettings } {
-  const filters: HttpFilter[] = [];
+): { filters: ChainFilter[]; router: RouterSettings } {
+  const filters: ChainFilter[] = [];
   let router: RouterSettings = { suppressEnvoyHeaders: false, respectExpectedTimeout: false };
   let hasRouter = false;
   hcm.httpFilters.forEach((filter, i) => {
     const path = `${at}.http_filters[${i}]`;
-    findings.refuse(`${path}.disabled`, filter.disabled);
     const any = filter.configType.value;
     const typeName = typeNameOf(any);
     const last = i === hcm.httpFilters.length - 1;
     if (typeName === RouterSchema.typeName) {
       const config = findings.unpack(`${path}.typed_config`, any, RouterSchema);
       if (!last) findings.error(path, 'the router must be the last filter');
+      if (filter.disabled) findings.error(`${path}.disabled`, 'the router cannot be disabled');
       hasRouter = true;
       router = readRouter(config, `${path}.typed_config`, findings);
       return;
@@ -272,10 +278,11 @@ function readFilters(
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,
+      name: filter.name,
       resolve: (host) => deps.resolve(host),
     });
     findings.problems.push(...loaded.problems);
-    if (loaded.ok) filters.push(loaded.value);
+    if (loaded.ok) filters.push({ name: filter.name, disabled: filter.disabled, filter: loaded.value });
   });
   if (!hasRouter) findings.error(`${at}.http_filters`, 'the last filter must be envoy.filters.http.router');
   return { filters, router };
@@ -284,6 +291,7 @@ function readFilters(
 function readRoutes(
   hcm: HttpConnectionManager,
   at: string,
+  deps: DataPathDeps,
   findings: Findings,
 ): { inlineRoutes: RouteTable | undefined; routeName: string } {
   const { routeSpecifier } = hcm;
@@ -296,7 +304,7 @@ function readRoutes(
     findings.error(at, 'has neither rds nor route_config');
     return { inlineRoutes: undefined, routeName: '' };
   }
-  const compiled = compileRoutes(routeSpecifier.value);
+  const compiled = compileRoutes(routeSpecifier.value, { filters: deps.filters, deps });
   findings.problems.push(
     ...compiled.problems.map((problem) => ({ ...problem, path: `${at}.route_config.${problem.path ?? ''}` })),
   );

@@ -80,7 +80,7 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
       ends = true;
       const message = findings.unpack(`${at}.typed_config`, any, HttpConnectionManagerSchema);
       if (message !== undefined)
-        http = readHcm(message, { deps, direction, path: `${at}.typed_config` }, findings);
+        http = readHcm(message, { deps, direction, bufferLimitBytes, path: `${at}.typed_config` }, findings);
     } else if (typeName === ConnectionLimitSchema.typeName) {
       gates.push(...readConnectionLimit(any, `${at}.typed_config`, findings));
     } else {
@@ -146,6 +146,7 @@ function readObserver(
     log,
     direction,
     statPrefix: '',
+    name,
     slot: 0,
     resolve: (host) => deps.resolve(host),
   });

@@ -1,7 +1,7 @@
 /** The filter that ends a chain and serves its connections: an HTTP connection manager or one without HTTP. */
 import type { Duplex } from 'node:stream';
 import { openLogs } from '../hcm/access-log-settings.ts';
-import { hooksOf } from '../hcm/filter-hooks.ts';
+import { FilterChains } from '../hcm/filter-hooks.ts';
 import { createDate, type HcmRuntime } from '../hcm/runtime.ts';
 import { serveHttp } from '../hcm/serve.ts';
 import type { HcmSettings } from '../hcm/settings.ts';
@@ -47,7 +47,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
   const countAtListener = createListenerHttpCounter(deps.metrics, statAddress, http.statPrefix);
   const runtime: HcmRuntime = {
     settings: http,
-    hooks: hooksOf(http.filters, (error) => deps.onException(error)),
+    chains: new FilterChains(http.filters, (error) => deps.onException(error)),
     stats: {
       ...stats,
       countStatus(status) {

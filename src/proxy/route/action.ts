@@ -1,4 +1,5 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { headerOf } from '#http/header-list.ts';
 import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -9,6 +10,7 @@ import {
   type RouteAction,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { byteString, type Findings } from '../findings.ts';
+import type { FilterOverrides } from './filter-config.ts';
 import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
@@ -27,7 +29,15 @@ export interface Destination {
   readonly request: HeaderMutation | undefined;
   readonly response: HeaderMutation | undefined;
   readonly hostRewrite: string;
+  /** What is said of filters here and around; undefined where nothing is said here. */
+  readonly filters: FilterOverrides | undefined;
 }
+
+/** What a weighted cluster, with the levels around it, says of filters. @param path of the cluster, with its full stop */
+export type DestinationFilters = (
+  configs: Readonly<Record<string, Any>>,
+  path: string,
+) => FilterOverrides | undefined;
 
 export interface Forward {
   readonly kind: 'forward';
@@ -75,10 +85,11 @@ const DEFAULT_BODY_BYTES = 4096;
 export function compileForward(
   action: RouteAction,
   matched: MatchedPath,
+  filtersOf: DestinationFilters,
   path: string,
   findings: Findings,
 ): Forward {
-  const destinations = compileDestinations(action, path, findings);
+  const destinations = compileDestinations(action, filtersOf, path, findings);
   findings.refuse(`${path}.priority`, action.priority !== 0);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
@@ -125,12 +136,17 @@ export function compileForward(
   };
 }
 
-function compileDestinations(action: RouteAction, path: string, findings: Findings): Destination[] {
+function compileDestinations(
+  action: RouteAction,
+  filtersOf: DestinationFilters,
+  path: string,
+  findings: Findings,
+): Destination[] {
   const { clusterSpecifier: specifier } = action;
   if (action.metadataMatch !== undefined) {
     findings.warn(`${path}.metadata_match`, 'has no effect: clusters have no subsets of endpoints');
   }
-  const plain = { weight: 1, request: undefined, response: undefined, hostRewrite: '' };
+  const plain = { weight: 1, request: undefined, response: undefined, hostRewrite: '', filters: undefined };
   switch (specifier.case) {
     case 'cluster':
       return [{ ...plain, cluster: specifier.value, clusterHeader: '' }];
@@ -142,9 +158,6 @@ function compileDestinations(action: RouteAction, path: string, findings: Findin
       const destinations = specifier.value.clusters.map((entry, i): Destination => {
         const here = `${at}.clusters[${i}]`;
         if (entry.name === '' && entry.clusterHeader === '') findings.error(`${here}.name`, 'is missing');
-        if (Object.keys(entry.typedPerFilterConfig).length > 0) {
-          findings.error(`${here}.typed_per_filter_config`, 'is not supported');
-        }
         const mutation = (kind: 'request' | 'response'): HeaderMutation | undefined =>
           kind === 'request'
             ? compileMutation(
@@ -169,6 +182,10 @@ function compileDestinations(action: RouteAction, path: string, findings: Findin
           response: mutation('response'),
           hostRewrite:
             entry.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? entry.hostRewriteSpecifier.value : '',
+          filters:
+            Object.keys(entry.typedPerFilterConfig).length === 0
+              ? undefined
+              : filtersOf(entry.typedPerFilterConfig, `${here}.`),
         };
       });
       if (destinations.every(({ weight }) => weight === 0)) {

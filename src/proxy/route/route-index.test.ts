@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { compileRegex } from '#core/regex.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { RouteFilters } from './filter-config.ts';
 import { literalPrefixOf } from './route-index.ts';
 import { compileRoutes, type RouteRequest } from './table.ts';
 
@@ -25,7 +26,7 @@ const request = (path: string, method: string, requestHeaders: readonly string[]
   isGrpc: false,
   peerPresented: false,
   peerValidated: false,
-  ratio: () => 0.5,
+  randomValue: 50,
 });
 
 describe('an index of routes', () => {
@@ -70,6 +71,7 @@ describe('an index of routes', () => {
           name: 'r',
           virtualHosts: [{ name: 'h', domains: ['*'], routes: routes as JsonValue }],
         }),
+        { filters: [] } as unknown as RouteFilters,
       );
       assert.ok(compiled.ok, JSON.stringify(compiled));
       const host = compiled.value.findHost('a')!;

@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { fakeClock } from '#core/clock.ts';
+import { seededRandom } from '#core/random.ts';
+import { Metrics } from '#observe/metrics.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { compileRoutes, type RouteRequest, type RouteTable } from './table.ts';
 
+const noFilters = {
+  filters: [],
+  deps: { metrics: new Metrics(), clock: fakeClock(), random: seededRandom(1) },
+};
+
 function table(virtualHosts: JsonValue, more: Record<string, JsonValue> = {}): RouteTable {
-  const compiled = compileRoutes(fromJson(RouteConfigurationSchema, { name: 'r', virtualHosts, ...more }));
+  const compiled = compileRoutes(
+    fromJson(RouteConfigurationSchema, { name: 'r', virtualHosts, ...more }),
+    noFilters,
+  );
   assert.ok(compiled.ok, JSON.stringify(compiled.problems));
   return compiled.value;
 }
@@ -19,7 +30,7 @@ const request = (path: string, more: Partial<RouteRequest> = {}): RouteRequest =
   isGrpc: false,
   peerPresented: false,
   peerValidated: false,
-  ratio: () => 0.5,
+  randomValue: 50,
   ...more,
 });
 
@@ -221,6 +232,7 @@ describe('problems have a path', () => {
           name: 'r',
           virtualHosts: [{ name: 'h', ...host }],
         } as JsonValue),
+        noFilters,
       );
       assert.equal(compiled.ok, false);
       assert.deepEqual(

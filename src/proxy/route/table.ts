@@ -23,11 +23,13 @@ import {
   compileDirectResponse,
   compileForward,
   compileRedirect,
+  type DestinationFilters,
   type DirectResponse,
   type Forward,
   type NoForwarding,
   type Redirect,
 } from './action.ts';
+import { compileFilterConfigs, type FilterOverrides, type RouteFilters } from './filter-config.ts';
 import {
   compileCookieMatch,
   compileHeaderMatch,
@@ -47,8 +49,8 @@ export interface RouteRequest extends HeaderSource {
   /** Whether the client showed a certificate, and whether it was verified. */
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
-  /** Draws for fractions; uniform in [0, 1). */
-  ratio(): number;
+  /** Decides about all fractions and weights of one request: an integer, 0 to 2^53 - 1. */
+  readonly randomValue: number;
 }
 
 export type RouteAct = Forward | Redirect | DirectResponse | NoForwarding;
@@ -75,6 +77,8 @@ export interface CompiledRoute {
   /** Levels of header changes in the order they are made; those of a weighted cluster come before or after. */
   readonly request: readonly HeaderMutation[];
   readonly response: readonly HeaderMutation[];
+  /** Undefined where nothing is said of filters. */
+  readonly filters: FilterOverrides | undefined;
   matches(request: RouteRequest, path: string): boolean;
 }
 
@@ -91,24 +95,29 @@ export interface RouteTable {
 /** Compiled before somebody who cannot wait asks for it. */
 const compiledBefore = new WeakMap<RouteConfiguration, Parsed<RouteTable>>();
 
-export function compileRoutes(config: RouteConfiguration): Parsed<RouteTable> {
-  return compiledBefore.get(config) ?? atOnce(compileRouteSteps(config));
+export function compileRoutes(config: RouteConfiguration, filters: RouteFilters): Parsed<RouteTable> {
+  return compiledBefore.get(config) ?? atOnce(compileRouteSteps(config, filters));
 }
 
 /** Compiles it in steps; `compileRoutes` gives the same from then on, as long as there is the message. */
-export function* compileRoutesBefore(config: RouteConfiguration): Steps<void> {
-  compiledBefore.set(config, yield* compileRouteSteps(config));
+export function* compileRoutesBefore(config: RouteConfiguration, filters: RouteFilters): Steps<void> {
+  compiledBefore.set(config, yield* compileRouteSteps(config, filters));
 }
 
 /** A route at a time. */
-export function* compileRouteSteps(config: RouteConfiguration): Steps<Parsed<RouteTable>> {
+export function* compileRouteSteps(
+  config: RouteConfiguration,
+  filters: RouteFilters,
+): Steps<Parsed<RouteTable>> {
   const findings = new Findings();
   const hosts = new HostTable<CompiledHost>();
   const clusters = new Set<string>();
-  refuseFilterConfig(config.typedPerFilterConfig, '', findings);
+  const compileFilters: FilterConfigCompiler = (configs, outer, path) =>
+    compileFilterConfigs(configs, outer, path, filters, findings);
+  const overrides = compileFilters(config.typedPerFilterConfig, undefined, '');
   for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
-    const compiled = yield* compileHost(config, host, path, findings);
+    const compiled = yield* compileHost(config, host, path, { compileFilters, overrides, findings });
     if (host.domains.length === 0) findings.error(`${path}.domains`, 'is missing');
     host.domains.forEach((domain, d) => {
       const wrong = hosts.add(domain, compiled);
@@ -153,11 +162,25 @@ export function withoutPort(authority: string): string {
   return colon === -1 || authority.indexOf(']', colon) !== -1 ? authority : authority.slice(0, colon);
 }
 
+/** What is said of filters at one level, and around it. */
+type FilterConfigCompiler = (
+  configs: Readonly<Record<string, Any>>,
+  outer: FilterOverrides | undefined,
+  path: string,
+) => FilterOverrides | undefined;
+
+interface HostContext {
+  readonly compileFilters: FilterConfigCompiler;
+  /** Of the table. */
+  readonly overrides: FilterOverrides | undefined;
+  readonly findings: Findings;
+}
+
 function* compileHost(
   config: RouteConfiguration,
   host: VirtualHost,
   path: string,
-  findings: Findings,
+  { compileFilters, overrides, findings }: HostContext,
 ): Steps<CompiledHost> {
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   findings.refuse(`${path}.include_is_timeout_retry_header`, host.includeIsTimeoutRetryHeader);
@@ -190,16 +213,23 @@ function* compileHost(
       compileMutation(config.responseHeadersToAdd, config.responseHeadersToRemove, '', 'response', findings),
     ],
   };
-  refuseFilterConfig(host.typedPerFilterConfig, `${path}.`, findings);
+  const ofHost = compileFilters(host.typedPerFilterConfig, overrides, `${path}.`);
   for (const [r, route] of host.routes.entries()) {
     const at = `${path}.routes[${r}]`;
     const levels = (kind: 'request' | 'response', own: HeaderMutation | undefined): HeaderMutation[] => {
       const list = [own, ...outer[kind]].filter((level) => level !== undefined);
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
-    refuseFilterConfig(route.typedPerFilterConfig, `${at}.`, findings);
+    const ofRoute = compileFilters(route.typedPerFilterConfig, ofHost, `${at}.`);
     const { matches, matched, key } = compileMatch(route.match, `${at}.match`, findings);
-    const action = compileAction(route, matched, config.maxDirectResponseBodySizeBytes, at, findings);
+    const action = compileAction(
+      route,
+      matched,
+      config.maxDirectResponseBodySizeBytes,
+      (configs, inner) => compileFilters(configs, ofRoute, inner),
+      at,
+      findings,
+    );
     keys.push(key);
     routes.push({
       name: route.name,
@@ -228,6 +258,7 @@ function* compileHost(
           findings,
         ),
       ),
+      filters: ofRoute,
       matches,
     });
     yield;
@@ -239,24 +270,18 @@ function* compileHost(
 const isMatch = (route: CompiledRoute, request: RouteRequest, path: string): boolean =>
   route.matches(request, path);
 
-/** None of the filters is configured by route. */
-function refuseFilterConfig(config: Readonly<Record<string, Any>>, path: string, findings: Findings): void {
-  for (const filter of Object.keys(config)) {
-    findings.error(`${path}typed_per_filter_config["${filter}"]`, 'is not supported');
-  }
-}
-
 function compileAction(
   route: Route,
   matched: MatchedPath,
   maxBodyBytes: number | undefined,
+  filtersOf: DestinationFilters,
   path: string,
   findings: Findings,
 ): RouteAct {
   const { action } = route;
   switch (action.case) {
     case 'route':
-      return compileForward(action.value, matched, `${path}.route`, findings);
+      return compileForward(action.value, matched, filtersOf, `${path}.route`, findings);
     case 'redirect':
       return compileRedirect(action.value, matched, `${path}.redirect`, findings);
     case 'directResponse':
@@ -297,8 +322,9 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
   if (tlsContext?.validated !== undefined)
     rest.push((request) => request.peerValidated === tlsContext.validated);
   if (match.runtimeFraction?.defaultValue !== undefined) {
-    const ratio = ratioOf(match.runtimeFraction.defaultValue);
-    rest.push((request) => request.ratio() < ratio);
+    const { numerator } = match.runtimeFraction.defaultValue;
+    const parts = partsOf(match.runtimeFraction.defaultValue);
+    rest.push((request) => request.randomValue % parts < numerator);
   }
   if (rest.length === 0) return { key, matched, matches: test };
   return {
@@ -313,8 +339,11 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
 }
 
 /** 0 to 1. */
-export function ratioOf({ numerator, denominator }: FractionalPercent): number {
-  const parts =
-    denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
-  return numerator / parts;
+export function ratioOf(percent: FractionalPercent): number {
+  return percent.numerator / partsOf(percent);
+}
+
+/** How many parts a whole has. */
+export function partsOf({ denominator }: FractionalPercent): number {
+  return denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
 }

@@ -13,7 +13,6 @@ const METHOD = '/test.Echo/Say';
 interface Call {
   readonly exchange: Exchange;
   readonly filter: HttpFilter;
-  readonly held: () => boolean;
   /** Of the method. */
   count(name: string): number;
 }
@@ -25,20 +24,15 @@ function call(type: string, more: readonly string[] = []): Call {
     slot: 0,
   } as unknown as FilterDeps);
   assert.ok(loaded.ok);
-  let held = false;
   const exchange = {
     ...{ path: METHOD, cluster: { name: 'a' }, slots: [], responseCode: 200 },
     requestHeaders: ['content-type', type, 'content-length', '9', ...more],
     responseHeaders: [],
-    holdResponse: () => {
-      held = true;
-    },
   } as unknown as Exchange;
-  loaded.value.onRequestHead!(exchange);
+  loaded.value.onRequestHead!(exchange, false);
   return {
     exchange,
     filter: loaded.value,
-    held: () => held,
     count(name) {
       const full = `cluster.a.grpc-web.test.Echo.Say.${name}`;
       const stat = metrics.stats().find((one) => one.name === full);
@@ -57,30 +51,25 @@ test('a call goes on as one of gRPC, whatever form of the web it has', () => {
 });
 
 test('trailers come back in the body, and are counted', () => {
-  const { exchange, filter, held, count } = call('application/grpc-web');
+  const { exchange, filter, count } = call('application/grpc-web');
   exchange.responseHeaders = ['content-type', 'application/grpc'];
-  filter.onResponseHead!(exchange);
+  assert.equal(filter.onResponseHead!(exchange, false), undefined);
   assert.equal(headerOf(exchange.responseHeaders, 'content-type'), 'application/grpc-web+proto');
   const trailers = ['grpc-status', '7'];
   const last = filter.onResponseTrailers!(exchange, trailers);
   assert.equal(last?.toString('latin1', 5), 'grpc-status:7\r\n');
   assert.deepEqual(trailers, []);
-  assert.equal(held(), false);
   assert.deepEqual(['7', 'failure', 'success', 'total'].map(count), [1, 1, 0, 1]);
 });
 
 test('an answer that is none of gRPC becomes a message', () => {
-  const { exchange, filter, held, count } = call('application/grpc-web', [
-    'accept',
-    'application/grpc-web-text',
-  ]);
+  const { exchange, filter, count } = call('application/grpc-web', ['accept', 'application/grpc-web-text']);
   Object.assign(exchange, { responseCode: 503 });
   exchange.responseHeaders = ['content-type', 'text/plain', 'content-length', '20005'];
-  filter.onResponseHead!(exchange);
-  assert.equal(held(), true);
+  assert.equal(filter.onResponseHead!(exchange, false), 'hold');
   for (const piece of ['100%', 'x'.repeat(20_001)])
     assert.equal(filter.onResponseData!(exchange, Buffer.from(piece))?.length, 0);
-  filter.onHeldResponse!(exchange);
+  filter.onResponseComplete!(exchange, 0);
   const headers = exchange.responseHeaders;
   assert.equal(headerOf(headers, 'content-type'), 'application/grpc-web-text+proto');
   assert.equal(headerOf(headers, 'grpc-status'), '14');

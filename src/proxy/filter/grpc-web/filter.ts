@@ -91,16 +91,16 @@ class GrpcWebFilter implements HttpFilter {
     return method === '' ? undefined : this.#methods.of(cluster!.name, method, false);
   }
 
-  onResponseHead(exchange: Exchange): void {
+  onResponseHead(exchange: Exchange): Verdict {
     const call = exchange.slots[this.#slot] as WebCall | undefined;
-    if (call === undefined) return;
+    if (call === undefined) return undefined;
     const headers = exchange.responseHeaders;
     count(call, headers);
     const type = headerOf(headers, 'content-type') ?? '';
     call.isGrpcResponse = type.startsWith(BINARY) || (type.startsWith(GRPC) && exchange.responseCode === OK);
-    if (!call.isGrpcResponse) exchange.holdResponse();
     removeHeader(headers, 'content-length');
     setHeader(headers, 'content-type', `${call.textResponse ? TEXT : BINARY}+proto`);
+    return call.isGrpcResponse ? undefined : 'hold';
   }
 
   onResponseData(exchange: Exchange, data: Buffer): Buffer | undefined {
@@ -114,13 +114,14 @@ class GrpcWebFilter implements HttpFilter {
   }
 
   /** An answer that is none of gRPC, such as one of a proxy on the way: its body is the message. */
-  onHeldResponse(exchange: Exchange): void {
+  onResponseComplete(exchange: Exchange): Verdict {
     const text = (exchange.slots[this.#slot] as WebCall | undefined)?.text ?? '';
-    if (text === '') return;
+    if (text === '') return undefined;
     const headers = exchange.responseHeaders;
     setHeader(headers, 'grpc-status', String(grpcStatusOf(exchange.responseCode)));
     setHeader(headers, 'grpc-message', encodeGrpcMessage(text));
     setHeader(headers, 'content-length', '0');
+    return undefined;
   }
 
   onResponseTrailers(exchange: Exchange, trailers: HeaderList): Buffer | undefined {

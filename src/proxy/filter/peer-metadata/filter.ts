@@ -56,7 +56,7 @@ function inbound({ onlyWithinMesh }: PeerMetadata, own: Own, { slot }: FilterDep
       const text = take(exchange.requestHeaders);
       exchange.slots[slot] = text !== undefined && trusted(exchange) ? peers.of(text) : undefined;
     },
-    onResponseHead(exchange): void {
+    onResponseHead(exchange): undefined {
       // What the application says of itself in these headers is no proxy's word.
       take(exchange.responseHeaders);
       if (exchange.slots[slot] !== undefined) tell(exchange.responseHeaders, own);
@@ -76,7 +76,7 @@ function outbound({ onlyWithinMesh }: PeerMetadata, own: Own, { slot }: FilterDe
       if (exchange.endpoint?.mutualTls === true || !onlyWithinMesh) tell(exchange.requestHeaders, own);
       else take(exchange.requestHeaders);
     },
-    onResponseHead(exchange): void {
+    onResponseHead(exchange): undefined {
       const text = take(exchange.responseHeaders);
       const trusted = !onlyWithinMesh || isSpiffeId(exchange.upstreamPeerUri);
       exchange.slots[slot] = text !== undefined && trusted ? peers.of(text) : undefined;

@@ -17,6 +17,7 @@ export const topics = {
   'tls-settings': 'client certificates, SANs, CRLs, versions, ciphers, ALPN, resumption, secrets',
   ipv6: 'IPv6 wherever IPv4',
   concurrency: 'several threads',
+  filters: 'HTTP filters, their order, and what the route table says of them',
   routing: 'routes, redirects, rewrites, header mutations',
   upstream: 'what upstreams do',
   dns: 'clusters of names that are looked up',
