@@ -9,6 +9,7 @@ import type { Announcement } from '#observe/metrics-announcement.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
@@ -66,6 +67,7 @@ serveMain({
     ...dataReader,
     ...systemCalls,
     ...applicationSockets(),
+    buckets: new BucketMemory(data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
     thread,
     sharedCounts: () => counts && new SharedCounts(counts, thread),
   }),

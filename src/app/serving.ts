@@ -8,6 +8,7 @@ import type { ConnectionLimitSettings } from '#proxy/bootstrap/connection-limits
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
@@ -23,6 +24,9 @@ import {
   systemCalls,
 } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
+
+/** How many token buckets of filters the threads can share. */
+const TOKEN_BUCKETS = 4096;
 
 /** More than one thread. */
 export interface ServingThreads {
@@ -77,6 +81,7 @@ export function createServing(options: ServingOptions): Serving {
   } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
+  const bucketMemory = new SharedArrayBuffer(BucketMemory.bytes(TOKEN_BUCKETS));
   const local = createDataPath({
     clock: systemClock,
     random: systemRandom(),
@@ -96,6 +101,7 @@ export function createServing(options: ServingOptions): Serving {
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
+    buckets: new BucketMemory(bucketMemory, 0),
     ...dataReader,
     ...systemCalls,
     ...applicationSockets(),
@@ -122,6 +128,7 @@ export function createServing(options: ServingOptions): Serving {
         upstreamBindConfig,
         connections,
         connectionCount,
+        buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload,
       }),
   });

@@ -20,6 +20,8 @@ export interface ProxyWorkerData {
   readonly connections: ConnectionFigures;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;
+  /** Token buckets of filters, and when the main thread began, in milliseconds since 1970. */
+  readonly buckets: { readonly memory: SharedArrayBuffer; readonly originMs: number };
   readonly overload: OverloadSettings | undefined;
 }
 

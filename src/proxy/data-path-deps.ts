@@ -8,6 +8,7 @@ import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { LookUp } from './dns/lookup.ts';
+import type { BucketMemory } from './filter/bucket-memory.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
 import type { OverloadState } from './overload/state.ts';
@@ -80,6 +81,8 @@ export interface DataPathDeps {
   readonly bodyMemoryBytes?: number;
   /** How long connections of what was replaced or removed may go on; absent: 10 minutes. */
   readonly drainTimeMs?: number;
+  /** Token buckets of filters, shared by all threads. */
+  readonly buckets: BucketMemory;
   /** Which of the threads that serve this is; absent where there is one. */
   readonly thread?: ServingThread;
   /** Counts that must be exact over all threads, of a resource being installed; absent where one thread serves. */

@@ -14,6 +14,7 @@ import { loadBootstrap } from '#proxy/bootstrap/load.ts';
 import type { LocalDataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import type { DataPathDeps } from '#proxy/data-path-deps.ts';
+import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 
 export interface RunningDataPath {
@@ -44,6 +45,7 @@ export async function startDataPath(
   const metrics = new Metrics();
   const lines: string[] = [];
   const dataPath = createDataPath({
+    buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(64)), 0),
     clock: systemClock,
     random: systemRandom(),
     metrics,

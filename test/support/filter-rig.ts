@@ -5,6 +5,7 @@ import { formatProblem } from '#core/problem.ts';
 import { seededRandom } from '#core/random.ts';
 import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
+import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import type { CataloguedFilter, Exchange, FilterDeps, HttpFilter } from '#proxy/filter/contract.ts';
 import { packAny } from '#xds/registry.ts';
 
@@ -16,6 +17,7 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     log: silentLogger,
     direction: 'unspecified',
     statPrefix: 'test',
+    buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(16)), 0),
     slot,
     name: 'test',
     resolve: () => Promise.reject(new Error('no names in this test')),

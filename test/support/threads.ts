@@ -14,6 +14,7 @@ import { loadBootstrap } from '#proxy/bootstrap/load.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { ListenerStatus, Prepared, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 
@@ -47,7 +48,9 @@ export async function startThreads(
   const nodeCluster = '';
   const nodeId = '';
   const files = { readFile: () => assert.fail('no files here'), environment: () => undefined };
+  const bucketMemory = new SharedArrayBuffer(BucketMemory.bytes(64));
   const judge = createDataPath({
+    buckets: new BucketMemory(bucketMemory, 0),
     clock: systemClock,
     random: systemRandom(),
     metrics,
@@ -81,6 +84,7 @@ export async function startThreads(
         drainTimeMs: 600_000,
         connections: { process: maxConnections, ofListener: {} },
         connectionCount,
+        buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload: undefined,
         upstreamBindConfig: undefined,
       });

@@ -4,9 +4,12 @@ import { buffer } from './buffer/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
 import { cors } from './cors/filter.ts';
 import { dynamicForwardProxy } from './dynamic-forward-proxy/filter.ts';
+import { fault } from './fault/filter.ts';
 import { grpcStats } from './grpc-stats/filter.ts';
 import { grpcWeb } from './grpc-web/filter.ts';
+import { headerMutation } from './header-mutation/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
+import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
 
@@ -14,9 +17,12 @@ export const filters: readonly CataloguedFilter[] = [
   buffer,
   cors,
   dynamicForwardProxy,
+  fault,
   grpcStats,
   grpcWeb,
+  headerMutation,
   istioStats,
+  localRatelimit,
   peerMetadata,
   setMetadata,
 ];

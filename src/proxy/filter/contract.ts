@@ -5,13 +5,11 @@
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { Clock } from '#core/clock.ts';
 import type { Parsed } from '#core/problem.ts';
-import type { Random } from '#core/random.ts';
+import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
-import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { CompiledRoute, RouteRequest } from '../route/table.ts';
@@ -81,6 +79,10 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly direction: Direction;
   /** What filters keep about this request, each in the slot it was given. */
   readonly slots: unknown[];
+  /** For timers; what a filter arms it disarms in `onEnd`. */
+  readonly wheel: TimerWheel;
+  /** One of Envoy's flags, for the access log. */
+  addFlag(flag: string): void;
   /** Bytes of a request, and of a response, that are kept where a filter holds it. */
   bufferLimitBytes: number;
   /** Goes on after `onRequestHead` said `'wait'`; with a reply, ends instead. Nothing happens when the request went on or has ended. */
@@ -146,10 +148,7 @@ export interface ConnectionFilter {
   onEnd?(connection: ConnectionFacts): void;
 }
 
-export interface FilterDeps {
-  readonly metrics: MetricRegistry;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface FilterDeps extends RouteFilterDeps {
   readonly log: Logger;
   readonly direction: Direction;
   /** `stat_prefix` of the connection manager. */

@@ -1,5 +1,6 @@
 /** A request and where it goes: its route, and the cluster that was chosen of the route's. */
 
+import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -52,6 +53,10 @@ export abstract class RoutedRequest extends TakenRequest {
 
   get direction(): Direction {
     return this.runtime.settings.direction;
+  }
+
+  get wheel(): TimerWheel {
+    return this.runtime.wheel;
   }
 
   get randomValue(): number {

@@ -269,12 +269,13 @@ function readFilters(
       else findings.error(path, `filter ${any?.typeUrl ?? filter.name} is not supported`);
       return;
     }
-    const { metrics, clock, random, log } = deps;
+    const { metrics, clock, random, log, buckets } = deps;
     const loaded = known.load(any, `${path}.typed_config`, {
       metrics,
       clock,
       random,
       log,
+      buckets,
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,

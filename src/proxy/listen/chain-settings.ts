@@ -138,12 +138,13 @@ function readObserver(
     findings.error(path, `network filter ${any?.typeUrl ?? name} is not supported`);
     return [];
   }
-  const { metrics, clock, random, log } = deps;
+  const { metrics, clock, random, log, buckets } = deps;
   const loaded = known(any, `${path}.typed_config`, {
     metrics,
     clock,
     random,
     log,
+    buckets,
     direction,
     statPrefix: '',
     name,

@@ -5,6 +5,7 @@ import type { Parsed } from '#core/problem.ts';
 import type { Random } from '#core/random.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import { FilterConfigSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import type { BucketMemory } from '../filter/bucket-memory.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 
 /** What configurations of filters are made with. */
@@ -12,6 +13,8 @@ export interface RouteFilterDeps {
   readonly metrics: MetricRegistry;
   readonly clock: Clock;
   readonly random: Random;
+  /** Token buckets, shared by all threads. */
+  readonly buckets: BucketMemory;
 }
 
 /** A filter, as far as the route table is concerned. */

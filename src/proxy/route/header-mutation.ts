@@ -13,7 +13,8 @@ import { byteString, type Findings } from '../findings.ts';
 /** Makes a value from what is known of the request; '' where an operator finds nothing. */
 export type ValueFormat = (record: AccessRecord) => string;
 
-interface Addition {
+/** One header to add or to set. */
+export interface Addition {
   readonly name: string;
   readonly value: ValueFormat;
   readonly action: Append;
@@ -78,16 +79,24 @@ function compileAddition(
     findings.error(`${path}.header.key`, `"${name}" is not the name of a header`);
     return undefined;
   }
-  const raw = option.header!.rawValue;
-  const text = raw.length > 0 ? new TextDecoder('latin1').decode(raw) : option.header!.value;
+  return compileOption(option, path, findings);
+}
+
+/** Whatever its name. */
+export function compileOption(option: HeaderValueOption, path: string, findings: Findings): Addition {
+  const { header } = option;
+  const raw = header?.rawValue;
+  const text =
+    raw !== undefined && raw.length > 0 ? new TextDecoder('latin1').decode(raw) : (header?.value ?? '');
   const value = compileValueFormat(text, `${path}.header.value`, findings);
   let action = option.appendAction;
   if (option.append !== undefined)
     action = option.append ? Append.APPEND_IF_EXISTS_OR_ADD : Append.OVERWRITE_IF_EXISTS_OR_ADD;
-  return { name, value, action, keepEmpty: option.keepEmptyValue };
+  return { name: (header?.key ?? '').toLowerCase(), value, action, keepEmpty: option.keepEmptyValue };
 }
 
-function isName(name: string): boolean {
+/** Of a header that is none of HTTP/2's own, lower case. */
+export function isName(name: string): boolean {
   if (name === '') return false;
   for (let i = 0; i < name.length; i++) if ((tokenCode[name.charCodeAt(i)] ?? 0) === 0) return false;
   return true;
@@ -128,8 +137,8 @@ export function mutate(list: HeaderList, levels: readonly HeaderMutation[], reco
   for (const { remove, add } of levels) {
     for (const name of remove) removeHeader(list, name);
     // What overwrites comes before what is added, as in Envoy.
-    for (const addition of add) if (overwrites(addition)) apply(list, addition, record);
-    for (const addition of add) if (!overwrites(addition)) apply(list, addition, record);
+    for (const addition of add) if (overwrites(addition)) applyAddition(list, addition, record);
+    for (const addition of add) if (!overwrites(addition)) applyAddition(list, addition, record);
   }
 }
 
@@ -137,7 +146,7 @@ function overwrites({ action }: Addition): boolean {
   return action === Append.OVERWRITE_IF_EXISTS_OR_ADD || action === Append.OVERWRITE_IF_EXISTS;
 }
 
-function apply(list: HeaderList, addition: Addition, record: AccessRecord): void {
+export function applyAddition(list: HeaderList, addition: Addition, record: AccessRecord): void {
   const { name, value, action, keepEmpty } = addition;
   if (action === Append.ADD_IF_ABSENT && hasHeader(list, name)) return;
   if (action === Append.OVERWRITE_IF_EXISTS && !hasHeader(list, name)) return;

@@ -5,11 +5,17 @@ import { fakeClock } from '#core/clock.ts';
 import { seededRandom } from '#core/random.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { BucketMemory } from '../filter/bucket-memory.ts';
 import { compileRoutes, type RouteRequest, type RouteTable } from './table.ts';
 
 const noFilters = {
   filters: [],
-  deps: { metrics: new Metrics(), clock: fakeClock(), random: seededRandom(1) },
+  deps: {
+    metrics: new Metrics(),
+    clock: fakeClock(),
+    random: seededRandom(1),
+    buckets: new BucketMemory(new ArrayBuffer(0), 0),
+  },
 };
 
 function table(virtualHosts: JsonValue, more: Record<string, JsonValue> = {}): RouteTable {
