@@ -46,6 +46,7 @@ const record: AccessRecord = {
   upstreamPeerUri: '',
   downstreamTlsVersion: '',
   connectionId: 7,
+  isHealthCheck: false,
 };
 
 function lineOf(format: AccessLogFormat): string {

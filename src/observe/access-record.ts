@@ -89,4 +89,6 @@ export interface AccessRecord {
   /** What filters noted about a connection, as a text or a JSON value; absent where nobody does. */
   filterState?(key: string, plain: boolean): string | undefined;
   connectionId: number;
+  /** Whether it asked for the health of the proxy, or of what stands behind it. */
+  isHealthCheck: boolean;
 }

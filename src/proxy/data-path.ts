@@ -79,6 +79,7 @@ class ProxyDataPath implements LocalDataPath {
       dns,
       // Filters and clusters see the same answers.
       resolve: (host) => dns.resolve(host),
+      health: { failed: false },
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
       cluster: (name) => this.#clusters.get(name)?.runtime,
@@ -233,6 +234,7 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   setUnhealthy(unhealthy: boolean): void {
+    this.#deps.health.failed = unhealthy;
     this.#listeners.setUnhealthy(unhealthy);
   }
 

@@ -17,6 +17,7 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     log: silentLogger,
     direction: 'unspecified',
     statPrefix: 'test',
+    nodeCluster: 'mesh',
     buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(16)), 0),
     slot,
     name: 'test',

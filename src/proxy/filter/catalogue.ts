@@ -8,6 +8,8 @@ import { fault } from './fault/filter.ts';
 import { grpcStats } from './grpc-stats/filter.ts';
 import { grpcWeb } from './grpc-web/filter.ts';
 import { headerMutation } from './header-mutation/filter.ts';
+import { headerToMetadata } from './header-to-metadata/filter.ts';
+import { healthCheck } from './health-check/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
 import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
@@ -21,6 +23,8 @@ export const filters: readonly CataloguedFilter[] = [
   grpcStats,
   grpcWeb,
   headerMutation,
+  headerToMetadata,
+  healthCheck,
   istioStats,
   localRatelimit,
   peerMetadata,

@@ -79,6 +79,12 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly direction: Direction;
   /** What filters keep about this request, each in the slot it was given. */
   readonly slots: unknown[];
+  /** What operators say of this proxy. */
+  readonly health: Readonly<ServerHealth>;
+  /** How many endpoints a cluster has; undefined where there is none of that name. */
+  readonly membersOf: (cluster: string) => ClusterMembers | undefined;
+  /** Asked whether the proxy is healthy: neither counted among responses nor logged where that is not wanted. */
+  isHealthCheck: boolean;
   /** For timers; what a filter arms it disarms in `onEnd`. */
   readonly wheel: TimerWheel;
   /** One of Envoy's flags, for the access log. */
@@ -103,6 +109,17 @@ export interface Exchange extends AccessRecord, RouteRequest {
   routeConfigs(filterName: string): readonly unknown[];
   /** Adds to, or replaces, dynamic metadata, key by key. */
   setMetadata(namespace: string, fields: Readonly<Record<string, MetadataValue>>): void;
+}
+
+/** Of the whole process. */
+export interface ServerHealth {
+  /** Whether it is to fail every check (`/healthcheck/fail`). */
+  failed: boolean;
+}
+
+export interface ClusterMembers {
+  readonly total: number;
+  readonly healthy: number;
 }
 
 export type Direction = 'inbound' | 'outbound' | 'unspecified';
@@ -153,6 +170,8 @@ export interface FilterDeps extends RouteFilterDeps {
   readonly direction: Direction;
   /** `stat_prefix` of the connection manager. */
   readonly statPrefix: string;
+  /** `--service-cluster`; '' where it is not known. */
+  readonly nodeCluster: string;
   /** The slot of {@link Exchange.slots} that is this filter's, and its place in the chain. */
   readonly slot: number;
   /** Of the filter in its chain: by it the route table has configurations of its own. */

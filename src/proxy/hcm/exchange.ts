@@ -199,6 +199,7 @@ export class HttpExchange extends RequestFilters {
     const { stats } = runtime;
     const { hooks } = this;
     stats.downstream_rq_active.add(-1);
+    if (this.isHealthCheck) stats['tracing.health_check'].inc();
     if (this.upgrading) stats.downstream_cx_upgrades_active.add(-1);
     stats.downstream_rq_time.record(this.endMs - this.startMs);
     for (let i = 0; i < hooks.end.length; i++) hooks.end[i]!.onEnd!(this);

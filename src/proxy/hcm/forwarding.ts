@@ -251,7 +251,7 @@ export class Forwarding implements TimerOwner {
     attempt.responding = true;
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
-    stats.countStatus(status);
+    if (!exchange.isHealthCheck) stats.countStatus(status);
     attempt.countResponse(status);
     const { router } = runtime.settings;
     if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
@@ -335,7 +335,7 @@ export class Forwarding implements TimerOwner {
     const { exchange } = this;
     const status = replyTo(code, reason, exchange.upstreamAttempts > 1);
     // Replies made here in place of the upstream's count as answers of the cluster.
-    this.cluster.stats.countStatus(status.status);
+    if (!exchange.isHealthCheck) this.cluster.stats.countStatus(status.status);
     this.#end();
     exchange.reply(status);
   }

@@ -43,8 +43,7 @@ export function compileRecordFilter(
         findings,
       );
     case 'notHealthCheckFilter':
-      // No request is a health check: the filter that answers those is not there.
-      return () => true;
+      return (record) => !record.isHealthCheck;
     case 'runtimeFilter': {
       if (random === undefined) {
         findings.error(`${path}.runtime_filter`, 'is not supported here');

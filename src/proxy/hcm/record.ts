@@ -49,6 +49,7 @@ export abstract class TrafficRecord implements AccessRecord {
   downstreamPeerUri: string;
   downstreamLocalUri: string;
   upstreamPeerUri = '';
+  isHealthCheck = false;
   upstreamLocalUri = '';
   downstreamTlsVersion: string;
   connectionId: number;

@@ -189,8 +189,10 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
     const opaque = asksUpgrade(this) && isAccepted(this, status);
     setOwnHeaders(headers, this.requestHeaders, runtime);
     const { stats } = runtime;
-    stats.downstream_rq_completed.inc();
-    stats.countStatus(status);
+    if (!this.isHealthCheck) {
+      stats.downstream_rq_completed.inc();
+      stats.countStatus(status);
+    }
     this.disarmRequest();
     if (!this.requestDone) {
       stats.downstream_rq_response_before_rq_complete.inc();

@@ -4,7 +4,7 @@ import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import type { Direction, LocalReply } from '../filter/contract.ts';
+import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
@@ -53,6 +53,14 @@ export abstract class RoutedRequest extends TakenRequest {
 
   get direction(): Direction {
     return this.runtime.settings.direction;
+  }
+
+  get health(): Readonly<ServerHealth> {
+    return this.runtime.health;
+  }
+
+  get membersOf(): (cluster: string) => ClusterMembers | undefined {
+    return this.runtime.membersOf;
   }
 
   get wheel(): TimerWheel {

@@ -6,6 +6,7 @@ import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
+import type { ClusterMembers, ServerHealth } from '../filter/contract.ts';
 import type { OverloadState } from '../overload/state.ts';
 import type { ConnectDeps } from '../pool/connect.ts';
 import type { PooledDownstream } from '../pool/endpoint-pools.ts';
@@ -32,6 +33,8 @@ export interface HcmRuntime {
   readonly h2: H2Surroundings;
   readonly log: Logger;
   readonly overload: Readonly<OverloadState>;
+  readonly health: Readonly<ServerHealth>;
+  readonly membersOf: (cluster: string) => ClusterMembers | undefined;
   /** Undefined before RDS has brought them. */
   routes(): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;

@@ -269,13 +269,14 @@ function readFilters(
       else findings.error(path, `filter ${any?.typeUrl ?? filter.name} is not supported`);
       return;
     }
-    const { metrics, clock, random, log, buckets } = deps;
+    const { metrics, clock, random, log, buckets, nodeCluster } = deps;
     const loaded = known.load(any, `${path}.typed_config`, {
       metrics,
       clock,
       random,
       log,
       buckets,
+      nodeCluster,
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,

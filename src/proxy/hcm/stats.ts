@@ -54,6 +54,7 @@ const counterNames = [
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
+  'tracing.health_check',
 ] as const;
 
 const gaugeNames = [

@@ -138,13 +138,14 @@ function readObserver(
     findings.error(path, `network filter ${any?.typeUrl ?? name} is not supported`);
     return [];
   }
-  const { metrics, clock, random, log, buckets } = deps;
+  const { metrics, clock, random, log, buckets, nodeCluster } = deps;
   const loaded = known(any, `${path}.typed_config`, {
     metrics,
     clock,
     random,
     log,
     buckets,
+    nodeCluster,
     direction,
     statPrefix: '',
     name,

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type LimitedCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
+import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import { calm } from '../overload/state.ts';
 import type { RouteTable } from '../route/table.ts';
@@ -15,6 +16,7 @@ import { createListenerStats, type ListenerStats } from './listener-stats.ts';
 import type { ListenerSettings } from './settings.ts';
 
 export interface ListenerDeps extends ClusterDeps {
+  readonly health: ServerHealth;
   routes(name: string): RouteTable | undefined;
   cluster(name: string): ClusterRuntime | undefined;
   nextConnectionId(): number;

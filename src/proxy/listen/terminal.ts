@@ -65,6 +65,11 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     cluster: (name) => deps.cluster(name),
     onException: (error) => deps.onException(error),
     overload: deps.overload ?? calm,
+    health: deps.health,
+    membersOf(name) {
+      const stats = deps.cluster(name)?.stats;
+      return stats && { total: stats.membership_total.value, healthy: stats.membership_healthy.value };
+    },
     h2: deps.h2,
     log: deps.log,
     date: createDate(deps.clock),

@@ -1,7 +1,7 @@
 /** `HeaderMatcher`, `QueryParameterMatcher` and `CookieMatcher`, compiled to functions. */
 import { compileStringMatcher, type StringMatcherShape, type TextMatcher } from '#core/matcher.ts';
 import { compileRegex } from '#core/regex.ts';
-import { hasHeader } from '#http/header-list.ts';
+import { hasHeader, joinedHeaderOf } from '#http/header-list.ts';
 import type {
   CookieMatcher,
   HeaderMatcher,
@@ -44,6 +44,11 @@ export function compileHeaderMatch(matcher: HeaderMatcher, path: string, finding
     // Without a value there is nothing to be inverted: Envoy 1.40 lets no matcher of values match.
     return isThere ? invertMatch : matchesEmpty;
   };
+}
+
+/** Reads a field of requests, its values joined, or what stands for a part of their line. */
+export function headerReader(name: string): (source: HeaderSource) => string | undefined {
+  return pseudoHeader(name) ?? ((source) => joinedHeaderOf(source.requestHeaders, name));
 }
 
 /** Of the request line; undefined for a field. */

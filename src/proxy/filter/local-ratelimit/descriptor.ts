@@ -1,8 +1,7 @@
 /** What a limit knows requests by: entries that actions make of them (Envoy, `RateLimit`). */
-import { headerOf } from '#http/header-list.ts';
 import type { RateLimit, RateLimit_Action } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { byteString, type Findings } from '../../findings.ts';
-import { compileHeaderMatch, compileQueryMatch, queryValue } from '../../route/header-match.ts';
+import { compileHeaderMatch, compileQueryMatch, headerReader, queryValue } from '../../route/header-match.ts';
 import type { Exchange } from '../contract.ts';
 
 /** One descriptor as a text: its keys and values in order. */
@@ -54,10 +53,10 @@ function readAction({ actionSpecifier: of }: RateLimit_Action, at: string, findi
       const { headerName, descriptorKey: key, skipIfAbsent } = of.value;
       missing('request_headers.header_name', headerName);
       missing('request_headers.descriptor_key', key);
-      const name = headerName.toLowerCase();
+      const read = headerReader(headerName.toLowerCase());
       const absent = skipIfAbsent ? '' : undefined;
       return (exchange) => {
-        const value = pseudo(exchange, name) ?? headerOf(exchange.requestHeaders, name);
+        const value = read(exchange);
         return value === undefined ? absent : [key, value];
       };
     }
@@ -103,10 +102,4 @@ function readAction({ actionSpecifier: of }: RateLimit_Action, at: string, findi
       findings.error(at, of.case === undefined ? 'says nothing' : 'is not supported: source_cluster');
       return () => undefined;
   }
-}
-
-function pseudo(exchange: Exchange, name: string): string | undefined {
-  if (name === ':path') return exchange.path;
-  if (name === ':method') return exchange.method;
-  return name === ':authority' ? exchange.authority : undefined;
 }

@@ -21,6 +21,8 @@ export const topics = {
   faults: 'faults on purpose',
   'header-mutation': 'the filter header_mutation',
   'local-ratelimit': 'the filter local_ratelimit',
+  'header-to-metadata': 'the filter header_to_metadata',
+  'health-check': 'the filter health_check',
   routing: 'routes, redirects, rewrites, header mutations',
   upstream: 'what upstreams do',
   dns: 'clusters of names that are looked up',
