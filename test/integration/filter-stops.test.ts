@@ -59,8 +59,10 @@ class Scripted implements HttpFilter {
 
   onResponseHead(exchange: Exchange, endStream: boolean): Verdict {
     this.#note(`back ${exchange.responseCode}${endStream ? '.' : ''}`);
+    if (this.#does(exchange, 'throw-back')) throw new Error('a mistake');
     if (this.#does(exchange, 'answer-back')) return refusal;
     if (this.#does(exchange, 'hold-back')) return 'hold';
+    if (this.#does(exchange, 'stay-back')) return 'wait';
     if (!this.#does(exchange, 'wait-back')) return undefined;
     setImmediate(() => exchange.resumeResponse(this.#does(exchange, 'then-answer') ? refusal : undefined));
     return 'wait';
@@ -98,7 +100,7 @@ interface Rig {
   ask(what: string, body?: string): Promise<string>;
 }
 
-async function rig(t: TestContext): Promise<Rig> {
+async function rig(t: TestContext, hcm: readonly string[] = []): Promise<Rig> {
   const seen: string[] = [];
   const app = await rawServer(t, (socket) => {
     let text = '';
@@ -129,7 +131,7 @@ async function rig(t: TestContext): Promise<Rig> {
       `          - { name: ${name}, typed_config: { '@type': type.googleapis.com/${typeOf(at)} } }\n`,
   );
   const routes = `[{ match: { prefix: /other }, direct_response: { status: 299 } }, { match: { prefix: / }, route: { cluster: app } }]`;
-  const listener = httpListener({ routes }).replace(
+  const listener = httpListener({ routes, hcm }).replace(
     '          - { name: router',
     `${lines.join('')}          - { name: router`,
   );
@@ -257,4 +259,17 @@ describe('a filter', () => {
       assert.equal(path.stat('server.request_exceptions'), 0);
     });
   }
+
+  test('that makes a mistake with a response of which the client has seen nothing', async (t) => {
+    const { ask, seen, path } = await rig(t);
+    assert.match(await ask('two:throw-back'), /^HTTP\/1\.1 500 /);
+    assert.deepEqual(seen, [...through, 'two back 200']);
+    assert.equal(path.stat('server.request_exceptions'), 1);
+  });
+
+  test('that never lets a response go is cut off by the time limit', async (t) => {
+    const { ask, seen } = await rig(t, ['stream_idle_timeout: 0.2s']);
+    assert.match(await ask('two:stay-back'), /^HTTP\/1\.1 504 /);
+    assert.deepEqual(seen, [...through, 'two back 200']);
+  });
 });

@@ -80,17 +80,13 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
   }
 
   #replyWith(given: LocalReply): void {
-    const { flag, details } = given;
-    if (this.responseStarted) {
-      this.abort(flag, details);
-      return;
-    }
-    this.#writeReply(given);
+    if (this.responseStarted) this.#replyInstead(given);
+    else this.#writeReply(given);
   }
 
   /** In the place of a response of which the client has seen nothing; filters have, and see no more. */
   #replyInstead(reply: LocalReply): void {
-    if (this.#headSent) {
+    if (this.#headSent || this.#bypasses) {
       this.abort(reply.flag, reply.details);
       return;
     }
@@ -243,6 +239,8 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
       piece = hook.onResponseData(this, piece) ?? piece;
       if (piece.length === 0 || this.ended) return;
     }
+    // One of them may have answered instead.
+    if (this.#bypasses) return;
     if (this.#stopper !== NOBODY) {
       this.#keep(piece);
       return;
