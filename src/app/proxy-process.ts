@@ -165,6 +165,7 @@ class RunningProxy implements ProxyProcess {
       connectionLimits: settings.connectionLimits,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
+      outlierLogPath: settings.outlierLogPath,
       drainTimeMs: options.drainTimeMs,
     });
     forgetSuccession();

@@ -41,6 +41,7 @@ trimHeap();
 const logFiles = createLogFiles(logFlushIntervalMs);
 const secrets = createSecretStore();
 let counts: SharedArrayBuffer | undefined;
+let hosts: SharedArrayBuffer | undefined;
 
 serveMain({
   port,
@@ -69,10 +70,14 @@ serveMain({
     ...applicationSockets(),
     buckets: new BucketMemory(data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
     thread,
+    sharedHosts: () => hosts,
+    tellThreads: (cluster, event) => say({ kind: 'hosts', cluster, event }),
+    outlierLogPath: data.outlierLogPath,
     sharedCounts: () => counts && new SharedCounts(counts, thread),
   }),
-  holdCounts: (memory) => {
+  holdCounts: (memory, ofHosts) => {
     counts = memory;
+    hosts = ofHosts;
   },
   reopenLogs: () => logFiles.reopen(),
   flush: async () => {

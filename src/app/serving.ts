@@ -54,6 +54,8 @@ export interface ServingOptions {
   readonly overload?: OverloadSettings | undefined;
   /** Of clusters that say nothing themselves. */
   readonly upstreamBindConfig: BindConfig | undefined;
+  /** Where ejections are told of; undefined: nowhere. */
+  readonly outlierLogPath: string | undefined;
   /** Of connections of what was replaced or removed. */
   readonly drainTimeMs: number;
 }
@@ -78,6 +80,7 @@ export function createServing(options: ServingOptions): Serving {
     drainTimeMs,
     overload,
     upstreamBindConfig,
+    outlierLogPath,
   } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
@@ -97,6 +100,7 @@ export function createServing(options: ServingOptions): Serving {
     nodeId,
     drainTimeMs,
     upstreamBindConfig,
+    outlierLogPath,
     connectionLimits: connectionLimits(connections),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
@@ -126,6 +130,7 @@ export function createServing(options: ServingOptions): Serving {
         nodeId,
         drainTimeMs,
         upstreamBindConfig,
+        outlierLogPath,
         connections,
         connectionCount,
         buckets: { memory: bucketMemory, originMs: performance.timeOrigin },

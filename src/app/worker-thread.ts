@@ -17,6 +17,7 @@ export interface ProxyWorkerData {
   readonly nodeId: string;
   readonly drainTimeMs: number;
   readonly upstreamBindConfig: BindConfig | undefined;
+  readonly outlierLogPath: string | undefined;
   readonly connections: ConnectionFigures;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;

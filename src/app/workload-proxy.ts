@@ -287,6 +287,7 @@ function processOptions(
     overload: undefined,
     connectionLimits: { process: undefined, ofListener: {} },
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
+    outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
   return {
     loaded: {

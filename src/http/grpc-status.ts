@@ -50,3 +50,13 @@ export function decodeGrpcMessage(value: string): string {
   );
   return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
 }
+
+/** By the number of the gRPC status. */
+const httpByGrpc: readonly number[] = [
+  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+];
+
+/** The HTTP status that stands for `grpc-status`, as Envoy maps them. @param text the value of the header */
+export function httpStatusOfGrpc(text: string): number {
+  return (/^\d{1,2}$/.test(text) ? httpByGrpc[Number(text)] : undefined) ?? 500;
+}

@@ -10,6 +10,7 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { HostEvent } from './cluster/endpoint-health.ts';
 import type { CertificateMaterial } from './tls/certificate-material.ts';
 import type { ValidationRules } from './tls/validation-rules.ts';
 
@@ -54,6 +55,13 @@ export interface Prepared {
   readonly dependencies: Dependencies;
   /** Puts it in force; a listener binds its sockets here (rejects when it cannot). The predecessor drains. */
   install(): Promise<void>;
+  /**
+   * Absent where it can serve as soon as its dependencies are there. Else resolves when it can be installed, which
+   * may take long; others are installed meanwhile.
+   */
+  warm?(): Promise<void>;
+  /** What `warm` began is not wanted any more: it will not be installed. */
+  abandon?(): void;
 }
 
 /** What is ready to serve, and not yet in the place of the one before. */
@@ -62,6 +70,8 @@ export interface Staged {
   commit(): Promise<void>;
   /** Closes what it opened; the predecessor goes on as before. */
   abandon(): void;
+  /** Resolves when it can be put in force; absent: at once. */
+  warm?(): Promise<void>;
 }
 
 /** A listener accepts already. */
@@ -140,6 +150,8 @@ export interface LocalDataPath extends DataPath {
   listeners(): readonly ListenerStatus[];
   openSockets(): readonly OpenSocket[];
   clusters(): Iterable<ClusterStatus>;
+  /** Another thread tells of a cluster. */
+  hearThreads(cluster: string, event: HostEvent): void;
   /** What will happen by itself: of connections that are gone there is nothing among it. */
   readonly armedTimers: number;
 }
@@ -154,7 +166,12 @@ export interface ListenerStatus {
 
 export interface EndpointStatus {
   readonly address: string;
-  readonly healthy: boolean;
+  /** What is known against it; see `cluster/health.ts`. */
+  readonly flags: number;
+  readonly hostname: string;
+  /** Percents of the last interval of outlier detection; -1: not known. */
+  readonly successRate: number;
+  readonly localOriginSuccessRate: number;
   readonly weight: number;
   readonly priority: number;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
@@ -162,8 +179,22 @@ export interface EndpointStatus {
   readonly stats: Readonly<Record<string, number>>;
 }
 
+/** Percents of the last interval; -1: not known. */
+export interface SuccessRates {
+  readonly average: number;
+  readonly ejectionThreshold: number;
+}
+
+/** Of what endpoints answered, and of connections to them. */
+export interface OutlierStatus {
+  readonly external: SuccessRates;
+  readonly local: SuccessRates;
+}
+
 export interface ClusterStatus {
   readonly name: string;
+  /** Undefined where nothing is watched. */
+  readonly outlier: OutlierStatus | undefined;
   readonly addedViaApi: boolean;
   /** Thousands, perhaps. */
   readonly endpoints: Iterable<EndpointStatus>;

@@ -5,6 +5,7 @@ import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import type { HostEvent } from './cluster/endpoint-health.ts';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
 import type { LookUp } from './dns/lookup.ts';
@@ -85,6 +86,12 @@ export interface DataPathDeps {
   readonly buckets: BucketMemory;
   /** Which of the threads that serve this is; absent where there is one. */
   readonly thread?: ServingThread;
+  /** Memory for what all threads know of the endpoints of the cluster being installed; absent where one thread serves. */
+  sharedHosts?(): SharedArrayBuffer | undefined;
+  /** Tells the other threads of a cluster; absent where there are none. */
+  tellThreads?(cluster: string, event: HostEvent): void;
+  /** Where ejections are told of; absent: nowhere. */
+  readonly outlierLogPath?: string | undefined;
   /** Counts that must be exact over all threads, of a resource being installed; absent where one thread serves. */
   sharedCounts?(kind: 'cluster' | 'listener', name: string): SharedCounts | undefined;
 }

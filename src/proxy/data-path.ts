@@ -13,8 +13,9 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { isUnpacked } from '#xds/registry.ts';
-import { type AssignedEndpoint, readAssignment } from './cluster/assignment.ts';
+import { type Assignment, noEndpoints, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
+import type { HostEvent } from './cluster/endpoint-health.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
@@ -51,7 +52,7 @@ class ProxyDataPath implements LocalDataPath {
   readonly #deps: Omit<ListenerDeps, 'listenerAt'>;
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #staged = new Set<ActiveCluster>();
-  readonly #assignments = new Map<string, readonly AssignedEndpoint[]>();
+  readonly #assignments = new Map<string, Assignment>();
   readonly #routes = new Map<string, RouteTable>();
   readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
@@ -97,9 +98,11 @@ class ProxyDataPath implements LocalDataPath {
     const findings = new Findings();
     const settings = readCluster(cluster, this.#deps, findings);
     const { loadAssignment: own } = cluster;
-    const assigned = own === undefined ? [] : yield* readAssignment(own, 'load_assignment.', findings);
-    if (settings.kind === 'static') yield* refuseNames(assigned, findings);
+    const assigned =
+      own === undefined ? noEndpoints : yield* readAssignment(own, 'load_assignment.', findings);
+    if (settings.kind === 'static') yield* refuseNames(assigned.endpoints, findings);
     const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
+    let early: Promise<Staged> | undefined;
     return findings.result<LocalPrepared>({
       name: settings.name,
       dependencies: {
@@ -108,12 +111,19 @@ class ProxyDataPath implements LocalDataPath {
         secrets: settings.secrets,
       },
       stage,
-      install: async () => (await stage()).commit(),
+      install: async () => (await (early ?? stage())).commit(),
+      ...(settings.checks !== undefined && {
+        warm: async () => {
+          early ??= stage();
+          await (await early).warm?.();
+        },
+        abandon: () => void early?.then((staged) => staged.abandon()),
+      }),
     });
   }
 
   /** The runtime is made in the same call: counts held for it are its own. */
-  async #stageCluster(settings: ClusterSettings, assigned: readonly AssignedEndpoint[]): Promise<Staged> {
+  async #stageCluster(settings: ClusterSettings, assigned: Assignment): Promise<Staged> {
     const { name, kind } = settings;
     const runtime = new ClusterRuntime(settings, this.#deps);
     const isDns = kind === 'strict-dns' || kind === 'logical-dns';
@@ -122,9 +132,11 @@ class ProxyDataPath implements LocalDataPath {
     else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
     else await follower.begin();
     const staged: ActiveCluster = { runtime, follower };
+    // What other threads tell is for it too.
     this.#staged.add(staged);
     return {
       commit: () => this.#commitCluster(name, staged),
+      ...(settings.checks !== undefined && { warm: () => runtime.checkedOnce() }),
       abandon: () => {
         this.#staged.delete(staged);
         follower?.stop();
@@ -148,7 +160,7 @@ class ProxyDataPath implements LocalDataPath {
     const { serviceName } = runtime.settings;
     for (;;) {
       const assigned = this.#assignments.get(serviceName);
-      await inSlices(runtime.replaceEndpoints(assigned ?? []));
+      await inSlices(runtime.replaceEndpoints(assigned ?? noEndpoints));
       if (assigned === this.#assignments.get(serviceName)) return;
     }
   }
@@ -255,6 +267,12 @@ class ProxyDataPath implements LocalDataPath {
     for (const { runtime } of this.#clusters.values()) yield runtime.status();
   }
 
+  hearThreads(cluster: string, event: HostEvent): void {
+    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
+      if (runtime.name === cluster) runtime.hearThreads(event);
+    }
+  }
+
   #onException(error: unknown): void {
     this.#exceptions.inc();
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -263,7 +281,7 @@ class ProxyDataPath implements LocalDataPath {
 }
 
 /** An address of a static cluster is not looked up. */
-function* refuseNames(assigned: readonly AssignedEndpoint[], findings: Findings): Steps<void> {
+function* refuseNames(assigned: Assignment['endpoints'], findings: Findings): Steps<void> {
   for (const [i, { target }] of assigned.entries()) {
     if (target.kind === 'tcp' && !/^[\d.]+$|:/.test(target.host)) {
       findings.error(

@@ -87,6 +87,7 @@ export async function startThreads(
         buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload: undefined,
         upstreamBindConfig: undefined,
+        outlierLogPath: undefined,
       });
       workers[index] = worker;
       return worker;

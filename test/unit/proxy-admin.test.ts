@@ -48,7 +48,10 @@ function view(): AdminView & { readonly calls: string[] } {
   const locality = { region: 'r', zone: '', subZone: '' };
   const endpoint = {
     address: '127.0.0.1:80',
-    healthy: true,
+    flags: 0,
+    hostname: '',
+    successRate: -1,
+    localOriginSuccessRate: -1,
     weight: 1,
     priority: 0,
     locality,
@@ -61,7 +64,7 @@ function view(): AdminView & { readonly calls: string[] } {
     secrets: createSecretStore(),
     dataPath: {
       ...fakeDataPath(),
-      clusters: () => [{ name: 'a', addedViaApi: true, endpoints: [endpoint] }],
+      clusters: () => [{ name: 'a', addedViaApi: true, outlier: undefined, endpoints: [endpoint] }],
       listeners: () => [
         { name: 'web', addresses: ['127.0.0.1:8080'], state: 'active', activeConnections: 0 },
       ],

@@ -6,7 +6,8 @@ import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { plainFromMessage } from '#xds/plain.ts';
-import type { ClusterStatus, EndpointStatus } from '../contract.ts';
+import { healthFlag, healthText } from '../cluster/health.ts';
+import type { ClusterStatus, EndpointStatus, OutlierStatus } from '../contract.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
 import { jsonPieces, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 
@@ -128,29 +129,45 @@ const defaultLimits: Readonly<Record<string, number>> = {
   max_retries: 3,
 };
 
-function limitLines(name: string, cluster: Cluster | undefined): string[] {
-  const lines: string[] = [];
-  for (const [label, priority] of [
-    ['default_priority', RoutingPriority.DEFAULT],
-    ['high_priority', RoutingPriority.HIGH],
-  ] as const) {
-    const set = cluster?.circuitBreakers?.thresholds.find((threshold) => threshold.priority === priority);
-    const given: Record<string, number | undefined> = {
-      max_connections: set?.maxConnections,
-      max_pending_requests: set?.maxPendingRequests,
-      max_requests: set?.maxRequests,
-      max_retries: set?.maxRetries,
-    };
-    for (const [limit, fallback] of Object.entries(defaultLimits)) {
-      lines.push(`${name}::${label}::${limit}::${given[limit] ?? fallback}`);
-    }
-  }
-  return lines;
+function limitsOf(cluster: Cluster | undefined, priority: RoutingPriority): Record<string, number> {
+  const set = cluster?.circuitBreakers?.thresholds.find((threshold) => threshold.priority === priority);
+  const given: Record<string, number | undefined> = {
+    max_connections: set?.maxConnections,
+    max_pending_requests: set?.maxPendingRequests,
+    max_requests: set?.maxRequests,
+    max_retries: set?.maxRetries,
+  };
+  return Object.fromEntries(
+    Object.entries(defaultLimits).map(([limit, fallback]) => [limit, given[limit] ?? fallback]),
+  );
 }
 
-function clusterText({ name, addedViaApi }: ClusterStatus, cluster: Cluster | undefined): string {
+function limitLines(name: string, cluster: Cluster | undefined): string[] {
+  return (
+    [
+      ['default_priority', RoutingPriority.DEFAULT],
+      ['high_priority', RoutingPriority.HIGH],
+    ] as const
+  ).flatMap(([label, priority]) =>
+    Object.entries(limitsOf(cluster, priority)).map(
+      ([limit, value]) => `${name}::${label}::${limit}::${value}`,
+    ),
+  );
+}
+
+function outlierLines(name: string, { external, local }: OutlierStatus): string[] {
+  return [
+    ['success_rate_average', external.average],
+    ['success_rate_ejection_threshold', external.ejectionThreshold],
+    ['local_origin_success_rate_average', local.average],
+    ['local_origin_success_rate_ejection_threshold', local.ejectionThreshold],
+  ].map(([fact, value]) => `${name}::outlier::${fact}::${Number(Number(value).toPrecision(6))}`);
+}
+
+function clusterText({ name, addedViaApi, outlier }: ClusterStatus, cluster: Cluster | undefined): string {
   const lines = [
     `${name}::observability_name::${cluster?.altStatName || name}`,
+    ...(outlier === undefined ? [] : outlierLines(name, outlier)),
     ...limitLines(name, cluster),
   ];
   lines.push(`${name}::added_via_api::${addedViaApi}`);
@@ -163,31 +180,43 @@ function endpointText(cluster: string, endpoint: EndpointStatus): string {
   const { region, zone, subZone } = endpoint.locality;
   const facts: [string, string | number][] = [
     ...Object.entries(endpoint.stats),
-    ['hostname', ''],
-    ['health_flags', endpoint.healthy ? 'healthy' : '/failed_eds_health'],
+    ['hostname', endpoint.hostname],
+    ['health_flags', healthText(endpoint.flags)],
     ['weight', endpoint.weight],
     ['region', region],
     ['zone', zone],
     ['sub_zone', subZone],
     ['canary', 'false'],
     ['priority', endpoint.priority],
-    ['success_rate', '-1'],
-    ['local_origin_success_rate', '-1'],
+    ['success_rate', endpoint.successRate],
+    ['local_origin_success_rate', endpoint.localOriginSuccessRate],
   ];
   return facts.map(([fact, value]) => `${cluster}::${endpoint.address}::${fact}::${value}\n`).join('');
 }
 
 function clusterJson(
-  { name, addedViaApi, endpoints }: ClusterStatus,
+  { name, addedViaApi, outlier, endpoints }: ClusterStatus,
   cluster: Cluster | undefined,
 ): LazyJson {
   const serviceName = cluster?.edsClusterConfig?.serviceName ?? '';
   return new LazyObject(function* fields(): Generator<[string, LazyJson], void, undefined> {
     yield ['name', name];
     if (addedViaApi) yield ['added_via_api', true];
+    const { external, local } = outlier ?? {};
+    if ((external?.ejectionThreshold ?? -1) >= 0) {
+      yield ['success_rate_ejection_threshold', { value: external!.ejectionThreshold }];
+    }
+    if ((local?.ejectionThreshold ?? -1) >= 0) {
+      yield ['local_origin_success_rate_ejection_threshold', { value: local!.ejectionThreshold }];
+    }
     const hosts = endpoints[Symbol.iterator]();
     const first = hosts.next();
     if (first.done !== true) yield ['host_statuses', new LazyList(() => hostItems(first.value, hosts))];
+    const thresholds = [
+      limitsOf(cluster, RoutingPriority.DEFAULT),
+      { priority: 'HIGH', ...limitsOf(cluster, RoutingPriority.HIGH) },
+    ];
+    yield ['circuit_breakers', { thresholds }];
     yield ['observability_name', cluster?.altStatName || name];
     if (serviceName !== '') yield ['eds_service_name', serviceName];
   });
@@ -214,9 +243,14 @@ function hostJson(endpoint: EndpointStatus): JsonObject {
         ...(gauges.has(name) ? { type: 'GAUGE' } : {}),
       }),
     ),
-    health_status: { eds_health_status: endpoint.healthy ? 'HEALTHY' : 'UNHEALTHY' },
+    health_status: healthJson(endpoint.flags),
+    ...(endpoint.successRate < 0 ? {} : { success_rate: { value: endpoint.successRate } }),
     weight: endpoint.weight,
+    ...(endpoint.hostname === '' ? {} : { hostname: endpoint.hostname }),
     ...(endpoint.priority === 0 ? {} : { priority: endpoint.priority }),
+    ...(endpoint.localOriginSuccessRate < 0
+      ? {}
+      : { local_origin_success_rate: { value: endpoint.localOriginSuccessRate } }),
     locality: {
       ...(region === '' ? {} : { region }),
       ...(zone === '' ? {} : { zone }),
@@ -224,6 +258,31 @@ function hostJson(endpoint: EndpointStatus): JsonObject {
     },
   };
 }
+
+/** A `HostHealthStatus`. */
+function healthJson(flags: number): JsonObject {
+  const has = (flag: number): boolean => (flags & flag) !== 0;
+  const eds = has(healthFlag.eds_status_draining)
+    ? 'DRAINING'
+    : has(healthFlag.failed_eds_health)
+      ? 'UNHEALTHY'
+      : has(healthFlag.degraded_eds_health)
+        ? 'DEGRADED'
+        : 'HEALTHY';
+  const set = hostFlags.filter(([, flag]) => has(flag)).map(([name]) => [name, true]);
+  return { ...Object.fromEntries(set), eds_health_status: eds };
+}
+
+/** Names of fields of `HostHealthStatus`. */
+const hostFlags: readonly (readonly [field: string, flag: number])[] = [
+  ['failed_active_health_check', healthFlag.failed_active_hc],
+  ['failed_outlier_check', healthFlag.failed_outlier_check],
+  ['failed_active_degraded_check', healthFlag.degraded_active_hc],
+  ['pending_dynamic_removal', healthFlag.pending_dynamic_removal],
+  ['pending_active_hc', healthFlag.pending_active_hc],
+  ['excluded_via_immediate_hc_fail', healthFlag.excluded_via_immediate_hc_fail],
+  ['active_hc_timeout', healthFlag.active_hc_timeout],
+];
 
 /** `127.0.0.1:80` or `[::1]:80`; anything else is the path of a socket or an internal name. */
 function addressJson(address: string): JsonObject {

@@ -57,6 +57,8 @@ interface Waiting {
   readonly handsOver: boolean;
   /** Set when it has waited long enough. */
   late: boolean;
+  /** Whether it gets ready by itself, and has. */
+  warming: 'not-begun' | 'begun' | 'done';
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -218,10 +220,11 @@ export class Configuration {
   *#wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): Steps<void> {
     const { name } = prepared;
     const files = kind === 'route' ? [] : yield* fileSecretsOf(resourceTypes[kind].schema, offer.message);
-    clearTimeout(this.#waiting[kind].get(name)?.timer);
+    this.#dismiss(kind, name);
     const needs: Needs = { ...prepared.dependencies, files };
     const handsOver = kind === 'listener' && (offer.message as Listener).useOriginalDst === true;
-    const waiting: Waiting = { prepared, needs, handsOver, late: false, timer: undefined };
+    const warming = prepared.warm === undefined ? 'done' : 'not-begun';
+    const waiting: Waiting = { prepared, needs, handsOver, late: false, warming, timer: undefined };
     const { initialFetchTimeoutMs, log } = this.#deps;
     // 0: however long it takes.
     if (initialFetchTimeoutMs > 0) {
@@ -262,8 +265,35 @@ export class Configuration {
       if (pause !== undefined) await pause;
       const isReady = waiting.late || (may(waiting) && this.#isComplete(waiting.prepared.dependencies));
       if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
+      if (waiting.warming !== 'done') {
+        if (waiting.warming === 'not-begun') this.#warm(kind, name, waiting);
+        continue;
+      }
       await this.#install(kind, name, waiting);
     }
+  }
+
+  /** Others are installed meanwhile. */
+  #warm(kind: InstalledKind, name: string, waiting: Waiting): void {
+    waiting.warming = 'begun';
+    clearTimeout(waiting.timer);
+    const ready = (): void => {
+      waiting.warming = 'done';
+      waiting.late = true;
+      void this.settle();
+    };
+    // What went wrong is found again when it is installed.
+    waiting.prepared.warm!().then(ready, (error: unknown) => {
+      this.#deps.log.warn('apply.not-warm', { kind, name, error });
+      ready();
+    });
+  }
+
+  /** A version that waits is not installed any more. */
+  #dismiss(kind: InstalledKind, name: string): void {
+    const waiting = this.#waiting[kind].get(name);
+    clearTimeout(waiting?.timer);
+    waiting?.prepared.abandon?.();
   }
 
   async #install(kind: InstalledKind, name: string, waiting: Waiting): Promise<void> {
@@ -321,7 +351,7 @@ export class Configuration {
   }
 
   #forget(kind: InstalledKind, name: string): void {
-    clearTimeout(this.#waiting[kind].get(name)?.timer);
+    this.#dismiss(kind, name);
     this.#waiting[kind].delete(name);
     this.#installed[kind].delete(name);
     this.table.remove(kind, name);

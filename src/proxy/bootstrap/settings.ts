@@ -52,6 +52,8 @@ export interface BootstrapSettings {
   readonly overload: OverloadSettings | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
   /** Of clusters that say nothing themselves. */
+  /** Where ejections are told of; undefined: nowhere. */
+  readonly outlierLogPath: string | undefined;
   readonly upstreamBindConfig: BindConfig | undefined;
 }
 
@@ -88,6 +90,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     overload,
     connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
+    outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
   if (problems.some(({ level }) => level === 'error')) return { ok: false, problems };
   return { ok: true, value: settings, problems };

@@ -2,15 +2,31 @@
 import { hostPort } from '#core/ip-address.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Address, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import { HealthStatus } from '#xds/gen/envoy/config/core/v3/health_check_pb.js';
 import type {
+  Endpoint_HealthCheckConfig,
   LbEndpoint,
   LocalityLbEndpoints,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Findings } from '../findings.ts';
-import type { EndpointTraits, Locality, Target } from './endpoint.ts';
+import {
+  type EndpointCheck,
+  type EndpointTraits,
+  type Locality,
+  plainCheck,
+  type Target,
+} from './endpoint.ts';
+import { flagsOfEds } from './health.ts';
+import { type AssignmentPolicy, plainAssignmentPolicy } from './host-set.ts';
 import { OVERPROVISIONING } from './priority-load.ts';
+
+/** What a load assignment says. */
+export interface Assignment {
+  readonly endpoints: readonly AssignedEndpoint[];
+  readonly policy: AssignmentPolicy;
+}
+
+export const noEndpoints: Assignment = { endpoints: [], policy: plainAssignmentPolicy };
 
 export interface AssignedEndpoint {
   readonly address: string;
@@ -19,28 +35,20 @@ export interface AssignedEndpoint {
 }
 
 const MAX_PORT = 65535;
-const UNHEALTHY: readonly HealthStatus[] = [
-  HealthStatus.UNHEALTHY,
-  HealthStatus.TIMEOUT,
-  HealthStatus.DRAINING,
-];
 
 /** Reads an endpoint at a time. */
 export function* readAssignment(
   assignment: ClusterLoadAssignment,
   path: string,
   findings: Findings,
-): Steps<AssignedEndpoint[]> {
+): Steps<Assignment> {
   const endpoints: AssignedEndpoint[] = [];
   findings.refuse(`${path}policy.drop_overloads`, (assignment.policy?.dropOverloads.length ?? 0) > 0);
-  const { overprovisioningFactor: factor = OVERPROVISIONING } = assignment.policy ?? {};
-  if (factor !== OVERPROVISIONING) {
-    findings.error(`${path}policy.overprovisioning_factor`, `only ${OVERPROVISIONING} is supported`);
+  const { overprovisioningFactor: overprovisioning = OVERPROVISIONING, weightedPriorityHealth } =
+    assignment.policy ?? {};
+  if (overprovisioning === 0) {
+    findings.error(`${path}policy.overprovisioning_factor`, 'must be greater than 0');
   }
-  findings.refuse(
-    `${path}policy.weighted_priority_health`,
-    assignment.policy?.weightedPriorityHealth === true,
-  );
   findings.refuse(`${path}policy.endpoint_stale_after`, assignment.policy?.endpointStaleAfter !== undefined);
   for (const [g, group] of assignment.endpoints.entries()) {
     const { region = '', zone = '', subZone = '' } = group.locality ?? {};
@@ -52,7 +60,7 @@ export function* readAssignment(
       yield;
     }
   }
-  return endpoints;
+  return { endpoints, policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true } };
 }
 
 /** @param at gives the path; it is asked for where something is wrong. */
@@ -67,7 +75,7 @@ function readEndpoint(
     findings.error(at(), 'has no endpoint');
     return undefined;
   }
-  const { address, hostname, additionalAddresses } = entry.hostIdentifier.value;
+  const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
   if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
   if (target === undefined) return undefined;
@@ -76,14 +84,44 @@ function readEndpoint(
     target: target.target,
     traits: {
       weight: entry.loadBalancingWeight ?? 1,
-      healthy: !UNHEALTHY.includes(entry.healthStatus),
+      edsFlags: flagsOfEds(entry.healthStatus),
       priority: group.priority,
       locality,
       localityWeight: group.loadBalancingWeight ?? 0,
       metadata: entry.metadata,
       hostname,
+      check:
+        healthCheckConfig === undefined
+          ? plainCheck
+          : readCheck(
+              healthCheckConfig,
+              target.target,
+              () => `${at()}.endpoint.health_check_config`,
+              findings,
+            ),
     },
   };
+}
+
+/** @param serving where requests go */
+function readCheck(
+  { portValue, hostname, address, disableActiveHealthCheck: disabled }: Endpoint_HealthCheckConfig,
+  serving: Target,
+  path: () => string,
+  findings: Findings,
+): EndpointCheck {
+  if (portValue > MAX_PORT) {
+    findings.error(`${path()}.port_value`, `${portValue} is no port (0 to ${MAX_PORT})`);
+  }
+  const own = address && readTarget(address, () => `${path()}.address`, findings)?.target;
+  const target = own ?? serving;
+  if (portValue > 0 && target.kind !== 'tcp') {
+    findings.error(`${path()}.port_value`, 'is only for addresses of TCP');
+  }
+  if (own === undefined && portValue === 0) return { disabled, hostname };
+  const port = portValue || (target.kind === 'tcp' ? target.port : 0);
+  const at: Target = target.kind === 'tcp' ? { ...target, port } : target;
+  return { disabled, hostname, target: at, address: at.kind === 'tcp' ? hostPort(at.host, port) : hostname };
 }
 
 /** @param path gives it; it is asked for where something is wrong. */

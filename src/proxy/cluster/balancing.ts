@@ -25,6 +25,8 @@ export interface Balancing {
   readonly activeRequestBias: number;
   /** Whether the weights of localities count. */
   readonly localityWeighted: boolean;
+  /** Whether nothing is chosen where too few endpoints are available. */
+  readonly failsInPanic: boolean;
   /** Takes the place of the route's hash policy. */
   readonly hashPolicy: RequestHash | undefined;
 }
@@ -38,6 +40,7 @@ const plain = (policy: PolicyDefinition, more: Partial<Balancing> = {}): Balanci
   choiceCount: CHOICE_COUNT,
   activeRequestBias: ACTIVE_REQUEST_BIAS,
   localityWeighted: false,
+  failsInPanic: false,
   hashPolicy: undefined,
   ...more,
 });
@@ -45,16 +48,13 @@ const plain = (policy: PolicyDefinition, more: Partial<Balancing> = {}): Balanci
 export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
   const common = cluster.commonLbConfig;
   const locality = common?.localityConfigSpecifier;
-  findings.refuse(
-    'common_lb_config.zone_aware_lb_config.fail_traffic_on_panic',
-    locality?.case === 'zoneAwareLbConfig' && locality.value.failTrafficOnPanic,
-  );
   if (cluster.loadBalancingPolicy !== undefined) {
     return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
   }
   return {
     ...readLegacy(cluster, findings),
     localityWeighted: locality?.case === 'localityWeightedLbConfig',
+    failsInPanic: locality?.case === 'zoneAwareLbConfig' && locality.value.failTrafficOnPanic,
   };
 }
 
@@ -107,7 +107,7 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
     case RoundRobinSchema.typeName: {
       const config = findings.unpack(path, any, RoundRobinSchema);
       findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return plain(roundRobin, { localityWeighted: isWeighted(config?.localityLbConfig) });
+      return plain(roundRobin, ofLocalities(config?.localityLbConfig));
     }
     case LeastRequestSchema.typeName: {
       const config = findings.unpack(path, any, LeastRequestSchema);
@@ -115,12 +115,12 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
       return plain(leastRequest, {
         choiceCount: config?.choiceCount ?? CHOICE_COUNT,
         activeRequestBias: config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-        localityWeighted: isWeighted(config?.localityLbConfig),
+        ...ofLocalities(config?.localityLbConfig),
       });
     }
     case RandomSchema.typeName: {
       const config = findings.unpack(path, any, RandomSchema);
-      return plain(random, { localityWeighted: isWeighted(config?.localityLbConfig) });
+      return plain(random, ofLocalities(config?.localityLbConfig));
     }
     case RingHashSchema.typeName:
     case MaglevSchema.typeName:
@@ -160,6 +160,12 @@ function readHashing(any: Any | undefined, path: string, findings: Findings): Ba
   );
 }
 
-function isWeighted(config: LocalityLbConfig | undefined): boolean {
-  return config?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
+function ofLocalities(
+  config: LocalityLbConfig | undefined,
+): Pick<Balancing, 'localityWeighted' | 'failsInPanic'> {
+  const of = config?.localityConfigSpecifier;
+  return {
+    localityWeighted: of?.case === 'localityWeightedLbConfig',
+    failsInPanic: of?.case === 'zoneAwareLbConfig' && of.value.failTrafficOnPanic,
+  };
 }

@@ -1,7 +1,6 @@
 /** A cluster in force: its endpoints, how one is chosen, its pools, limits and figures. */
-import { atOnce, type Steps } from '#core/time-slice.ts';
+import { atOnce, inSlices, type Steps } from '#core/time-slice.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
-import type { Word64 } from '#core/word64.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -13,14 +12,18 @@ import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
+import type { RequestPriority } from '../route/action.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
-import type { AssignedEndpoint } from './assignment.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
+import { type Assignment, noEndpoints } from './assignment.ts';
+import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
 import { Endpoint } from './endpoint.ts';
+import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
+import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
 import { HostSet } from './host-set.ts';
 import { OriginalDestinations } from './original-destinations.ts';
-import type { ClusterSettings } from './settings.ts';
+import type { PickContext } from './pick-context.ts';
+import type { ClusterSettings, TransportMatch } from './settings.ts';
 import { type ClusterStats, createClusterStats } from './stats.ts';
 
 export interface ClusterDeps extends DataPathDeps {
@@ -34,6 +37,8 @@ export interface ClusterDeps extends DataPathDeps {
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+/** Of an endpoint that is in no assignment any more, and not well. */
+const GONE = healthFlag.pending_dynamic_removal | healthFlag.failed_active_hc;
 /** Counts endpoints that no match is for, under Envoy's name. */
 const UNMATCHED_COUNTER = 'default.total_match_count';
 
@@ -42,6 +47,7 @@ export class ClusterRuntime {
   readonly name: string;
   readonly metadata: Metadata | undefined;
   readonly stats: ClusterStats;
+  /** Of requests with default priority. */
   readonly breaker: CircuitBreaker;
   /** Only for clusters whose endpoints are the hosts requests name. */
   readonly dynamic: DynamicHosts | undefined;
@@ -49,9 +55,14 @@ export class ClusterRuntime {
   readonly original: OriginalDestinations | undefined;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
+  readonly #breakerDeps: BreakerDeps;
+  #highBreaker: CircuitBreaker | undefined;
+  /** Where that is a matter of more than load assignments. */
+  readonly #health: EndpointHealth | undefined;
   /** Endpoints that took the cluster's own transport. */
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
+  #assigned: Assignment = noEndpoints;
   #replacements = 0;
   #closed = false;
 
@@ -64,14 +75,22 @@ export class ClusterRuntime {
     for (const transport of this.#transports()) transport.open(this.stats.scope);
     this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
-    this.breaker = new CircuitBreaker(settings.circuit, deps.sharedCounts?.('cluster', settings.name));
+    this.#breakerDeps = {
+      scope: this.stats.scope,
+      shared: deps.sharedCounts?.('cluster', settings.name),
+      isFirst: (deps.thread?.index ?? 0) === 0,
+    };
+    this.breaker = new CircuitBreaker(settings.circuit.default, 'default', this.#breakerDeps);
     this.dynamic =
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
     this.original = this.#originalDestinations();
-    const { choiceCount, activeRequestBias, policy, panicThreshold, localityWeighted } = settings;
+    this.#health = this.#endpointHealth();
+    const { choiceCount, activeRequestBias, policy } = settings;
+    const { panicPercent, failsInPanic, localityWeighted } = settings;
     this.#hosts = new HostSet({
       policy,
-      panicThreshold,
+      panicPercent,
+      failsInPanic,
       localityWeighted,
       settings: {
         random: deps.random,
@@ -82,6 +101,57 @@ export class ClusterRuntime {
       },
       onPanic: () => this.stats.lb_healthy_panic.inc(),
     });
+  }
+
+  #endpointHealth(): EndpointHealth | undefined {
+    const { name, outlier, checks, ignoresNew, circuit, pool } = this.settings;
+    const perHost = [circuit.default, circuit.high].some((limits) =>
+      Number.isFinite(limits.maxHostConnections),
+    );
+    if (outlier === undefined && checks === undefined && !perHost) return undefined;
+    const { clock, random, wheel, thread, outlierLogPath } = this.#deps;
+    return new EndpointHealth(
+      { name, outlier, checks, ignoresNew, pool },
+      {
+        ...{ clock, random, wheel, thread, scope: this.stats.scope },
+        memory: this.#deps.sharedHosts?.(),
+        ...{ outlierLogPath, poolDeps: this.#deps },
+        openLog: (path) => this.#deps.openLog(path),
+        transportFor: (endpoint) =>
+          checks?.matchCriteria === undefined ? endpoint.transport : this.#matching(checks.matchCriteria),
+        tellThreads: (event) => this.#deps.tellThreads?.(name, event),
+        onChange: (changes) => this.#onHealth(changes),
+      },
+    );
+  }
+
+  /** Resolves when its endpoints have been checked once, where they are checked. */
+  checkedOnce(): Promise<void> {
+    return this.#health?.checkedOnce() ?? Promise.resolve();
+  }
+
+  /** Another thread tells of the endpoints. */
+  hearThreads(event: HostEvent): void {
+    this.#health?.hear(event);
+  }
+
+  #onHealth(changes: readonly HealthChange[]): void {
+    this.#hosts.noteChange();
+    const refreshed = (): void => this.#countMembers();
+    // Tables of hashes take long.
+    if (this.settings.policy.hashes) void inSlices(this.#hosts.refresh()).then(refreshed);
+    else {
+      atOnce(this.#hosts.refresh());
+      refreshed();
+    }
+    let gone = false;
+    for (const { endpoint, before } of changes) {
+      gone ||= (endpoint.flags & GONE) === GONE;
+      if (healthOf(endpoint.flags) !== 'unhealthy' || healthOf(before) === 'unhealthy') continue;
+      endpoint.renewPools();
+      if (this.settings.closesUnhealthy) endpoint.closeTunnels();
+    }
+    if (gone) void inSlices(this.replaceEndpoints(this.#assigned));
   }
 
   #originalDestinations(): OriginalDestinations | undefined {
@@ -102,55 +172,84 @@ export class ClusterRuntime {
     });
   }
 
-  setEndpoints(assigned: readonly AssignedEndpoint[]): void {
+  setEndpoints(assigned: Assignment): void {
     atOnce(this.replaceEndpoints(assigned));
+  }
+
+  breakerOf(priority: RequestPriority): CircuitBreaker {
+    if (priority === 'default') return this.breaker;
+    this.#highBreaker ??= new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    return this.#highBreaker;
   }
 
   /**
    * Takes the place of the endpoints there were, all at the same time; those that stay keep their connections.
    * Gives way to a call that comes while it is under way.
    */
-  *replaceEndpoints(assigned: readonly AssignedEndpoint[]): Steps<void> {
+  *replaceEndpoints(assigned: Assignment): Steps<void> {
     const replacement = ++this.#replacements;
+    this.#assigned = assigned;
     const next = new Map<string, Endpoint>();
-    let fresh = 0;
-    for (const { address, target, traits } of assigned) {
+    const fresh: Endpoint[] = [];
+    for (const { address, target, traits } of assigned.endpoints) {
       const transport = this.#transportFor(traits.metadata);
       const key = `${address}|${transport.key}|${traits.hostname}`;
       if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
         Object.assign(known.traits, traits);
+        known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
+        this.#health?.setGone(known, false);
         known.transport = transport;
         next.set(key, known);
       } else {
-        next.set(key, new Endpoint(target, address, { ...traits }, transport));
-        fresh++;
+        const endpoint = new Endpoint(target, address, { ...traits }, transport);
+        this.#health?.admit(key, endpoint);
+        next.set(key, endpoint);
+        fresh.push(endpoint);
       }
       yield;
-      if (replacement !== this.#replacements) return;
+      if (replacement !== this.#replacements) return this.#dismiss(fresh);
     }
+    this.#keepHealthy(next);
     // In the order of the assignment, as hash tables may depend on it.
     const endpoints = [...next.values()];
-    if (!(yield* this.#hosts.replace(endpoints))) return;
+    if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
     const before = this.#byKey;
     this.#byKey = next;
-    this.#countMembers(endpoints, fresh > 0 || before.size > next.size);
+    if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
+    this.stats.update_success.inc();
+    this.#countMembers();
     for (const [key, endpoint] of before) {
       if (next.has(key)) continue;
       endpoint.removed = true;
-      endpoint.pool?.drain();
+      this.#health?.dismiss(endpoint);
+      endpoint.drainPools();
       yield;
     }
   }
 
-  #countMembers(endpoints: readonly Endpoint[], changed: boolean): void {
-    if (changed) this.stats.membership_change.inc();
-    let healthy = 0;
-    for (const { traits } of endpoints) if (traits.healthy) healthy++;
-    this.stats.membership_total.set(endpoints.length);
-    this.stats.membership_healthy.set(healthy);
-    this.stats.update_success.inc();
+  /** Those that are well by active checks stay, though no assignment has them. */
+  #keepHealthy(next: Map<string, Endpoint>): void {
+    if (this.#health === undefined || this.settings.dropsHealthy) return;
+    for (const [key, endpoint] of this.#byKey) {
+      if (next.has(key) || !this.#health.keeps(endpoint)) continue;
+      this.#health.setGone(endpoint, true);
+      next.set(key, endpoint);
+    }
+  }
+
+  #dismiss(endpoints: readonly Endpoint[]): void {
+    for (const endpoint of endpoints) this.#health?.dismiss(endpoint);
+  }
+
+  #countMembers(): void {
+    const { membership_total, membership_healthy, membership_degraded, membership_excluded } = this.stats;
+    const { healthy, degraded, excluded } = this.#hosts.members();
+    membership_total.set(this.#hosts.endpoints.length);
+    membership_healthy.set(healthy);
+    membership_degraded.set(degraded);
+    membership_excluded.set(excluded);
   }
 
   /** Whether endpoints are made for the hosts that requests name. */
@@ -163,14 +262,9 @@ export class ClusterRuntime {
     return this.dynamic !== undefined || this.original !== undefined;
   }
 
-  /**
-   * Undefined where there is none to be had.
-   *
-   * @param hash of the request, where the policy hashes; read, not kept.
-   * @param attempt how many endpoints picked for it were turned down before.
-   */
-  pick(hash?: Word64, attempt?: number): Endpoint | undefined {
-    const endpoint = this.#hosts.pick(hash, attempt);
+  /** Undefined where there is none to be had. */
+  pick(context: PickContext): Endpoint | undefined {
+    const endpoint = this.#hosts.pick(context);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
   }
@@ -179,17 +273,21 @@ export class ClusterRuntime {
    * @param downstreamMajor version of HTTP the request came by; some clusters follow it.
    * @param downstream the connection it came by; some endpoints are told of it.
    * @param serverName the server it is for, where the cluster asks for TLS by that; '' else.
+   * @param priority each has connections of its own.
    */
   poolOf(
     endpoint: Endpoint,
     downstreamMajor: 1 | 2,
     downstream: PooledDownstream,
     serverName = '',
+    priority: RequestPriority = 'default',
   ): ConnectionPool {
-    let { pool } = endpoint;
+    let pool = priority === 'default' ? endpoint.pool : endpoint.highPool;
     if (pool === undefined) {
-      pool = new EndpointPools(endpoint, this.settings.pool, this.breaker, this.stats, this.#deps);
-      endpoint.pool = pool;
+      const breaker = this.breakerOf(priority);
+      pool = new EndpointPools(endpoint, this.settings.pool, breaker, this.stats, this.#deps);
+      if (priority === 'default') endpoint.pool = pool;
+      else endpoint.highPool = pool;
     }
     const { originalSource } = downstream;
     if (originalSource !== undefined) pool = pool.from(originalSource);
@@ -197,11 +295,12 @@ export class ClusterRuntime {
   }
 
   /** A plain connection for one request (CONNECT). */
-  tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream): ConnectionPool {
+  tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream, priority: RequestPriority): ConnectionPool {
     const { proxyHeader } = endpoint.transport;
     const { originalSource } = downstream;
     return new TcpUpstream(endpoint, this, {
       ...this.#deps,
+      breaker: this.breakerOf(priority),
       ...(proxyHeader !== undefined && { downstream }),
       ...(originalSource !== undefined && { originalSource }),
     });
@@ -215,10 +314,13 @@ export class ClusterRuntime {
   *drain(): Steps<void> {
     this.#closed = true;
     this.original?.close();
+    this.breaker.retire();
+    this.#highBreaker?.retire();
+    this.#health?.close();
     for (const transport of this.#transports()) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;
-      endpoint.pool?.drain();
+      endpoint.drainPools();
       yield;
     }
   }
@@ -230,7 +332,7 @@ export class ClusterRuntime {
   close(): void {
     atOnce(this.drain());
     for (const endpoint of this.#all()) {
-      endpoint.pool?.close();
+      endpoint.closePools();
       endpoint.closeTunnels();
     }
   }
@@ -243,7 +345,8 @@ export class ClusterRuntime {
     return {
       name: this.name,
       addedViaApi: true,
-      endpoints: statusesOf(this.#all()),
+      outlier: this.#health?.outlierStatus(),
+      endpoints: statusesOf(this.#all(), this.#health),
     };
   }
 
@@ -254,21 +357,27 @@ export class ClusterRuntime {
 
   /** The first match whose criteria the endpoint's metadata meets; else the cluster's own transport. */
   #transportFor(metadata: Metadata | undefined): UpstreamTransport {
-    const { transport, transportMatches } = this.settings;
-    if (transportMatches.length === 0) {
-      this.#unmatched.inc();
-      return transport;
-    }
-    const values = (metadata?.filterMetadata[TRANSPORT_MATCH] ?? {}) as Record<string, unknown>;
-    const match = transportMatches.find(({ criteria }) =>
-      Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
-    );
+    const match = this.#matchOf((metadata?.filterMetadata[TRANSPORT_MATCH] ?? {}) as Record<string, unknown>);
     if (match === undefined) this.#unmatched.inc();
     else this.stats.scope.counter(`${match.name}.total_match_count`).inc();
-    return match?.transport ?? transport;
+    return match?.transport ?? this.settings.transport;
+  }
+
+  /** For connections of checks. */
+  #matching(values: Readonly<Record<string, unknown>>): UpstreamTransport {
+    return this.#matchOf(values)?.transport ?? this.settings.transport;
+  }
+
+  #matchOf(values: Readonly<Record<string, unknown>>): TransportMatch | undefined {
+    return this.settings.transportMatches.find(({ criteria }) =>
+      Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
+    );
   }
 }
 
-function* statusesOf(endpoints: readonly Endpoint[]): Generator<EndpointStatus, void, undefined> {
-  for (const endpoint of endpoints) yield endpoint.status();
+function* statusesOf(
+  endpoints: readonly Endpoint[],
+  health: EndpointHealth | undefined,
+): Generator<EndpointStatus, void, undefined> {
+  for (const endpoint of endpoints) yield endpoint.status(health?.ratesOf(endpoint));
 }

@@ -1,5 +1,6 @@
 /** What share of its priority's traffic each endpoint should get, with or without weights of localities. */
 import type { Endpoint } from './endpoint.ts';
+import { isExcluded } from './health.ts';
 import { capacityRatio } from './priority-load.ts';
 
 /** Weights of `chosen` with a sum of 1, rounded as Envoy rounds them: hash tables depend on the last bit. */
@@ -20,20 +21,26 @@ export interface Weighted {
  *
  * @param all the endpoints of the priority.
  * @param chosen those of them to choose among.
- * @param asAvailable whether localities count less when many of their endpoints are not chosen.
+ * @param overprovisioning percents, where localities count less when many of their endpoints are not chosen;
+ * undefined where they do not.
  */
 export function localityWeights(
   all: readonly Endpoint[],
   chosen: readonly Endpoint[],
-  asAvailable: boolean,
+  overprovisioning: number | undefined,
 ): Weighted {
   const groups = Map.groupBy(chosen, localityOf);
-  const sizes = Map.groupBy(all, localityOf);
+  const sizes = new Map<string, number>();
+  for (const endpoint of all) {
+    const key = localityOf(endpoint);
+    sizes.set(key, (sizes.get(key) ?? 0) + (isExcluded(endpoint.flags) ? 0 : 1));
+  }
   const localities = [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, members]) => {
       const weight = members[0]!.traits.localityWeight;
-      const ratio = asAvailable ? capacityRatio(members.length, sizes.get(key)!.length) : 1;
+      const ratio =
+        overprovisioning === undefined ? 1 : capacityRatio(members.length, sizes.get(key)!, overprovisioning);
       return { members, weight: weight * ratio };
     })
     .filter(({ weight }) => weight > 0);

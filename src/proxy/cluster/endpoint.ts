@@ -4,6 +4,9 @@ import type { EndpointStatus } from '../contract.ts';
 import type { EndpointPools } from '../pool/endpoint-pools.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 
+import type { HostRow } from './host-cells.ts';
+import type { HostMonitor } from './outlier/monitor.ts';
+
 /** Where an endpoint listens. */
 export type Target =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -20,14 +23,28 @@ export interface Locality {
 /** What may change without the endpoint becoming another one. */
 export interface EndpointTraits {
   weight: number;
-  healthy: boolean;
+  /** Flags that the assignment sets; see `health.ts`. */
+  edsFlags: number;
   priority: number;
   locality: Locality;
   localityWeight: number;
   metadata: Metadata | undefined;
   /** Name given with the address; the host for `auto_host_rewrite`. */
   hostname: string;
+  check: EndpointCheck;
 }
+
+/** How checks of it differ from those of others (Envoy, `health_check_config`). */
+export interface EndpointCheck {
+  readonly disabled: boolean;
+  /** Takes the place of the host that checks name; '': none does. */
+  readonly hostname: string;
+  /** Where checks go; absent: where requests go. */
+  readonly target?: Target;
+  readonly address?: string;
+}
+
+export const plainCheck: EndpointCheck = { disabled: false, hostname: '' };
 
 const nowhere: Locality = { region: '', zone: '', subZone: '' };
 
@@ -35,12 +52,13 @@ const nowhere: Locality = { region: '', zone: '', subZone: '' };
 export function plainTraits(hostname: string): EndpointTraits {
   return {
     weight: 1,
-    healthy: true,
+    edsFlags: 0,
     priority: 0,
     locality: nowhere,
     localityWeight: 0,
     metadata: undefined,
     hostname,
+    check: plainCheck,
   };
 }
 
@@ -56,11 +74,15 @@ export interface EndpointCounts {
   rqTotal: number;
 }
 
+const GATEWAY_TIMEOUT = 504;
+
 export class Endpoint {
   /** `127.0.0.1:9080`, a path, or `envoy://NAME/ID`. */
   readonly address: string;
   readonly target: Target;
   readonly traits: EndpointTraits;
+  /** All that is known against it; see `health.ts`. */
+  flags: number;
   readonly counts: EndpointCounts = {
     cxActive: 0,
     cxConnectFail: 0,
@@ -73,8 +95,14 @@ export class Endpoint {
   };
   /** Chosen when the endpoint was added or its metadata changed. */
   transport: UpstreamTransport;
+  /** What all threads know of it, where its health is a matter of more than its assignment. */
+  row: HostRow | undefined;
+  /** Is told how requests go, where that matters. */
+  monitor: HostMonitor | undefined;
   /** Made on first use. */
   pool: EndpointPools | undefined;
+  /** Those of requests with high priority, made on first use. */
+  highPool: EndpointPools | undefined;
   /** Taken out of the cluster: its connections end when they fall idle. */
   removed = false;
   #tunnels: Set<{ close(): void }> | undefined;
@@ -83,6 +111,7 @@ export class Endpoint {
     this.target = target;
     this.address = address;
     this.traits = traits;
+    this.flags = traits.edsFlags;
     this.transport = transport;
   }
 
@@ -90,6 +119,56 @@ export class Endpoint {
   get tunnels(): Set<{ close(): void }> {
     this.#tunnels ??= new Set();
     return this.#tunnels;
+  }
+
+  /** Connections of all threads to it, where they are known; else of this one. */
+  get connections(): number {
+    return this.row?.connections ?? this.counts.cxActive;
+  }
+
+  connectionBegins(): void {
+    this.counts.cxTotal++;
+    this.counts.cxActive++;
+    this.row?.setConnections(this.counts.cxActive);
+  }
+
+  connectionEnds(): void {
+    this.counts.cxActive--;
+    this.row?.setConnections(this.counts.cxActive);
+  }
+
+  /** Of a response that it gave. */
+  countStatus(status: number): void {
+    if (status >= 500) this.counts.rqError++;
+    else this.counts.rqSuccess++;
+  }
+
+  /** A connection to it could not be made, or was lost with a request. */
+  countFailure(): void {
+    this.counts.rqError++;
+    this.monitor?.failed();
+  }
+
+  /** @param awaited whether it had not answered yet */
+  countTimeout(awaited: boolean): void {
+    this.counts.rqTimeout++;
+    if (awaited) this.monitor?.failed(GATEWAY_TIMEOUT);
+  }
+
+  drainPools(): void {
+    this.pool?.drain();
+    this.highPool?.drain();
+  }
+
+  /** Connections that carry nothing end now, others with what they carry; new ones may follow. */
+  renewPools(): void {
+    this.pool?.renew();
+    this.highPool?.renew();
+  }
+
+  closePools(): void {
+    this.pool?.close();
+    this.highPool?.close();
   }
 
   closeTunnels(): void {
@@ -108,12 +187,15 @@ export class Endpoint {
     return this.transport.mutual;
   }
 
-  status(): EndpointStatus {
-    const { weight, healthy, priority, locality } = this.traits;
+  status(rates?: Pick<EndpointStatus, 'successRate' | 'localOriginSuccessRate'>): EndpointStatus {
+    const { weight, priority, locality, hostname } = this.traits;
     const { counts } = this;
     return {
       address: this.address,
-      healthy,
+      flags: this.flags,
+      hostname,
+      successRate: rates?.successRate ?? -1,
+      localOriginSuccessRate: rates?.localOriginSuccessRate ?? -1,
       weight,
       priority,
       locality,

@@ -4,6 +4,7 @@
  */
 
 import type { ServingThread } from '../threads/serving-thread.ts';
+import type { LimitGauges } from './limit-gauges.ts';
 
 export interface LimitedCount {
   readonly limit: number;
@@ -18,24 +19,29 @@ export interface LimitedCount {
 
 export class OwnCount implements LimitedCount {
   readonly limit: number;
+  readonly #gauges: LimitGauges | undefined;
   value = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, gauges?: LimitGauges) {
     this.limit = limit;
+    this.#gauges = gauges;
   }
 
   take(): boolean {
     if (this.value >= this.limit) return false;
     this.value++;
+    this.#gauges?.onTaken(this.value);
     return true;
   }
 
   force(): void {
     this.value++;
+    this.#gauges?.onTaken(this.value);
   }
 
   release(): void {
     this.value--;
+    this.#gauges?.onReleased(this.value);
   }
 }
 
@@ -60,8 +66,9 @@ export class SharedCounts {
     return new SharedArrayBuffer(counts * (threads + 1) * Int32Array.BYTES_PER_ELEMENT);
   }
 
-  count(index: number, limit: number): LimitedCount {
-    return new SharedCount(this.#cells, index, (this.#thread + 1) * this.#perThread + index, limit);
+  count(index: number, limit: number, gauges?: LimitGauges): LimitedCount {
+    const own = (this.#thread + 1) * this.#perThread + index;
+    return new SharedCount(this.#cells, index, own, limit, gauges);
   }
 
   /** Takes out what this thread, which is no more, still held. */
@@ -78,12 +85,14 @@ class SharedCount implements LimitedCount {
   readonly #cells: Int32Array;
   readonly #sum: number;
   readonly #own: number;
+  readonly #gauges: LimitGauges | undefined;
 
-  constructor(cells: Int32Array, sum: number, own: number, limit: number) {
+  constructor(cells: Int32Array, sum: number, own: number, limit: number, gauges: LimitGauges | undefined) {
     this.limit = limit;
     this.#cells = cells;
     this.#sum = sum;
     this.#own = own;
+    this.#gauges = gauges;
   }
 
   get value(): number {
@@ -92,26 +101,35 @@ class SharedCount implements LimitedCount {
 
   take(): boolean {
     // Taken first and given back: two threads that look first might both see the last free place.
-    if (Atomics.add(this.#cells, this.#sum, 1) >= this.limit) {
+    const before = Atomics.add(this.#cells, this.#sum, 1);
+    if (before >= this.limit) {
       Atomics.sub(this.#cells, this.#sum, 1);
       return false;
     }
     this.#cells[this.#own]! += 1;
+    this.#gauges?.onTaken(before + 1);
     return true;
   }
 
   force(): void {
-    Atomics.add(this.#cells, this.#sum, 1);
+    const before = Atomics.add(this.#cells, this.#sum, 1);
     this.#cells[this.#own]! += 1;
+    this.#gauges?.onTaken(before + 1);
   }
 
   release(): void {
-    Atomics.sub(this.#cells, this.#sum, 1);
+    const before = Atomics.sub(this.#cells, this.#sum, 1);
     this.#cells[this.#own]! -= 1;
+    this.#gauges?.onReleased(before - 1);
   }
 }
 
 /** The count at `index` of `shared`; one of this thread alone where nothing is shared. */
-export function limitedCount(shared: SharedCounts | undefined, index: number, limit: number): LimitedCount {
-  return shared?.count(index, limit) ?? new OwnCount(limit);
+export function limitedCount(
+  shared: SharedCounts | undefined,
+  index: number,
+  limit: number,
+  gauges?: LimitGauges,
+): LimitedCount {
+  return shared?.count(index, limit, gauges) ?? new OwnCount(limit, gauges);
 }

@@ -81,7 +81,7 @@ export class OriginalDestinations implements TimerOwner {
       if (this.#asked.has(endpoint) || cxActive > 0 || rqActive > 0) continue;
       this.#endpoints.delete(key);
       endpoint.removed = true;
-      endpoint.pool?.close();
+      endpoint.closePools();
       dropped = true;
     }
     this.#asked.clear();

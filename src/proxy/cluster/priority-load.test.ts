@@ -60,7 +60,7 @@ const rows: readonly Row[] = [
       [25, 100],
       [10, 100],
     ],
-    threshold: 0.05,
+    threshold: 5,
     load: [43, 41, 16],
   },
   {
@@ -103,20 +103,92 @@ const rows: readonly Row[] = [
   },
 ];
 
-for (const { why, health, threshold = 0.5, load, panics = health.map(() => false) } of rows) {
+for (const { why, health, threshold = 50, load, panics = health.map(() => false) } of rows) {
   test(why, () => {
     const found = loadOfPriorities(
-      health.map(([healthy, total]) => ({ healthy, total })),
-      threshold,
+      health.map(([healthy, total]) => ({ healthy, degraded: 0, counted: total, total })),
+      { panicPercent: threshold, overprovisioning: 140 },
     );
     assert.deepEqual(found.inPanic, panics);
-    assert.deepEqual(found.load, load);
+    assert.deepEqual(found.healthy, load);
+    assert.ok(found.degraded.every((percent) => percent === 0));
     assert.equal(
-      found.load.reduce((sum, percent) => sum + percent, 0),
+      found.healthy.reduce((sum, percent) => sum + percent, 0),
       100,
     );
   });
 }
+
+interface DegradedRow {
+  readonly why: string;
+  /** healthy, degraded and excluded of 100 in each priority. */
+  readonly health: readonly (readonly [healthy: number, degraded: number, excluded?: number])[];
+  readonly overprovisioning?: number;
+  readonly healthy: readonly number[];
+  readonly degraded: readonly number[];
+}
+
+// The first is the table of Envoy's documentation ("Degraded endpoints").
+const degradedRows: readonly DegradedRow[] = [
+  { why: 'degraded ones take what healthy ones cannot', health: [[25, 75]], healthy: [35], degraded: [65] },
+  {
+    why: 'healthy ones of the next priority come first',
+    health: [
+      [0, 100],
+      [100, 0],
+    ],
+    healthy: [0, 100],
+    degraded: [0, 0],
+  },
+  {
+    why: 'nothing but degraded ones',
+    health: [
+      [0, 60],
+      [0, 20],
+    ],
+    healthy: [0, 0],
+    degraded: [84, 16],
+  },
+  {
+    why: 'too little of both is scaled up, and rounding goes to the first healthy priority',
+    health: [
+      [7, 14],
+      [14, 7],
+      [7, 0],
+    ],
+    overprovisioning: 100,
+    healthy: [16, 28, 14],
+    degraded: [28, 14, 0],
+  },
+  { why: 'excluded ones do not count', health: [[50, 0, 50]], healthy: [100], degraded: [0] },
+];
+
+for (const { why, health, overprovisioning = 140, ...expected } of degradedRows) {
+  test(why, () => {
+    const { healthy, degraded, inPanic } = loadOfPriorities(
+      health.map(([ok, poor, excluded = 0]) => ({
+        healthy: ok,
+        degraded: poor,
+        counted: 100 - excluded,
+        total: 100,
+      })),
+      { panicPercent: 0, overprovisioning },
+    );
+    assert.deepEqual({ healthy, degraded }, expected);
+    assert.ok(inPanic.every((panics) => !panics));
+  });
+}
+
+test('weights count in place of endpoints where the assignment says so', () => {
+  const found = loadOfPriorities(
+    [
+      { healthy: 1, degraded: 0, counted: 2, total: 2, weights: { healthy: 1, degraded: 0, counted: 10 } },
+      { healthy: 1, degraded: 0, counted: 1, total: 1 },
+    ],
+    { panicPercent: 50, overprovisioning: 140 },
+  );
+  assert.deepEqual(found.healthy, [14, 86]);
+});
 
 test('points fall where the percents say', () => {
   assert.deepEqual(

@@ -1,64 +1,103 @@
 /**
- * How much of the traffic each priority of a cluster gets, and which of them are in panic: whole
- * percents, computed and rounded as Envoy does ("Priority levels", "Panic threshold").
+ * How much of the traffic each priority of a cluster gets, for its healthy and for its degraded endpoints, and which
+ * of them are in panic: whole percents, computed and rounded as Envoy does ("Priority levels", "Degraded endpoints",
+ * "Panic threshold").
  */
 
+/** Endpoints of one priority, or with `weighted_priority_health` what `available` is computed of. */
 export interface PriorityHealth {
   readonly healthy: number;
+  readonly degraded: number;
+  /** Those that ought to be healthy: all without the excluded. */
+  readonly counted: number;
   readonly total: number;
+  /** Weights, where health is a matter of these. */
+  readonly weights?: { readonly healthy: number; readonly degraded: number; readonly counted: number };
 }
 
 export interface PriorityLoad {
-  /** Percents, with a sum of 100. */
-  readonly load: readonly number[];
-  /** Whether a priority uses all of its endpoints, because too few of them are healthy. */
+  /** Percents; both lists together have a sum of 100. */
+  readonly healthy: readonly number[];
+  readonly degraded: readonly number[];
+  /** Whether a priority uses all of its endpoints, because too few of them are available. */
   readonly inPanic: readonly boolean[];
 }
 
-/** Envoy's over-provisioning factor in percent: 1.4 times the ratio of healthy endpoints counts as capacity. */
+export interface LoadRules {
+  /** Whole percents of endpoints that are available; a priority with less is in panic. */
+  readonly panicPercent: number;
+  /** Percents: 140 says that 1.4 times the ratio of available endpoints counts as capacity. */
+  readonly overprovisioning: number;
+}
+
+/** Envoy's over-provisioning factor in percent. */
 export const OVERPROVISIONING = 140;
 
-/** @param panicThreshold 0 to 1: the ratio of healthy endpoints below which a priority is in panic. */
-export function loadOfPriorities(
-  priorities: readonly PriorityHealth[],
-  panicThreshold: number,
-): PriorityLoad {
-  const capacity = priorities.map(({ healthy, total }) => capacityOf(healthy, total));
-  const available = Math.min(
-    100,
-    capacity.reduce((sum, percent) => sum + percent, 0),
-  );
-  const inPanic = priorities.map(
-    ({ healthy, total }) => available < 100 && (total === 0 ? 0 : healthy / total) < panicThreshold,
-  );
-  // Nothing healthy and no panic allowed: the first priority fails them all.
-  if (available === 0 && panicThreshold === 0) {
-    return { load: priorities.map((_, i) => (i === 0 ? 100 : 0)), inPanic: inPanic.map(() => false) };
+export function loadOfPriorities(priorities: readonly PriorityHealth[], rules: LoadRules): PriorityLoad {
+  const { panicPercent, overprovisioning } = rules;
+  const healthy: number[] = [];
+  const degraded: number[] = [];
+  let sum = 0;
+  for (const priority of priorities) {
+    const of = priority.weights ?? priority;
+    const ok = capacityOf(of.healthy, of.counted, overprovisioning);
+    const poor = capacityOf(of.degraded, of.counted, overprovisioning);
+    healthy.push(ok);
+    degraded.push(poor);
+    sum += ok + poor;
   }
-  if (inPanic.every((panics) => panics)) return { load: bySize(priorities), inPanic };
-  return { load: distribute(capacity, available), inPanic };
+  const available = Math.min(100, sum);
+  const nothing = priorities.map(() => 0);
+  // Nothing available and no panic allowed: the first priority fails them all.
+  if (available === 0 && panicPercent === 0) {
+    return { healthy: nothing.with(0, 100), degraded: nothing, inPanic: priorities.map(() => false) };
+  }
+  const inPanic = priorities.map((of) => available < 100 && isPoor(of, panicPercent));
+  if (inPanic.every((panics) => panics)) return { healthy: bySize(priorities), degraded: nothing, inPanic };
+  if (available === 0) return { healthy: nothing.with(0, 100), degraded: nothing, inPanic };
+  return { ...distributeAll(healthy, degraded, available), inPanic };
 }
 
-function capacityOf(healthy: number, total: number): number {
-  return total === 0 ? 0 : Math.min(100, Math.floor((OVERPROVISIONING * healthy) / total));
+function capacityOf(part: number, whole: number, overprovisioning: number): number {
+  return whole === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * part) / whole));
 }
 
-/** 0 to 1: what `healthy` of `total` endpoints can take of what all of them could. */
-export function capacityRatio(healthy: number, total: number): number {
-  return Math.min(1, ((OVERPROVISIONING / 100) * healthy) / total);
+function isPoor({ healthy, degraded, counted }: PriorityHealth, panicPercent: number): boolean {
+  if (counted === 0) return panicPercent > 0;
+  return (100 * healthy) / counted + (100 * degraded) / counted < panicPercent;
 }
 
-/** To the first priorities as much as they can take; what rounding left over to the first that takes any. */
-function distribute(capacity: readonly number[], available: number): number[] {
-  let left = 100;
-  const load = capacity.map((percent) => {
+/** 0 to 1: what `part` of `counted` endpoints can take of what all of them could. */
+export function capacityRatio(part: number, counted: number, overprovisioning: number): number {
+  return counted === 0 ? 0 : Math.min(1, (overprovisioning / 100) * (part / counted));
+}
+
+/** First to what is healthy, then to what is degraded; what rounding left over to the first that takes any. */
+function distributeAll(
+  healthyCapacity: readonly number[],
+  degradedCapacity: readonly number[],
+  available: number,
+): { healthy: number[]; degraded: number[] } {
+  const healthy: number[] = [];
+  const left = distribute(healthyCapacity, available, 100, healthy);
+  const degraded: number[] = [];
+  const over = distribute(degradedCapacity, available, left, degraded);
+  if (over === 0) return { healthy, degraded };
+  const first = healthyCapacity.findIndex((percent) => percent > 0);
+  if (first !== -1) healthy[first]! += over;
+  else degraded[degradedCapacity.findIndex((percent) => percent > 0)]! += over;
+  return { healthy, degraded };
+}
+
+/** To the first priorities as much as they can take. @returns what is left of `load`. */
+function distribute(capacity: readonly number[], available: number, load: number, into: number[]): number {
+  let left = load;
+  for (const percent of capacity) {
     const share = Math.min(left, Math.floor((percent * 100) / available));
     left -= share;
-    return share;
-  });
-  const first = capacity.findIndex((percent) => percent > 0);
-  if (first !== -1) load[first]! += left;
-  return load;
+    into.push(share);
+  }
+  return left;
 }
 
 /** Where every priority is in panic, each gets what its number of endpoints says. */
@@ -72,9 +111,9 @@ function bySize(priorities: readonly PriorityHealth[]): number[] {
 }
 
 /**
- * The priority a hash, or a random number, belongs to.
+ * The priority a hash, or a random number, belongs to; -1 where it is beyond them all.
  *
- * @param point 0 to 99.
+ * @param point 0 to 99, less the sum of what came before.
  */
 export function priorityAt(load: readonly number[], point: number): number {
   let end = 0;

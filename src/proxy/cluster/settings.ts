@@ -18,10 +18,12 @@ import type { PoolSettings } from '../pool/settings.ts';
 import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
-import { type CircuitLimits, defaultCircuitLimits } from './circuit-breaker.ts';
+import { type CheckSettings, readHealthChecks } from './check/settings.ts';
+import { type CircuitSettings, readCircuit } from './circuit-settings.ts';
 import { type DnsSettings, readDns } from './dns-settings.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
+import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
 import { readPool } from './protocol-options.ts';
 import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
@@ -41,9 +43,17 @@ export interface ClusterSettings extends Balancing {
   readonly serviceName: string;
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
-  readonly circuit: CircuitLimits;
-  /** 0 to 1: below this ratio of healthy endpoints all of them are used. */
-  readonly panicThreshold: number;
+  readonly circuit: CircuitSettings;
+  readonly outlier: OutlierSettings | undefined;
+  readonly checks: CheckSettings | undefined;
+  /** Whether new endpoints do not count before their first check. */
+  readonly ignoresNew: boolean;
+  /** Whether endpoints go with their assignment, however well they are. */
+  readonly dropsHealthy: boolean;
+  /** Whether connections without HTTP end with the health of their endpoint. */
+  readonly closesUnhealthy: boolean;
+  /** Whole percents: where fewer endpoints are available all of them are used. */
+  readonly panicPercent: number;
   readonly transport: UpstreamTransport;
   readonly transportMatches: readonly TransportMatch[];
   readonly dns: DnsSettings;
@@ -51,7 +61,8 @@ export interface ClusterSettings extends Balancing {
   readonly secrets: readonly NamedSecret[];
 }
 
-/** Envoy's default. */
+/** Envoy's defaults. */
+const PANIC_PERCENT = 50;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
@@ -61,6 +72,11 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   const extension = readClusterType(cluster, findings);
   const kind = readKind(cluster, extension, findings);
   const balancing = readBalancing(cluster, findings);
+  if (kind === 'dynamic-forward-proxy' || kind === 'original-dst') {
+    const why = 'has no effect: each request names its endpoint, and there is no other';
+    if (cluster.outlierDetection !== undefined) findings.warn('outlier_detection', why);
+    if (cluster.healthChecks.length > 0) findings.warn('health_checks', why);
+  }
   return {
     name: cluster.name,
     kind,
@@ -68,9 +84,15 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
-    circuit: readCircuit(cluster, findings),
+    circuit: readCircuit(cluster.circuitBreakers, findings),
+    checks: readHealthChecks(cluster.healthChecks, findings),
+    // Endpoints of static clusters are not new at any time.
+    ignoresNew: kind !== 'static' && cluster.commonLbConfig?.ignoreNewHostsUntilFirstHc === true,
+    dropsHealthy: cluster.ignoreHealthOnHostRemoval,
+    outlier: readOutlierDetection(cluster.outlierDetection, findings),
+    closesUnhealthy: cluster.closeConnectionsOnHostHealthFailure,
     ...balancing,
-    panicThreshold: (cluster.commonLbConfig?.healthyPanicThreshold?.value ?? 50) / 100,
+    panicPercent: Math.round(cluster.commonLbConfig?.healthyPanicThreshold?.value ?? PANIC_PERCENT),
     transport: readUpstreamTransport(cluster.transportSocket, 'transport_socket', deps, findings, secrets),
     transportMatches: cluster.transportSocketMatches.map((match, i) => ({
       name: match.name,
@@ -135,26 +157,8 @@ function readKind(
   }
 }
 
-function readCircuit(cluster: Cluster, findings: Findings): CircuitLimits {
-  let limits = defaultCircuitLimits;
-  findings.refuse(
-    'circuit_breakers.per_host_thresholds',
-    (cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0,
-  );
-  cluster.circuitBreakers?.thresholds.forEach((threshold, i) => {
-    const path = `circuit_breakers.thresholds[${i}]`;
-    findings.refuse(`${path}.retry_budget`, threshold.retryBudget !== undefined);
-    findings.refuse(`${path}.max_connection_pools`, threshold.maxConnectionPools !== undefined);
-    // Routes of high priority are refused, so nothing would use these.
-    if (threshold.priority !== 0) findings.warn(path, 'has no effect: no route has a high priority');
-    else {
-      limits = {
-        maxConnections: threshold.maxConnections ?? defaultCircuitLimits.maxConnections,
-        maxPending: threshold.maxPendingRequests ?? defaultCircuitLimits.maxPending,
-        maxRequests: threshold.maxRequests ?? defaultCircuitLimits.maxRequests,
-        maxRetries: threshold.maxRetries ?? defaultCircuitLimits.maxRetries,
-      };
-    }
-  });
-  return limits;
+/** Whether all threads have to know the same of its endpoints. */
+export function sharesHosts({ outlierDetection, healthChecks, circuitBreakers }: Cluster): boolean {
+  const limited = (circuitBreakers?.perHostThresholds.length ?? 0) > 0;
+  return outlierDetection !== undefined || healthChecks.length > 0 || limited;
 }

@@ -64,6 +64,16 @@ const gaugeNames = [
   'membership_degraded',
   'membership_excluded',
   'max_host_weight',
+  'circuit_breakers.default.cx_open',
+  'circuit_breakers.default.cx_pool_open',
+  'circuit_breakers.default.rq_open',
+  'circuit_breakers.default.rq_pending_open',
+  'circuit_breakers.default.rq_retry_open',
+  'circuit_breakers.high.cx_open',
+  'circuit_breakers.high.cx_pool_open',
+  'circuit_breakers.high.rq_open',
+  'circuit_breakers.high.rq_pending_open',
+  'circuit_breakers.high.rq_retry_open',
 ] as const;
 
 const histogramNames = ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'] as const;

@@ -18,8 +18,8 @@ test('what is not done is refused, or warned of where it harms nobody', () => {
     'error alt_stat_name',
     'warning wait_for_warm_on_init',
   ]);
-  assert.deepEqual(problems({ commonLbConfig: { ignoreNewHostsUntilFirstHc: true } }), [
-    'warning common_lb_config.ignore_new_hosts_until_first_hc',
+  assert.deepEqual(problems({ commonLbConfig: { updateMergeWindow: { seconds: 1n } } }), [
+    'warning common_lb_config.update_merge_window',
   ]);
 });
 

@@ -11,22 +11,15 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
     'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
   };
   for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
-  const unchecked = 'has no effect: no health is checked here';
   const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
     [
       'wait_for_warm_on_init',
       cluster.waitForWarmOnInit === false,
       'has no effect: nothing is served by a cluster before its endpoints are known',
     ],
-    ['ignore_health_on_host_removal', cluster.ignoreHealthOnHostRemoval, unchecked],
-    [
-      'common_lb_config.ignore_new_hosts_until_first_hc',
-      common?.ignoreNewHostsUntilFirstHc === true,
-      unchecked,
-    ],
     [
       'common_lb_config.update_merge_window',
-      common?.updateMergeWindow !== undefined,
+      (common?.updateMergeWindow?.seconds ?? 0n) !== 0n || (common?.updateMergeWindow?.nanos ?? 0) !== 0,
       'has no effect: endpoints take effect when they come',
     ],
   ];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type FakeClock, fakeClock } from '#core/clock.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
-import type { AssignedEndpoint } from '../cluster/assignment.ts';
+import { type AssignedEndpoint, type Assignment, noEndpoints } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import type { DnsSettings } from '../cluster/dns-settings.ts';
 import { DnsFollower } from './follow.ts';
@@ -36,8 +36,8 @@ class Bed {
     const cluster = {
       settings: { dns: { ...plain, ...dns }, kind },
       stats,
-      setEndpoints: (found: readonly AssignedEndpoint[]) => {
-        this.endpoints = found.map(({ address }) => address);
+      setEndpoints: (found: Assignment) => {
+        this.endpoints = found.endpoints.map(({ address }) => address);
       },
     } as unknown as ClusterRuntime;
     const deps = {
@@ -54,7 +54,8 @@ class Bed {
       target: { kind: 'tcp', host, port: 80 },
       traits: { hostname: '' },
     }));
-    this.#follower = new DnsFollower(cluster, targets as unknown as readonly AssignedEndpoint[], deps);
+    const endpoints = targets as unknown as readonly AssignedEndpoint[];
+    this.#follower = new DnsFollower(cluster, { ...noEndpoints, endpoints }, deps);
   }
 
   #count(name: string): void {

@@ -1,7 +1,7 @@
 /** STRICT_DNS and LOGICAL_DNS: the names of a load assignment looked up again and again. */
 import { hostPort } from '#core/ip-address.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import type { AssignedEndpoint } from '../cluster/assignment.ts';
+import type { AssignedEndpoint, Assignment } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { isAddress } from '../cluster/dynamic-hosts.ts';
 import type { FoundAddresses } from './lookup.ts';
@@ -105,14 +105,14 @@ class FollowedName implements TimerOwner {
 
 export class DnsFollower {
   readonly #cluster: ClusterRuntime;
-  readonly #named: readonly AssignedEndpoint[];
+  readonly #named: Assignment;
   readonly #names = new Map<string, FollowedName>();
   #begun = false;
 
-  constructor(cluster: ClusterRuntime, named: readonly AssignedEndpoint[], deps: ClusterDeps) {
+  constructor(cluster: ClusterRuntime, named: Assignment, deps: ClusterDeps) {
     this.#cluster = cluster;
     this.#named = named;
-    for (const { target } of named) {
+    for (const { target } of named.endpoints) {
       if (target.kind !== 'tcp' || isAddress(target.host) || this.#names.has(target.host)) continue;
       this.#names.set(target.host, new FollowedName(target.host, cluster, deps, () => this.#changed()));
     }
@@ -126,7 +126,10 @@ export class DnsFollower {
   }
 
   #changed(): void {
-    if (this.#begun) this.#cluster.setEndpoints(this.#named.flatMap((endpoint) => this.#resolved(endpoint)));
+    if (!this.#begun) return;
+    const { endpoints, policy } = this.#named;
+    const found = endpoints.flatMap((endpoint) => this.#resolved(endpoint));
+    this.#cluster.setEndpoints({ endpoints: found, policy });
   }
 
   #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {

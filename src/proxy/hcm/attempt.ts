@@ -80,7 +80,8 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     this.stream = stream;
     stats.upstream_rq_active.add(1);
     stats.upstream_rq_total.inc();
-    const { counts } = this.endpoint;
+    const { counts, monitor } = this.endpoint;
+    monitor?.connected(false);
     counts.rqActive++;
     counts.rqTotal++;
     this.#counted = true;
@@ -96,7 +97,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
 
   onPoolFailure(failure: PoolFailure, reason: string): void {
     this.#waiting = false;
-    if (failure !== 'OVERLOADED') this.endpoint.counts.rqError++;
+    if (failure !== 'OVERLOADED') this.endpoint.countFailure();
     this.#owner.onPoolFailure(failure, reason);
   }
 
@@ -128,8 +129,8 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   #leave(): void {
     if (!this.#counted) return;
     this.#counted = false;
-    const { cluster } = this.#owner;
-    cluster.breaker.requests.release();
+    const { breaker, cluster } = this.#owner;
+    breaker.requests.release();
     cluster.stats.upstream_rq_active.add(-1);
     this.endpoint.counts.rqActive--;
   }
@@ -140,11 +141,9 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     this.#owner.onResponseHead(this, head);
   }
 
-  /** Its final response counts for the endpoint. */
-  countResponse(status: number): void {
-    const { counts } = this.endpoint;
-    if (status >= 500) counts.rqError++;
-    else counts.rqSuccess++;
+  /** It took too long, whether its response has begun or not. */
+  countTimeout(): void {
+    this.endpoint.countTimeout(this.stream !== undefined && !this.responding);
   }
 
   onResponseData(data: Buffer): void {
@@ -181,13 +180,13 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   onUpstreamReset(reason: ResetReason): void {
     this.stream = undefined;
     this.#leave();
-    this.endpoint.counts.rqError++;
+    this.endpoint.countFailure();
     if (!this.#over) this.#owner.onUpstreamReset(this, reason, this.#headSent);
   }
 
   onTimer(kind: number): void {
     const { stats } = this.#owner.cluster;
-    this.endpoint.counts.rqTimeout++;
+    this.countTimeout();
     if (kind === TRY) stats.upstream_rq_per_try_timeout.inc();
     else stats.upstream_rq_per_try_idle_timeout.inc();
     this.abandon();

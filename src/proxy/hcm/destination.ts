@@ -1,10 +1,10 @@
 /** Which cluster a request goes to (the one of the route, of a header, or one drawn by weight) and which of its endpoints. */
 
-import type { Word64 } from '#core/word64.ts';
 import { headerOf } from '#http/header-list.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { CapturedConnection } from '../cluster/original-destinations.ts';
+import type { PickContext } from '../cluster/pick-context.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { Destination, Forward } from '../route/action.ts';
@@ -47,39 +47,22 @@ function draw(
 }
 
 /** What a request says of where it goes. */
-interface Asking {
+export interface Asking {
   readonly authority: string;
   readonly scheme: string;
   readonly requestHeaders: readonly string[];
   readonly stream: { readonly facts: CapturedConnection };
 }
 
-/** @param hash of the request, where the cluster balances by it */
 export function chooseEndpoint(
   cluster: ClusterRuntime,
   request: Asking,
-  hash: Word64 | undefined,
+  context: PickContext,
 ): Endpoint | undefined {
   const { dynamic, original } = cluster;
   if (original !== undefined) {
     // Where there is none, the cluster counts it.
-    return original.endpointFor(request.stream.facts, request.requestHeaders) ?? cluster.pick(hash);
+    return original.endpointFor(request.stream.facts, request.requestHeaders) ?? cluster.pick(context);
   }
-  return dynamic?.endpointFor(request.authority, request.scheme === 'https') ?? cluster.pick(hash);
-}
-
-/** One that was not tried before, if it can be found in so many attempts; adds it to those tried. */
-export function chooseUntried(
-  cluster: ClusterRuntime,
-  first: Endpoint,
-  tried: Set<Endpoint>,
-  attempts: number,
-  hash: Word64 | undefined,
-): Endpoint | undefined {
-  // There is but one for a request.
-  if (cluster.isOnDemand) return first;
-  let endpoint: Endpoint | undefined = first;
-  for (let i = 1; i < attempts && tried.has(endpoint!); i++) endpoint = cluster.pick(hash, i);
-  tried.add(endpoint!);
-  return endpoint;
+  return dynamic?.endpointFor(request.authority, request.scheme === 'https') ?? cluster.pick(context);
 }

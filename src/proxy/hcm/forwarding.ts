@@ -6,12 +6,15 @@ import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
 import { Attempt } from './attempt.ts';
-import { type Chosen, chooseEndpoint, chooseUntried } from './destination.ts';
+import { noteResponse } from './attempt-outcome.ts';
+import type { Chosen } from './destination.ts';
+import { nextEndpoint } from './endpoint-choice.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
@@ -36,6 +39,8 @@ const BACK_OFF = 1;
 export class Forwarding implements TimerOwner {
   readonly exchange: HttpExchange;
   readonly cluster: ClusterRuntime;
+  /** Of the route's priority. */
+  readonly breaker: CircuitBreaker;
   readonly runtime: HcmRuntime;
   readonly hasBody: boolean;
   readonly #chosen: Chosen;
@@ -65,6 +70,7 @@ export class Forwarding implements TimerOwner {
     this.exchange = exchange;
     this.#chosen = chosen;
     this.cluster = chosen.cluster;
+    this.breaker = chosen.cluster.breakerOf(chosen.action.priority);
     this.runtime = runtime;
     this.hasBody = hasBody;
     this.#endsHere = endsHere(exchange, chosen.action);
@@ -102,7 +108,7 @@ export class Forwarding implements TimerOwner {
     if (this.#retry === undefined) return;
     // Too much to keep: the request can no longer be sent again.
     this.cluster.stats.retry_or_shadow_abandoned.inc();
-    this.#retry.release(this.cluster.breaker);
+    this.#retry.release(this.breaker);
     this.#retry = undefined;
     if (stream !== undefined) this.#body = undefined;
   }
@@ -145,7 +151,9 @@ export class Forwarding implements TimerOwner {
   #tryOnce(): void {
     const { cluster, exchange, runtime } = this;
     exchange.upstreamAttempts++;
-    const endpoint = this.#pick();
+    const rules = this.#retry?.rules;
+    if (rules?.avoidPreviousHosts === true) this.#tried ??= new Set();
+    const endpoint = nextEndpoint(cluster, exchange, this.#hashed?.hash, rules, this.#tried);
     if (endpoint === undefined) {
       this.#fail('NO_ENDPOINT', '');
       return;
@@ -168,19 +176,9 @@ export class Forwarding implements TimerOwner {
     const { facts, major } = exchange.stream;
     attempt.start(
       this.#endsHere
-        ? cluster.tcpPoolOf(endpoint, facts)
-        : cluster.poolOf(endpoint, major, facts, this.#serverName),
+        ? cluster.tcpPoolOf(endpoint, facts, action.priority)
+        : cluster.poolOf(endpoint, major, facts, this.#serverName, action.priority),
     );
-  }
-
-  #pick(): Endpoint | undefined {
-    const { cluster } = this;
-    const hash = this.#hashed?.hash;
-    const endpoint = chooseEndpoint(cluster, this.exchange, hash);
-    const rules = this.#retry?.rules;
-    if (rules?.avoidPreviousHosts !== true || endpoint === undefined) return endpoint;
-    this.#tried ??= new Set();
-    return chooseUntried(cluster, endpoint, this.#tried, rules.hostAttempts, hash);
   }
 
   /** An attempt has its stream; nothing was sent on it. */
@@ -231,14 +229,15 @@ export class Forwarding implements TimerOwner {
       return;
     }
     const retry = this.#retry;
-    const { stats, breaker } = cluster;
+    const { stats } = cluster;
+    noteResponse(attempt.endpoint, status, headers, exchange.isGrpc);
     dropResponseHopByHop(headers, marks, status === 101 && exchange.upgrade !== '');
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (retry !== undefined) {
-      const verdict = retry.onResponse(status, headers, breaker, stats);
+      const verdict = retry.onResponse(status, headers, this.breaker, stats);
       if (verdict === 'again') {
         stats.countRetried(status);
-        attempt.countResponse(status);
+        attempt.endpoint.countStatus(status);
         attempt.discard(head.endStream);
         this.#scheduleRetry();
         return;
@@ -252,7 +251,7 @@ export class Forwarding implements TimerOwner {
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
     if (!exchange.isHealthCheck) stats.countStatus(status);
-    attempt.countResponse(status);
+    attempt.endpoint.countStatus(status);
     const { router } = runtime.settings;
     if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
     rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
@@ -310,8 +309,8 @@ export class Forwarding implements TimerOwner {
   // --- what goes wrong
 
   #afterFailure(failure: AttemptFailure, code: ErrorCode, reason: string): void {
-    const { breaker, stats } = this.cluster;
-    const verdict = this.#retry?.onFailure(failure, breaker, stats) ?? 'no';
+    const { stats } = this.cluster;
+    const verdict = this.#retry?.onFailure(failure, this.breaker, stats) ?? 'no';
     if (verdict === 'again') {
       this.#attempt!.abandon();
       this.#scheduleRetry();
@@ -355,7 +354,7 @@ export class Forwarding implements TimerOwner {
     const { wheel } = this.runtime;
     if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
     if (this.#backOffTimer !== undefined) wheel.disarm(this.#backOffTimer);
-    this.#retry?.release(this.cluster.breaker);
+    this.#retry?.release(this.breaker);
     this.#retry = undefined;
     this.#body = undefined;
   }
@@ -373,7 +372,7 @@ export class Forwarding implements TimerOwner {
       return;
     }
     const attempt = this.#attempt;
-    if (attempt !== undefined) attempt.endpoint.counts.rqTimeout++;
+    attempt?.countTimeout();
     this.cluster.stats.upstream_rq_timeout.inc();
     const responding = attempt?.responding === true;
     attempt?.abandon();

@@ -144,6 +144,13 @@ export class EndpointPools {
     for (const other of this.#others()) other.drain();
   }
 
+  /** Connections that carry nothing end now, others with what they carry; new ones may follow. */
+  renew(): void {
+    this.#http1?.renew();
+    this.#http2?.renew();
+    for (const other of this.#others()) other.renew();
+  }
+
   close(): void {
     this.#http1?.close();
     this.#http2?.close();

@@ -36,6 +36,8 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   /** Neighbours in the pool's list of idle ones. */
   readonly openedMs: number;
   closed = false;
+  /** The request on hand is the last. */
+  last = false;
   readonly #pool: Http1Pool;
   readonly #socket: Duplex;
   readonly #decoder: ResponseDecoder;

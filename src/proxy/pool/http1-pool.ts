@@ -101,6 +101,14 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     this.#deps.wheel.disarm(this.#idleTimer);
   }
 
+  /** Idle connections end now, busy ones when they are done; new ones take their place. */
+  renew(): void {
+    for (const connection of this.#idle.splice(0)) connection.close(true);
+    this.#idleSinceMs.length = 0;
+    this.#deps.wheel.disarm(this.#idleTimer);
+    for (const connection of this.#busy) connection.last = true;
+  }
+
   /** Everything ends now. */
   close(): void {
     this.drain();
@@ -125,7 +133,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
       connection.close(true);
       return;
     }
-    if (this.#lifetimes?.isOver(connection) === true) {
+    if (connection.last || this.#lifetimes?.isOver(connection) === true) {
       connection.close(true);
       return;
     }
@@ -155,7 +163,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     else stats.upstream_cx_destroy_remote.inc();
     stats.upstream_cx_length_ms.record(this.#deps.clock.nowMs() - connection.openedMs);
     this.#released();
-    endpoint.counts.cxActive--;
+    endpoint.connectionEnds();
     if (this.#waiting.length > 0) this.#connectIfNeeded();
   }
 
@@ -216,15 +224,13 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #connectIfNeeded(): void {
     const { stats, endpoint } = this;
     while (this.#connecting.size < this.#waiting.length) {
-      const { connections } = this.#breaker;
-      if (!connections.take()) {
+      if (!this.#breaker.takeConnection(endpoint)) {
         stats.upstream_cx_overflow.inc();
         // A pool without any connection gets one in any case, or its requests would wait for ever.
         if (this.#busy.size + this.#idle.length + this.#connecting.size > 0) return;
-        connections.force();
+        this.#breaker.connections.force();
       }
-      endpoint.counts.cxTotal++;
-      endpoint.counts.cxActive++;
+      endpoint.connectionBegins();
       stats.upstream_cx_total.inc();
       stats.upstream_cx_active.add(1);
       this.#connect();
@@ -263,7 +269,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     if (failure === 'CONNECT_FAILED') stats.upstream_cx_destroy_remote.inc();
     else stats.upstream_cx_destroy_local.inc();
     endpoint.counts.cxConnectFail++;
-    endpoint.counts.cxActive--;
+    endpoint.connectionEnds();
     this.#released();
     // Every waiting request without another connection on its way fails with it.
     while (this.#waiting.length > this.#connecting.size + this.#busy.size) {

@@ -72,6 +72,11 @@ export class Http2Pool implements ConnectionPool {
 
   drain(): void {
     this.#draining = true;
+    this.renew();
+  }
+
+  /** Connections end with what they carry; new ones take their place. */
+  renew(): void {
     for (const connection of this.#open.splice(0)) {
       this.#leaving.add(connection);
       connection.drain();
@@ -120,7 +125,7 @@ export class Http2Pool implements ConnectionPool {
     else stats.upstream_cx_destroy_remote.inc();
     stats.upstream_cx_length_ms.record(this.deps.clock.nowMs() - connection.openedMs);
     this.#released();
-    endpoint.counts.cxActive--;
+    endpoint.connectionEnds();
     if (this.#waiting.length > 0) this.#connectIfNeeded();
   }
 
@@ -155,15 +160,13 @@ export class Http2Pool implements ConnectionPool {
   #connectIfNeeded(): void {
     if (this.#connecting !== undefined || this.#waiting.length === 0) return;
     const { stats, endpoint } = this;
-    const { connections } = this.#breaker;
-    if (!connections.take()) {
+    if (!this.#breaker.takeConnection(endpoint)) {
       stats.upstream_cx_overflow.inc();
       // A pool without any connection gets one in any case, or its requests would wait for ever.
       if (this.#open.length + this.#leaving.size > 0) return;
-      connections.force();
+      this.#breaker.connections.force();
     }
-    endpoint.counts.cxTotal++;
-    endpoint.counts.cxActive++;
+    endpoint.connectionBegins();
     stats.upstream_cx_total.inc();
     stats.upstream_cx_active.add(1);
     const startMs = this.deps.clock.nowMs();
@@ -208,7 +211,7 @@ export class Http2Pool implements ConnectionPool {
     if (failure === 'CONNECT_FAILED') stats.upstream_cx_destroy_remote.inc();
     else stats.upstream_cx_destroy_local.inc();
     endpoint.counts.cxConnectFail++;
-    endpoint.counts.cxActive--;
+    endpoint.connectionEnds();
     this.#released();
     // They wait for this connection, unless streams of another will end.
     if (this.#open.length > 0) return;

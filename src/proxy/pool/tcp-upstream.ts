@@ -3,6 +3,7 @@
  * (RFC 9110 §9.3.6). It looks like a stream to the router, and answers 200 once it is open.
  */
 import { type HeaderList, noTrailers } from '#http/header-list.ts';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { type Relay, type RelayClose, type RelayDeps, startRelay } from '../tcp/relay.ts';
@@ -18,19 +19,23 @@ import type {
 
 const noPeer: TlsPeer = { uri: '', presented: false, validated: false, ownUri: '' };
 
+export interface TcpUpstreamDeps extends RelayDeps {
+  readonly breaker: CircuitBreaker;
+}
+
 export class TcpUpstream implements ConnectionPool, UpstreamStream {
   readonly major = 0;
   readonly endpoint: Endpoint;
   peer: TlsPeer = noPeer;
   localAddress = '';
   readonly #cluster: ClusterRuntime;
-  readonly #deps: RelayDeps;
+  readonly #deps: TcpUpstreamDeps;
   #relay: Relay | undefined;
   #handler: ResponseHandler | undefined;
   #full = false;
   #sendingEnded = false;
 
-  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: RelayDeps) {
+  constructor(endpoint: Endpoint, cluster: ClusterRuntime, deps: TcpUpstreamDeps) {
     this.endpoint = endpoint;
     this.#cluster = cluster;
     this.#deps = deps;
@@ -43,7 +48,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
       onOpen: (peer, localAddress) => {
         this.peer = peer;
         this.localAddress = localAddress;
-        this.#cluster.breaker.requests.force();
+        this.#deps.breaker.requests.force();
         client.onPoolReady(this);
       },
       onFailed: (failure, reason) =>

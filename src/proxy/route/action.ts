@@ -1,7 +1,7 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { headerOf } from '#http/header-list.ts';
-import type { DataSource } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { type DataSource, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type DirectResponseAction,
   RouteAction_ClusterNotFoundResponseCode as NotFound,
@@ -19,6 +19,9 @@ import { compilePathRewrite, compileTemplateRewrite, type PathRewrite } from './
 import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
+
+/** Which limits of its cluster a request counts against. */
+export type RequestPriority = 'default' | 'high';
 
 /** One of the clusters a route may choose. */
 export interface Destination {
@@ -53,7 +56,7 @@ export interface Forward {
   readonly retry: RetryRules | undefined;
   /** What clusters that hash are asked with. */
   readonly hash: RequestHash | undefined;
-  readonly highPriority: boolean;
+  readonly priority: RequestPriority;
   /** Whether CONNECT ends here and its bytes go on as a plain connection. */
   readonly terminatesConnect: boolean;
   /** Whether POST is treated as such a CONNECT. */
@@ -90,7 +93,6 @@ export function compileForward(
   findings: Findings,
 ): Forward {
   const destinations = compileDestinations(action, filtersOf, path, findings);
-  findings.refuse(`${path}.priority`, action.priority !== 0);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
   let terminatesPost = false;
@@ -112,6 +114,7 @@ export function compileForward(
   };
   return {
     kind: 'forward',
+    priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
     destinations,
     totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
     clusterNotFoundStatus: status[action.clusterNotFoundResponseCode] ?? 503,
@@ -129,7 +132,7 @@ export function compileForward(
         ? undefined
         : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
     hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
-    highPriority: false,
+
     terminatesConnect,
     terminatesPost,
     upgrades,

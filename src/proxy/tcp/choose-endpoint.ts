@@ -1,10 +1,13 @@
 /** Which endpoint of its cluster a connection goes to. */
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { newPickContext } from '../cluster/pick-context.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import { hashConnection } from './connection-hash.ts';
 import { type FilterState, stateKeys } from './filter-state.ts';
 import type { TcpRuntime } from './runtime.ts';
+
+const context = newPickContext();
 
 interface Asking {
   readonly facts: DownstreamFacts;
@@ -19,10 +22,11 @@ export function chooseEndpoint(
   hash: TcpRuntime['settings']['hash'],
 ): Endpoint | undefined {
   if (cluster.isDynamic) return dynamicEndpoint(cluster, asking);
+  const original = cluster.original?.endpointFor(asking.facts, undefined);
+  if (original !== undefined) return original;
+  context.hash = hashOf(cluster, asking, hash);
   // Where there is none, the cluster counts it.
-  return (
-    cluster.original?.endpointFor(asking.facts, undefined) ?? cluster.pick(hashOf(cluster, asking, hash))
-  );
+  return cluster.pick(context);
 }
 
 function dynamicEndpoint(cluster: ClusterRuntime, { state, serverName }: Asking): Endpoint | undefined {

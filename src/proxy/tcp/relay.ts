@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#core/clock.ts';
+import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from '../pool/connect.ts';
@@ -13,6 +14,8 @@ import { Outlet, type OutletOwner } from './outlet.ts';
 /**
  * `connections`: the circuit breaker allows no more; `pending`: nor more that wait for one.
  */
+const GATEWAY_TIMEOUT = 504;
+
 export type RelayFailure = ConnectFailure | 'OVERLOADED' | 'TOO_MANY_WAITING';
 
 /** How the other side of a connection came to its end. */
@@ -64,6 +67,8 @@ export interface RelayDeps extends ConnectDeps {
   readonly clock: Clock;
   /** Where the connection leaves from; absent: as the cluster says. */
   readonly originalSource?: OriginalSource;
+  /** Absent: that of default priority. */
+  readonly breaker?: CircuitBreaker;
 }
 
 export function startRelay(
@@ -80,6 +85,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   readonly #cluster: ClusterRuntime;
   readonly #handler: RelayHandler;
   readonly #deps: RelayDeps;
+  readonly #breaker: CircuitBreaker;
   readonly #startMs: number;
   /** Where the endpoint is read plainly. */
   readonly #reader: SocketReader | undefined;
@@ -96,6 +102,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     this.#cluster = cluster;
     this.#handler = handler;
     this.#deps = deps;
+    this.#breaker = deps.breaker ?? cluster.breaker;
     this.#startMs = deps.clock.nowMs();
     const isPlain = !endpoint.transport.secure && endpoint.target.kind !== 'internal';
     this.#reader = isPlain ? new SocketReader(cluster.settings.bufferLimitBytes) : undefined;
@@ -105,8 +112,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     stats.upstream_cx_active.add(1);
     stats.upstream_rq_pending_total.inc();
     stats.upstream_rq_pending_active.add(1);
-    endpoint.counts.cxTotal++;
-    endpoint.counts.cxActive++;
+    endpoint.connectionBegins();
     endpoint.tunnels.add(this);
     const { pool } = cluster.settings;
     const settings = deps.originalSource?.for(pool, stats) ?? pool;
@@ -115,9 +121,10 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
 
   /** @returns whether the circuit breaker allows it; else the handler hears of it. */
   #takePlaces(): boolean {
-    const { breaker, stats } = this.#cluster;
+    const breaker = this.#breaker;
+    const { stats } = this.#cluster;
     let failure: RelayFailure | undefined;
-    if (!breaker.connections.take()) {
+    if (!breaker.takeConnection(this.#endpoint)) {
       stats.upstream_cx_overflow.inc();
       failure = 'OVERLOADED';
     } else if (!breaker.pending.take()) {
@@ -137,10 +144,11 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     this.#socket = socket;
     const cluster = this.#cluster;
     const { stats } = cluster;
-    const { counts } = this.#endpoint;
+    const { counts, monitor } = this.#endpoint;
     this.#leavePending();
     stats.upstream_cx_connect_ms.record(this.#deps.clock.nowMs() - this.#startMs);
     if (this.#handler.countsAsRequest) {
+      monitor?.connected(true);
       stats.upstream_rq_total.inc();
       stats.upstream_rq_active.add(1);
       counts.rqTotal++;
@@ -173,6 +181,9 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     if (failure === 'CONNECT_TIMEOUT') stats.upstream_cx_connect_timeout.inc();
     this.#endpoint.counts.cxConnectFail++;
     this.#release(failure !== 'CONNECT_FAILED');
+    if (this.#handler.countsAsRequest) {
+      this.#endpoint.monitor?.failed(failure === 'CONNECT_TIMEOUT' ? GATEWAY_TIMEOUT : undefined);
+    }
     this.#handler.onFailed(failure, reason);
   }
 
@@ -262,7 +273,7 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
   }
 
   #leavePending(): void {
-    this.#cluster.breaker.pending.release();
+    this.#breaker.pending.release();
     this.#cluster.stats.upstream_rq_pending_active.add(-1);
   }
 
@@ -271,8 +282,8 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
     this.#closed = true;
     this.#endpoint.tunnels.delete(this);
     const { counts } = this.#endpoint;
-    counts.cxActive--;
-    this.#cluster.breaker.connections.release();
+    this.#endpoint.connectionEnds();
+    this.#breaker.connections.release();
     const { stats } = this.#cluster;
     stats.upstream_cx_active.add(-1);
     stats.upstream_cx_destroy.inc();

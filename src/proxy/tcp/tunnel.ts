@@ -37,6 +37,7 @@ export function startTunnel(
   return new Tunnel(endpoint, cluster, settings, downstream, handler);
 }
 
+const GATEWAY_TIMEOUT = 504;
 const MULTIPLE_CHOICES = 300;
 const OK = 200;
 const SWITCHING_PROTOCOLS = 101;
@@ -103,6 +104,9 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
 
   onPoolFailure(failure: PoolFailure, reason: string): void {
     this.#pool = undefined;
+    if (failure !== 'OVERLOADED') {
+      this.#endpoint.monitor?.failed(failure === 'CONNECT_TIMEOUT' ? GATEWAY_TIMEOUT : undefined);
+    }
     this.#fail(failure === 'OVERLOADED' ? 'TOO_MANY_WAITING' : failure, reason);
   }
 
@@ -129,6 +133,7 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
     }
     this.#open = true;
     this.#handler.onTunnelHead?.(status, headers);
+    this.#endpoint.monitor?.connected(true);
     this.#handler.onOpen(stream.peer, stream.localAddress);
   }
 

@@ -1,5 +1,6 @@
 /** What the main thread and a worker say to each other. Resources cross as encoded messages. */
 import type { LogFields, LogLevel } from '#observe/log.ts';
+import type { HostEvent } from '../cluster/endpoint-health.ts';
 import type {
   ClusterStatus,
   EndpointStatus,
@@ -12,7 +13,13 @@ import type {
 /** Asked of a worker; each is answered by a {@link Done} with its number. */
 export type Task =
   /** These three make something ready, which a `settle` puts in force or gives up. */
-  | { readonly kind: 'cluster'; readonly bytes: Uint8Array; readonly counts: SharedArrayBuffer }
+  | {
+      readonly kind: 'cluster';
+      readonly bytes: Uint8Array;
+      readonly counts: SharedArrayBuffer;
+      /** What all threads know of its endpoints, where that is the same. */
+      readonly hosts: SharedArrayBuffer | undefined;
+    }
   | { readonly kind: 'routes'; readonly bytes: Uint8Array }
   | {
       readonly kind: 'listener';
@@ -21,6 +28,8 @@ export type Task =
       /** For each address the port to take where the listener says 0; empty where it may be any. */
       readonly ports: readonly number[];
     }
+  /** Answered when what the task of that number made ready can be put in force. */
+  | { readonly kind: 'warm'; readonly staged: number }
   | { readonly kind: 'remove-listener'; readonly name: string }
   | ({ readonly kind: 'stop-listeners' } & ListenerStop)
   | { readonly kind: 'drain'; readonly drainTimeMs: number }
@@ -36,6 +45,7 @@ export interface Results {
   readonly routes: undefined;
   /** Addresses as bound. */
   readonly listener: readonly string[];
+  readonly warm: undefined;
   readonly 'remove-listener': undefined;
   readonly 'stop-listeners': undefined;
   readonly drain: undefined;
@@ -60,6 +70,8 @@ export type Notice =
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
+  /** Another thread tells of a cluster. */
+  | { readonly kind: 'hosts'; readonly cluster: string; readonly event: HostEvent }
   | { readonly kind: 'leave-paths' }
   | { readonly kind: 'reopen-logs' };
 
@@ -76,4 +88,6 @@ export interface Done {
 export type FromWorker =
   | { readonly kind: 'ready' }
   | Done
+  /** For the other threads. */
+  | { readonly kind: 'hosts'; readonly cluster: string; readonly event: HostEvent }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields };

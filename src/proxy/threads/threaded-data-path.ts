@@ -21,7 +21,9 @@ import {
 } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { readAssignment } from '../cluster/assignment.ts';
 import { CIRCUIT_COUNTS } from '../cluster/circuit-breaker.ts';
+import { HostCells } from '../cluster/host-cells.ts';
 import { SharedCounts } from '../cluster/limited-count.ts';
+import { sharesHosts } from '../cluster/settings.ts';
 import type {
   ClusterStatus,
   DataPath,
@@ -33,6 +35,7 @@ import type {
   SecretStore,
 } from '../contract.ts';
 import { Findings } from '../findings.ts';
+import { EarlyStage } from './early-stage.ts';
 import type { ListedCluster, Results, Task } from './message.ts';
 import { sumClusters, sumListeners } from './status.ts';
 import { gone, type WorkerLink } from './worker-link.ts';
@@ -55,6 +58,7 @@ export interface ThreadedOptions {
 interface ActiveCluster {
   readonly bytes: Uint8Array;
   readonly counts: SharedArrayBuffer;
+  readonly hosts: SharedArrayBuffer | undefined;
 }
 
 interface ActiveListener {
@@ -104,9 +108,9 @@ export class ThreadedDataPath implements DataPath {
   }
 
   *prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>> {
-    return this.#prepared(yield* this.#options.judge.prepareCluster(cluster), (name) =>
-      this.#installCluster(name, cluster),
-    );
+    const judged = yield* this.#options.judge.prepareCluster(cluster);
+    if (judged.ok && cluster.healthChecks.length > 0) return this.#checkedCluster(judged, cluster);
+    return this.#prepared(judged, (name) => this.#installCluster(name, cluster));
   }
 
   *prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>> {
@@ -216,11 +220,48 @@ export class ThreadedDataPath implements DataPath {
     return { ok: true, value: { name, dependencies, install: inOrder }, problems: judged.problems };
   }
 
+  /** Is made ready long before it is put in force. */
+  #checkedCluster(judged: Parsed<Prepared> & { ok: true }, message: Cluster): Parsed<Prepared> {
+    const { name, dependencies } = judged.value;
+    const early = new EarlyStage(this.#pool, clusterTask(this.#newCluster(message)));
+    let isStaged = false;
+    const stage = async (): Promise<void> => {
+      await this.#pool.ready;
+      if (!isStaged) await this.#pool.inOrder(() => early.stage());
+      isStaged = true;
+    };
+    const prepared: Prepared = {
+      ...{ name, dependencies },
+      warm: async () => {
+        await stage();
+        await early.warm();
+      },
+      install: async () => {
+        await stage();
+        await this.#pool.inOrder(async () => {
+          // Threads that took the place of others meanwhile.
+          await early.stage();
+          early.settle(true);
+          this.#clusters.set(name, early.task);
+        });
+      },
+      abandon: () => early.settle(false),
+    };
+    return { ok: true, value: prepared, problems: judged.problems };
+  }
+
+  #newCluster(message: Cluster): ActiveCluster {
+    return {
+      bytes: toBinary(ClusterSchema, message),
+      counts: SharedCounts.memory(CIRCUIT_COUNTS, this.#options.threads),
+      hosts: sharesHosts(message) ? HostCells.memory(this.#options.threads) : undefined,
+    };
+  }
+
   async #installCluster(name: string, message: Cluster): Promise<void> {
-    const bytes = toBinary(ClusterSchema, message);
-    const counts = SharedCounts.memory(CIRCUIT_COUNTS, this.#options.threads);
-    await this.#together((stage) => stageAll(this.#pool.serving, clusterTask({ bytes, counts }), stage));
-    this.#clusters.set(name, { bytes, counts });
+    const cluster = this.#newCluster(message);
+    await this.#together((stage) => stageAll(this.#pool.serving, clusterTask(cluster), stage));
+    this.#clusters.set(name, cluster);
   }
 
   /** The first worker takes its ports, the others join it there. */
@@ -303,6 +344,9 @@ export class ThreadedDataPath implements DataPath {
     for (const { counts } of [...this.#clusters.values(), ...this.#listeners.values()]) {
       new SharedCounts(counts, thread).forgetThread();
     }
+    for (const { hosts } of this.#clusters.values()) {
+      if (hosts !== undefined) new HostCells(hosts, thread).forgetThread();
+    }
   }
 }
 
@@ -317,8 +361,8 @@ async function stageAll<K extends Staging>(
   if (failed !== undefined) throw failed.reason;
 }
 
-function clusterTask({ bytes, counts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
-  return { kind: 'cluster', bytes, counts };
+function clusterTask({ bytes, counts, hosts }: ActiveCluster): Extract<Task, { kind: 'cluster' }> {
+  return { kind: 'cluster', bytes, counts, hosts };
 }
 
 function listenerTask({ bytes, counts, ports }: ActiveListener): Extract<Task, { kind: 'listener' }> {

@@ -4,6 +4,7 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import type { Logger } from '#observe/log.ts';
 import type { Metrics } from '#observe/metrics.ts';
 import type { Announcement } from '#observe/metrics-announcement.ts';
+import type { HostEvent } from '../cluster/endpoint-health.ts';
 import type { FromWorker, Notice, Results, Task } from './message.ts';
 
 export interface WorkerLinkOptions {
@@ -13,6 +14,8 @@ export interface WorkerLinkOptions {
   start(figures: MessagePort): Worker;
   /** It is gone, and was not told to go. */
   onDied(error: Error | undefined): void;
+  /** It tells the other threads of a cluster. */
+  onHosts(cluster: string, event: HostEvent): void;
 }
 
 type Answer = { readonly result: unknown } | { readonly error: string } | 'gone';
@@ -52,6 +55,7 @@ export class WorkerLink {
     let error: Error | undefined;
     this.#worker.on('message', (message: FromWorker) => {
       if (message.kind === 'ready') ready.resolve();
+      else if (message.kind === 'hosts') options.onHosts(message.cluster, message.event);
       else this.#hear(message);
     });
     this.#worker.on('error', (reason) => {
@@ -94,7 +98,7 @@ export class WorkerLink {
     await this.#exited;
   }
 
-  #hear(message: Exclude<FromWorker, { kind: 'ready' }>): void {
+  #hear(message: Exclude<FromWorker, { kind: 'ready' | 'hosts' }>): void {
     if (message.kind === 'log') {
       const { level, event, fields } = message;
       if (level !== 'off') this.#log[level](event, fields);

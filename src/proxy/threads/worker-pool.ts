@@ -3,6 +3,7 @@ import type { MessagePort, Worker } from 'node:worker_threads';
 import type { Logger } from '#observe/log.ts';
 import type { Metrics } from '#observe/metrics.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
+import type { HostEvent } from '../cluster/endpoint-health.ts';
 import type { Notice, Results, Task } from './message.ts';
 import { gone, WorkerLink } from './worker-link.ts';
 
@@ -80,6 +81,14 @@ export class WorkerPool {
     for (const worker of this.serving) worker.tell(notice);
   }
 
+  /** The first thread judges what others found; all follow what it decides. */
+  #relay(from: number, cluster: string, event: HostEvent): void {
+    const notice: Notice = { kind: 'hosts', cluster, event };
+    for (const [index, worker] of this.#serving.entries()) {
+      if (index !== from && (event === 'health' || index === 0)) worker?.tell(notice);
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#respawns) clearTimeout(timer);
@@ -99,6 +108,7 @@ export class WorkerPool {
       metrics,
       log: log.child({ worker: index }),
       start: (figures) => start(index, figures),
+      onHosts: (cluster, event) => this.#relay(index, cluster, event),
       onDied: (error) => {
         this.#all.delete(worker);
         if (this.#serving[index] === worker) this.#serving[index] = undefined;

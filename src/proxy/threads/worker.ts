@@ -20,7 +20,7 @@ export interface WorkerDeps {
   readonly dataPath: LocalDataPath;
   readonly secrets: SecretStore;
   /** Keeps the counts that belong to the resource installed next. */
-  holdCounts(counts: SharedArrayBuffer): void;
+  holdCounts(counts: SharedArrayBuffer, hosts?: SharedArrayBuffer): void;
   reopenLogs(): void;
   /** Resolves when what was written is out: the thread ends then. */
   flush(): Promise<void>;
@@ -60,7 +60,7 @@ class ServingWorker {
     switch (task.kind) {
       case 'cluster': {
         const prepared = await this.#inOrder(prepareCluster(dataPath, task.bytes));
-        this.#deps.holdCounts(task.counts);
+        this.#deps.holdCounts(task.counts, task.hosts);
         this.#staged.set(id, await prepared.stage());
         return undefined;
       }
@@ -76,6 +76,9 @@ class ServingWorker {
         this.#staged.set(id, listener);
         return listener.addresses;
       }
+      case 'warm':
+        await this.#staged.get(task.staged)?.warm?.();
+        return undefined;
       case 'remove-listener':
         await dataPath.removeListener(task.name);
         return undefined;
@@ -134,6 +137,9 @@ class ServingWorker {
         return;
       case 'unhealthy':
         dataPath.setUnhealthy(notice.unhealthy);
+        return;
+      case 'hosts':
+        dataPath.hearThreads(notice.cluster, notice.event);
         return;
       case 'leave-paths':
         dataPath.leavePaths();

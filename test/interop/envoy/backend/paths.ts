@@ -29,6 +29,7 @@ const answers: Readonly<Record<string, PathAnswer>> = {
   later: ({ reply }) => void setTimeout(() => reply('200 OK', 'later'), LATER_MS),
   length: ({ text, reply }) => reply('200 OK', String(text.length)),
   name: ({ name, head, reply }) => reply('200 OK', `${name} ${/^x-weighted: .*$/im.exec(head)?.[0] ?? ''}`),
+  degraded: ({ reply }) => reply('200 OK', 'somehow', ['x-envoy-degraded: true']),
   status: ({ argument, write, reply }) => {
     if (argument === '204' || argument === '304') write(`HTTP/1.1 ${argument} Fine\r\netag: "1"\r\n\r\n`);
     else reply(`${argument} Some Reason`, `status ${argument}`);

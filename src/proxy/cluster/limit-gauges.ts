@@ -1,0 +1,69 @@
+/**
+ * Shows a limit of a circuit breaker: `…_open`, 1 while it is reached, and where that is asked for `remaining_…`, what
+ * may still be taken. Threads add to the gauges what they saw happen; the sum is what all of them did.
+ */
+import type { Gauge, Scope } from '#observe/metrics-contract.ts';
+
+export class LimitGauges {
+  readonly #limit: number;
+  readonly #scope: Scope;
+  readonly #openName: string;
+  #openGauge: Gauge | undefined;
+  readonly #remaining: Gauge | undefined;
+  #open = 0;
+  #left = 0;
+  #retired = false;
+
+  /**
+   * @param path such as `circuit_breakers.default.`
+   * @param name such as `rq_pending`
+   * @param begins whether it is this thread that shows what is left at first; undefined where that is not shown
+   */
+  constructor(scope: Scope, path: string, name: string, limit: number, begins: boolean | undefined) {
+    this.#limit = limit;
+    this.#scope = scope;
+    this.#openName = `${path}${name}_open`;
+    if (begins === undefined) return;
+    this.#remaining = scope.gauge(`${path}remaining_${remainingNames[name] ?? name}`);
+    if (begins) this.#leave(limit);
+  }
+
+  /** @param value what is taken now. */
+  onTaken(value: number): void {
+    if (value === this.#limit) this.#reach(1);
+    if (this.#remaining !== undefined && value <= this.#limit) this.#leave(-1);
+  }
+
+  onReleased(value: number): void {
+    if (value === this.#limit - 1) this.#reach(-1);
+    if (this.#remaining !== undefined && value < this.#limit) this.#leave(1);
+  }
+
+  /** Another shows the same limit from now on. */
+  retire(): void {
+    this.#reach(-this.#open);
+    if (this.#remaining !== undefined) this.#leave(-this.#left);
+    this.#retired = true;
+  }
+
+  #reach(by: number): void {
+    if (by === 0 || this.#retired) return;
+    this.#openGauge ??= this.#scope.gauge(this.#openName);
+    this.#open += by;
+    this.#openGauge.add(by);
+  }
+
+  #leave(by: number): void {
+    if (this.#retired) return;
+    this.#left += by;
+    this.#remaining!.add(by);
+  }
+}
+
+/** Where they differ from the name of the limit. */
+const remainingNames: Readonly<Record<string, string>> = {
+  cx: 'cx',
+  rq: 'rq',
+  rq_pending: 'pending',
+  rq_retry: 'retries',
+};

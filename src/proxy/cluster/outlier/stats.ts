@@ -1,0 +1,38 @@
+/** `outlier_detection.*` of a cluster, by Envoy's names. */
+import type { Counter, Gauge, Scope } from '#observe/metrics-contract.ts';
+import { type Detector, detectors } from './settings.ts';
+
+const PREFIX = 'outlier_detection.';
+
+export interface OutlierStats {
+  readonly detected: Readonly<Record<Detector, Counter>>;
+  readonly enforced: Readonly<Record<Detector, Counter>>;
+  readonly enforcedTotal: Counter;
+  readonly overflow: Counter;
+  readonly active: Gauge;
+  /** Names of before there were others. */
+  readonly total: Counter;
+  readonly consecutive5xx: Counter;
+  readonly successRate: Counter;
+}
+
+export function createOutlierStats(scope: Scope): OutlierStats {
+  const counter = (name: string): Counter => scope.counter(`${PREFIX}ejections_${name}`);
+  const each = (kind: string): Record<Detector, Counter> =>
+    Object.fromEntries(detectors.map((name) => [name, counter(`${kind}_${name}`)])) as Record<
+      Detector,
+      Counter
+    >;
+  // Of degraded endpoints, which are not looked for.
+  counter('detected_degradation');
+  return {
+    detected: each('detected'),
+    enforced: each('enforced'),
+    enforcedTotal: counter('enforced_total'),
+    overflow: counter('overflow'),
+    active: scope.gauge(`${PREFIX}ejections_active`),
+    total: counter('total'),
+    consecutive5xx: counter('consecutive_5xx'),
+    successRate: counter('success_rate'),
+  };
+}
