@@ -1,16 +1,19 @@
 /** `trafficPolicy` of a DestinationRule: how callers balance, and whether they use TLS. */
 
+import { type ConnectionPoolPolicy, connectionPool } from './connection-pool.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { object, optional, required, unsupported, unsupportedIf } from './decode/object.ts';
-import { durationMs, oneOf, portNumber } from './decode/scalar.ts';
+import { oneOf, portNumber } from './decode/scalar.ts';
+import { type OutlierPolicy, outlierDetection } from './outlier-detection.ts';
 
 export type SimpleLoadBalancer = 'ROUND_ROBIN' | 'RANDOM' | 'LEAST_REQUEST';
 
 export interface PortTrafficPolicy {
   /** Absent: Istio's default, least request. */
   readonly loadBalancer?: { readonly simple?: SimpleLoadBalancer };
-  readonly connectionPool?: { readonly tcp?: { readonly connectTimeoutMs?: number } };
+  readonly connectionPool?: ConnectionPoolPolicy;
+  readonly outlierDetection?: OutlierPolicy;
   readonly tls?: ClientTls;
 }
 
@@ -45,20 +48,6 @@ const loadBalancer = object({
   zoneAwareLbSetting: unsupported('adds'),
 });
 
-const tcpPool: Decoder<{ readonly connectTimeoutMs?: number }> = (value, path, report) => {
-  const decoded = object({
-    connectTimeout: optional(durationMs),
-    idleTimeout: unsupported('adds'),
-    maxConnectionDuration: unsupported('adds'),
-    maxConnections: unsupported('adds'),
-    tcpKeepalive: unsupported('adds'),
-  })(value, path, report);
-  if (decoded === undefined) return undefined;
-  return decoded.connectTimeout === undefined ? {} : { connectTimeoutMs: decoded.connectTimeout };
-};
-
-const connectionPool = object({ tcp: optional(tcpPool), http: unsupported('adds') });
-
 const tlsMode: Decoder<ClientTls['mode']> = (value, path, report) => {
   if (value === 'SIMPLE' || value === 'MUTUAL') {
     report.unsupported(path, 'closes', `the mode ${value}`);
@@ -84,7 +73,7 @@ const portFields = {
   loadBalancer: optional(loadBalancer),
   connectionPool: optional(connectionPool),
   tls: optional(tls),
-  outlierDetection: unsupported('adds'),
+  outlierDetection: optional(outlierDetection),
 } as const;
 
 const allFields = {

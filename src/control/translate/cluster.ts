@@ -11,69 +11,24 @@ import {
   ClusterSchema,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import { HttpProtocolOptionsSchema } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { isExternal, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { serviceIdentities } from './identity.ts';
 import { grpcPolicies } from './load-balancing.ts';
-import { configPath, duration, filterMetadata, fromAds, type Init, pack } from './message.ts';
+import { configPath, duration, filterMetadata, fromAds, type Init } from './message.ts';
 import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { policyFor } from './policy-merge.ts';
 import { type CallerSpeech, rawBuffer, upstreamMutualTls } from './tls-context.ts';
+import { circuitBreakers, httpOptions, outlierParts } from './upstream-limits.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
 /** Istio's `meshConfig.connectTimeout`. */
 export const connectTimeoutMs = 10_000;
 
-/** No limit but memory: Istio's default, where Envoy's own would be 1024. */
-const unlimited = 0xffff_ffff;
-export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreakers']> = {
-  thresholds: [
-    {
-      maxConnections: unlimited,
-      maxPendingRequests: unlimited,
-      maxRequests: unlimited,
-      maxRetries: unlimited,
-      trackRemaining: true,
-    },
-  ],
-};
-
-/** Requests go on by HTTP/2, whatever they came by. */
-const overHttp2: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
-  typedExtensionProtocolOptions: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
-      upstreamProtocolOptions: {
-        case: 'explicitHttpConfig',
-        value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
-      },
-    }),
-  },
-};
-
-/** Requests go on by the version of HTTP that they came by. */
-export const asItCame: Pick<ClusterInit, 'typedExtensionProtocolOptions'> = {
-  typedExtensionProtocolOptions: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(HttpProtocolOptionsSchema, {
-      upstreamProtocolOptions: {
-        case: 'useDownstreamProtocolConfig',
-        value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
-      },
-    }),
-  },
-};
-
-/** What a cluster says of it; HTTP/1.1 needs no word. */
-export function httpVersion({
-  carriedAs,
-  http2,
-}: Pick<PortProtocol, 'carriedAs' | 'http2'>): Pick<ClusterInit, 'typedExtensionProtocolOptions'> {
-  if (http2) return overHttp2;
-  return carriedAs === 'AUTO' ? asItCame : {};
-}
+export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreakers']> = circuitBreakers();
 
 /** The only endpoint of a connection is the address it was made to before it was captured. */
 export const byOriginalDestination: Pick<ClusterInit, 'clusterDiscoveryType' | 'lbPolicy'> = {
@@ -130,7 +85,8 @@ function makeProxyCluster(target: OutboundTarget, identities: readonly string[])
     ...baseCluster(target, policy),
     ...fromAssignment(target),
     ...balanced(policy),
-    ...proxyTraits(target),
+    ...outlierParts(policy.outlierDetection),
+    ...proxyTraits(target, policy),
     ...proxyTls(target, policy, identities),
   });
 }
@@ -142,7 +98,8 @@ export function lookedUpCluster(target: OutboundTarget, where: ClusterInit, inde
     ...baseCluster(target, policy),
     ...where,
     ...balanced(policy),
-    ...proxyTraits(target),
+    ...outlierParts(policy.outlierDetection),
+    ...proxyTraits(target, policy),
     ...proxyTls(target, policy, serviceIdentities(index, target.service)),
   });
 }
@@ -162,7 +119,7 @@ export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: R
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
     ...how,
-    ...proxyTraits(target),
+    ...proxyTraits(target, policy),
     ...(usesTlsThroughout(target, policy, index) && {
       transportSocket: mutualTls(target, serviceIdentities(index, target.service)),
     }),
@@ -191,7 +148,7 @@ export function grpcCluster(
 function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): ClusterInit {
   return {
     name: targetName(target),
-    connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeoutMs ?? connectTimeoutMs),
+    connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeout ?? connectTimeoutMs),
   };
 }
 
@@ -202,11 +159,11 @@ function fromAssignment(target: OutboundTarget): ClusterInit {
   };
 }
 
-function proxyTraits(target: OutboundTarget): ClusterInit {
+function proxyTraits(target: OutboundTarget, { connectionPool }: PortTrafficPolicy): ClusterInit {
   return {
-    circuitBreakers: withoutLimits,
+    circuitBreakers: connectionPool === undefined ? withoutLimits : circuitBreakers(connectionPool),
     metadata: filterMetadata(serviceMetadata(target)),
-    ...httpVersion(portProtocol(target.port)),
+    ...httpOptions(connectionPool, portProtocol(target.port)),
   };
 }
 

@@ -19,7 +19,7 @@ import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/lis
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { FilterConfigSchema as SniForwardSchema } from '#xds/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
-import { asItCame, byOriginalDestination, connectTimeoutMs, httpVersion, withoutLimits } from './cluster.ts';
+import { byOriginalDestination, connectTimeoutMs, withoutLimits } from './cluster.ts';
 import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
 import {
   blackHoleCluster,
@@ -29,6 +29,7 @@ import {
   reentryClusterName,
   reentryListenerName,
 } from './names.ts';
+import { asItCame, httpOptions } from './upstream-limits.ts';
 
 /** The DNS cache that cluster and filter share; the two must be equal. */
 export const dnsCache: Init<typeof DnsCacheConfigSchema> = {
@@ -47,7 +48,7 @@ export function inboundCluster(traits: InboundClusterTraits, where: Destination)
   const { port, services } = traits;
   return create(ClusterSchema, {
     ...localCluster(inboundClusterName(port), where),
-    ...httpVersion(traits),
+    ...httpOptions(undefined, traits),
     metadata: filterMetadata({ istio: { services: [...services] } }),
   });
 }
