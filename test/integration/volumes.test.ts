@@ -218,7 +218,10 @@ describe('volumes', () => {
     assert.equal(found.pid, before.pid);
     // As on Kubernetes: a single file that is mounted is what it was.
     if (captured) assert.equal(found.single, 'colour=red');
-    assert.match(mesh.output(), /configuration taken in; files of volumes change: default\/show/);
+    // It is said when all files are changed.
+    await eventually(() =>
+      assert.match(mesh.output(), /configuration taken in; files of volumes change: default\/show/),
+    );
   });
 
   test('another mount replaces the Pod, and takes what it had with it', async () => {
