@@ -234,6 +234,12 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
   const local = clusterManager?.localClusterName ?? '';
   if (local !== '' && !clusters.includes(local)) {
     report('cluster_manager.local_cluster_name', `no static cluster is named "${local}"`);
+  } else if (local !== '') {
+    report(
+      'cluster_manager.local_cluster_name',
+      'has no effect: requests go to endpoints of all zones',
+      'warning',
+    );
   }
   if (admin !== undefined && admin.profilePath !== '') {
     report('admin.profile_path', 'has no effect: there is no profiler', 'warning');

@@ -51,11 +51,7 @@ export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
   if (cluster.loadBalancingPolicy !== undefined) {
     return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
   }
-  return {
-    ...readLegacy(cluster, findings),
-    localityWeighted: locality?.case === 'localityWeightedLbConfig',
-    failsInPanic: locality?.case === 'zoneAwareLbConfig' && locality.value.failTrafficOnPanic,
-  };
+  return { ...readLegacy(cluster, findings), ...ofLocalities(locality, 'common_lb_config', findings) };
 }
 
 function readLegacy(cluster: Cluster, findings: Findings): Balancing {
@@ -107,7 +103,14 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
     case RoundRobinSchema.typeName: {
       const config = findings.unpack(path, any, RoundRobinSchema);
       findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return plain(roundRobin, ofLocalities(config?.localityLbConfig));
+      return plain(
+        roundRobin,
+        ofLocalities(
+          config?.localityLbConfig?.localityConfigSpecifier,
+          `${path}.locality_lb_config`,
+          findings,
+        ),
+      );
     }
     case LeastRequestSchema.typeName: {
       const config = findings.unpack(path, any, LeastRequestSchema);
@@ -115,12 +118,23 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
       return plain(leastRequest, {
         choiceCount: config?.choiceCount ?? CHOICE_COUNT,
         activeRequestBias: config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-        ...ofLocalities(config?.localityLbConfig),
+        ...ofLocalities(
+          config?.localityLbConfig?.localityConfigSpecifier,
+          `${path}.locality_lb_config`,
+          findings,
+        ),
       });
     }
     case RandomSchema.typeName: {
       const config = findings.unpack(path, any, RandomSchema);
-      return plain(random, ofLocalities(config?.localityLbConfig));
+      return plain(
+        random,
+        ofLocalities(
+          config?.localityLbConfig?.localityConfigSpecifier,
+          `${path}.locality_lb_config`,
+          findings,
+        ),
+      );
     }
     case RingHashSchema.typeName:
     case MaglevSchema.typeName:
@@ -160,12 +174,22 @@ function readHashing(any: Any | undefined, path: string, findings: Findings): Ba
   );
 }
 
+/** @param of of a `LocalityLbConfig`, or of what clusters had before those */
 function ofLocalities(
-  config: LocalityLbConfig | undefined,
+  of: Of<LocalityLbConfig> | Of<NonNullable<Cluster['commonLbConfig']>> | undefined,
+  path: string,
+  findings: Findings,
 ): Pick<Balancing, 'localityWeighted' | 'failsInPanic'> {
-  const of = config?.localityConfigSpecifier;
+  if (of?.case === 'zoneAwareLbConfig') {
+    const at = `${path}.zone_aware_lb_config`;
+    const noEffect = 'has no effect: requests go to endpoints of all zones';
+    if (of.value.routingEnabled !== undefined) findings.warn(`${at}.routing_enabled`, noEffect);
+    if (of.value.minClusterSize !== undefined) findings.warn(`${at}.min_cluster_size`, noEffect);
+  }
   return {
     localityWeighted: of?.case === 'localityWeightedLbConfig',
     failsInPanic: of?.case === 'zoneAwareLbConfig' && of.value.failTrafficOnPanic,
   };
 }
+
+type Of<Config extends { readonly localityConfigSpecifier: unknown }> = Config['localityConfigSpecifier'];

@@ -145,6 +145,7 @@ function readKind(
     case Discovery.EDS:
       if (cluster.edsClusterConfig?.edsConfig === undefined)
         findings.error('eds_cluster_config.eds_config', 'is missing');
+      findings.refuseOwnSource('eds_cluster_config.eds_config', cluster.edsClusterConfig?.edsConfig);
       return 'eds';
     case Discovery.STRICT_DNS:
       return 'strict-dns';

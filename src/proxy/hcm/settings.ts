@@ -300,6 +300,7 @@ function readRoutes(
   if (routeSpecifier.case === 'rds') {
     if (routeSpecifier.value.routeConfigName === '')
       findings.error(`${at}.rds.route_config_name`, 'is missing');
+    findings.refuseOwnSource(`${at}.rds.config_source`, routeSpecifier.value.configSource);
     return { inlineRoutes: undefined, routeName: routeSpecifier.value.routeConfigName };
   }
   if (routeSpecifier.case === undefined) {

@@ -27,6 +27,25 @@ function read(fields: JsonObject, deps: Partial<DataPathDeps> = {}): [ListenerSe
   return [settings, findings.problems.map(({ path, message: text }) => `${path}: ${text}`)];
 }
 
+const rds = (configSource: JsonObject): JsonObject => ({
+  filterChains: [
+    {
+      filters: [
+        {
+          name: 'http',
+          typedConfig: {
+            '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+            statPrefix: 's',
+            rds: { routeConfigName: 'r', configSource },
+            httpFilters: [
+              { name: 'router', typedConfig: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
+            ],
+          },
+        },
+      ],
+    },
+  ],
+});
 const socket = (fields: JsonObject): JsonObject => ({
   address: { socketAddress: { address: '127.0.0.1', portValue: 80, ...fields } },
 });
@@ -60,6 +79,10 @@ describe('what is refused, and where', () => {
     [
       { connectionBalanceConfig: { exactBalance: {} } },
       'connection_balance_config: is not supported: the kernel deals connections to threads',
+    ],
+    [
+      rds({ apiConfigSource: { apiType: 'GRPC' } }),
+      'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source: is not supported: must be ads',
     ],
     [{ filterChainMatcher: {} }, 'filter_chain_matcher: is not supported'],
     [{ fcdsConfig: { name: 'x' } }, 'fcds_config: is not supported'],

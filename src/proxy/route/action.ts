@@ -1,7 +1,7 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { headerOf } from '#http/header-list.ts';
-import { type DataSource, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { type DataSource, type Metadata, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type DirectResponseAction,
   RouteAction_ClusterNotFoundResponseCode as NotFound,
@@ -146,9 +146,11 @@ function compileDestinations(
   findings: Findings,
 ): Destination[] {
   const { clusterSpecifier: specifier } = action;
-  if (action.metadataMatch !== undefined) {
-    findings.warn(`${path}.metadata_match`, 'has no effect: clusters have no subsets of endpoints');
-  }
+  const warnOfSubset = (at: string, subset: Metadata | undefined): void => {
+    if (subset !== undefined)
+      findings.warn(`${at}.metadata_match`, 'has no effect: clusters have no subsets of endpoints');
+  };
+  warnOfSubset(path, action.metadataMatch);
   const plain = { weight: 1, request: undefined, response: undefined, hostRewrite: '', filters: undefined };
   switch (specifier.case) {
     case 'cluster':
@@ -161,6 +163,7 @@ function compileDestinations(
       const destinations = specifier.value.clusters.map((entry, i): Destination => {
         const here = `${at}.clusters[${i}]`;
         if (entry.name === '' && entry.clusterHeader === '') findings.error(`${here}.name`, 'is missing');
+        warnOfSubset(here, entry.metadataMatch);
         const mutation = (kind: 'request' | 'response'): HeaderMutation | undefined =>
           kind === 'request'
             ? compileMutation(
