@@ -1,17 +1,18 @@
 /** Addresses of host names: by the machine's own way, or by resolvers that a cluster names. */
 import { lookup, Resolver } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
+import { namesToTry, parseResolvConf } from '#names/resolver-list.ts';
 import type { FoundAddresses, Lookup, ResolverSettings } from '#proxy/dns/lookup.ts';
 
 const nothing: FoundAddresses = { addresses: [], ttlS: undefined };
 
 /** Rejects where nobody could say. */
 export async function lookUpHost({ host, family, resolver, wantsTtl }: Lookup): Promise<FoundAddresses> {
-  if (resolver !== undefined && resolver.servers.length > 0) return ask(host, family, resolver);
+  if (resolver !== undefined) return ask(host, family, resolver);
   const addresses = await bySystem(host, family);
   if (!wantsTtl || addresses.length === 0) return { addresses, ttlS: undefined };
   // The system does not say how long an answer holds: what its resolvers say does, where they know the name.
-  const told = await ask(host, family, resolver).catch(() => nothing);
+  const told = await ask(host, family, undefined).catch(() => nothing);
   return { addresses, ttlS: told.ttlS };
 }
 
@@ -40,8 +41,8 @@ async function ask(
     ...(settings?.timeoutMs === undefined ? {} : { timeout: settings.timeoutMs }),
     ...(settings?.tries === undefined ? {} : { tries: settings.tries }),
   });
-  if (settings !== undefined && settings.servers.length > 0) resolver.setServers(settings.servers);
-  for (const name of settings?.asTheyStand === true ? [host] : namesOf(host)) {
+  if (settings !== undefined) resolver.setServers(settings.servers);
+  for (const name of settings?.asTheyStand === true ? [host] : machineNames(host)) {
     try {
       const records =
         family === 4
@@ -59,17 +60,13 @@ async function ask(
   return nothing;
 }
 
-/** What a name may stand for, in the order in which it is tried (resolv.conf(5): `search`, `ndots`). */
-function namesOf(host: string): string[] {
-  if (host.endsWith('.')) return [host];
+/** The machine's own list of domains, as it is now. */
+function machineNames(host: string): string[] {
   let text = '';
   try {
     text = readFileSync('/etc/resolv.conf', 'utf8');
   } catch {
     // There is no list.
   }
-  const search = /^\s*search\s+(.*)$/m.exec(text)?.[1]?.trim().split(/\s+/) ?? [];
-  const dots = Number(/^\s*options\b.*\bndots:(\d+)/m.exec(text)?.[1] ?? 1);
-  const below = search.map((domain) => `${host}.${domain}`);
-  return host.split('.').length - 1 >= dots ? [host, ...below] : [...below, host];
+  return namesToTry(host, parseResolvConf(text));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseResolvConf } from './resolver-list.ts';
+import { namesToTry, parseResolvConf } from './resolver-list.ts';
 
 describe('resolv.conf', () => {
   const cases: [text: string, servers: string[], timeoutMs: number, attempts: number, why: string][] = [
@@ -25,5 +25,22 @@ describe('resolv.conf', () => {
       assert.ok(list.servers.every(({ port }) => port === 53));
       assert.deepEqual([list.timeoutMs, list.attempts], [timeoutMs, attempts]);
     });
+  }
+});
+
+describe('names that are looked up', () => {
+  const pods = 'search default.svc.cluster.local svc.cluster.local\noptions ndots:2';
+  const cases: [text: string, host: string, names: string[]][] = [
+    ['', 'db', ['db']],
+    ['search lan', 'db', ['db.lan', 'db']],
+    ['search lan', 'db.example', ['db.example', 'db.example.lan']],
+    ['search lan', 'db.', ['db.']],
+    ['search a b\nsearch c', 'db', ['db.c', 'db']],
+    ['search lan\noptions ndots:0', 'db', ['db', 'db.lan']],
+    [pods, 'db.other', ['db.other.default.svc.cluster.local', 'db.other.svc.cluster.local', 'db.other']],
+  ];
+  for (const [text, host, names] of cases) {
+    test(`${host} by ${JSON.stringify(text)}`, () =>
+      assert.deepEqual(namesToTry(host, parseResolvConf(text)), names));
   }
 });

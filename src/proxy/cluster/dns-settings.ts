@@ -110,11 +110,15 @@ function readResolver(
     findings.error(`${path}.resolvers[${i}]`, 'must be a socket_address with a number for a port');
     return '';
   });
-  return {
-    servers,
-    timeoutMs:
-      config.queryTimeoutSeconds === undefined ? undefined : Number(config.queryTimeoutSeconds) * 1000,
-    tries: config.queryTries,
-    asTheyStand: config.dnsResolverOptions?.noDefaultSearchDomain === true,
-  };
+  const timeoutMs = Number(config.queryTimeoutSeconds ?? 0) * 1000;
+  const tries = config.queryTries ?? 0;
+  const asTheyStand = config.dnsResolverOptions?.noDefaultSearchDomain === true;
+  if (servers.length === 0) {
+    const noEffect = "has no effect without resolvers: names are asked of the machine's own";
+    if (timeoutMs > 0) findings.warn(`${path}.query_timeout_seconds`, noEffect);
+    if (tries > 0) findings.warn(`${path}.query_tries`, noEffect);
+    if (asTheyStand) findings.warn(`${path}.dns_resolver_options.no_default_search_domain`, noEffect);
+    return undefined;
+  }
+  return { servers, timeoutMs: timeoutMs || undefined, tries: tries || undefined, asTheyStand };
 }

@@ -61,6 +61,22 @@ describe('what is said of a cluster', () => {
       ],
     ],
     [
+      {
+        type: 'STRICT_DNS',
+        typedDnsResolverConfig: {
+          name: 'cares',
+          typedConfig: {
+            '@type':
+              'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+            queryTries: 2,
+          },
+        },
+      },
+      [
+        "warning: typed_dns_resolver_config.typed_config.query_tries: has no effect without resolvers: names are asked of the machine's own",
+      ],
+    ],
+    [
       { type: 'STRICT_DNS', dnsFailureRefreshRate: { maxInterval: '1s' } },
       ['error: dns_failure_refresh_rate.base_interval: must be 1 ms or more'],
     ],

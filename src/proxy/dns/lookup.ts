@@ -2,7 +2,7 @@
 
 /** Resolvers of a cluster's own (Envoy, `CaresDnsResolverConfig`). */
 export interface ResolverSettings {
-  /** `ADDRESS:PORT`; empty: those of the machine. */
+  /** `ADDRESS:PORT`, at least one. */
   readonly servers: readonly string[];
   /** Of one try at one server; undefined: as the runtime has it. */
   readonly timeoutMs: number | undefined;
