@@ -21,6 +21,8 @@ export async function listenUdp(
     type: isIPv6(address) ? 'udp6' : 'udp4',
     ipv6Only: isIPv6(address),
     recvBufferSize: RECEIVE_BUFFER_BYTES,
+    // Peers are addresses: Node would look each up, a turn of its queue later.
+    lookup: (host, _options, found) => found(null, host, isIPv6(host) ? 6 : 4),
   });
   const listening = once(socket, 'listening');
   socket.bind(fd === undefined ? { address, port } : { fd });

@@ -1,125 +1,164 @@
 /**
- * How long questions to the DNS of a sidecar take at a fixed rate, and how many it answers at most:
- * `node test/bench/dns.ts [--rate 5000] [--seconds 5] [--names 1000]`. Both ends are processes of this machine.
+ * How long questions to the DNS of a sidecar take at a fixed rate, alone and beside requests of its Pod, in a captured
+ * mesh; and beside them the same questions to dnsmasq, in the same Pod, in turns:
+ * `node test/bench/dns.ts [--rounds 5] [--seconds 5] [--rate 5000] [--names 1000] [--requests 1000]`.
+ * dnsperf asks; the requests are fortio's, through both sidecars.
  */
-import { fork } from 'node:child_process';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { setTimeout as wait } from 'node:timers/promises';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { create } from '@bufbuild/protobuf';
-import { encode } from 'dns-packet';
-import type { ResolverAddress } from '#names/resolver-list.ts';
-import { NameTableSchema } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
-import { startDns } from '../support/dns.ts';
+import {
+  type CapturedPrograms,
+  ownApplication,
+  startCapturedPrograms,
+} from '../support/captured-programs.ts';
+import { eventually } from '../support/eventually.ts';
+import { findPeer, type PeerName } from '../support/peer.ts';
+import { workload } from '../support/small-mesh.ts';
+import { quantile, quartiles } from './measure/statistics.ts';
 
 const { values } = parseArgs({
   options: {
-    rate: { type: 'string', default: '5000' },
+    rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
+    /** Questions a second. */
+    rate: { type: 'string', default: '5000' },
+    /** Services that are asked for. */
     names: { type: 'string', default: '1000' },
-    serve: { type: 'boolean', default: false },
+    /** A second, of the data path beside. */
+    requests: { type: 'string', default: '1000' },
   },
 });
-const [rate, seconds, names] = [values.rate, values.seconds, values.names].map(Number) as [
-  number,
-  number,
-  number,
-];
-const hostOf = (i: number): string => `service-${i % names}.default.svc.cluster.local`;
-/** Questions under way in the second part. */
-const WINDOW = 64;
+const [rounds, seconds, rate, names, requests] = [
+  values.rounds,
+  values.seconds,
+  values.rate,
+  values.names,
+  values.requests,
+].map(Number) as [number, number, number, number, number];
 
-async function serve(): Promise<void> {
-  const entries = Array.from({ length: names }, (_, i) => [
-    hostOf(i),
-    { registry: 'Kubernetes', namespace: 'default', ips: [`10.96.${i >> 8}.${i & 255}`] },
-  ]);
-  const table = create(NameTableSchema, { table: Object.fromEntries(entries) });
-  const { at } = await startDns({ after: () => {} }, {}, table);
-  process.send?.(at);
+const OTHER_PORT = 5399;
+const WARM_UP_SECONDS = 3;
+const hosts = Array.from({ length: names }, (_, i) => `service-${i}`);
+const fullName = (host: string): string => `${host}.default.svc.cluster.local`;
+const addressOf = (i: number): string => `10.96.${100 + (i >> 8)}.${i & 255}`;
+
+function peer(name: PeerName): string {
+  const found = findPeer(name);
+  if (found === undefined) throw new Error(`${name} is not installed: npm run peers ${name}`);
+  return found;
 }
 
-interface Client {
-  /** Sends the question of that number. */
-  ask(number: number): void;
-  onReply: (number: number) => void;
-  close(): void;
+/** Milliseconds. */
+interface Answered {
+  readonly p50: number;
+  readonly p99: number;
+  readonly lost: number;
 }
 
-async function clientOf({ address, port }: ResolverAddress): Promise<Client> {
-  const questions = Array.from({ length: names }, (_, i) =>
-    encode({ type: 'query', flags: 0x0100, questions: [{ type: 'A', name: hostOf(i) }] }),
+/** Of the servers that are compared, the words of dnsperf that name them. */
+const servers = {
+  heddle: (nameserver: string) => ['-s', nameserver],
+  dnsmasq: () => ['-s', '127.0.0.1', '-p', String(OTHER_PORT)],
+} as const;
+type ServerName = keyof typeof servers;
+
+const folder = mkdtempSync(join(tmpdir(), 'heddle-bench-'));
+const questions = join(folder, 'questions');
+const others = join(folder, 'hosts');
+writeFileSync(questions, hosts.map((host) => `${fullName(host)} A\n`).join(''));
+writeFileSync(others, hosts.map((host, i) => `${addressOf(i)} ${fullName(host)}\n`).join(''));
+const documents = hosts
+  .map((host, i) =>
+    [
+      '',
+      'apiVersion: v1',
+      'kind: Service',
+      `metadata: {name: ${host}}`,
+      `spec: {clusterIP: ${addressOf(i)}, selector: {app: store}, ports: [{name: http, port: 80}]}`,
+      '---',
+    ].join('\n'),
+  )
+  .join('');
+const store = workload({
+  name: 'store',
+  ports: '[{name: http, port: 9080, targetPort: 8080}]',
+  container: 'image: store:1\nports: [{containerPort: 8080}]',
+});
+let mesh: CapturedPrograms | undefined;
+try {
+  mesh = await startCapturedPrograms(
+    { 'store:1': ownApplication('witness.ts') },
+    `${documents}${store}`,
+    folder,
   );
-  const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 });
-  socket.connect(port, address);
-  await once(socket, 'connect');
-  const client: Client = {
-    ask(number): void {
-      const bytes = Buffer.from(questions[number % names]!);
-      bytes.writeUInt16BE(number & 0xffff, 0);
-      socket.send(bytes);
-    },
-    onReply: () => {},
-    close: () => void socket.close(),
-  };
-  socket.on('message', (bytes) => client.onReply(bytes.readUInt16BE(0)));
-  return client;
+  await measure(mesh);
+} finally {
+  await mesh?.stop();
 }
+rmSync(folder, { recursive: true, force: true });
 
-/** Milliseconds of each question, sent when its time had come whatever became of those before. */
-async function atRate(client: Client): Promise<number[]> {
-  const sentMs = new Map<number, number>();
-  const took: number[] = [];
-  client.onReply = (number) => {
-    const before = sentMs.get(number);
-    if (before !== undefined) took.push(performance.now() - before);
-    sentMs.delete(number);
+async function measure({ run, attempt }: CapturedPrograms): Promise<void> {
+  const nameserver = /^nameserver (\S+)/m.exec(await run(['cat', '/etc/resolv.conf']))![1]!;
+  const ask = async (server: ServerName, forSeconds: number): Promise<Answered> => {
+    const output = join(folder, 'answers');
+    const limits = ['-Q', String(rate), '-l', String(forSeconds), '-c', '4', '-T', '1', '-v'];
+    const words = [peer('dnsperf'), ...servers[server](nameserver), '-d', questions, ...limits];
+    await run(['sh', '-c', `exec "$@" > ${output}`, 'sh', ...words]);
+    return read(readFileSync(output, 'utf8'));
   };
-  const total = rate * seconds;
-  const startMs = performance.now();
-  for (let sent = 0; sent < total; ) {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * rate));
-    for (; sent < due; sent++) {
-      sentMs.set(sent & 0xffff, performance.now());
-      client.ask(sent);
-    }
-    // The processor is for the server: no more is taken than a wait needs.
-    await wait(1);
-  }
-  await wait(200);
-  return took.sort((a, b) => a - b);
-}
-
-/** Answers a second, with a fixed number of questions under way. */
-async function saturated(client: Client): Promise<number> {
-  let answered = 0;
-  let next = WINDOW;
-  client.onReply = () => {
-    answered++;
-    client.ask(next++);
+  const load = (): Promise<unknown> => {
+    const limits = ['-qps', String(requests), '-c', '8', '-t', `${seconds + 1}s`, '-quiet'];
+    return run([peer('fortio'), 'load', ...limits, 'http://store:9080/']);
   };
-  for (let i = 0; i < WINDOW; i++) client.ask(i);
-  const startMs = performance.now();
-  await wait(seconds * 1000);
-  const tookS = (performance.now() - startMs) / 1000;
-  client.onReply = () => {};
-  return answered / tookS;
-}
-
-if (values.serve) await serve();
-else {
-  const server = fork(import.meta.filename, ['--serve', '--names', values.names]);
-  const [at] = (await once(server, 'message')) as [ResolverAddress];
-  const client = await clientOf(at);
+  const isolated = ['-k', '-h', '-R', '-C', '/dev/null', '-u', 'root', '--bind-interfaces', '-x', ''];
+  const where = ['--listen-address=127.0.0.1', '-p', String(OTHER_PORT), '-H', others];
+  // The one who runs programs ends each after half a minute.
+  const dnsmasq = async (): Promise<() => Promise<unknown>> => {
+    const pid = join(folder, 'dnsmasq.pid');
+    const words = [peer('dnsmasq'), ...isolated, ...where];
+    const ended = attempt(['sh', '-c', `echo $$ > ${pid}; exec "$@"`, 'sh', ...words]);
+    await eventually(() => run([peer('dig'), '@127.0.0.1', '-p', String(OTHER_PORT), fullName(hosts[0]!)]));
+    return async () => {
+      await run(['sh', '-c', `kill $(cat ${pid})`]);
+      return await ended;
+    };
+  };
+  const measured = new Map<string, Answered[]>();
+  const note = (name: string, one: Answered): void => {
+    measured.set(name, [...(measured.get(name) ?? []), one]);
+  };
   // The first seconds belong to the compiler.
-  await atRate(client);
-  const took = await atRate(client);
-  const part = (ratio: number): string => (took[Math.floor(took.length * ratio)] ?? Number.NaN).toFixed(3);
-  console.log(
-    `${took.length} of ${rate * seconds} at ${rate}/s: p50 ${part(0.5)} ms, p99 ${part(0.99)} ms, p99.9 ${part(0.999)} ms`,
-  );
-  console.log(`${Math.round(await saturated(client))} answers a second with ${WINDOW} under way`);
-  client.close();
-  server.kill();
+  await ask('heddle', WARM_UP_SECONDS);
+  for (let round = 0; round < rounds; round++) {
+    const order: ServerName[] = round % 2 === 0 ? ['heddle', 'dnsmasq'] : ['dnsmasq', 'heddle'];
+    for (const server of order) {
+      const stop = server === 'dnsmasq' ? await dnsmasq() : undefined;
+      note(`${server}, alone`, await ask(server, seconds));
+      const beside = load();
+      note(`${server}, beside ${requests} requests/s`, await ask(server, seconds));
+      await beside;
+      await stop?.();
+    }
+  }
+  for (const [name, found] of [...measured].sort(([a], [b]) => a.localeCompare(b))) {
+    const lost = found.reduce((sum, one) => sum + one.lost, 0);
+    console.log(
+      `${name}: p50 ${spread(found.map((one) => one.p50))} ms, p99 ${spread(found.map((one) => one.p99))} ms` +
+        `${lost > 0 ? `, ${lost} without an answer` : ''}`,
+    );
+  }
+}
+
+function read(output: string): Answered {
+  const took = output.match(/^> NOERROR .* [\d.]+$/gm) ?? [];
+  const timesMs = Float64Array.from(took, (line) => Number(line.slice(line.lastIndexOf(' '))) * 1000).sort();
+  const total = rate > 0 ? Number(/Queries sent:\s+(\d+)/.exec(output)?.[1] ?? Number.NaN) : Number.NaN;
+  return { p50: quantile(timesMs, 0.5), p99: quantile(timesMs, 0.99), lost: total - timesMs.length };
+}
+
+function spread(found: readonly number[]): string {
+  const { q1, median, q3 } = quartiles(found);
+  return `${median.toFixed(2)} (${q1.toFixed(2)}–${q3.toFixed(2)})`;
 }
