@@ -15,6 +15,7 @@ import {
   type SequenceEvent,
   YAMLException,
 } from 'js-yaml';
+import { parseJson } from './json.ts';
 import type { Position, Problem } from './problem.ts';
 import { LineIndex, type Mark, splitDocuments, type TextPart } from './yaml-position.ts';
 import { resolvePlain } from './yaml-scalar.ts';
@@ -51,6 +52,28 @@ const maxDepth = 100;
 
 /** @param file the name that positions carry; nothing is read from it. */
 export function parseYaml(text: string, file: string): YamlResult {
+  const json = parseJson(text, maxDepth);
+  if (json !== undefined) return jsonDocument(json.value, text, file);
+  return parseEvery(text, file);
+}
+
+/** Much the cheaper way to the same: where its fields stand is found out when somebody asks. */
+function jsonDocument(value: unknown, text: string, file: string): YamlResult {
+  let located: YamlDocument | undefined;
+  const document: YamlDocument = {
+    file,
+    value,
+    start: new LineIndex(text, file).positionAt(text.indexOf('{')),
+    problems: [],
+    positionOf(path) {
+      located ??= parseEvery(text, file).documents[0];
+      return located?.positionOf(path);
+    },
+  };
+  return { documents: [document], problems: [], incomplete: false };
+}
+
+function parseEvery(text: string, file: string): YamlResult {
   const lines = new LineIndex(text, file);
   const whole: TextPart = { text, offset: 0 };
   const events = readEvents(whole, lines);
