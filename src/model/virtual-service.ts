@@ -1,4 +1,5 @@
 /** Istio `VirtualService`: which requests for a host go where. HTTP routes; TCP and TLS routes are not supported yet. */
+import { type CorsPolicy, corsPolicy } from './cors-policy.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required, unsupported } from './decode/object.ts';
@@ -14,6 +15,7 @@ import {
   httpRedirect,
   httpRewrite,
 } from './http-action.ts';
+import { type HttpFault, httpFault } from './http-fault.ts';
 import { type HttpMatch, httpMatch } from './http-match.ts';
 import { type HttpRetry, httpRetry } from './http-retry.ts';
 import type { KindDefinition } from './kind.ts';
@@ -46,6 +48,8 @@ export interface HttpRoute {
   readonly timeoutMs?: number;
   readonly retries?: HttpRetry;
   readonly headers?: Headers;
+  readonly fault?: HttpFault;
+  readonly corsPolicy?: CorsPolicy;
 }
 
 export interface VirtualServiceSpec {
@@ -80,9 +84,9 @@ const fields = {
   timeout: optional(durationMs),
   retries: optional(httpRetry),
   headers: optional(headers),
-  corsPolicy: unsupported('adds'),
+  corsPolicy: optional(corsPolicy),
   delegate: unsupported('closes'),
-  fault: unsupported('adds'),
+  fault: optional(httpFault),
   mirror: unsupported('adds'),
   mirrors: unsupported('adds'),
   mirrorPercent: unsupported('adds'),

@@ -34,7 +34,7 @@ process.on('SIGTERM', () => process.exit(0));
 
 const ports = '[{name: http, port: 80, targetPort: 9080}, {name: tcp, port: 7000}]';
 const container = 'image: app:1\nports: [{containerPort: 9080}, {containerPort: 7000}]';
-const documents = (sidecar: Sidecar): string => `
+const documents = (sidecar: Sidecar, more: MoreDocuments): string => `
 apiVersion: heddle.dev/v1alpha1
 kind: LocalMesh
 metadata: {name: captured}
@@ -49,10 +49,17 @@ kind: PeerAuthentication
 metadata: {name: default, namespace: istio-system}
 spec: {mtls: {mode: STRICT}}
 ---
-${ingressTo('front')}`;
+${more.documents ?? ''}${ingressTo('front', more.ofIngress)}`;
 
 /** Beside the front end; the back end has ours. */
 export type Sidecar = 'heddle' | 'envoy';
+export interface MoreDocuments {
+  /** Each ends with `---`. */
+  readonly documents?: string;
+  /** Fields of the ingress gateway's route, indented by four. */
+  readonly ofIngress?: string;
+}
+
 export type TalkingApplication = 'front' | 'back';
 
 export interface TalkingMesh extends RunningMesh {
@@ -65,11 +72,12 @@ export async function startTalkingMesh(
   folder: string,
   sidecar: Sidecar,
   env: Readonly<Record<string, string>> = {},
+  more: MoreDocuments = {},
 ): Promise<TalkingMesh> {
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, 'app.mjs'), application);
   const manifest = join(folder, 'mesh.yaml');
-  writeFileSync(manifest, documents(sidecar));
+  writeFileSync(manifest, documents(sidecar, more));
   const mesh = await startMesh([manifest], { args: ['--capture', 'always'], env });
   const ask: TalkingMesh['ask'] = async (who, path, query = {}) => {
     const target = `${path}?${new URLSearchParams(query)}`;

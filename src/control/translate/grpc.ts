@@ -19,6 +19,7 @@ import { fromAds, type Init, pack, socketAddress } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
 import { inboundClusterName, outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
+import { routedFilters } from './route-filters.ts';
 import { matchEverything } from './route-match.ts';
 import { routeConfiguration, virtualHost } from './route-table.ts';
 import { domainsOf, type RoutedHost, serviceHosts } from './virtual-host.ts';
@@ -51,7 +52,7 @@ function routesName({ port, host }: RoutedHost): string {
 function clientListener(name: string, host: RoutedHost): Listener {
   const apiListener = pack(HttpConnectionManagerSchema, {
     routeSpecifier: { case: 'rds', value: { configSource: fromAds, routeConfigName: routesName(host) } },
-    httpFilters: [routerFilter],
+    httpFilters: [...routedFilters('grpc'), routerFilter],
   });
   return create(ListenerSchema, { name, apiListener: { apiListener } });
 }

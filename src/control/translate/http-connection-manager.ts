@@ -18,6 +18,7 @@ import {
 import { dnsCache } from './local-cluster.ts';
 import { duration, fromAds, type Init, pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
+import { routedFilters } from './route-filters.ts';
 import type { RouteConfigurationInit } from './route-table.ts';
 import { istioStats, istioStatsName, type Side } from './telemetry.ts';
 import type { Workload } from './workload.ts';
@@ -107,7 +108,14 @@ function httpFilters({
   grpcWeb = false,
 }: ManagerOptions): HttpFilterInit[] {
   const own = client === 'heddle' ? heddleFilters(side, self) : [];
-  return [...own, ...(grpcWeb ? [grpcWebFilter] : []), ...(looksUp ? [forwardFilter] : []), routerFilter];
+  return [
+    ...own,
+    ...(grpcWeb ? [grpcWebFilter] : []),
+    // Routes of a VirtualService do not concern what comes in.
+    ...(side === 'inbound' ? [] : routedFilters(client)),
+    ...(looksUp ? [forwardFilter] : []),
+    routerFilter,
+  ];
 }
 
 /** Filters that only Heddle knows; optional, so that nothing else would refuse them. */

@@ -6,6 +6,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { configPath, filterMetadata } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import { type RouteContext, type RouteInit, translateAction } from './route-action.ts';
+import { routeFilters } from './route-filters.ts';
 import { matchEverything, translateMatch } from './route-match.ts';
 
 /** Who calls: matches on the caller are decided here and not at run time. */
@@ -37,7 +38,11 @@ export function translateHttpRoutes(
   return virtualService.spec.http.flatMap((route) => {
     const translated = translateAction(route, context);
     if (translated === undefined) return [];
-    const action = metadata === undefined ? translated : { ...translated, metadata };
+    const action = {
+      ...translated,
+      ...routeFilters(route, caller.client),
+      ...(metadata !== undefined && { metadata }),
+    };
     if (route.match.length === 0) {
       return concerns(undefined) ? [{ ...named(route.name), match: matchEverything, ...action }] : [];
     }

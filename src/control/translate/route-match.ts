@@ -78,7 +78,7 @@ function queryMatcher(name: string, value: StringMatch): QueryMatcherInit {
 }
 
 /** Undefined for an empty match, which asks for presence. */
-function stringMatcher({ exact, prefix, regex }: StringMatch): StringMatcherInit | undefined {
+export function stringMatcher({ exact, prefix, regex }: StringMatch): StringMatcherInit | undefined {
   if (exact !== undefined) return { matchPattern: { case: 'exact', value: exact } };
   if (regex !== undefined) return { matchPattern: { case: 'safeRegex', value: { regex } } };
   // Envoy refuses an empty prefix; every value has it.

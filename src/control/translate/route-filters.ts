@@ -1,0 +1,94 @@
+/** What a route of a VirtualService says to filters: faults and CORS. */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { CorsPolicy } from '#model/cors-policy.ts';
+import { grpcStatusNames, type HttpFault } from '#model/http-fault.ts';
+import type { HttpRoute } from '#model/virtual-service.ts';
+import { CorsPolicySchema, CorsSchema } from '#xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
+import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
+import type { HttpFilterSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { StringMatcherSchema } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
+import {
+  FractionalPercent_DenominatorType,
+  type FractionalPercentSchema,
+} from '#xds/gen/envoy/type/v3/percent_pb.js';
+import { duration, type Init, pack } from './message.ts';
+import type { ProxyNode } from './node.ts';
+import { stringMatcher } from './route-match.ts';
+
+type HttpFilterInit = Init<typeof HttpFilterSchema>;
+
+const faultName = 'envoy.filters.http.fault';
+const corsName = 'envoy.filters.http.cors';
+/** An empty prefix, which Envoy takes in no matcher. */
+const every: Init<typeof StringMatcherSchema> = {
+  matchPattern: { case: 'safeRegex', value: { regex: '.*' } },
+};
+
+/** Off wherever a route says nothing of them, so that requests there do not pay. */
+export function routedFilters(client: ProxyNode['client']): HttpFilterInit[] {
+  const fault: HttpFilterInit = {
+    name: faultName,
+    configType: { case: 'typedConfig', value: pack(HTTPFaultSchema, {}) },
+  };
+  // gRPC's clients know no filter that is off (gRFC A39), and no browsers.
+  if (client === 'grpc') return [fault];
+  const cors: HttpFilterInit = {
+    name: corsName,
+    configType: { case: 'typedConfig', value: pack(CorsSchema, {}) },
+  };
+  return [
+    { ...fault, disabled: true },
+    { ...cors, disabled: true },
+  ];
+}
+
+export function routeFilters(
+  { fault, corsPolicy }: HttpRoute,
+  client: ProxyNode['client'],
+): { readonly typedPerFilterConfig?: Record<string, Any> } {
+  const typedPerFilterConfig: Record<string, Any> = {};
+  if (fault !== undefined) typedPerFilterConfig[faultName] = translateFault(fault);
+  if (corsPolicy !== undefined && client !== 'grpc')
+    typedPerFilterConfig[corsName] = translateCors(corsPolicy);
+  return Object.keys(typedPerFilterConfig).length === 0 ? {} : { typedPerFilterConfig };
+}
+
+function translateFault({ delay, abort }: HttpFault): Any {
+  return pack(HTTPFaultSchema, {
+    ...(delay !== undefined && {
+      delay: {
+        faultDelaySecifier: { case: 'fixedDelay', value: duration(delay.fixedDelayMs) },
+        percentage: millionths(delay.percent),
+      },
+    }),
+    ...(abort !== undefined && {
+      abort: {
+        errorType:
+          abort.grpcStatus === undefined
+            ? { case: 'httpStatus', value: abort.httpStatus! }
+            : { case: 'grpcStatus', value: grpcStatusNames.indexOf(abort.grpcStatus) },
+        percentage: millionths(abort.percent),
+      },
+    }),
+  });
+}
+
+function millionths(percent: number): Init<typeof FractionalPercentSchema> {
+  return {
+    numerator: Math.round(percent * 10_000),
+    denominator: FractionalPercent_DenominatorType.MILLION,
+  };
+}
+
+function translateCors(policy: CorsPolicy): Any {
+  const { allowMethods, allowHeaders, exposeHeaders, maxAgeS, allowCredentials } = policy;
+  return pack(CorsPolicySchema, {
+    allowOriginStringMatch: policy.allowOrigins.map((origin) => stringMatcher(origin) ?? every),
+    allowMethods: allowMethods.join(','),
+    allowHeaders: allowHeaders.join(','),
+    exposeHeaders: exposeHeaders.join(','),
+    ...(maxAgeS !== undefined && { maxAge: String(maxAgeS) }),
+    ...(allowCredentials !== undefined && { allowCredentials }),
+    forwardNotMatchingPreflights: policy.unmatchedPreflights === 'FORWARD',
+  });
+}

@@ -1,0 +1,56 @@
+/** `http[].corsPolicy` of a VirtualService: pages of which origins may read answers (Fetch, "CORS protocol"). */
+import { list } from './decode/collection.ts';
+import type { Decoder } from './decode/decoder.ts';
+import { defaulted, object, optional } from './decode/object.ts';
+import { boolean, durationMsOrZero, nonEmptyText, oneOf, text } from './decode/scalar.ts';
+import { headerName } from './header-operations.ts';
+import { type StringMatch, stringMatch } from './string-match.ts';
+
+export interface CorsPolicy {
+  /** Any of them; what matches `*` matches every origin. */
+  readonly allowOrigins: readonly StringMatch[];
+  readonly allowMethods: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  /** Whole seconds; absent: browsers ask again when they like. */
+  readonly maxAgeS?: number;
+  readonly allowCredentials?: boolean;
+  /** What a preflight of another origin meets: the application, or an answer that allows nothing. */
+  readonly unmatchedPreflights: 'FORWARD' | 'IGNORE';
+}
+
+/** RFC 9110 §5.6.2 token, or all of them. */
+const method: Decoder<string> = (value, path, report) => {
+  const decoded = text(value, path, report);
+  if (decoded === undefined || /^(?:\*|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.test(decoded)) return decoded;
+  return report.error(path, `${JSON.stringify(decoded)} is not a method`);
+};
+
+const maxAge: Decoder<number> = (value, path, report) => {
+  const ms = durationMsOrZero(value, path, report);
+  if (ms === undefined || ms % 1000 === 0) return ms === undefined ? undefined : ms / 1000;
+  return report.error(path, 'whole seconds are needed');
+};
+
+const fields = object({
+  allowOrigins: defaulted(list(stringMatch), []),
+  allowOrigin: defaulted(list(nonEmptyText), []),
+  allowMethods: defaulted(list(method), []),
+  allowHeaders: defaulted(list(headerName), []),
+  exposeHeaders: defaulted(list(headerName), []),
+  maxAge: optional(maxAge),
+  allowCredentials: optional(boolean),
+  unmatchedPreflights: optional(oneOf(['UNSPECIFIED', 'FORWARD', 'IGNORE'])),
+});
+
+export const corsPolicy: Decoder<CorsPolicy> = (value, path, report) => {
+  const decoded = fields(value, path, report);
+  if (decoded === undefined) return undefined;
+  const { allowOrigin, maxAge: maxAgeS, unmatchedPreflights, ...rest } = decoded;
+  return {
+    ...rest,
+    allowOrigins: rest.allowOrigins.length > 0 ? rest.allowOrigins : allowOrigin.map((exact) => ({ exact })),
+    ...(maxAgeS !== undefined && { maxAgeS }),
+    unmatchedPreflights: unmatchedPreflights === 'IGNORE' ? 'IGNORE' : 'FORWARD',
+  };
+};

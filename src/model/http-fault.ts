@@ -1,0 +1,94 @@
+/** `http[].fault` of a VirtualService: requests that are delayed or answered with an error, on purpose. */
+import type { Decoder } from './decode/decoder.ts';
+import { atMostOneOf, object, optional, refused } from './decode/object.ts';
+import { durationMs, integer, oneOf } from './decode/scalar.ts';
+
+/** Names of https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, by their number. */
+export const grpcStatusNames = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
+
+export interface HttpFault {
+  readonly delay?: { readonly fixedDelayMs: number; readonly percent: number };
+  /** One of both. */
+  readonly abort?: {
+    readonly httpStatus?: number;
+    readonly grpcStatus?: (typeof grpcStatusNames)[number];
+    readonly percent: number;
+  };
+}
+
+/** From 0 to 100, in steps of a ten-thousandth: what a request's lot is compared with is a part of a million. */
+export const percentage: Decoder<number> = (value, path, report) => {
+  const decoded = percent(value, path, report);
+  return decoded?.value ?? (decoded === undefined ? undefined : 0);
+};
+
+const percent = object({
+  value: optional<number>((value, path, report) =>
+    typeof value === 'number' && value >= 0 && value <= 100
+      ? value
+      : report.error(path, 'a number from 0 to 100 is needed'),
+  ),
+});
+
+const delay: Decoder<NonNullable<HttpFault['delay']>> = (value, path, report) => {
+  const decoded = delayFields(value, path, report);
+  if (decoded === undefined) return undefined;
+  if (decoded.fixedDelay === undefined)
+    return report.error([...path, 'fixedDelay'], 'this field is required');
+  if (decoded.percentage === undefined && decoded.percent === undefined)
+    report.warning(path, 'delays no request without a percentage', 'write percentage: {value: 100}');
+  return {
+    fixedDelayMs: decoded.fixedDelay,
+    percent: decoded.percentage ?? decoded.percent ?? 0,
+  };
+};
+
+const delayFields = object({
+  fixedDelay: optional(durationMs),
+  percentage: optional(percentage),
+  percent: optional(integer(0, 100)),
+  exponentialDelay: refused('write fixedDelay'),
+});
+
+const abort: Decoder<NonNullable<HttpFault['abort']>> = (value, path, report) => {
+  const decoded = abortFields(value, path, report);
+  if (decoded === undefined) return undefined;
+  if (decoded.percentage === undefined)
+    report.warning(path, 'aborts no request without a percentage', 'write percentage: {value: 100}');
+  return { ...decoded, percent: decoded.percentage ?? 0 };
+};
+
+const abortFields = object(
+  {
+    httpStatus: optional(integer(200, 599)),
+    grpcStatus: optional(oneOf(grpcStatusNames)),
+    percentage: optional(percentage),
+    http2Error: refused('write httpStatus or grpcStatus'),
+  },
+  (value, path, report) => atMostOneOf(value, ['httpStatus', 'grpcStatus'], 'one is needed', path, report),
+);
+
+export const httpFault: Decoder<HttpFault> = object(
+  { delay: optional(delay), abort: optional(abort) },
+  (value, path, report) => {
+    if (Object.keys(value).length === 0) report.error(path, 'delay, abort or both are needed');
+  },
+);
