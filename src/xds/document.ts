@@ -42,7 +42,7 @@ export function messageFromDocument<Desc extends DescMessage>(
   options: DocumentOptions = {},
 ): Parsed<MessageShape<Desc>> {
   const reader = new Reader(source, options);
-  const message = reader.message(schema, source.value, []);
+  const message = reader.message(schema, source.value);
   const { problems } = reader;
   if (message === undefined || hasErrors(problems)) return { ok: false, problems };
   return { ok: true, value: message as MessageShape<Desc>, problems };
@@ -61,6 +61,8 @@ class Reader {
   readonly problems: Problem[] = [];
   readonly #source: DocumentSource;
   readonly #options: DocumentOptions;
+  /** Of what is being read. */
+  readonly #path: (string | number)[] = [];
 
   constructor(source: DocumentSource, options: DocumentOptions) {
     this.#source = source;
@@ -68,173 +70,176 @@ class Reader {
   }
 
   /** Undefined when nothing could be made of `value`; why is among the problems. */
-  message(schema: DescMessage, value: unknown, path: DocumentPath): Message | undefined {
-    if (isWrapperDesc(schema)) return this.#wrapper(schema, value, path);
-    if (schema.typeName === AnySchema.typeName) return this.#any(value, path);
-    const leaf = leafTypes.get(schema.typeName);
-    if (leaf !== undefined) return this.#take(readLeaf(schema, leaf, value), path);
-    if (!isObject(value)) {
-      return this.#take(expected('an object', value), path);
+  message(schema: DescMessage, value: unknown): Message | undefined {
+    const { typeName } = schema;
+    if (typeName.startsWith('google.protobuf.')) {
+      if (isWrapperDesc(schema)) return this.#wrapper(schema, value);
+      if (typeName === AnySchema.typeName) return this.#any(value);
+      const leaf = leafTypes.get(typeName);
+      if (leaf !== undefined) return this.#take(readLeaf(schema, leaf, value));
     }
-    return this.#fields(schema, Object.entries(value), path);
+    if (!isObject(value)) return this.#take(expected('an object', value));
+    return this.#fields(schema, value);
   }
 
-  #fields(schema: DescMessage, entries: readonly [string, unknown][], path: DocumentPath): Message {
+  /** @param but the name of a field that is none */
+  #fields(schema: DescMessage, value: Readonly<Record<string, unknown>>, but?: string): Message {
     const message = create(schema);
-    const target = reflect(schema, message);
-    const setBy = new Map<DescField | { readonly name: string }, string>();
-    for (const [key, value] of entries) {
-      const at = [...path, key];
-      const field = fieldsOf(schema).get(key);
-      if (field === undefined) {
-        this.#unknown(schema, key, at);
-        continue;
-      }
+    const fields = fieldsOf(schema);
+    const slots: unknown[] = [];
+    const setBy: string[] = [];
+    for (const key of Object.keys(value)) {
+      if (key === but) continue;
+      this.#path.push(key);
+      const known = fields.get(key);
+      if (known === undefined) this.#unknown(schema, key);
       // A null is a field left out, but where null is itself a value.
-      if (value === null && field.message?.typeName !== 'google.protobuf.Value') continue;
-      const slot = field.oneof ?? field;
-      const earlier = setBy.get(slot);
-      if (earlier !== undefined) {
-        const message = `${JSON.stringify(key)} and ${JSON.stringify(earlier)} cannot both be given`;
-        this.#report({ message }, at);
-        continue;
+      else if (value[key] !== null || known.item.message?.typeName === 'google.protobuf.Value') {
+        const { field } = known;
+        const slot = field.oneof ?? field;
+        const earlier = slots.indexOf(slot);
+        if (earlier >= 0) {
+          const names = `${JSON.stringify(key)} and ${JSON.stringify(setBy[earlier])}`;
+          this.#report({ message: `${names} cannot both be given` });
+        } else {
+          slots.push(slot);
+          setBy.push(key);
+          if (field.deprecated) this.#report({ message: `${field.name} is deprecated` }, 'warning');
+          this.#field(schema, message, known, value[key]);
+        }
       }
-      setBy.set(slot, key);
-      if (field.deprecated) this.#report({ message: `${field.name} is deprecated` }, at, 'warning');
-      this.#field(target, field, value, at);
+      this.#path.pop();
     }
     return message;
   }
 
-  #field(target: ReflectMessage, field: DescField, value: unknown, at: DocumentPath): void {
-    if (field.fieldKind === 'list') {
-      this.#list(target, field, value, at);
-    } else if (field.fieldKind === 'map') {
-      this.#map(target, field, value, at);
-    } else {
-      const read = this.#item(itemOf(field), value, at);
-      if (read !== undefined) target.set(field, read);
+  #field(schema: DescMessage, message: Message, known: KnownField, value: unknown): void {
+    const { field, item } = known;
+    if (field.fieldKind === 'list') this.#list(schema, message, known, value);
+    else if (field.fieldKind === 'map') this.#map(reflect(schema, message), field, item, value);
+    else {
+      const read = this.#item(item, value);
+      if (read === undefined) return;
+      if (known.isStoredOtherwise) reflect(schema, message).set(field, reflected(item, read));
+      else if (field.oneof === undefined) (message as Fields)[field.localName] = read;
+      else (message as Fields)[field.oneof.localName] = { case: field.localName, value: read };
     }
   }
 
-  #list(
-    target: ReflectMessage,
-    field: DescField & { fieldKind: 'list' },
-    value: unknown,
-    at: DocumentPath,
-  ): void {
+  #list(schema: DescMessage, message: Message, known: KnownField, value: unknown): void {
+    const { field, item } = known;
     if (!Array.isArray(value)) {
-      this.#take(expected('a list', value, 'begin each item with "- "'), at);
+      this.#take(expected('a list', value, 'begin each item with "- "'));
       return;
     }
-    const list = target.get(field);
-    for (const [i, item] of value.entries()) {
-      const read = this.#item(itemOf(field), item, [...at, i]);
-      if (read !== undefined) list.add(read);
+    const stored = (message as Fields)[field.localName] as unknown[];
+    const list = known.isStoredOtherwise ? reflect(schema, message).get(field as ListField) : undefined;
+    for (let i = 0; i < value.length; i++) {
+      this.#path.push(i);
+      const read = this.#item(item, value[i]);
+      this.#path.pop();
+      if (read === undefined) continue;
+      if (list === undefined) stored.push(read);
+      else list.add(reflected(item, read));
     }
   }
 
-  #map(
-    target: ReflectMessage,
-    field: DescField & { fieldKind: 'map' },
-    value: unknown,
-    at: DocumentPath,
-  ): void {
+  #map(target: ReflectMessage, field: MapField, item: Item, value: unknown): void {
     if (!isObject(value)) {
-      this.#take(expected('an object', value), at);
+      this.#take(expected('an object', value));
       return;
     }
     const map = target.get(field);
-    for (const [key, item] of Object.entries(value)) {
-      const itemAt = [...at, key];
+    for (const [key, one] of Object.entries(value)) {
+      this.#path.push(key);
       const readKey =
-        field.mapKey === ScalarType.BOOL ? key === 'true' : this.#take(readScalar(field.mapKey, key), itemAt);
-      const read = this.#item(itemOf(field), item, itemAt);
-      if (readKey !== undefined && read !== undefined) map.set(readKey, read);
+        field.mapKey === ScalarType.BOOL ? key === 'true' : this.#take(readScalar(field.mapKey, key));
+      const read = this.#item(item, one);
+      this.#path.pop();
+      if (readKey !== undefined && read !== undefined) map.set(readKey, reflected(item, read));
     }
   }
 
   /** One value of a field, of a list or of a map. Undefined when it is wrong. */
-  #item(item: Item, value: unknown, at: DocumentPath): ScalarValue | ReflectMessage | undefined {
-    if (item.message !== undefined) {
-      const message = this.message(item.message, value, at);
-      return message === undefined ? undefined : reflect(item.message, message);
-    }
-    return this.#take(
-      item.enum !== undefined ? readEnum(item.enum, value) : readScalar(item.scalar, value),
-      at,
-    );
+  #item(item: Item, value: unknown): ScalarValue | Message | undefined {
+    if (item.message !== undefined) return this.message(item.message, value);
+    return this.#take(item.enum !== undefined ? readEnum(item.enum, value) : readScalar(item.scalar, value));
   }
 
-  #wrapper(schema: DescMessage, value: unknown, path: DocumentPath): Message | undefined {
+  #wrapper(schema: DescMessage, value: unknown): Message | undefined {
     const field = schema.fields[0]!;
-    const read = this.#item(itemOf(field), value, path);
+    const read = this.#item(itemOf(field), value);
     if (read === undefined) return undefined;
     const message = create(schema);
-    reflect(schema, message).set(field, read);
+    (message as Fields)[field.localName] = read;
     return message;
   }
 
-  #any(value: unknown, path: DocumentPath): Message | undefined {
-    if (!isObject(value)) return this.#take(expected('an object with "@type"', value), path);
+  #any(value: unknown): Message | undefined {
+    if (!isObject(value)) return this.#take(expected('an object with "@type"', value));
     // `FilterConfig` says with an empty one that a filter is on.
-    if (path.at(-1) === 'config' && Object.keys(value).length === 0) return create(AnySchema);
+    if (this.#path.at(-1) === 'config' && Object.keys(value).length === 0) return create(AnySchema);
     const typeUrl = value['@type'];
-    const at = [...path, '@type'];
     if (typeof typeUrl !== 'string') {
-      return this.#take(
-        { ok: false, message: 'the field "@type" is missing: it names the type of this object' },
-        path,
-      );
+      return this.#take({
+        ok: false,
+        message: 'the field "@type" is missing: it names the type of this object',
+      });
     }
     const schema = messageOfTypeUrl(typeUrl);
-    if (schema === undefined) return this.#unsupportedType(typeUrl, at);
-    const rest = Object.entries(value).filter(([key]) => key !== '@type');
-    const inner = this.#inside(schema, rest, path);
+    if (schema === undefined) return this.#unsupportedType(typeUrl);
+    const inner = this.#inside(schema, value);
     return inner === undefined ? undefined : packAny(schema, inner);
   }
 
   /** What stands beside `@type`: the fields, or `value` for types that are not an object of fields. */
-  #inside(schema: DescMessage, rest: readonly [string, unknown][], path: DocumentPath): Message | undefined {
+  #inside(schema: DescMessage, value: Readonly<Record<string, unknown>>): Message | undefined {
     const plain =
       isWrapperDesc(schema) || leafTypes.has(schema.typeName) || schema.typeName === AnySchema.typeName;
-    if (!plain) return this.#fields(schema, rest, path);
-    const inner = rest.find(([key]) => key === 'value');
-    for (const [key] of rest) if (key !== 'value') this.#unknown(schema, key, [...path, key]);
-    if (inner === undefined) return create(schema);
-    return this.message(schema, inner[1], [...path, 'value']);
+    if (!plain) return this.#fields(schema, value, '@type');
+    for (const key of Object.keys(value)) {
+      if (key === 'value' || key === '@type') continue;
+      this.#path.push(key);
+      this.#unknown(schema, key);
+      this.#path.pop();
+    }
+    if (!Object.hasOwn(value, 'value')) return create(schema);
+    this.#path.push('value');
+    const read = this.message(schema, value.value);
+    this.#path.pop();
+    return read;
   }
 
-  #unsupportedType(typeUrl: string, at: DocumentPath): undefined {
+  #unsupportedType(typeUrl: string): undefined {
     const known: string[] = [];
     for (const desc of registry) if (desc.kind === 'message') known.push(desc.typeName);
     const meant = closest(typeUrl.slice(typeUrl.lastIndexOf('/') + 1), known);
-    this.#report(
-      {
-        message: `the type ${JSON.stringify(typeUrl)} is not supported`,
-        ...(meant === undefined ? {} : { fix: `did you mean "type.googleapis.com/${meant}"?` }),
-      },
-      at,
-    );
+    this.#path.push('@type');
+    this.#report({
+      message: `the type ${JSON.stringify(typeUrl)} is not supported`,
+      ...(meant === undefined ? {} : { fix: `did you mean "type.googleapis.com/${meant}"?` }),
+    });
+    this.#path.pop();
   }
 
-  #unknown(schema: DescMessage, key: string, at: DocumentPath): void {
+  #unknown(schema: DescMessage, key: string): void {
     const fix = didYouMean(
       key,
       schema.fields.map((field) => (/[A-Z]/.test(key) ? field.jsonName : field.name)),
     );
     const message = `the field ${JSON.stringify(key)} is not supported in ${schema.name}`;
-    this.#report({ message, ...(fix === undefined ? {} : { fix }) }, at, this.#options.unknownFields);
+    this.#report({ message, ...(fix === undefined ? {} : { fix }) }, this.#options.unknownFields);
   }
 
   /** The value of `read`, or undefined after the problem was noted. */
-  #take<T>(read: Read<T>, at: DocumentPath): T | undefined {
+  #take<T>(read: Read<T>): T | undefined {
     if (read.ok) return read.value;
-    this.#report(read, at);
+    this.#report(read);
     return undefined;
   }
 
-  #report(found: { message: string; fix?: string }, path: DocumentPath, level: Level = 'error'): void {
+  #report(found: { message: string; fix?: string }, level: Level = 'error'): void {
+    const path = [...this.#path];
     const at = this.#source.positionOf?.(path);
     this.problems.push({
       level,
@@ -271,19 +276,43 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
+type ListField = DescField & { fieldKind: 'list' };
+type MapField = DescField & { fieldKind: 'map' };
+/** A message by the names of its properties. */
+type Fields = Message & Record<string, unknown>;
+
+interface KnownField {
+  readonly field: DescField;
+  readonly item: Item;
+  /** The library keeps its value in another form than as the message that it is. */
+  readonly isStoredOtherwise: boolean;
+}
+
+const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, KnownField>>();
 
 /** The fields of `schema` by both of their names. */
-function fieldsOf(schema: DescMessage): ReadonlyMap<string, DescField> {
+function fieldsOf(schema: DescMessage): ReadonlyMap<string, KnownField> {
   let fields = fieldsByName.get(schema);
   if (fields === undefined) {
     fields = new Map(
-      schema.fields.flatMap((field) => [
-        [field.name, field],
-        [field.jsonName, field],
-      ]),
+      schema.fields.flatMap((field): [string, KnownField][] => {
+        const item = itemOf(field);
+        const { message } = item;
+        const isStoredOtherwise =
+          message !== undefined && (isWrapperDesc(message) || message.typeName === 'google.protobuf.Struct');
+        const known = { field, item, isStoredOtherwise };
+        return [
+          [field.name, known],
+          [field.jsonName, known],
+        ];
+      }),
     );
     fieldsByName.set(schema, fields);
   }
   return fields;
+}
+
+/** As the library's setters take it. */
+function reflected(item: Item, read: ScalarValue | Message): ScalarValue | ReflectMessage {
+  return item.message === undefined ? (read as ScalarValue) : reflect(item.message, read as Message);
 }
