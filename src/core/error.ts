@@ -70,6 +70,7 @@ export type ErrorCode =
   | 'REQUEST_TOO_LARGE'
   | 'RESPONSE_TOO_LARGE'
   | 'PROXY_OVERLOADED'
+  | 'DISPATCH_ABORTED'
   | 'UPSTREAM_REMOTE_RESET'
   | 'UPSTREAM_REFUSED_STREAM';
 
@@ -170,7 +171,8 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   PATH_REDIRECT: kind('downstream', 'never', 307, '', 'path_normalization_failed', ''),
   BAD_TARGET: kind('downstream', 'never', 404, '', 'absolute_path_rejected', ''),
   UPGRADE_REFUSED: kind('downstream', 'never', 403, '', 'upgrade_failed', ''),
-  PROXY_OVERLOADED: kind('mesh', 'other-endpoint', 503, 'OM', 'overload', 'envoy overloaded'),
+  PROXY_OVERLOADED: kind('mesh', 'other-endpoint', 503, '', 'overload', 'envoy overloaded'),
+  DISPATCH_ABORTED: kind('mesh', 'other-endpoint', 500, 'DPE', 'overload', 'Internal Server Error'),
   INTERNAL_ERROR: kind('mesh', 'never', 500, '', 'internal_error', ''),
   UPSTREAM_REMOTE_RESET: kind(
     'upstream',

@@ -115,7 +115,7 @@ describe('limits on connections', () => {
       ),
       undefined,
       undefined,
-      { overload: { ...calm, rejectsConnections: true } },
+      { overload: { ...calm, rejectsConnections: 1 } },
     );
     await refused(t, path.port('web'));
     assert.equal(path.stat(own('downstream_cx_overload_reject')), 1);

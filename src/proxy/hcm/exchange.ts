@@ -6,6 +6,7 @@ import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
+import { isDrawn, isShed } from '../overload/draw.ts';
 import { replyTo } from '../reply.ts';
 import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
 import { Forwarding } from './forwarding.ts';
@@ -42,7 +43,7 @@ export class HttpExchange extends RequestFilters {
     this.take(head);
     const { runtime } = this;
     const { settings } = runtime;
-    if (runtime.overload.stopsRequests) {
+    if (isOverloaded(runtime)) {
       runtime.stats.downstream_rq_overload_close.inc();
       this.refuse(settings.overloadReply);
       return;
@@ -218,4 +219,10 @@ export class HttpExchange extends RequestFilters {
     // Whoever waits for a response did not time out: the upstream did.
     this.reply(code !== 'REQUEST_TIMEOUT' && this.requestDone ? { ...reply, status: 504 } : reply);
   }
+}
+
+function isOverloaded({ overload, random }: HcmRuntime): boolean {
+  const { shedsRequests, stopsRequests } = overload;
+  if (stopsRequests === 0 && shedsRequests === 0) return false;
+  return isShed(overload, 'shedsRequests', random) || isDrawn(stopsRequests, random);
 }

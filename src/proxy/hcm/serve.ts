@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { CLIENT_PREFACE } from '#http/codec/h2/frame.ts';
+import { isShed } from '../overload/draw.ts';
 import type { HttpServerConnection } from './downstream-stream.ts';
 import { ServerConnection } from './http1/server-connection.ts';
 import { Http2ServerConnection } from './http2/server-connection.ts';
@@ -20,23 +21,28 @@ export function serveHttp(
 ): HttpServerConnection {
   const { codec } = runtime.settings;
   const alpn = facts.secure ? (socket as TLSSocket).alpnProtocol : false;
-  if (codec === 'http2' || (codec === 'auto' && alpn === 'h2')) {
-    return new Http2ServerConnection(socket, facts, runtime, onClose);
-  }
-  if (codec === 'http1' || typeof alpn === 'string') {
-    return new ServerConnection(socket, facts, runtime, onClose);
-  }
-  return new UnknownCodec(socket, facts, runtime, onClose);
+  const Connection =
+    codec === 'http2' || (codec === 'auto' && alpn === 'h2')
+      ? Http2ServerConnection
+      : codec === 'http1' || typeof alpn === 'string'
+        ? ServerConnection
+        : undefined;
+  if (Connection === undefined || runtime.overload.shedsCodecs > 0)
+    return new UnknownCodec(socket, facts, runtime, onClose, Connection);
+  return new Connection(socket, facts, runtime, onClose);
 }
 
 const PREFACE = Buffer.from(CLIENT_PREFACE, 'latin1');
 /** So many bytes of it decide (`PRI * HTTP/2`). */
 const DECIDING_BYTES = 12;
 
-/** Looks at the first bytes: HTTP/2 begins with its preface (RFC 9113 §3.4). */
 const IDLE = 0;
 const LIFETIME = 1;
+const LINGER = 2;
 
+type Connection = typeof Http2ServerConnection | typeof ServerConnection;
+
+/** Looks at the first bytes: HTTP/2 begins with its preface (RFC 9113 §3.4). */
 class UnknownCodec implements HttpServerConnection, TimerOwner {
   readonly #socket: Duplex;
   readonly #facts: DownstreamFacts;
@@ -47,10 +53,21 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   #held: Buffer | undefined;
   #known: HttpServerConnection | undefined;
   #closed = false;
+  /** Waits for the client to end, which is not served. */
+  #lingerTimer: Timer | undefined;
+  readonly #certain: Connection | undefined;
   readonly #onData = (chunk: Buffer): void => this.#look(chunk);
   readonly #onGone = (): void => this.destroy(true);
 
-  constructor(socket: Duplex, facts: DownstreamFacts, runtime: HcmRuntime, onClose: OnClose) {
+  /** @param certain what is spoken, where that is known */
+  constructor(
+    socket: Duplex,
+    facts: DownstreamFacts,
+    runtime: HcmRuntime,
+    onClose: OnClose,
+    certain: Connection | undefined,
+  ) {
+    this.#certain = certain;
     this.#socket = socket;
     this.#facts = facts;
     this.#runtime = runtime;
@@ -67,25 +84,44 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   }
 
   #look(chunk: Buffer): void {
+    if (this.#lingerTimer !== undefined) return;
+    const { overload, random } = this.#runtime;
+    if (this.#held === undefined && isShed(overload, 'shedsCodecs', random)) {
+      this.#shed();
+      return;
+    }
     const bytes = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk]);
     const common = Math.min(bytes.length, DECIDING_BYTES);
     const isPreface = bytes.compare(PREFACE, 0, common, 0, common) === 0;
-    if (isPreface && bytes.length < DECIDING_BYTES) {
+    if (this.#certain === undefined && isPreface && bytes.length < DECIDING_BYTES) {
       this.#held = bytes;
       return;
     }
     this.#leave();
-    const Connection = isPreface ? Http2ServerConnection : ServerConnection;
+    const Connection = this.#certain ?? (isPreface ? Http2ServerConnection : ServerConnection);
     const closed = (): void => this.#onClose(this);
     const known = new Connection(this.#socket, this.#facts, this.#runtime, closed, true);
     this.#known = known;
     known.receive(bytes);
   }
 
+  /** Envoy, `delayed_close_timeout`: the client is given a moment. */
+  #shed(): void {
+    const { stats, settings, wheel } = this.#runtime;
+    stats.downstream_rq_overload_close.inc();
+    if (settings.delayedCloseMs === 0) {
+      this.destroy();
+      return;
+    }
+    this.#lingerTimer = new Timer(this, LINGER);
+    wheel.arm(this.#lingerTimer, settings.delayedCloseMs);
+  }
+
   #leave(): void {
     const socket = this.#socket;
     this.#runtime.wheel.disarm(this.#idleTimer);
     this.#runtime.wheel.disarm(this.#lifeTimer);
+    if (this.#lingerTimer !== undefined) this.#runtime.wheel.disarm(this.#lingerTimer);
     socket.off('data', this.#onData);
     socket.off('end', this.#onGone);
     socket.off('error', this.#onGone);
@@ -114,6 +150,7 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   onTimer(kind: number): void {
     const { stats } = this.#runtime;
     if (kind === IDLE) stats.downstream_cx_idle_timeout.inc();
+    else if (kind === LINGER) stats.downstream_cx_delayed_close_timeout.inc();
     else stats.downstream_cx_max_duration_reached.inc();
     this.destroy();
   }

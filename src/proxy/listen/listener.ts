@@ -4,7 +4,8 @@ import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type LimitedCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
 import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
-import { calm } from '../overload/state.ts';
+import { isDrawn, isShed } from '../overload/draw.ts';
+import { calm, type OverloadState } from '../overload/state.ts';
 import type { RouteTable } from '../route/table.ts';
 import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
 import { Chain } from './chain.ts';
@@ -81,7 +82,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     const stats = this.#stats;
     stats.connections_accepted_per_socket_event.record(1);
     const { connectionLimits, nextConnectionId, clock, overload } = this.#deps;
-    if (overload?.rejectsConnections === true) {
+    if (overload !== undefined && this.#isOverloaded(overload)) {
       stats.downstream_cx_overload_reject.inc();
       refuse(socket);
       return;
@@ -102,6 +103,13 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     connection.globalCount = global;
     connection.listenerCount = this.#count;
     this.#look(connection);
+  }
+
+  #isOverloaded(overload: Readonly<OverloadState>): boolean {
+    const { rejectsConnections, shedsConnections } = overload;
+    if (rejectsConnections === 0 && shedsConnections === 0) return false;
+    const { random } = this.#deps;
+    return isShed(overload, 'shedsConnections', random) || isDrawn(rejectsConnections, random);
   }
 
   /** Takes a connection over from the listener that accepted it. */

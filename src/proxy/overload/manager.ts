@@ -1,42 +1,68 @@
-/** Looks at how much memory the process has taken, and says what it must stop doing (Envoy, "Overload manager"). */
+/** Looks at what the process takes, and says what it must stop doing (Envoy, "Overload manager"). */
 import type { Clock } from '#core/clock.ts';
-import type { Gauge, MetricRegistry } from '#observe/metrics-contract.ts';
-import type { OverloadSettings } from './settings.ts';
-import type { OverloadState } from './state.ts';
+import type { Counter, Gauge, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type { ActionSettings, OverloadSettings, Resource, TriggerSettings } from './settings.ts';
+import { noParts, type OverloadParts, type OverloadState, type ShedPoint } from './state.ts';
 
 export interface OverloadDeps {
   readonly clock: Clock;
   readonly metrics: MetricRegistry;
-  /** Bytes of memory the process has taken. */
-  readonly usedBytes: () => number;
-  /** Told when an action begins or ends. */
-  readonly onAction: (action: string, active: boolean, pressure: number) => void;
+  /** From 0 to 1 and more; undefined where it cannot be said now. */
+  readonly pressureOf: (resource: Resource) => number | undefined;
+  /** Told when an action begins or ends to be due in full. */
+  readonly onAction: (action: string, active: boolean, percent: number) => void;
+  /** Asked for with every look while it is due. @returns whether it was done */
+  readonly shrinkHeap: () => boolean;
+}
+
+interface Watched {
+  readonly action: ActionSettings;
+  /** Points have none. */
+  readonly active: Gauge | undefined;
+  readonly scalePercent: Gauge;
+  /** Of `shrink_heap`. */
+  readonly shrinks: Counter | undefined;
+  isOn: boolean;
 }
 
 export class OverloadMonitor {
+  readonly #shed = new Map<string, Counter>();
   readonly state: OverloadState = {
-    stopsRequests: false,
-    disablesKeepAlive: false,
-    rejectsConnections: false,
+    ...noParts,
+    onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
   };
   readonly #settings: OverloadSettings;
   readonly #deps: OverloadDeps;
-  /** By the names of monitors, in percent. */
-  readonly #pressures: ReadonlyMap<string, Gauge>;
-  readonly #active: readonly Gauge[];
+  /** From 0 to 1 and more, by the names of monitors. */
+  readonly #pressures = new Map<string, number>();
+  readonly #gauges: ReadonlyMap<string, { readonly pressure: Gauge; readonly failed: Counter }>;
+  readonly #watched: readonly Watched[];
   #stop: (() => void) | undefined;
 
   constructor(settings: OverloadSettings, deps: OverloadDeps) {
     this.#settings = settings;
     this.#deps = deps;
-    const scopeOf = (name: string): Gauge =>
-      deps.metrics
-        .scope({ path: `overload.${name}`, family: 'overload', labels: { name } })
-        .gauge('pressure');
-    this.#pressures = new Map(settings.memory.map(({ name }) => [name, scopeOf(name)]));
-    this.#active = settings.actions.map(({ name }) =>
-      deps.metrics.scope({ path: `overload.${name}`, family: 'overload', labels: { name } }).gauge('active'),
+    const scopeOf = (name: string): Scope =>
+      deps.metrics.scope({ path: `overload.${name}`, family: 'overload', labels: { name } });
+    this.#gauges = new Map(
+      settings.monitors.map(({ name }) => {
+        const scope = scopeOf(name);
+        // A look waits for none before it.
+        scope.counter('skipped_updates');
+        return [name, { pressure: scope.gauge('pressure'), failed: scope.counter('failed_updates') }];
+      }),
     );
+    this.#watched = settings.actions.map((action) => {
+      const scope = scopeOf(action.name);
+      if (action.isPoint) this.#shed.set(action.effect, scope.counter('shed_load_count'));
+      return {
+        action,
+        active: action.isPoint ? undefined : scope.gauge('active'),
+        scalePercent: scope.gauge('scale_percent'),
+        shrinks: action.effect === 'shrinksHeap' ? scope.counter('shrink_count') : undefined,
+        isOn: false,
+      };
+    });
   }
 
   /** Looks now, and from now on in the interval. */
@@ -51,23 +77,41 @@ export class OverloadMonitor {
   }
 
   #look(): void {
-    const { memory, actions } = this.#settings;
-    const used = this.#deps.usedBytes();
-    for (const { name, maxBytes } of memory)
-      this.#pressures.get(name)!.set(Math.round((100 * used) / maxBytes));
-    const on = { stopsRequests: false, disablesKeepAlive: false, rejectsConnections: false };
-    actions.forEach(({ name, effect, triggers }, i) => {
-      let pressure = 0;
-      const isOn = triggers.some(({ monitor, threshold }) => {
-        pressure = used / (memory.find((one) => one.name === monitor)?.maxBytes ?? Number.POSITIVE_INFINITY);
-        return pressure >= threshold;
-      });
-      if (isOn) on[effect] = true;
-      const gauge = this.#active[i]!;
-      if (gauge.value === Number(isOn)) return;
-      gauge.set(Number(isOn));
-      this.#deps.onAction(name, isOn, pressure);
-    });
-    Object.assign(this.state, on);
+    for (const { name, resource } of this.#settings.monitors) {
+      const { pressure, failed } = this.#gauges.get(name)!;
+      const now = this.#deps.pressureOf(resource);
+      if (now === undefined) failed.inc();
+      else {
+        this.#pressures.set(name, now);
+        pressure.set(Math.floor(100 * now));
+      }
+    }
+    const next: OverloadParts = { ...noParts };
+    for (const watched of this.#watched) {
+      const { action, shrinks } = watched;
+      const part = Math.max(0, ...action.triggers.map((trigger) => this.#partOf(trigger)));
+      this.#show(watched, part);
+      const { effect } = action;
+      if (effect === 'shrinksHeap') {
+        if (part === 1 && this.#deps.shrinkHeap()) shrinks?.inc();
+      } else if (part === 1 || !action.whole) next[effect] = Math.max(next[effect], part);
+    }
+    Object.assign(this.state, next);
+  }
+
+  #partOf({ monitor, from, full }: TriggerSettings): number {
+    const pressure = this.#pressures.get(monitor) ?? 0;
+    if (pressure >= full) return 1;
+    return pressure <= from ? 0 : (pressure - from) / (full - from);
+  }
+
+  #show(watched: Watched, part: number): void {
+    watched.scalePercent.set(Math.floor(100 * part));
+    const isOn = part === 1;
+    if (watched.isOn === isOn) return;
+    watched.isOn = isOn;
+    watched.active?.set(Number(isOn));
+    const pressures = watched.action.triggers.map(({ monitor }) => this.#pressures.get(monitor) ?? 0);
+    this.#deps.onAction(watched.action.name, isOn, Math.round(100 * Math.max(...pressures)));
   }
 }

@@ -1,31 +1,60 @@
 /** `overload_manager` of a bootstrap: which pressures are watched, and what is done about them. */
 import type {
+  LoadShedPoint,
   OverloadAction,
   OverloadManager,
+  ResourceMonitor,
   Trigger,
 } from '#xds/gen/envoy/config/overload/v3/overload_pb.js';
+import { CgroupMemoryConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory_pb.js';
 import { DownstreamConnectionsConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
 import { FixedHeapConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap_pb.js';
+import { InjectedResourceConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/injected_resource/v3/injected_resource_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
-import type { OverloadState } from './state.ts';
+import type { OverloadParts } from './state.ts';
 
-export interface MemoryMonitor {
+/** What is compared with what. */
+export type Resource =
+  /** Memory of the process. */
+  | { readonly kind: 'memory'; readonly maxBytes: number }
+  /** Memory of its control group; 0: the group's own limit. */
+  | { readonly kind: 'cgroup'; readonly maxBytes: number }
+  /** A number from 0 to 1 in a file. */
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface MonitorSettings {
   readonly name: string;
-  readonly maxBytes: number;
+  readonly resource: Resource;
 }
+
+export interface TriggerSettings {
+  readonly monitor: string;
+  /** Pressure above which a part of the work is refused; of a threshold the same as `full`. */
+  readonly from: number;
+  /** Pressure from which all of it is. */
+  readonly full: number;
+}
+
+/** What becomes of an action: a part of some work is refused, or memory is given back. */
+export type Effect = keyof OverloadParts | 'shrinksHeap';
 
 export interface ActionSettings {
   /** Envoy's name, such as `envoy.overload_actions.stop_accepting_requests`. */
   readonly name: string;
-  readonly effect: keyof OverloadState;
-  readonly triggers: readonly { readonly monitor: string; readonly threshold: number }[];
+  readonly effect: Effect;
+  readonly triggers: readonly TriggerSettings[];
+  /** Nothing is done before all of it is due. */
+  readonly whole: boolean;
+  /** Of load shedding, which counts whom it has shed. */
+  readonly isPoint: boolean;
 }
 
 export interface OverloadSettings {
   readonly refreshMs: number;
-  readonly memory: readonly MemoryMonitor[];
+  readonly monitors: readonly MonitorSettings[];
   /** Connections of all listeners together; undefined: no limit. */
   readonly maxConnections: number | undefined;
+  /** Load shed points too. */
   readonly actions: readonly ActionSettings[];
 }
 
@@ -34,108 +63,160 @@ const REFRESH_MS = 1000;
 /** Without configuration: requests are refused before the memory there is runs out. */
 export function defaultOverload(memoryBytes: number): OverloadSettings {
   const monitor = 'heddle.memory';
+  const action = (name: string, effect: Effect, threshold: number): ActionSettings => ({
+    name: `envoy.overload_actions.${name}`,
+    effect,
+    triggers: [{ monitor, from: threshold, full: threshold }],
+    whole: false,
+    isPoint: false,
+  });
   return {
     refreshMs: REFRESH_MS,
-    memory: [{ name: monitor, maxBytes: memoryBytes }],
+    monitors: [{ name: monitor, resource: { kind: 'memory', maxBytes: memoryBytes } }],
     maxConnections: undefined,
     actions: [
-      {
-        name: 'envoy.overload_actions.disable_http_keepalive',
-        effect: 'disablesKeepAlive',
-        triggers: [{ monitor, threshold: 0.9 }],
-      },
-      {
-        name: 'envoy.overload_actions.stop_accepting_requests',
-        effect: 'stopsRequests',
-        triggers: [{ monitor, threshold: 0.95 }],
-      },
-      {
-        name: 'envoy.overload_actions.reject_incoming_connections',
-        effect: 'rejectsConnections',
-        triggers: [{ monitor, threshold: 0.98 }],
-      },
+      action('disable_http_keepalive', 'disablesKeepAlive', 0.9),
+      action('stop_accepting_requests', 'stopsRequests', 0.95),
+      action('reject_incoming_connections', 'rejectsConnections', 0.98),
     ],
   };
 }
 
-const effects: Readonly<Record<string, keyof OverloadState>> = {
+const effects: Readonly<Record<string, Effect>> = {
   'envoy.overload_actions.stop_accepting_requests': 'stopsRequests',
   'envoy.overload_actions.disable_http_keepalive': 'disablesKeepAlive',
   'envoy.overload_actions.stop_accepting_connections': 'rejectsConnections',
   'envoy.overload_actions.reject_incoming_connections': 'rejectsConnections',
+  'envoy.overload_actions.shrink_heap': 'shrinksHeap',
+};
+/** Those of them that do nothing in part. */
+const wholeActions: ReadonlySet<string> = new Set([
+  'envoy.overload_actions.stop_accepting_connections',
+  'envoy.overload_actions.shrink_heap',
+]);
+
+const points: Readonly<Record<string, Effect>> = {
+  'envoy.load_shed_points.tcp_listener_accept': 'shedsConnections',
+  'envoy.load_shed_points.hcm_ondata_creating_codec': 'shedsCodecs',
+  'envoy.load_shed_points.http_connection_manager_decode_headers': 'shedsRequests',
+  'envoy.load_shed_points.http1_server_abort_dispatch': 'abortsHttp1',
+  'envoy.load_shed_points.http2_server_go_away_on_dispatch': 'startsDrain',
 };
 
 export function readOverload(manager: OverloadManager, path: string, findings: Findings): OverloadSettings {
   findings.refuse(`${path}.buffer_factory_config`, manager.bufferFactoryConfig !== undefined);
-  findings.refuse(`${path}.loadshed_points`, manager.loadshedPoints.length > 0);
-  const memory: MemoryMonitor[] = [];
+  const monitors: MonitorSettings[] = [];
+  const names = new Set<string>();
   let maxConnections: number | undefined;
   manager.resourceMonitors.forEach((monitor, i) => {
-    const at = `${path}.resource_monitors[${i}].typed_config`;
-    const any = monitor.configType.value;
-    switch (typeNameOf(any)) {
-      case FixedHeapConfigSchema.typeName: {
-        const maxBytes = Number(findings.unpack(at, any, FixedHeapConfigSchema)?.maxHeapSizeBytes ?? 0n);
-        if (maxBytes === 0) findings.error(`${at}.max_heap_size_bytes`, 'must be greater than 0');
-        memory.push({ name: monitor.name, maxBytes });
-        return;
-      }
-      case DownstreamConnectionsConfigSchema.typeName: {
-        const config = findings.unpack(at, any, DownstreamConnectionsConfigSchema);
-        maxConnections = Number(config?.maxActiveDownstreamConnections ?? 0n);
-        if (maxConnections <= 0)
-          findings.error(`${at}.max_active_downstream_connections`, 'must be greater than 0');
-        return;
-      }
-      default:
-        findings.error(at, `resource monitor ${any?.typeUrl ?? monitor.name} is not supported`);
+    const at = `${path}.resource_monitors[${i}]`;
+    if (names.has(monitor.name)) findings.error(`${at}.name`, `"${monitor.name}" stands there twice`);
+    names.add(monitor.name);
+    if (typeNameOf(monitor.configType.value) === DownstreamConnectionsConfigSchema.typeName) {
+      maxConnections = readMaxConnections(monitor, `${at}.typed_config`, findings);
+      return;
     }
+    const resource = readResource(monitor, `${at}.typed_config`, findings);
+    if (resource !== undefined) monitors.push({ name: monitor.name, resource });
   });
-  const known = new Set(memory.map(({ name }) => name));
-  const actions = manager.actions.flatMap((action, i) => {
-    const read = readAction(action, `${path}.actions[${i}]`, known, findings);
-    return read === undefined ? [] : [read];
-  });
+  const known = new Set(monitors.map(({ name }) => name));
+  const read = (
+    list: readonly (OverloadAction | LoadShedPoint)[],
+    field: string,
+    kinds: Readonly<Record<string, Effect>>,
+  ): ActionSettings[] =>
+    list.flatMap((one, i) => readAction(one, `${path}.${field}[${i}]`, kinds, known, findings) ?? []);
+  const actions = [
+    ...read(manager.actions, 'actions', effects),
+    ...read(manager.loadshedPoints, 'loadshed_points', points),
+  ];
   const refreshMs = findings.durationMs(`${path}.refresh_interval`, manager.refreshInterval) ?? REFRESH_MS;
-  return { refreshMs, memory, maxConnections, actions };
+  return { refreshMs, monitors, maxConnections, actions };
+}
+
+function readMaxConnections({ configType }: ResourceMonitor, at: string, findings: Findings): number {
+  const config = findings.unpack(at, configType.value, DownstreamConnectionsConfigSchema);
+  const most = Number(config?.maxActiveDownstreamConnections ?? 0n);
+  if (most <= 0) findings.error(`${at}.max_active_downstream_connections`, 'must be greater than 0');
+  return most;
+}
+
+function readResource(monitor: ResourceMonitor, at: string, findings: Findings): Resource | undefined {
+  const any = monitor.configType.value;
+  switch (typeNameOf(any)) {
+    case FixedHeapConfigSchema.typeName: {
+      const maxBytes = Number(findings.unpack(at, any, FixedHeapConfigSchema)?.maxHeapSizeBytes ?? 0n);
+      if (maxBytes === 0) findings.error(`${at}.max_heap_size_bytes`, 'must be greater than 0');
+      return { kind: 'memory', maxBytes };
+    }
+    case CgroupMemoryConfigSchema.typeName: {
+      const maxBytes = Number(findings.unpack(at, any, CgroupMemoryConfigSchema)?.maxMemoryBytes ?? 0n);
+      return { kind: 'cgroup', maxBytes };
+    }
+    case InjectedResourceConfigSchema.typeName: {
+      const file = findings.unpack(at, any, InjectedResourceConfigSchema)?.filename ?? '';
+      if (file === '') findings.error(`${at}.filename`, 'is missing');
+      return { kind: 'file', path: file };
+    }
+    default:
+      findings.error(at, `resource monitor ${any?.typeUrl ?? monitor.name} is not supported`);
+      return undefined;
+  }
 }
 
 function readAction(
-  action: OverloadAction,
+  action: OverloadAction | LoadShedPoint,
   path: string,
+  kinds: Readonly<Record<string, Effect>>,
   monitors: ReadonlySet<string>,
   findings: Findings,
 ): ActionSettings | undefined {
-  const effect = effects[action.name];
+  const effect = kinds[action.name];
   if (effect === undefined) {
     findings.error(
       `${path}.name`,
-      `"${action.name}" is not supported; there are: ${Object.keys(effects).join(', ')}`,
+      `"${action.name}" is not supported; there are: ${Object.keys(kinds).join(', ')}`,
     );
     return undefined;
   }
-  findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
+  if ('typedConfig' in action) findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
   if (action.triggers.length === 0) findings.error(`${path}.triggers`, 'needs at least one');
   const triggers = action.triggers.map((trigger, i) => {
     const at = `${path}.triggers[${i}]`;
-    if (!monitors.has(trigger.name)) {
+    if (!monitors.has(trigger.name))
       findings.error(`${at}.name`, `"${trigger.name}" is no resource monitor that tells a pressure`);
-    }
-    return { monitor: trigger.name, threshold: thresholdOf(trigger, at, findings) };
+    return { monitor: trigger.name, ...boundsOf(trigger, at, findings) };
   });
-  return { name: action.name, effect, triggers };
+  return {
+    name: action.name,
+    effect,
+    triggers,
+    whole: wholeActions.has(action.name),
+    isPoint: kinds === points,
+  };
 }
 
-function thresholdOf({ triggerOneof: trigger }: Trigger, path: string, findings: Findings): number {
+function boundsOf(
+  { triggerOneof: trigger }: Trigger,
+  path: string,
+  findings: Findings,
+): { readonly from: number; readonly full: number } {
+  const part = (value: number, field: string): void => {
+    if (!(value >= 0 && value <= 1)) findings.error(`${path}.${field}`, 'must be from 0 to 1');
+  };
   if (trigger.case === undefined) {
     findings.error(path, 'has neither threshold nor scaled');
-    return 1;
+    return { from: 1, full: 1 };
   }
-  if (trigger.case === 'scaled') {
-    findings.error(`${path}.scaled`, 'is not supported for actions that are on or off: write threshold');
-    return 1;
+  if (trigger.case === 'threshold') {
+    const { value } = trigger.value;
+    part(value, 'threshold.value');
+    return { from: value, full: value };
   }
-  const { value } = trigger.value;
-  if (value < 0 || value > 1) findings.error(`${path}.threshold.value`, 'must be from 0 to 1');
-  return value;
+  const { scalingThreshold: from, saturationThreshold: full } = trigger.value;
+  part(from, 'scaled.scaling_threshold');
+  part(full, 'scaled.saturation_threshold');
+  if (from >= full)
+    findings.error(`${path}.scaled`, 'scaling_threshold must be less than saturation_threshold');
+  return { from, full };
 }

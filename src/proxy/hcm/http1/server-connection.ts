@@ -11,8 +11,10 @@ import { type Fault, faults } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
+import { isShed } from '../../overload/draw.ts';
 import { replyTo } from '../../reply.ts';
 import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
+import { isDrained } from '../drained.ts';
 import { HttpExchange } from '../exchange.ts';
 import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
@@ -95,15 +97,29 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   /** Bytes from the client. */
   receive(chunk: Buffer): void {
-    this.runtime.stats.downstream_cx_rx_bytes_total.inc(chunk.length);
+    const { stats, overload } = this.runtime;
+    stats.downstream_cx_rx_bytes_total.inc(chunk.length);
     if (this.#closing || this.#closed) return;
     if (!this.#begun) this.#begin();
+    if ((overload.abortsHttp1 > 0 || overload.startsDrain > 0) && this.#isShed()) return;
     if (this.#exchange?.requestDone === true) {
       this.#later = this.#later === undefined ? chunk : Buffer.concat([this.#later, chunk]);
       this.pause();
       return;
     }
     this.#decode(chunk);
+  }
+
+  /** What load shed points say of bytes that have come. */
+  #isShed(): boolean {
+    const { overload, random, stats } = this.runtime;
+    if (!this.#announcing && isShed(overload, 'startsDrain', random)) this.#startDrain();
+    if (!this.idle || !isShed(overload, 'abortsHttp1', random)) return false;
+    stats.downstream_rq_overload_close.inc();
+    this.#exchange = new HttpExchange(this, this.runtime);
+    this.#exchange.refuse(replyTo('DISPATCH_ABORTED'));
+    this.flush();
+    return true;
   }
 
   #begin(): void {
@@ -229,7 +245,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   head(head: ResponseHead): boolean {
     const writer = this.#writer;
     const ends = head.close || this.#mustClose;
-    if (!ends && this.runtime.draining && !this.#announcing) {
+    if (!ends && !this.#announcing && isDrained(this.runtime)) {
       this.runtime.stats.downstream_cx_drain_close.inc();
       this.#startDrain();
     }
@@ -305,10 +321,7 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
 
   /** The client asked for, or needs, the connection to be closed after this response. */
   get #mustClose(): boolean {
-    if (this.#isLast || this.draining) return true;
-    const { overload, stats } = this.runtime;
-    if (overload.disablesKeepAlive) stats.downstream_cx_overload_disable_keepalive.inc();
-    return overload.disablesKeepAlive;
+    return this.#isLast || this.draining;
   }
 
   /** Whether the client knows that no request may follow. */

@@ -12,7 +12,9 @@ import { errorCode } from '#http/codec/h2/frame.ts';
 import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
 import type { H2Stream } from '#http/codec/h2/stream.ts';
 import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
+import { isShed } from '../../overload/draw.ts';
 import type { HttpServerConnection } from '../downstream-stream.ts';
+import { isDrained } from '../drained.ts';
 import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { countConnection, uncountConnection } from '../stats.ts';
@@ -74,14 +76,17 @@ export class Http2ServerConnection
 
   /** Bytes from the client. */
   receive(chunk: Buffer): void {
-    const { stats } = this.runtime;
+    const { stats, overload, random } = this.runtime;
     stats.downstream_cx_rx_bytes_total.inc(chunk.length);
-    if (!this.#ending && !this.#closed) this.#codec.receive(chunk);
+    if (this.#ending || this.#closed) return;
+    if (overload.startsDrain > 0 && !this.#draining && isShed(overload, 'startsDrain', random))
+      this.#startDrain();
+    this.#codec.receive(chunk);
   }
 
   /** A response begins. */
   onResponse(): void {
-    if (!this.runtime.draining || this.#draining) return;
+    if (this.#draining || !isDrained(this.runtime)) return;
     this.runtime.stats.downstream_cx_drain_close.inc();
     this.#startDrain();
   }

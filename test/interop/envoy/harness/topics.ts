@@ -30,6 +30,7 @@ export const topics = {
   breakers: 'circuit breakers, retry budgets',
   outliers: 'outlier detection',
   'health-checks': 'active health checks',
+  overload: 'the overload manager: actions, load shed points',
   limits: 'limits on connections, streams, headers, buffers',
   malformed: 'messages that break the grammar',
   'cl-te': 'request smuggling: CL.TE',
