@@ -1,0 +1,79 @@
+/**
+ * `node test/long/chaos/run.ts [ROW…] [--rounds 5] [--write]`: the chaos suite by hand. Prints what each run gave and
+ * the table; `--write` puts the table, and that of the rows, into docs/resilience.md.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findPeer } from '../../support/peer.ts';
+import { type Measured, measure } from './measure.ts';
+import type { Command } from './proxy.ts';
+import { type About, fill, objections, rowsTable, table } from './report.ts';
+import { scenarios } from './scenario.ts';
+
+const heddle = resolve(import.meta.dirname, '../../../bin/heddle');
+
+export function heddleCommand(): Command {
+  return [heddle, 'proxy'];
+}
+
+export function envoyCommand(program: string): Command {
+  return [program, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
+}
+
+function about(rounds: number): About {
+  const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
+  const dirty = git('status', '--porcelain', '--', 'src', 'proto') === '' ? '' : '+';
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    commit: git('rev-parse', '--short', 'HEAD') + dirty,
+    machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores`,
+    rounds,
+  };
+}
+
+/** The whole suite, or the rows of those names. Throws where Envoy is not installed. */
+export async function runSuite(options: {
+  readonly rows?: readonly string[];
+  readonly rounds: number;
+  readonly write: boolean;
+  progress(text: string): void;
+}): Promise<Measured[]> {
+  const { rows = [], rounds, write, progress } = options;
+  const unknown = rows.filter((name) => !scenarios.some((one) => one.name === name));
+  if (unknown.length > 0)
+    throw new Error(
+      `no row ${unknown.join(', ')}: there are ${scenarios.map(({ name }) => name).join(', ')}`,
+    );
+  const chosen = scenarios.filter(({ name }) => rows.length === 0 || rows.includes(name));
+  const envoy = findPeer('envoy');
+  if (envoy === undefined) throw new Error('envoy is not installed: npm run peers envoy');
+  if (!(rounds > 0)) throw new Error('--rounds must be above 0');
+  const measured = await measure({
+    ...{ scenarios: chosen, rounds, progress },
+    commands: { envoy: envoyCommand(envoy), heddle: heddleCommand() },
+  });
+  const text = table(measured, about(rounds));
+  progress(text);
+  if (write && rows.length === 0) {
+    fill('rows', rowsTable(scenarios));
+    fill('figures', text);
+  }
+  return measured;
+}
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '5' },
+      write: { type: 'boolean', default: false },
+    },
+  });
+  const measured = await runSuite({
+    ...{ rows: positionals, rounds: Number(values.rounds), write: values.write },
+    progress: (text) => console.log(text),
+  });
+  if (measured.some((row) => objections(row).length > 0)) process.exitCode = 1;
+}
