@@ -2,6 +2,7 @@
 import http from 'node:http';
 import http2 from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import type { UpstreamFault } from './scenario.ts';
 
 /** What the process is told. Absent: it is well. */
@@ -36,8 +37,7 @@ function serve(path: string, socket: Socket | undefined, reply: http.ServerRespo
       socket.write(protocol === 'http2' ? garbage.http2 : garbage.http1);
       return;
     case 'truncate':
-      begin(reply);
-      setImmediate(() => socket.end());
+      begin(reply, () => socket.end());
       return;
     case 'stall':
       begin(reply);
@@ -59,9 +59,9 @@ function serve(path: string, socket: Socket | undefined, reply: http.ServerRespo
 }
 
 /** Half of an answer. */
-function begin(reply: http.ServerResponse): void {
+function begin(reply: http.ServerResponse, written?: () => void): void {
   reply.writeHead(200, { 'content-length': smallBody.length });
-  reply.write(smallBody.slice(0, smallBody.length / 2));
+  reply.write(smallBody.slice(0, smallBody.length / 2), written);
 }
 
 function answer(path: string, reply: http.ServerResponse): void {
@@ -71,7 +71,7 @@ function answer(path: string, reply: http.ServerResponse): void {
 }
 
 const http1Server = http.createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, reply) =>
-  serve(request.url ?? '', request.socket, reply),
+  serve(request.url ?? '', socketOf.get(request.socket), reply),
 );
 const http2Server = http2.createServer((request, reply) =>
   serve(
@@ -86,15 +86,44 @@ http2Server.on('session', (session) => {
   session.on('error', () => {});
 });
 http2Server.on('sessionError', () => {});
-http1Server.on('clientError', (_, socket) => socket.destroy());
+http1Server.on('clientError', (_, stream) => stream.destroy());
 
 const listening = net.createServer((socket) => {
   open.add(socket);
   socket.on('close', () => open.delete(socket));
   socket.on('error', () => {});
   arriving = socket;
-  (protocol === 'http2' ? http2Server : http1Server).emit('connection', socket);
+  const stream = gated(socket);
+  socketOf.set(stream, socket);
+  (protocol === 'http2' ? http2Server : http1Server).emit('connection', stream);
 });
+
+/** What passes between a socket and a server, for as long as the socket is not silent. */
+function gated(socket: Socket): Duplex {
+  const stream = new Duplex({
+    read: () => void socket.resume(),
+    write: (chunk, _, done) => {
+      if (!silent.has(socket)) socket.write(chunk, () => done());
+    },
+    final: (done) => {
+      if (!silent.has(socket)) socket.end();
+      done();
+    },
+    destroy: (_, done) => {
+      if (!silent.has(socket)) socket.destroy();
+      done(null);
+    },
+  });
+  stream.on('error', () => {});
+  socket.on('data', (chunk) => {
+    if (!silent.has(socket) && !stream.push(chunk)) socket.pause();
+  });
+  socket.on('end', () => {
+    if (!silent.has(socket)) stream.push(null);
+  });
+  socket.on('close', () => stream.destroy());
+  return stream;
+}
 
 function listen(at: number): void {
   listening.listen({ port: at, host, backlog: 64 });
@@ -105,15 +134,9 @@ function obey({ fault: next }: Order): void {
   fault = next;
   if (next?.mode === 'refuse' || next?.mode === 'reset') for (const socket of open) socket.resetAndDestroy();
   if (next?.mode === 'refuse') listening.close();
-  if (next?.mode === 'half-open' || next?.mode === 'black-hole') for (const socket of open) goSilent(socket);
+  if (next?.mode === 'half-open' || next?.mode === 'black-hole')
+    for (const socket of open) silent.add(socket);
   if (before?.mode === 'refuse') listen(boundPort);
-}
-
-/** Nothing more is read from it, answered or closed. */
-function goSilent(socket: Socket): void {
-  silent.add(socket);
-  socket.removeAllListeners('end');
-  if (protocol === 'http1') socket.pause();
 }
 
 let boundPort = 0;
