@@ -108,18 +108,22 @@ async function dumpOf(proxy: ProxyChild): Promise<Dump> {
   const all = Object.assign({}, ...page.configs) as Readonly<
     Record<string, readonly DumpEntry[] | undefined>
   >;
-  const refused: string[] = [];
   const held = Object.fromEntries(
     kinds.map((kind) => {
-      const entries = (all[dumped[kind].list] ?? []).flatMap((entry) => {
-        const state = (entry.active_state ?? entry) as DumpEntry;
-        const message = state[dumped[kind].field] as Message | undefined;
-        if (entry.error_state !== undefined) refused.push(`${kind} ${entry.name ?? message?.name}`);
+      const { list, field } = dumped[kind];
+      const entries = (all[list] ?? []).flatMap((entry) => {
+        const message = ((entry.active_state ?? entry) as DumpEntry)[field] as Message | undefined;
         return message === undefined ? [] : [[nameOf(message), canonical(kind, message)] as const];
       });
       return [kind, Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))];
     }),
   ) as Held;
+  const refused = Object.values(all)
+    .flatMap((list) => (Array.isArray(list) ? (list as DumpEntry[]) : []))
+    .flatMap(({ error_state: error }) => {
+      const failed = (error as { failed_configuration?: Message } | undefined)?.failed_configuration;
+      return failed === undefined ? [] : [nameOf(failed)];
+    });
   const warming = [
     ...(all.dynamic_warming_clusters ?? []).filter((entry) => entry.cluster !== undefined),
     ...(all.dynamic_warming_secrets ?? []).filter((entry) => entry.secret !== undefined),
@@ -272,7 +276,10 @@ describe('go-control-plane drives the proxy', () => {
       });
       const publisher = new Publisher(server);
       publisher.push(model.resources());
-      const proxy = startProxyChild(t, bootstrapFor(server.port, apiType));
+      const proxy = startProxyChild(t, bootstrapFor(server.port, apiType), {
+        // A listener that drains keeps its secret.
+        flags: ['--drain-time-s', '1'],
+      });
       for (let at = 1; at <= configurations; at++) {
         const right = model.resources();
         try {
@@ -289,7 +296,7 @@ describe('go-control-plane drives the proxy', () => {
               assert.ok(nack !== undefined, `no refusal of ${bad.kind} ${bad.name}`);
               assert.match(nack.error ?? '', new RegExp(bad.name));
             });
-            await settled(proxy, right, [`${bad.kind} ${bad.name}`]);
+            await settled(proxy, right, [bad.name]);
             for (const probe of model.probes()) await check(probe);
           }
         } catch (error) {

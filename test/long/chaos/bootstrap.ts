@@ -63,8 +63,8 @@ function assignmentOf(priorities: readonly number[] | undefined, { upstreams }: 
 const byName = ({ upstreams: [first], dnsPort }: Places): Message => ({
   type: 'STRICT_DNS',
   dns_lookup_family: 'V4_ONLY',
-  dns_refresh_rate: '0.5s',
-  dns_failure_refresh_rate: { base_interval: '0.25s', max_interval: '0.5s' },
+  dns_refresh_rate: '0.1s',
+  dns_failure_refresh_rate: { base_interval: '0.1s', max_interval: '0.1s' },
   typed_dns_resolver_config: extension(
     'envoy.network.dns_resolver.cares',
     'network.dns_resolver.cares.v3.CaresDnsResolverConfig',
