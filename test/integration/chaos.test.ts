@@ -1,6 +1,6 @@
 /**
  * The short form of the chaos suite (test/long/chaos): a few of its rows, one round, Heddle alone. It judges that no
- * more than a tenth of the requests fail and none in the end, and no time: other tests run beside it.
+ * more than a tenth of the requests fail, in all and after the fault, and no time: other tests run beside it.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -18,7 +18,7 @@ const graceMs = 1500;
 
 const rows = scenarios.filter(({ short }) => short === true);
 
-describe('chaos, in short', () => {
+describe('chaos, in short', { concurrency: 3 }, () => {
   for (const row of rows) {
     test(row.title, async (t) => {
       const scenario = {
@@ -27,13 +27,12 @@ describe('chaos, in short', () => {
         failed: { ...row.failed, afterMs: patienceMs },
       };
       const samples = await runOnce(scenario, [...sourceCommand(), 'proxy']);
-      t.diagnostic(failuresOf(samples));
+      t.diagnostic(`failures: ${failuresOf(samples)}`);
       const endMs = faultWindow(row).untilSeconds * 1000 + graceMs;
-      const late = samples.filter(({ dueMs }) => dueMs >= endMs);
-      assert.ok(late.length > 0, 'nothing was asked after the fault');
-      assert.equal(failuresOf(late), '', 'failures after the fault');
-      const well = samples.filter(({ failure }) => failure === undefined).length;
-      assert.ok(well / samples.length >= leastShare, failuresOf(samples));
+      for (const part of [samples, samples.filter(({ dueMs }) => dueMs >= endMs)]) {
+        const well = part.filter(({ failure }) => failure === undefined).length;
+        assert.ok(well / part.length >= leastShare, failuresOf(part));
+      }
     });
   }
 });

@@ -9,7 +9,10 @@ export type FigureName = (typeof figureNames)[number];
  * `success` is the share of all requests offered, 0..1. p99 is of those that were answered well, in ms from when they
  * were due: due while the fault lasted, and after it. Recovery is in steps of 100 ms; where it never came, the time to the end.
  */
-export type Figures = Readonly<Record<FigureName, number>>;
+export type Figures = Readonly<Record<FigureName, number>> & {
+  /** p99 of how late the load itself was, in ms: what is slower than that says something of the proxy. */
+  readonly lateP99Ms: number;
+};
 
 const stepMs = 100;
 const steadyMs = 1000;
@@ -21,14 +24,20 @@ export function figuresOf(scenario: Scenario, samples: readonly Sample[]): Figur
   const after = well.filter(({ dueMs }) => dueMs >= untilSeconds * 1000);
   return {
     success: well.length / samples.length,
-    duringP99Ms: quantile(during, 0.99),
-    afterP99Ms: quantile(after, 0.99),
+    duringP99Ms: quantile(timesOf(during), 0.99),
+    afterP99Ms: quantile(timesOf(after), 0.99),
     recoveryMs: recovery(scenario, samples),
+    lateP99Ms: quantile(
+      samples.map(({ lateMs }) => lateMs),
+      0.99,
+    ),
   };
 }
 
-function quantile(samples: readonly Sample[], share: number): number {
-  const sorted = samples.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+const timesOf = (samples: readonly Sample[]): number[] => samples.map(({ tookMs }) => tookMs);
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
 }
 

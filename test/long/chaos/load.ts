@@ -9,6 +9,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 export interface Sample {
   /** After the beginning of what counts. */
   readonly dueMs: number;
+  /** By how much it was sent later than it was due: the load itself did not get the CPU it needs. */
+  readonly lateMs: number;
   /** From when it was due to the end of its answer, or to its failure. */
   readonly tookMs: number;
   /** Absent: it was answered as it should be. */
@@ -62,6 +64,7 @@ function ask(
   beginsMs: number,
   dueMs: number,
 ): Promise<Sample> {
+  const lateMs = performance.now() - beginsMs - dueMs;
   return new Promise((resolve) => {
     let over = false;
     const end = (failure?: string): void => {
@@ -69,7 +72,7 @@ function ask(
       over = true;
       clearTimeout(timer);
       const tookMs = performance.now() - beginsMs - dueMs;
-      resolve({ dueMs, tookMs, ...(failure === undefined ? {} : { failure }) });
+      resolve({ dueMs, lateMs, tookMs, ...(failure === undefined ? {} : { failure }) });
       if (failure !== undefined) request.destroy();
     };
     const timer = setTimeout(() => end('too late'), failed.afterMs - (performance.now() - beginsMs - dueMs));

@@ -50,8 +50,8 @@ export async function runOnce(scenario: Scenario, command: Command): Promise<Sam
   }
 }
 
-const told = ({ success, duringP99Ms, afterP99Ms, recoveryMs }: Figures): string =>
-  `${(success * 100).toFixed(2)} %, p99 ${duringP99Ms.toFixed(1)} and ${afterP99Ms.toFixed(1)} ms, recovery ${recoveryMs} ms`;
+const told = ({ success, duringP99Ms, afterP99Ms, recoveryMs, lateP99Ms }: Figures): string =>
+  `${(success * 100).toFixed(2)} %, p99 ${duringP99Ms.toFixed(1)} and ${afterP99Ms.toFixed(1)} ms, recovery ${recoveryMs} ms, load late by ${lateP99Ms.toFixed(1)} ms`;
 
 /** Such as `3 × status 503`; empty where every request was answered. */
 export function failuresOf(samples: readonly Sample[]): string {

@@ -53,6 +53,9 @@ export interface About {
 }
 
 export function table(measured: readonly Measured[], { date, commit, machine, rounds }: About): string {
+  const late = median(
+    measured.flatMap(({ figures }) => [...figures.envoy, ...figures.heddle].map((of) => of.lateP99Ms)),
+  );
   const held = measured.filter((row) => objections(row).length === 0).length;
   const cell = (row: Measured, proxy: ProxyName, name: FigureName): string => {
     const { median: middle, least, most } = summary(row.figures[proxy], name);
@@ -67,7 +70,8 @@ export function table(measured: readonly Measured[], { date, commit, machine, ro
   });
   const spread = rounds === 1 ? 'one round' : `medians of ${rounds} rounds, with the least and the most`;
   return [
-    `${date}, commit ${commit}, ${machine}: ${spread}; times in ms. The rule holds in ${held} of ${measured.length} rows.`,
+    `${date}, commit ${commit}, ${machine}: ${spread}; times in ms. The rule holds in ${held} of ${measured.length} rows.` +
+      ` The load itself was late by ${times(late)} ms (p99, median of all runs).`,
     '',
     `| row | ${[...heads, 'holds'].join(' | ')} |`,
     `|---|${'---|'.repeat(heads.length + 1)}`,

@@ -6,20 +6,22 @@ import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { loadCore, proxyCore } from '../../bench/bed.ts';
 import { findPeer } from '../../support/peer.ts';
 import { type Measured, measure } from './measure.ts';
-import type { Command } from './proxy.ts';
+import type { Command, ProxyName } from './proxy.ts';
 import { type About, fill, objections, rowsTable, table } from './report.ts';
 import { scenarios } from './scenario.ts';
 
 const heddle = resolve(import.meta.dirname, '../../../bin/heddle');
 
-export function heddleCommand(): Command {
-  return [heddle, 'proxy'];
-}
-
-export function envoyCommand(program: string): Command {
-  return [program, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
+/** With a core of its own, as in the benchmark: the load and the upstreams have another. */
+function commandsOf(envoy: string): Record<ProxyName, Command> {
+  const pinned = ['taskset', '-c', String(proxyCore)] as const;
+  return {
+    envoy: [...pinned, envoy, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'],
+    heddle: [...pinned, heddle, 'proxy'],
+  };
 }
 
 function about(rounds: number): About {
@@ -50,9 +52,11 @@ export async function runSuite(options: {
   const envoy = findPeer('envoy');
   if (envoy === undefined) throw new Error('envoy is not installed: npm run peers envoy');
   if (!(rounds > 0)) throw new Error('--rounds must be above 0');
+  // Everything that is started inherits it, but the proxies.
+  execFileSync('taskset', ['-acp', String(loadCore), String(process.pid)], { stdio: 'ignore' });
   const measured = await measure({
     ...{ scenarios: chosen, rounds, progress },
-    commands: { envoy: envoyCommand(envoy), heddle: heddleCommand() },
+    commands: commandsOf(envoy),
   });
   const text = table(measured, about(rounds));
   progress(text);
