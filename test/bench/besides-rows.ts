@@ -78,6 +78,15 @@ export const besidesRows: readonly BesidesRow[] = [
         retry_policy: {
           retry_on: 'connect-failure',
           num_retries: 3,
+          retry_host_predicate: [
+            {
+              name: 'envoy.retry_host_predicates.previous_hosts',
+              typed_config: {
+                '@type': typeUrl('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'),
+              },
+            },
+          ],
+          host_selection_retry_max_attempts: 16,
           retry_back_off: { base_interval: '0.001s', max_interval: '0.001s' },
         },
       },

@@ -285,11 +285,13 @@ function listenerMessage(name: string, { port, route, secret, revision }: Listen
   };
 }
 
-/** Resources that no proxy can take, by their kinds; each has a name of its own, or is another form of what is there. */
-export function wrong(kind: Kind, name: string, right: Message | undefined): Message | undefined {
+/** A resource that no proxy can take: one of its own, or another form of what is there. */
+export function wrong(kind: Kind, name: string, right: Message | undefined): Message {
   switch (kind) {
     case 'cluster':
       return { ...right, name, type: 'STATIC', eds_cluster_config: undefined, connect_timeout: '-1s' };
+    case 'endpoint':
+      return { cluster_name: name, endpoints: [{ priority: 200 }] };
     case 'listener':
       return {
         name,
@@ -297,20 +299,17 @@ export function wrong(kind: Kind, name: string, right: Message | undefined): Mes
         ...address(1),
         filter_chains: [{ filters: [extension('none', 'filters.http.router.v3.Router')] }],
       };
-    case 'route':
-      return right === undefined
-        ? undefined
-        : {
-            name,
-            virtual_hosts: [
-              {
-                name: 'wrong',
-                domains: ['*'],
-                routes: [{ match: { safe_regex: { regex: '(' } }, route: { cluster: 'c0' } }],
-              },
-            ],
-          };
-    default:
-      return undefined;
+    case 'route': {
+      const routes = [{ match: { safe_regex: { regex: '(' } }, route: { cluster: 'c0' } }];
+      return { name, virtual_hosts: [{ name: 'wrong', domains: ['*'], routes }] };
+    }
+    case 'secret':
+      return {
+        name,
+        tls_certificate: {
+          certificate_chain: { inline_string: 'none' },
+          private_key: { inline_string: 'none' },
+        },
+      };
   }
 }
