@@ -27,5 +27,5 @@ for (const { name, backends, discovery, faults, load } of scenarios) {
 }
 
 test('docs/resilience.md has the rows as they are', () => {
-  assert.ok(isCurrent(scenarios), 'node test/long/chaos/run.ts --rows writes them');
+  assert.ok(isCurrent(scenarios), 'npm run chaos -- --rows writes them');
 });

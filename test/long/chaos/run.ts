@@ -1,5 +1,5 @@
 /**
- * `node test/long/chaos/run.ts [ROW…] [--rounds 5] [--write]`: the chaos suite by hand. Prints what each run gave and
+ * `npm run chaos -- [ROW…] [--rounds 5] [--write]`: the chaos suite by hand. Prints what each run gave and
  * the table; `--write` puts it into docs/resilience.md. `--rows` measures nothing, and writes there what the rows are.
  */
 import { execFileSync } from 'node:child_process';
