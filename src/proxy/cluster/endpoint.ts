@@ -155,6 +155,11 @@ export class Endpoint {
     if (awaited) this.monitor?.failed(GATEWAY_TIMEOUT);
   }
 
+  /** It has not answered yet, and may still do. */
+  countSlow(): void {
+    this.monitor?.failed(GATEWAY_TIMEOUT);
+  }
+
   drainPools(): void {
     this.pool?.drain();
     this.highPool?.drain();
@@ -177,6 +182,11 @@ export class Endpoint {
 
   get metadata(): Metadata | undefined {
     return this.traits.metadata;
+  }
+
+  /** Whether its metadata says that it is a canary (Envoy, `envoy.lb`). */
+  get isCanary(): boolean {
+    return this.traits.metadata?.filterMetadata['envoy.lb']?.canary === true;
   }
 
   get hostname(): string {

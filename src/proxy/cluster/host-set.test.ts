@@ -71,8 +71,10 @@ test('an endpoint that was tried is turned down while there is a choice', () => 
   const hosts = hostSet();
   const [one, other] = [endpoint(1), endpoint(2)];
   atOnce(hosts.replace([one, other]));
-  const context = { ...newPickContext(), tried: new Set([one]), attempts: 5 };
+  const tried = new Set([one]);
+  const refusal = { refuses: (endpoint: Endpoint) => tried.has(endpoint) };
+  const context = { ...newPickContext(), refusal, attempts: 5 };
   for (let i = 0; i < 4; i++) assert.equal(hosts.pick(context), other);
-  context.tried.add(other);
+  tried.add(other);
   assert.notEqual(hosts.pick(context), undefined);
 });

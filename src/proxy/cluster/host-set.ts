@@ -8,8 +8,14 @@ import type { Picker, PolicyDefinition, PolicySettings } from '../balance/contra
 import type { Endpoint } from './endpoint.ts';
 import { flatWeights, localityWeights } from './endpoint-weight.ts';
 import { healthOf, isExcluded } from './health.ts';
-import type { PickContext } from './pick-context.ts';
-import { loadOfPriorities, OVERPROVISIONING, type PriorityHealth, priorityAt } from './priority-load.ts';
+import type { PickContext, PriorityShares } from './pick-context.ts';
+import {
+  capacityOfPriority,
+  loadOfPriorities,
+  OVERPROVISIONING,
+  type PriorityHealth,
+  priorityAt,
+} from './priority-load.ts';
 
 export interface HostSetOptions {
   readonly policy: PolicyDefinition;
@@ -165,20 +171,21 @@ export class HostSet {
   }
 
   pick(context: PickContext): Endpoint | undefined {
-    const { attempts, tried } = context;
+    const { attempts, refusal } = context;
     let endpoint = this.#pickOnce(context, 0);
-    for (let i = 1; i < attempts && endpoint !== undefined && tried?.has(endpoint) === true; i++) {
+    for (let i = 1; i < attempts && endpoint !== undefined && refusal?.refuses(endpoint) === true; i++) {
       endpoint = this.#pickOnce(context, i);
     }
     return endpoint;
   }
 
-  #pickOnce({ hash }: PickContext, attempt: number): Endpoint | undefined {
-    if (this.#only !== undefined) return this.#only.pick(hash, attempt);
+  #pickOnce({ hash, shares }: PickContext, attempt: number): Endpoint | undefined {
+    if (shares === undefined && this.#only !== undefined) return this.#only.pick(hash, attempt);
     const { policy, settings, failsInPanic, onPanic } = this.#options;
     const point = policy.hashes && hash !== undefined ? remainder(hash, 100) : settings.random.below(100);
     let source: Source = 'healthy';
-    let at = priorityAt(this.#healthy, point);
+    const healthy = shares === undefined ? this.#healthy : this.#sharedOut(shares);
+    let at = priorityAt(healthy, point);
     if (at === -1) {
       at = priorityAt(this.#degraded, point - this.#healthySum);
       // Tables of hashes hold healthy endpoints alone, as Envoy's do.
@@ -190,6 +197,15 @@ export class HostSet {
       source = 'all';
     }
     return this.#levels[at]?.pickers[source]?.pick(hash, attempt);
+  }
+
+  #sharedOut(shares: PriorityShares): readonly number[] {
+    const { overprovisioning, weightedHealth } = this.#policy;
+    const capacities = this.#levels.map((level) => ({
+      priority: level.all[0]?.traits.priority ?? 0,
+      capacity: capacityOfPriority(level.health(weightedHealth), overprovisioning),
+    }));
+    return shares.sharesOf(capacities) ?? this.#healthy;
   }
 
   /** Makes what is missing of `levels`. @returns puts them in force. */

@@ -2,20 +2,41 @@
 import type { Word64 } from '#core/word64.ts';
 import type { Endpoint } from './endpoint.ts';
 
+/** Turns endpoints down while there is a choice. */
+export interface HostRefusal {
+  refuses(endpoint: Endpoint): boolean;
+}
+
+/** What one priority of a cluster can take. */
+export interface PriorityCapacity {
+  readonly priority: number;
+  /** Percents of all traffic. */
+  readonly capacity: number;
+}
+
+/** Shares traffic out among priorities otherwise than their health does. */
+export interface PriorityShares {
+  /** @returns percents with a sum of 100 in the order of `priorities`; undefined: as health says. */
+  sharesOf(priorities: readonly PriorityCapacity[]): readonly number[] | undefined;
+}
+
 /** Read during the pick and not kept: who asks may use one object again and again. */
 export interface PickContext {
   /** Of the request, where the policy hashes. */
   readonly hash: Word64 | undefined;
-  /** Endpoints to be turned down while there is a choice; undefined: none. */
-  readonly tried: ReadonlySet<Endpoint> | undefined;
+  /** Undefined: no endpoint is turned down. */
+  readonly refusal: HostRefusal | undefined;
   /** How many endpoints are drawn at most in search of one that is not turned down; the last is taken. */
   readonly attempts: number;
+  /** Undefined: as health says. */
+  readonly shares: PriorityShares | undefined;
 }
 
-export interface MutablePickContext {
-  hash: Word64 | undefined;
-  tried: ReadonlySet<Endpoint> | undefined;
-  attempts: number;
-}
+export type MutablePickContext = { -readonly [K in keyof PickContext]: PickContext[K] };
 
-export const newPickContext = (): MutablePickContext => ({ hash: undefined, tried: undefined, attempts: 1 });
+export const newPickContext = (): MutablePickContext => ({
+  hash: undefined,
+  refusal: undefined,
+  attempts: 1,
+  shares: undefined,
+});

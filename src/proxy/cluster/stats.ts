@@ -43,6 +43,7 @@ const counterNames = [
   'upstream_rq_retry_overflow',
   'upstream_rq_retry_limit_exceeded',
   'upstream_rq_retry_backoff_exponential',
+  'upstream_rq_retry_backoff_ratelimited',
   'upstream_flow_control_paused_reading_total',
   'upstream_flow_control_resumed_reading_total',
   'retry_or_shadow_abandoned',
@@ -90,6 +91,7 @@ export class ClusterStats extends LaidStats {
   readonly scope: Scope;
   #count: ((status: number) => void) | undefined;
   #countRetried: ((status: number) => void) | undefined;
+  #countCanary: ((status: number) => void) | undefined;
   #http2: Http2Stats | undefined;
 
   constructor(scope: Scope) {
@@ -107,6 +109,12 @@ export class ClusterStats extends LaidStats {
   countRetried(status: number): void {
     this.#countRetried ??= responseCounter(this.scope, 'retry.');
     this.#countRetried(status);
+  }
+
+  /** Counts a response of an endpoint that is a canary once more, below `canary.`. */
+  countCanary(status: number): void {
+    this.#countCanary ??= responseCounter(this.scope, 'canary.');
+    this.#countCanary(status);
   }
 
   /** `http2.*`, made on first use. */

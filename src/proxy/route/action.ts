@@ -14,9 +14,10 @@ import type { FilterOverrides } from './filter-config.ts';
 import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { compileHedgePolicy } from './hedge-policy.ts';
 import type { MatchedPath } from './path-match.ts';
 import { compilePathRewrite, compileTemplateRewrite, type PathRewrite } from './path-rewrite.ts';
-import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
 
@@ -54,6 +55,8 @@ export interface Forward {
   readonly appendForwardedHost: boolean;
   readonly timeouts: RouteTimeouts;
   readonly retry: RetryRules | undefined;
+  /** Whether a try that takes long goes on while another begins; undefined: the virtual host says. */
+  readonly hedges: boolean | undefined;
   /** What clusters that hash are asked with. */
   readonly hash: RequestHash | undefined;
   readonly priority: RequestPriority;
@@ -93,6 +96,7 @@ export function compileForward(
   findings: Findings,
 ): Forward {
   const destinations = compileDestinations(action, filtersOf, path, findings);
+  warnOfTypedPolicy(action.retryPolicyTypedConfig, path, findings);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
   let terminatesPost = false;
@@ -131,6 +135,7 @@ export function compileForward(
       action.retryPolicy === undefined
         ? undefined
         : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
+    hedges: compileHedgePolicy(action.hedgePolicy, `${path}.hedge_policy`, findings),
     hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
 
     terminatesConnect,
