@@ -28,6 +28,8 @@ export const topics = {
   dns: 'clusters of names that are looked up',
   balancing: 'health of endpoints, priorities, panic',
   breakers: 'circuit breakers, retry budgets',
+  retries: 'retries: conditions, limits, back-off, which hosts',
+  hedging: 'several attempts at once',
   outliers: 'outlier detection',
   'health-checks': 'active health checks',
   overload: 'the overload manager: actions, load shed points',
