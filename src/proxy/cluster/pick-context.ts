@@ -1,5 +1,8 @@
 /** What a choice among endpoints depends on besides the endpoints. */
 import type { Word64 } from '#core/word64.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
+import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Read during the pick and not kept: who asks may use one object again and again. */
@@ -10,12 +13,29 @@ export interface PickContext {
   readonly tried: ReadonlySet<Endpoint> | undefined;
   /** How many endpoints are drawn at most in search of one that is not turned down; the last is taken. */
   readonly attempts: number;
+  /** What the route asks of the metadata of endpoints; undefined: nothing. */
+  readonly criteria: MetadataCriteria | undefined;
+  /** Undefined where there is none, as for a plain connection. */
+  readonly request: PickingRequest | undefined;
+  /** Dynamic metadata of the request, or of the connection. */
+  readonly metadata: FilterMetadata | undefined;
 }
 
-export interface MutablePickContext {
-  hash: Word64 | undefined;
-  tried: ReadonlySet<Endpoint> | undefined;
-  attempts: number;
+/** A request that an endpoint is picked for, perhaps not for the first time. */
+export interface PickingRequest {
+  readonly requestHeaders: HeaderList;
+  /** Endpoints that it named and that have not been asked yet; undefined before the first pick. */
+  namedEndpoints: string[] | undefined;
+  setMetadata(namespace: string, fields: Readonly<Record<string, MetadataValue>>): void;
 }
 
-export const newPickContext = (): MutablePickContext => ({ hash: undefined, tried: undefined, attempts: 1 });
+export type MutablePickContext = { -readonly [Field in keyof PickContext]: PickContext[Field] };
+
+export const newPickContext = (): MutablePickContext => ({
+  hash: undefined,
+  tried: undefined,
+  attempts: 1,
+  criteria: undefined,
+  request: undefined,
+  metadata: undefined,
+});

@@ -153,7 +153,14 @@ export class Forwarding implements TimerOwner {
     exchange.upstreamAttempts++;
     const rules = this.#retry?.rules;
     if (rules?.avoidPreviousHosts === true) this.#tried ??= new Set();
-    const endpoint = nextEndpoint(cluster, exchange, this.#hashed?.hash, rules, this.#tried);
+    const endpoint = nextEndpoint(
+      cluster,
+      exchange,
+      this.#chosen.destination.criteria,
+      this.#hashed?.hash,
+      rules,
+      this.#tried,
+    );
     if (endpoint === undefined) {
       this.#fail('NO_ENDPOINT', '');
       return;
