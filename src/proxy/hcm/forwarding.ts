@@ -257,7 +257,10 @@ export class Forwarding implements TimerOwner {
     attempt.responding = true;
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
-    if (!exchange.isHealthCheck) stats.countStatus(status);
+    if (!exchange.isHealthCheck) {
+      stats.countStatus(status);
+      attempt.endpoint.zoneCount?.(status);
+    }
     attempt.endpoint.countStatus(status);
     const { router } = runtime.settings;
     if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
@@ -341,7 +344,10 @@ export class Forwarding implements TimerOwner {
     const { exchange } = this;
     const status = replyTo(code, reason, exchange.upstreamAttempts > 1);
     // Replies made here in place of the upstream's count as answers of the cluster.
-    if (!exchange.isHealthCheck) this.cluster.stats.countStatus(status.status);
+    if (!exchange.isHealthCheck) {
+      this.cluster.stats.countStatus(status.status);
+      if (code !== 'NO_ENDPOINT') this.#attempt?.endpoint.zoneCount?.(status.status);
+    }
     this.#end();
     exchange.reply(status);
   }

@@ -9,8 +9,14 @@ export interface Criterion {
   readonly value: MetadataValue;
 }
 
-/** Sorted by name, each once. */
-export type MetadataCriteria = readonly Criterion[];
+export interface MetadataCriteria {
+  /** Sorted by name, each once. */
+  readonly list: readonly Criterion[];
+  /** Equal for equal names. */
+  readonly names: string;
+  /** Equal for equal names and values. */
+  readonly key: string;
+}
 
 type Fields = Readonly<Record<string, MetadataValue>>;
 
@@ -24,9 +30,27 @@ export function compileCriteria(metadata: Metadata | undefined): MetadataCriteri
 }
 
 export function criteriaOf(fields: Fields): MetadataCriteria {
-  return Object.entries(fields)
-    .map(([name, value]) => ({ name, value, key: valueKey(value) }))
-    .sort(byName);
+  return sorted(Object.entries(fields).map(([name, value]) => ({ name, value, key: valueKey(value) })));
+}
+
+/** What `criteria` says of those names. */
+export function criteriaFor(names: readonly string[], { list }: MetadataCriteria): MetadataCriteria {
+  return sorted(list.filter(({ name }) => names.includes(name)));
+}
+
+function sorted(unsorted: readonly Criterion[]): MetadataCriteria {
+  const list = unsorted.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return { list, names: namesKey(list.map(({ name }) => name)), key: pairsKey(list) };
+}
+
+/** @param names sorted */
+export function namesKey(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name)).join();
+}
+
+/** @param list sorted by name */
+export function pairsKey(list: readonly Pick<Criterion, 'name' | 'key'>[]): string {
+  return list.map(({ name, key }) => `${JSON.stringify(name)}:${key}`).join();
 }
 
 /** @param over takes the place of what `criteria` says of the same key */
@@ -35,11 +59,8 @@ export function mergeCriteria(
   over: MetadataCriteria | undefined,
 ): MetadataCriteria | undefined {
   if (criteria === undefined || over === undefined) return over ?? criteria;
-  return [...criteria.filter(({ name }) => !over.some((other) => other.name === name)), ...over].sort(byName);
-}
-
-function byName(a: Criterion, b: Criterion): number {
-  return a.name < b.name ? -1 : 1;
+  const kept = criteria.list.filter(({ name }) => !over.list.some((other) => other.name === name));
+  return sorted([...kept, ...over.list]);
 }
 
 /** Equal for values that are equal, whatever the order of the fields in them. */
