@@ -7,9 +7,11 @@ import { Agent, get as httpGet } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { seededRandom } from '#core/random.ts';
 import { startDataPath } from '../support/data-path.ts';
+import { startProxyChild } from '../support/proxy-child.ts';
 import { httpServer, ok } from '../support/raw-tcp.ts';
 
 const REQUESTS = 800;
+const CONNECTIONS = 40;
 /** One of a million sound policies would fail. */
 const Z_LIMIT = 4.75;
 const HCM =
@@ -215,3 +217,38 @@ for (const [i, row] of rows.entries()) {
     assert.ok(z < Z_LIMIT, `${counts.join()} are ${z.toFixed(2)} deviations off ${row.shares.join(':')}`);
   });
 }
+
+test('zones and subsets hold in each of two threads', async (t) => {
+  const places: readonly Place[] = [
+    { zone: 'here', version: '1' },
+    { zone: 'there', version: '1' },
+    { zone: 'here', version: '2' },
+  ];
+  const settings = {
+    common_lb_config: { zone_aware_lb_config: { min_cluster_size: 1 } },
+    lb_subset_config: subsets({}),
+  };
+  const servers = await Promise.all(places.map((_, at) => httpServer(t, () => ok(`e${at}`))));
+  const ports = servers.map(({ port }) => port);
+  const row = { name: '', endpoints: places, settings, shares: [], version: '1' };
+  const bootstrap = {
+    ...(JSON.parse(bootstrapOf(row, ports)) as object),
+    admin: address(0),
+    node: { id: 'one', cluster: 'app', locality: { zone: 'here' } },
+    cluster_manager: { local_cluster_name: 'local' },
+  };
+  const proxy = startProxyChild(t, JSON.stringify(bootstrap), { flags: ['--concurrency', '2'] });
+  const port = await proxy.port('web');
+  const seen = new Set<string>();
+  // New connections: the system deals them out.
+  for (let i = 0; i < CONNECTIONS; i++) {
+    seen.add(await (await fetch(`http://127.0.0.1:${port}`, { headers: { connection: 'close' } })).text());
+  }
+  // Of the proxies three are here and one is there, of the subset half each: what does not stay goes there.
+  assert.deepEqual([...seen].sort(), ['e0', 'e1']);
+  const stats = await (await proxy.admin('/stats?filter=lb_')).text();
+  const value = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(stats)?.[1]);
+  assert.equal(value('app.lb_subsets_active'), 4);
+  assert.equal(value('app.lb_subsets_selected'), CONNECTIONS);
+  assert.equal(value('app.lb_zone_routing_sampled') + value('app.lb_zone_routing_cross_zone'), CONNECTIONS);
+});

@@ -135,9 +135,9 @@ export class TcpConnection
 
   #begin(): void {
     const runtime = this.#runtime;
-    const { name, criteria } = this.#chooseCluster();
-    this.#criteria = criteria;
-    const cluster = runtime.cluster(name);
+    const chosen = this.#chooseCluster();
+    this.#criteria = chosen.criteria;
+    const cluster = runtime.cluster(chosen.name);
     if (cluster === undefined) {
       runtime.stats.downstream_cx_no_route.inc();
       this.#refuse('NC', NO_CLUSTER);
@@ -151,14 +151,13 @@ export class TcpConnection
   #chooseCluster(): WeightedName {
     const { settings, random } = this.#runtime;
     const named = settings.mayBeRerouted ? this.state.text(stateKeys.cluster) : undefined;
-    const first = settings.clusters[0]!;
-    if (named !== undefined) return { ...first, name: named };
+    if (named !== undefined) return { ...settings.clusters[0]!, name: named };
     let point = random.ratio() * settings.totalWeight;
     for (const entry of settings.clusters) {
       point -= entry.weight;
       if (point < 0) return entry;
     }
-    return first;
+    return settings.clusters[0]!;
   }
 
   #attempt(): void {
