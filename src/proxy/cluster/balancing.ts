@@ -34,7 +34,7 @@ import { type Findings, typeNameOf } from '../findings.ts';
 import { compileHashPolicy, type RequestHash } from '../route/hash-policy.ts';
 import { type LoadReportRules, readClientSide } from './client-side-settings.ts';
 import { readLegacyMaglev, readLegacyRingHash, readMaglev, readRingHash } from './hashing-settings.ts';
-import { type LocalityRules, readLocalities, readSlowStart } from './locality-settings.ts';
+import { type LocalityRules, readFactor, readLocalities, readSlowStart } from './locality-settings.ts';
 import type { OverrideRules } from './override-host.ts';
 import { readOverrides } from './override-settings.ts';
 import { readSubsets, type SubsetRules } from './subset-settings.ts';
@@ -79,6 +79,12 @@ const plain = (policy: PolicyDefinition, more: Partial<Balancing> = {}): Balanci
 
 export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
   if (cluster.loadBalancingPolicy !== undefined) {
+    if (cluster.lbSubsetConfig !== undefined) {
+      findings.error(
+        'lb_subset_config',
+        'does not go with load_balancing_policy, which may hold a subset policy',
+      );
+    }
     return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
   }
   const locality = cluster.commonLbConfig?.localityConfigSpecifier;
@@ -135,11 +141,14 @@ function readLeastRequest(
 ): Balancing {
   const choiceCount = config?.choiceCount ?? CHOICE_COUNT;
   if (choiceCount < CHOICE_COUNT) findings.error(`${path}.choice_count`, `must be at least ${CHOICE_COUNT}`);
-  const bias = config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS;
-  if (bias < 0) findings.error(`${path}.active_request_bias.default_value`, 'must not be negative');
   return plain(leastRequest, {
     choiceCount,
-    activeRequestBias: bias,
+    activeRequestBias: readFactor(
+      config?.activeRequestBias?.defaultValue,
+      false,
+      `${path}.active_request_bias`,
+      findings,
+    ),
     slowStart: readSlowStart(config?.slowStartConfig, `${path}.slow_start_config`, findings),
   });
 }
@@ -167,7 +176,9 @@ function readPolicy(any: Any | undefined, path: string, findings: Findings): Bal
     }
     case LeastRequestSchema.typeName: {
       const config = findings.unpack(path, any, LeastRequestSchema);
-      findings.refuse(`${path}.enable_full_scan`, config?.enableFullScan !== undefined);
+      if (config?.enableFullScan !== undefined) {
+        findings.warn(`${path}.enable_full_scan`, 'has no effect: say selection_method FULL_SCAN');
+      }
       return {
         ...readLeastRequest(config, path, findings),
         fullScan: config?.selectionMethod === Selection.FULL_SCAN,

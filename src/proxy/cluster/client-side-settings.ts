@@ -42,7 +42,6 @@ export function readClientSide(
   }
   // Envoy's description says 1; it does this.
   const penalty = config.errorUtilizationPenalty ?? 0;
-  if (penalty < 0) findings.error(`${path}.error_utilization_penalty`, 'must not be negative');
   const ms = (field: string, of: Parameters<Findings['durationMs']>[1], absent: number): number =>
     findings.durationMs(`${path}.${field}`, of) ?? absent;
   return {

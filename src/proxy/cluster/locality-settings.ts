@@ -56,7 +56,7 @@ function forceMinSize(config: ZoneConfig, path: string, findings: Findings): num
   if (!('forceLocalityDirectRouting' in config)) return undefined;
   if (config.forceLocalZone !== undefined) {
     if (config.forceLocalityDirectRouting) {
-      findings.error(`${path}.force_locality_direct_routing`, 'stands beside force_local_zone: leave it out');
+      findings.warn(`${path}.force_locality_direct_routing`, 'has no effect beside force_local_zone');
     }
     return config.forceLocalZone.minSize ?? 1;
   }
@@ -71,8 +71,7 @@ export function readSlowStart(
 ): SlowStartRules | undefined {
   if (config === undefined) return undefined;
   const windowMs = findings.durationMs(`${path}.slow_start_window`, config.slowStartWindow) ?? 0;
-  const aggression = config.aggression?.defaultValue ?? 1;
-  if (!(aggression > 0)) findings.error(`${path}.aggression.default_value`, 'must be above 0');
+  const aggression = readFactor(config.aggression?.defaultValue, true, `${path}.aggression`, findings);
   const percent = readPercent(
     config.minWeightPercent?.value,
     MIN_WEIGHT_PERCENT,
@@ -80,6 +79,18 @@ export function readSlowStart(
     findings,
   );
   return windowMs === 0 ? undefined : { windowMs: Math.floor(windowMs), aggression, minRatio: percent / 100 };
+}
+
+/** @param path of a RuntimeDouble. @returns 1 where there is none that can be used, as in Envoy */
+export function readFactor(
+  given: number | undefined,
+  positive: boolean,
+  path: string,
+  findings: Findings,
+): number {
+  if (given === undefined || given > 0 || (given === 0 && !positive)) return given ?? 1;
+  findings.warn(`${path}.default_value`, `is ${given}: 1 is used in its place`);
+  return 1;
 }
 
 function readPercent(given: number | undefined, absent: number, path: string, findings: Findings): number {

@@ -55,12 +55,14 @@ describe('what is said of a cluster', () => {
         localityLbConfig: { zoneAwareLbConfig: { forceLocalityDirectRouting: true, forceLocalZone: {} } },
       }),
       [
-        `error: ${at}.locality_lb_config.zone_aware_lb_config.force_locality_direct_routing: stands beside force_local_zone: leave it out`,
+        `warning: ${at}.locality_lb_config.zone_aware_lb_config.force_locality_direct_routing: has no effect beside force_local_zone`,
       ],
     ],
     [
       { roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '1s', aggression: { runtimeKey: 'a' } } } },
-      ['error: round_robin_lb_config.slow_start_config.aggression.default_value: must be above 0'],
+      [
+        'warning: round_robin_lb_config.slow_start_config.aggression.default_value: is 0: 1 is used in its place',
+      ],
     ],
     [
       { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 1 } },
@@ -82,7 +84,6 @@ describe('what is said of a cluster', () => {
             { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET' },
             { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET', fallbackKeysSubset: ['c'] },
             { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET', fallbackKeysSubset: ['b', 'a'] },
-            { keys: ['a', 'b'], singleHostPerSubset: true },
           ],
         },
       },
@@ -91,8 +92,11 @@ describe('what is said of a cluster', () => {
         'error: lb_subset_config.subset_selectors[1].fallback_keys_subset: is missing',
         'error: lb_subset_config.subset_selectors[2].fallback_keys_subset: holds what is not in keys',
         'error: lb_subset_config.subset_selectors[3].fallback_keys_subset: must be fewer than keys',
-        'error: lb_subset_config.subset_selectors[4].single_host_per_subset: needs one key, not 2',
       ],
+    ],
+    [
+      { ...policy('round_robin.v3.RoundRobin', {}), lbSubsetConfig: { subsetSelectors: [{ keys: ['a'] }] } },
+      ['error: lb_subset_config: does not go with load_balancing_policy, which may hold a subset policy'],
     ],
     [policy('subset.v3.Subset', {}), [`error: ${at}.subset_lb_policy: is missing`]],
     [
@@ -106,11 +110,9 @@ describe('what is said of a cluster', () => {
     [
       policy('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', {
         enableOobLoadReport: true,
-        errorUtilizationPenalty: -1,
       }),
       [
         `error: ${at}.enable_oob_load_report: is not supported: endpoints report with their answers (endpoint-load-metrics)`,
-        `error: ${at}.error_utilization_penalty: must not be negative`,
       ],
     ],
     [

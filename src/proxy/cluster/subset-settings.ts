@@ -76,9 +76,6 @@ function readSelector(selector: SelectorMessage, path: string, findings: Finding
   } else if (subset.length === 0) findings.error(at, 'is missing');
   else if (!subset.every((key) => keys.includes(key))) findings.error(at, 'holds what is not in keys');
   else if (subset.length === keys.length) findings.error(at, 'must be fewer than keys');
-  if (selector.singleHostPerSubset && keys.length !== 1) {
-    findings.error(`${path}.single_host_per_subset`, `needs one key, not ${keys.length}`);
-  }
   return { keys, isSingle: selector.singleHostPerSubset, fallback: selectorFallback(policy, subset) };
 }
 

@@ -353,6 +353,19 @@ export const tables: Readonly<Record<string, Table>> = {
       { name: 'single_host_per_subset: one that is not there', path: 'd', to: 'none' },
     ],
   },
+  pairs: {
+    cluster: ({ a, b }) =>
+      clusterOf(
+        'pairs',
+        [at(a, { metadata: { id: '1', stage: 'x' } }), at(b, { metadata: { id: '1', stage: 'y' } })],
+        legacy({ subset_selectors: [{ keys: ['id', 'stage'], single_host_per_subset: true }] }),
+      ),
+    routes: { one: { id: '1', stage: 'y' }, id: { id: '1' } },
+    rows: [
+      { name: 'single_host_per_subset: of two keys', path: 'one', to: 'b' },
+      { name: 'single_host_per_subset: of two keys, and one of them', path: 'id', to: 'none' },
+    ],
+  },
   noselectors: {
     cluster: (ports) => clusterOf('noselectors', versions(ports), legacy({ fallback_policy: 'NO_FALLBACK' })),
     routes: { one: { version: '1' } },
