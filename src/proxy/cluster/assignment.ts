@@ -9,6 +9,7 @@ import type {
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Findings } from '../findings.ts';
+import { type AssignmentPolicy, plainAssignmentPolicy } from './balancer.ts';
 import {
   type EndpointCheck,
   type EndpointTraits,
@@ -17,7 +18,6 @@ import {
   type Target,
 } from './endpoint.ts';
 import { flagsOfEds } from './health.ts';
-import { type AssignmentPolicy, plainAssignmentPolicy } from './host-set.ts';
 import { OVERPROVISIONING } from './priority-load.ts';
 
 /** What a load assignment says. */
@@ -83,6 +83,9 @@ function readEndpoint(
   }
   const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
   if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
+  if (entry.loadBalancingWeight === 0) {
+    findings.error(`${at()}.load_balancing_weight`, 'must be at least 1');
+  }
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
   if (entry.loadBalancingWeight === 0)
     findings.error(`${at()}.load_balancing_weight`, 'must be greater than 0');

@@ -4,9 +4,10 @@ import { seededRandom } from '#core/random.ts';
 import { atOnce } from '#core/time-slice.ts';
 import { roundRobin } from '../balance/policies.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
+import { plainAssignmentPolicy } from './balancer.ts';
 import { Endpoint, plainTraits } from './endpoint.ts';
 import { healthFlag } from './health.ts';
-import { HostSet, plainAssignmentPolicy } from './host-set.ts';
+import { HostSet } from './host-set.ts';
 import { newPickContext } from './pick-context.ts';
 
 function endpoint(port: number, priority = 0): Endpoint {
@@ -20,6 +21,8 @@ function hostSet(): HostSet {
     policy: roundRobin,
     settings: {
       random: seededRandom(1),
+      slowStart: undefined,
+      fullScan: false,
       choiceCount: 2,
       activeRequestBias: 1,
       activeRequests: () => 0,
@@ -28,6 +31,8 @@ function hostSet(): HostSet {
     panicPercent: 0,
     failsInPanic: false,
     localityWeighted: false,
+    ownLocality: undefined,
+    zones: undefined,
     onPanic: () => {},
   });
 }

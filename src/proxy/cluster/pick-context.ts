@@ -1,5 +1,8 @@
 /** What a choice among endpoints depends on besides the endpoints. */
 import type { Word64 } from '#core/word64.ts';
+import type { HeaderList } from '#http/header-list.ts';
+import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
+import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Turns endpoints down while there is a choice. */
@@ -30,13 +33,30 @@ export interface PickContext {
   readonly attempts: number;
   /** Undefined: as health says. */
   readonly shares: PriorityShares | undefined;
+  /** What the route asks of the metadata of endpoints; undefined: nothing. */
+  readonly criteria: MetadataCriteria | undefined;
+  /** Undefined where there is none, as for a plain connection. */
+  readonly request: PickingRequest | undefined;
+  /** Dynamic metadata of the request, or of the connection. */
+  readonly metadata: FilterMetadata | undefined;
 }
 
-export type MutablePickContext = { -readonly [K in keyof PickContext]: PickContext[K] };
+/** A request that an endpoint is picked for, perhaps not for the first time. */
+export interface PickingRequest {
+  readonly requestHeaders: HeaderList;
+  /** Endpoints that it named and that have not been asked yet; undefined before the first pick. */
+  namedEndpoints: string[] | undefined;
+  setMetadata(namespace: string, fields: Readonly<Record<string, MetadataValue>>): void;
+}
+
+export type MutablePickContext = { -readonly [Field in keyof PickContext]: PickContext[Field] };
 
 export const newPickContext = (): MutablePickContext => ({
   hash: undefined,
   refusal: undefined,
   attempts: 1,
   shares: undefined,
+  criteria: undefined,
+  request: undefined,
+  metadata: undefined,
 });

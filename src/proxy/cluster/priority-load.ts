@@ -71,7 +71,8 @@ function capacityOf(part: number, whole: number, overprovisioning: number): numb
   return whole === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * part) / whole));
 }
 
-function isPoor({ healthy, degraded, counted }: PriorityHealth, panicPercent: number): boolean {
+/** Whether fewer than `panicPercent` of the endpoints that count are available. */
+export function isPoor({ healthy, degraded, counted }: PriorityHealth, panicPercent: number): boolean {
   if (counted === 0) return panicPercent > 0;
   return (100 * healthy) / counted + (100 * degraded) / counted < panicPercent;
 }

@@ -49,6 +49,18 @@ const counterNames = [
   'retry_or_shadow_abandoned',
   'membership_change',
   'lb_healthy_panic',
+  'lb_local_cluster_not_ok',
+  'lb_recalculate_zone_structures',
+  'lb_subsets_created',
+  'lb_subsets_fallback',
+  'lb_subsets_fallback_panic',
+  'lb_subsets_removed',
+  'lb_subsets_selected',
+  'lb_zone_cluster_too_small',
+  'lb_zone_no_capacity_left',
+  'lb_zone_routing_all_directly',
+  'lb_zone_routing_cross_zone',
+  'lb_zone_routing_sampled',
   'update_attempt',
   'update_success',
   'update_failure',
@@ -60,6 +72,7 @@ const gaugeNames = [
   'upstream_cx_active',
   'upstream_rq_active',
   'upstream_rq_pending_active',
+  'lb_subsets_active',
   'membership_total',
   'membership_healthy',
   'membership_degraded',
@@ -131,7 +144,7 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
 }
 
 /** Counters are made when first needed: most clusters never retry. */
-function responseCounter(scope: Scope, prefix: string): (status: number) => void {
+export function responseCounter(scope: Scope, prefix: string): (status: number) => void {
   const count = statusCounter(scope, `${prefix}upstream_rq`);
   let completed: Counter | undefined;
   return (status) => {

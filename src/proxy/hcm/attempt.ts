@@ -40,6 +40,8 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   #counted = false;
   #headSent = false;
   #over = false;
+  /** Whether the endpoint has said how it does. */
+  #reported = false;
   #tryTimer: Timer | undefined = undefined;
   #tryIdleTimer: Timer | undefined = undefined;
 
@@ -153,6 +155,8 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
 
   onResponseHead(head: IncomingResponse): void {
     if (head.status !== 100) this.#touch();
+    const { load } = this.endpoint;
+    if (load !== undefined && head.status >= 200) this.#reported = load.take(head.headers);
     this.#owner.onResponseHead(this, head);
   }
 
@@ -182,6 +186,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   }
 
   onResponseTrailers(trailers: HeaderList): void {
+    if (!this.#reported) this.endpoint.load?.take(trailers);
     if (this.responding) this.#owner.exchange.respondTrailers(trailers);
   }
 

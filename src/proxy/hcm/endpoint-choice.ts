@@ -3,6 +3,7 @@ import type { Word64 } from '#core/word64.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { newPickContext } from '../cluster/pick-context.ts';
+import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import { type Asking, chooseEndpoint } from './destination.ts';
 import type { RetryState } from './retry.ts';
 
@@ -10,18 +11,23 @@ import type { RetryState } from './retry.ts';
 const context = newPickContext();
 
 /**
+ * @param criteria of the metadata of endpoints.
  * @param retry of the request; undefined where it is not made again.
  * @param isRetry whether there were attempts before, which `retry` may avoid.
  */
 export function nextEndpoint(
   cluster: ClusterRuntime,
   request: Asking,
+  criteria: MetadataCriteria | undefined,
   hash: Word64 | undefined,
   retry: RetryState | undefined,
   isRetry: boolean,
 ): Endpoint | undefined {
   const hosts = retry?.hosts;
   context.hash = hash;
+  context.criteria = criteria;
+  context.request = request;
+  context.metadata = request.metadata;
   context.refusal = undefined;
   context.attempts = 1;
   context.shares = undefined;

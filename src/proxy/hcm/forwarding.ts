@@ -6,6 +6,7 @@ import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer } from '#core/timer-wheel.ts';
 import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
@@ -54,6 +55,8 @@ export class Forwarding extends Attempts {
   #interim = false;
   #ended = false;
   #hashed: HashedRequest | undefined;
+  /** Of the newest attempt. */
+  #asked: Endpoint | undefined;
   #serverName = '';
   #routeTimer: Timer | undefined;
 
@@ -161,7 +164,9 @@ export class Forwarding extends Attempts {
     const { cluster, exchange, runtime } = this;
     exchange.upstreamAttempts++;
     const isRetry = exchange.upstreamAttempts > 1;
-    const endpoint = nextEndpoint(cluster, exchange, this.#hashed?.hash, this.retry, isRetry);
+    const { criteria } = this.#chosen.destination;
+    const endpoint = nextEndpoint(cluster, exchange, criteria, this.#hashed?.hash, this.retry, isRetry);
+    this.#asked = endpoint;
     if (endpoint === undefined) {
       this.abandonAll();
       this.#fail('NO_ENDPOINT', '');
@@ -245,6 +250,7 @@ export class Forwarding extends Attempts {
     if (!exchange.isHealthCheck) {
       stats.countStatus(status);
       if (isCanary(attempt.endpoint, headers, marks)) stats.countCanary(status);
+      attempt.endpoint.zoneCount?.(status);
     }
     attempt.endpoint.countStatus(status);
     const { router } = runtime.settings;
@@ -333,7 +339,9 @@ export class Forwarding extends Attempts {
 
   /** Replies made here in place of the upstream's count as answers of the cluster. */
   #countReply(status: number): void {
-    if (!this.exchange.isHealthCheck) this.cluster.stats.countStatus(status);
+    if (this.exchange.isHealthCheck) return;
+    this.cluster.stats.countStatus(status);
+    this.#asked?.zoneCount?.(status);
   }
 
   #replyWith(reply: LocalReply): void {
