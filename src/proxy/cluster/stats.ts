@@ -46,6 +46,8 @@ const counterNames = [
   'upstream_flow_control_paused_reading_total',
   'upstream_flow_control_resumed_reading_total',
   'retry_or_shadow_abandoned',
+  'upstream_internal_redirect_succeeded_total',
+  'upstream_internal_redirect_failed_total',
   'membership_change',
   'lb_healthy_panic',
   'update_attempt',
@@ -123,7 +125,7 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
 }
 
 /** Counters are made when first needed: most clusters never retry. */
-function responseCounter(scope: Scope, prefix: string): (status: number) => void {
+export function responseCounter(scope: Scope, prefix: string): (status: number) => void {
   const count = statusCounter(scope, `${prefix}upstream_rq`);
   let completed: Counter | undefined;
   return (status) => {

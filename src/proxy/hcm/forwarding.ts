@@ -4,19 +4,22 @@
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
-import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
+import { type HeaderList, headerOf, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
+import type { RouteCounter, RouteStats } from '../route/route-stats.ts';
 import { Attempt } from './attempt.ts';
 import { noteResponse } from './attempt-outcome.ts';
 import type { Chosen } from './destination.ts';
 import { nextEndpoint } from './endpoint-choice.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
+import { takeRedirect } from './internal-redirect.ts';
+import { type Mirror, startMirrors } from './mirror.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
 import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
 import {
@@ -32,6 +35,8 @@ import type { HcmRuntime } from './runtime.ts';
 import { serverNameFor } from './server-name.ts';
 import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
 
+const noMirrors: readonly Mirror[] = [];
+const noFigures: readonly RouteStats[] = [];
 const ROUTE = 0;
 const BACK_OFF = 1;
 
@@ -63,6 +68,11 @@ export class Forwarding implements TimerOwner {
   #tried: Set<Endpoint> | undefined;
   #hashed: HashedRequest | undefined;
   #serverName = '';
+  #mirrors: readonly Mirror[] = noMirrors;
+  /** Of the virtual cluster and of the route, where they are counted. */
+  readonly #figures: readonly RouteStats[];
+  /** Whether the body may be needed for a redirect that is followed, and is there. */
+  #keepsForRedirect: boolean;
   #routeTimer: Timer | undefined;
   #backOffTimer: Timer | undefined;
 
@@ -75,6 +85,8 @@ export class Forwarding implements TimerOwner {
     this.hasBody = hasBody;
     this.#endsHere = endsHere(exchange, chosen.action);
     this.#held = asksUpgrade(exchange) && waitsForAcceptance(exchange, this.#endsHere);
+    this.#figures = figuresOf(exchange);
+    this.#keepsForRedirect = chosen.action.redirects !== undefined;
   }
 
   /** @param marks of the request's head as it came. */
@@ -88,29 +100,39 @@ export class Forwarding implements TimerOwner {
     this.#hashed = hashRequest(exchange, this.#chosen);
     this.#serverName = serverNameFor(exchange, this.cluster.settings.pool.autoName);
     this.#tryOnce();
+    const { mirrors } = this.#chosen.action;
+    if (mirrors.length === 0 || this.#ended) return;
+    this.#mirrors = startMirrors(mirrors, exchange, runtime, this.hasBody, this.#timeouts.routeMs);
   }
 
   // --- the request
 
   sendData(data: Buffer): void {
     if (this.#ended) return;
+    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.sendData(data);
     const stream = this.#held ? undefined : this.#attempt?.stream;
     if (stream !== undefined) {
       stream.sendData(data);
       if (stream.full) this.exchange.stream.pause();
-      if (this.#retry === undefined) return;
+      if (!this.#keepsBody) return;
     }
     this.#body ??= [];
     this.#body.push(data);
     this.#bodyBytes += data.length;
     if (this.#bodyBytes <= this.cluster.settings.bufferLimitBytes) return;
     if (stream === undefined) this.exchange.stream.pause();
-    if (this.#retry === undefined) return;
+    if (!this.#keepsBody) return;
     // Too much to keep: the request can no longer be sent again.
     this.cluster.stats.retry_or_shadow_abandoned.inc();
-    this.#retry.release(this.breaker);
+    this.#retry?.release(this.breaker);
     this.#retry = undefined;
+    this.#keepsForRedirect = false;
     if (stream !== undefined) this.#body = undefined;
+  }
+
+  /** Whether what goes out of the body is kept. */
+  get #keepsBody(): boolean {
+    return this.#retry !== undefined || this.#keepsForRedirect;
   }
 
   sendTrailers(trailers: HeaderList): void {
@@ -125,10 +147,13 @@ export class Forwarding implements TimerOwner {
       this.runtime.wheel.arm(this.#routeTimer, routeMs, this.exchange.requestEndMs);
     }
     if (!this.#held) this.#attempt?.writeEnd(this.#trailers);
+    for (const mirror of this.#mirrors) mirror.end(this.#trailers);
+    this.#mirrors = noMirrors;
   }
 
   flush(): void {
     this.#attempt?.stream?.flush();
+    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.flush();
   }
 
   pauseResponse(): void {
@@ -187,6 +212,7 @@ export class Forwarding implements TimerOwner {
     exchange.upstreamLocalAddress = stream.localAddress;
     exchange.upstreamPeerUri = stream.peer.uri;
     exchange.upstreamLocalUri = stream.peer.ownUri;
+    this.#count('upstream_rq_total');
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }
@@ -202,7 +228,7 @@ export class Forwarding implements TimerOwner {
     const body = this.#body;
     if (body !== undefined) {
       for (const data of body) stream.sendData(data);
-      if (this.#retry === undefined) this.#body = undefined;
+      if (!this.#keepsBody) this.#body = undefined;
     }
     if (this.#requestDone) attempt.writeEnd(this.#trailers);
     // Else the bytes at hand may hold more of the body; who reads them flushes.
@@ -244,19 +270,53 @@ export class Forwarding implements TimerOwner {
       }
       this.#noteVerdict(verdict);
       this.#retry = undefined;
-      this.#body = undefined;
     }
+    if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
+    this.#body = undefined;
     attempt.disarm();
     attempt.responding = true;
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
-    if (!exchange.isHealthCheck) stats.countStatus(status);
+    if (!exchange.isHealthCheck) this.#countStatus(status);
     attempt.endpoint.countStatus(status);
     const { router } = runtime.settings;
     if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
     rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
+  }
+
+  /** @returns whether another exchange goes on in the place of this one */
+  #follow(attempt: Attempt, { status, headers, endStream }: IncomingResponse): boolean {
+    const { exchange } = this;
+    const { stats } = this.cluster;
+    const { redirects } = this.#chosen.action;
+    const { method } = exchange;
+    const isComplete = this.#requestDone && (this.#keepsForRedirect || !this.hasBody);
+    if (
+      !isComplete ||
+      headerOf(headers, 'location') === undefined ||
+      !takeRedirect(exchange, exchange.route!, redirects!, status, headers)
+    ) {
+      stats.upstream_internal_redirect_failed_total.inc();
+      return false;
+    }
+    stats.upstream_internal_redirect_succeeded_total.inc();
+    const body = this.#body ?? [];
+    attempt.discard(endStream);
+    this.#end();
+    exchange.startAgain(status, headers, exchange.method === method ? body : []);
+    return true;
+  }
+
+  #count(name: RouteCounter): void {
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.count(name);
+  }
+
+  /** Of the answer that the client gets. */
+  #countStatus(status: number): void {
+    this.cluster.stats.countStatus(status);
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.countStatus(status);
   }
 
   /** What was held goes out if this accepts it. @returns whether the response is of use to the client */
@@ -289,7 +349,9 @@ export class Forwarding implements TimerOwner {
     if (!this.#requestDone && this.#endsHere) stream?.reset();
     if (!attempt.responding) return;
     const { stats } = this.cluster;
-    stats.upstream_rq_time.record(this.runtime.clock.nowMs() - attempt.startMs);
+    const tookMs = this.runtime.clock.nowMs() - attempt.startMs;
+    stats.upstream_rq_time.record(tookMs);
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.recordTime(tookMs);
     this.#end();
     exchange.respondEnd();
     exchange.stream.flush();
@@ -321,11 +383,20 @@ export class Forwarding implements TimerOwner {
   }
 
   #noteVerdict(verdict: RetryVerdict): void {
+    if (this.#figures !== noFigures) this.#countVerdict(verdict);
     if (verdict === 'limit-exceeded') this.exchange.addFlag('URX');
     else if (verdict === 'overflow') this.exchange.addFlag('UO');
   }
 
+  #countVerdict(verdict: RetryVerdict): void {
+    // The attempt before was a retry, whose outcome stays.
+    if (verdict === 'no' && this.exchange.upstreamAttempts > 1) this.#count('upstream_rq_retry_success');
+    else if (verdict === 'limit-exceeded') this.#count('upstream_rq_retry_limit_exceeded');
+    else if (verdict === 'overflow') this.#count('upstream_rq_retry_overflow');
+  }
+
   #scheduleRetry(): void {
+    this.#count('upstream_rq_retry');
     this.#backOffTimer ??= new Timer(this, BACK_OFF);
     this.runtime.wheel.arm(this.#backOffTimer, this.#retry!.nextDelayMs(this.runtime.random));
   }
@@ -334,7 +405,7 @@ export class Forwarding implements TimerOwner {
     const { exchange } = this;
     const status = replyTo(code, reason, exchange.upstreamAttempts > 1);
     // Replies made here in place of the upstream's count as answers of the cluster.
-    if (!exchange.isHealthCheck) this.cluster.stats.countStatus(status.status);
+    if (!exchange.isHealthCheck) this.#countStatus(status.status);
     this.#end();
     exchange.reply(status);
   }
@@ -350,6 +421,8 @@ export class Forwarding implements TimerOwner {
 
   #end(): void {
     this.#ended = true;
+    for (const mirror of this.#mirrors) mirror.cancel();
+    this.#mirrors = noMirrors;
     this.#attempt?.disarm();
     const { wheel } = this.runtime;
     if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
@@ -374,9 +447,17 @@ export class Forwarding implements TimerOwner {
     const attempt = this.#attempt;
     attempt?.countTimeout();
     this.cluster.stats.upstream_rq_timeout.inc();
+    this.#count('upstream_rq_timeout');
     const responding = attempt?.responding === true;
     attempt?.abandon();
     if (responding) this.#breakOff('UT', 'response_timeout');
     else this.#fail('UPSTREAM_TIMEOUT', '');
   }
+}
+
+function figuresOf(exchange: HttpExchange): readonly RouteStats[] {
+  const { host, stats } = exchange.route!;
+  if (stats === undefined && host.virtualCluster === undefined) return noFigures;
+  const ofCluster = host.virtualCluster?.(exchange).stats;
+  return [ofCluster, stats].filter((figures) => figures !== undefined);
 }

@@ -118,7 +118,7 @@ export function rewriteRequest(
   if (rewritePath === undefined) return;
   if (!router.suppressEnvoyHeaders) setHeader(headers, 'x-envoy-original-path', exchange.path);
   exchange.originalPath = exchange.path;
-  exchange.path = rewritePath(exchange.path);
+  exchange.path = rewritePath(exchange.path, exchange);
 }
 
 function rewriteHost(exchange: HttpExchange, action: Forward, ofDestination: string): void {

@@ -54,6 +54,11 @@ const counterNames = [
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
+  'passthrough_internal_redirect_bad_location',
+  'passthrough_internal_redirect_unsafe_scheme',
+  'passthrough_internal_redirect_too_many_redirects',
+  'passthrough_internal_redirect_no_route',
+  'passthrough_internal_redirect_predicate',
   'tracing.health_check',
 ] as const;
 
