@@ -163,6 +163,7 @@ class RunningProxy implements ProxyProcess {
       nodeId: options.loaded.bootstrap.node?.id ?? '',
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
+      runtime: settings.runtime,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,

@@ -1,4 +1,5 @@
 /** The data path of a process: on the main thread, or on several threads where that is asked for. */
+import type { JsonValue } from '@bufbuild/protobuf';
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
@@ -11,6 +12,7 @@ import { createDataPath } from '#proxy/data-path.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
+import { RuntimeSnapshot } from '#proxy/runtime/values.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
@@ -50,6 +52,8 @@ export interface ServingOptions {
   readonly nodeId: string;
   readonly logFlushIntervalMs: number | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
+  /** Keys of the runtime. */
+  readonly runtime: Readonly<Record<string, JsonValue>>;
   /** Absent: the default. */
   readonly overload?: OverloadSettings | undefined;
   /** Of clusters that say nothing themselves. */
@@ -81,6 +85,7 @@ export function createServing(options: ServingOptions): Serving {
     overload,
     upstreamBindConfig,
     outlierLogPath,
+    runtime,
   } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
@@ -102,6 +107,7 @@ export function createServing(options: ServingOptions): Serving {
     upstreamBindConfig,
     outlierLogPath,
     connectionLimits: connectionLimits(connections),
+    runtime: new RuntimeSnapshot(runtime),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
@@ -132,6 +138,7 @@ export function createServing(options: ServingOptions): Serving {
         upstreamBindConfig,
         outlierLogPath,
         connections,
+        runtime,
         connectionCount,
         buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload,

@@ -100,7 +100,8 @@ export class Forwarding implements TimerOwner {
     this.#hashed = hashRequest(exchange, this.#chosen);
     this.#serverName = serverNameFor(exchange, this.cluster.settings.pool.autoName);
     this.#tryOnce();
-    const { mirrors } = this.#chosen.action;
+    const ofCluster = this.cluster.settings.mirrors;
+    const mirrors = ofCluster.length > 0 ? ofCluster : this.#chosen.action.mirrors;
     if (mirrors.length === 0 || this.#ended) return;
     this.#mirrors = startMirrors(mirrors, exchange, runtime, this.hasBody, this.#timeouts.routeMs);
   }

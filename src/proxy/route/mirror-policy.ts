@@ -62,8 +62,8 @@ function compileMirror(
     takes: (randomValue) =>
       share === undefined || runtime.isEnabled(fraction!.runtimeKey, share, randomValue),
     hostOf(authority) {
-      const host = literal === '' ? authority : literal;
-      return asIs ? host : withSuffix(host);
+      if (literal !== '') return literal;
+      return asIs ? authority : withSuffix(authority);
     },
     change(headers, record) {
       for (const change of changes) change(headers, record);
@@ -75,7 +75,7 @@ const SUFFIX = '-shadow';
 
 /** Before the port, where there is one. */
 function withSuffix(host: string): string {
-  const colon = host.indexOf(':');
-  if (colon === -1 || host.includes(':', colon + 1)) return host + SUFFIX;
+  const colon = host.lastIndexOf(':');
+  if (colon === -1 || host.includes(']', colon)) return host + SUFFIX;
   return host.slice(0, colon) + SUFFIX + host.slice(colon);
 }

@@ -35,8 +35,8 @@ export class RuntimeSnapshot implements RuntimeValues {
   readonly #fractions = new Map<string, Fraction>();
   readonly #integers = new Map<string, number>();
 
-  constructor(values: ReadonlyMap<string, JsonValue>) {
-    for (const [key, value] of values) {
+  constructor(values: Readonly<Record<string, JsonValue>>) {
+    for (const [key, value] of Object.entries(values)) {
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
       if (typeof number === 'number' && Number.isInteger(number) && number >= 0) {
         this.#integers.set(key, number);
@@ -68,4 +68,4 @@ export function isFraction(value: JsonValue): value is JsonObject {
 }
 
 /** Nothing is set. */
-export const noRuntime: RuntimeValues = new RuntimeSnapshot(new Map());
+export const noRuntime: RuntimeValues = new RuntimeSnapshot({});
