@@ -80,12 +80,9 @@ export class HttpExchange extends RequestFilters {
    * @param headers of the redirect @param body of the request
    */
   startAgain(status: number, headers: HeaderList, body: readonly Buffer[]): void {
-    const { stats } = this.runtime;
     this.responseCode = status;
     this.responseHeaders = headers;
     this.responseCodeDetails = 'internal_redirect';
-    stats.downstream_rq_completed.inc();
-    stats.countStatus(status);
     this.forwarding = undefined;
     this.responseDone = true;
     this.#record();
@@ -107,6 +104,7 @@ export class HttpExchange extends RequestFilters {
     this.protocol = before.protocol;
     this.isGrpc = before.isGrpc;
     this.redirects = before.redirects;
+    this.bytesReceived = before.bytesReceived;
     this.downstreamRemoteAddress = before.downstreamRemoteAddress;
     const refusal = readTarget(this, marks, minor, this.stream.major, this.runtime);
     if (refusal !== undefined) {
@@ -161,7 +159,7 @@ export class HttpExchange extends RequestFilters {
         this.#replyFromRoute(
           action.status,
           action.format === undefined ? action.body : action.format(this),
-          [],
+          action.tellsLocation ? ['location', `${this.scheme}://${this.authority}${this.path}`] : [],
           action.contentType,
         );
         return;

@@ -1,7 +1,9 @@
 /** A redirect of the upstream that is followed here: what becomes of the request (Envoy, "Internal redirects"). */
 import { type HeaderList, hasHeader, headerOf, removeHeader, setHeader } from '#http/header-list.ts';
+import { clusterNameOf } from '../route/destinations.ts';
 import type { InternalRedirects } from '../route/internal-redirect.ts';
-import type { CompiledRoute, RouteTable } from '../route/table.ts';
+import type { CompiledRoute } from '../route/table.ts';
+import { mustRedirectToTls } from './request-head.ts';
 import type { RoutedRequest } from './routed-request.ts';
 
 /** Of one request, over all of its exchanges. */
@@ -11,9 +13,9 @@ export interface FollowedRedirects {
   readonly taken: Set<string>;
 }
 
-/** The parts of an absolute `http` or `https` URL. */
+/** The parts of an absolute URL. */
 interface Location {
-  readonly scheme: 'http' | 'https';
+  readonly scheme: 'http' | 'https' | 'other';
   readonly authority: string;
   readonly path: string;
 }
@@ -41,7 +43,7 @@ export function takeRedirect(
   }
   const fromSecure = exchange.scheme === 'https';
   const toSecure = location.scheme === 'https';
-  if (fromSecure !== toSecure && !redirects.allowsCrossScheme) {
+  if (location.scheme === 'other' || (fromSecure !== toSecure && !redirects.allowsCrossScheme)) {
     stats.passthrough_internal_redirect_unsafe_scheme.inc();
     return false;
   }
@@ -58,7 +60,7 @@ export function takeRedirect(
   exchange.scheme = location.scheme;
   exchange.authority = location.authority;
   exchange.path = location.path;
-  const target = findTarget(exchange.runtime.routes(), exchange);
+  const target = findTarget(exchange);
   let refusal = target === undefined ? stats.passthrough_internal_redirect_no_route : undefined;
   const { taken } = followed;
   if (
@@ -82,11 +84,22 @@ export function takeRedirect(
 }
 
 /** The name of the route it would take; undefined where there is none. A host that wants TLS answers by itself. */
-function findTarget(table: RouteTable | undefined, exchange: RoutedRequest): string | undefined {
+function findTarget(exchange: RoutedRequest): string | undefined {
+  const { runtime } = exchange;
+  const table = runtime.routes();
+  exchange.routeName = '';
+  exchange.upstreamCluster = '';
+  if (mustRedirectToTls(table?.findHost(exchange), exchange.requestHeaders)) return '';
   const route = table?.find(exchange);
-  if (route !== undefined) return route.name;
-  const host = table?.findHost(exchange);
-  return host !== undefined && host.requireTls !== 'none' && exchange.scheme !== 'https' ? '' : undefined;
+  if (route === undefined) return undefined;
+  const { action, name } = route;
+  // Its record is of where the request went last.
+  exchange.routeName = name;
+  if (action.kind === 'forward') {
+    const cluster = clusterNameOf(action.choose(exchange), exchange);
+    exchange.upstreamCluster = runtime.cluster(cluster)?.name ?? '';
+  }
+  return name;
 }
 
 function copyHeader(name: string, from: readonly string[], to: HeaderList): void {
@@ -95,10 +108,11 @@ function copyHeader(name: string, from: readonly string[], to: HeaderList): void
 }
 
 function parseLocation(text: string): Location | undefined {
-  const match = /^(https?):\/\/([^/?#]+)([^#]*)/i.exec(text);
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(?:[^/?#@]*@)?([^/?#@]+)([^#]*)/.exec(text);
   if (match === null) return undefined;
   const [, scheme, authority, rest] = match as unknown as [string, string, string, string];
   if (!/^(?:[^:@[\]\s]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.test(authority)) return undefined;
   const path = rest.startsWith('/') ? rest : `/${rest}`;
-  return { scheme: scheme.toLowerCase() === 'https' ? 'https' : 'http', authority, path };
+  const lower = scheme.toLowerCase();
+  return { scheme: lower === 'https' || lower === 'http' ? lower : 'other', authority, path };
 }

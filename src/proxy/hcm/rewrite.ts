@@ -116,9 +116,11 @@ export function rewriteRequest(
   rewriteHost(exchange, action, destination.hostRewrite);
   const { rewritePath } = action;
   if (rewritePath === undefined) return;
+  const path = rewritePath(exchange.path, exchange);
+  if (path === undefined) return;
   if (!router.suppressEnvoyHeaders) setHeader(headers, 'x-envoy-original-path', exchange.path);
   exchange.originalPath = exchange.path;
-  exchange.path = rewritePath(exchange.path, exchange);
+  exchange.path = path;
 }
 
 function rewriteHost(exchange: HttpExchange, action: Forward, ofDestination: string): void {

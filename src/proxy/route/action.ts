@@ -180,7 +180,8 @@ function compileHostRewrite(
       return (source) => regex.replaceAll(source.path.split('?', 1)[0]!, substitution);
     }
     case 'hostRewrite':
-      return compileValueFormat(specifier.value, `${path}.host_rewrite`, findings);
+      // As Envoy 1.40 has it, which is not so for paths.
+      return compileValueFormat(specifier.value, `${path}.host_rewrite`, findings, '-');
     default:
       return undefined;
   }

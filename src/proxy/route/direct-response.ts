@@ -14,6 +14,8 @@ export interface DirectResponse {
   /** Makes the body of what is known of the request. */
   readonly format: ((record: AccessRecord) => string) | undefined;
   readonly contentType: string | undefined;
+  /** Whether the answer names the URL of the request, as what was created or moved does (RFC 9110 §10.2.2). */
+  readonly tellsLocation: boolean;
 }
 
 /** Envoy's default. */
@@ -33,12 +35,11 @@ export function compileDirectResponse(
     findings.error(`${path}.body`, `is ${body.length} bytes long, more than ${maxBodyBytes}`);
   const { bodyFormat } = action;
   const format = bodyFormat && readBodyFormat(bodyFormat, `${path}.body_format`, findings);
-  if (format === undefined)
-    return { kind: 'direct', status, body, format: undefined, contentType: undefined };
+  const tellsLocation = status === 201 || (status >= 300 && status < 400);
+  const plain = { kind: 'direct', status, body, tellsLocation } as const;
+  if (format === undefined) return { ...plain, format: undefined, contentType: undefined };
   return {
-    kind: 'direct',
-    status,
-    body,
+    ...plain,
     format(record) {
       record.localReplyBody = body;
       const made = format.format(record);

@@ -12,8 +12,8 @@ import { compileUriRewrite, type UriTemplate } from './uri-template.ts';
 /** @param path with its query, which stays */
 export type PathRewrite = (path: string) => string;
 
-/** The same, of what is known of the request. */
-export type FormattedPath = (path: string, record: AccessRecord) => string;
+/** The same, of what is known of the request; undefined where the path stays. */
+export type FormattedPath = (path: string, record: AccessRecord) => string | undefined;
 
 /** A path made of what a template found. */
 export function compileTemplateRewrite(
@@ -84,12 +84,12 @@ export function compilePathRewrite(
   return (full) => rewrite + full.slice(length);
 }
 
-/** A path made of a format; the query stays, and an empty path changes nothing. */
+/** A path made of a format; the query stays. Undefined where the format makes nothing. */
 export function compileFormattedPath(format: string, path: string, findings: Findings): FormattedPath {
   const value = compileValueFormat(format, path, findings);
   return (full, record) => {
     const made = value(record);
-    if (made === '') return full;
+    if (made === '') return undefined;
     const question = full.indexOf('?');
     return question === -1 ? made : made + full.slice(question);
   };

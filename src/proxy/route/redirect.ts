@@ -7,7 +7,7 @@ import {
 import { byteString, type Findings } from '../findings.ts';
 import type { HeaderSource } from './header-match.ts';
 import type { MatchedPath } from './path-match.ts';
-import { compileFormattedPath, compilePathRewrite } from './path-rewrite.ts';
+import { compileFormattedPath, compilePathRewrite, type FormattedPath } from './path-rewrite.ts';
 
 export interface Redirect {
   readonly kind: 'redirect';
@@ -30,7 +30,7 @@ export function compileRedirect(
   findings: Findings,
 ): Redirect {
   const { schemeRewriteSpecifier: scheme, pathRewriteSpecifier: to } = action;
-  let newPath: ((path: string, record: AccessRecord) => string) | undefined;
+  let newPath: FormattedPath | undefined;
   if (to.case === 'prefixRewrite') newPath = compilePathRewrite(to.value, undefined, matched, path, findings);
   else if (to.case === 'regexRewrite') newPath = compilePathRewrite('', to.value, matched, path, findings);
   else if (to.case === 'pathRewrite')
@@ -53,7 +53,7 @@ export function compileRedirect(
       const query = question === -1 ? '' : target.slice(question);
       if (pathRedirect !== undefined && pathRedirect !== '') {
         target = pathRedirect.includes('?') || query === '' ? pathRedirect : pathRedirect + query;
-      } else if (newPath !== undefined) target = newPath(target, source);
+      } else if (newPath !== undefined) target = newPath(target, source) ?? target;
       if (action.stripQuery && (pathRedirect === undefined || !pathRedirect.includes('?')))
         target = target.split('?', 1)[0]!;
       return `${next}://${host}${target}`;

@@ -65,7 +65,8 @@ function compileValueMatch(
     case 'boolMatch':
       return (value) => value === pattern.value;
     case 'presentMatch':
-      return (value) => (value !== undefined) === pattern.value;
+      // Absence is matched by inverting the whole (Envoy 1.40).
+      return (value) => pattern.value && value !== undefined;
     case 'listMatch': {
       const { matchPattern: one } = pattern.value;
       if (one.case === undefined) {
