@@ -167,7 +167,8 @@ function outcomeOf(table: RouteTable, request: CheckedRequest): Outcome {
     return { ...nothing, path_redirect: location, code_redirect: action.status };
   }
   if (action.kind === 'direct') {
-    const { status, body } = action;
+    const { status } = action;
+    const body = action.bodyOf(request);
     const response = headersOfReply({ status, body, flag: '', details: '' }, false);
     mutate(response, route.response, request);
     return { ...nothing, path_redirect: `${request.scheme}://${authority}${path}`, response };

@@ -158,7 +158,7 @@ export class HttpExchange extends RequestFilters {
       case 'direct':
         this.#replyFromRoute(
           action.status,
-          action.format === undefined ? action.body : action.format(this),
+          action.bodyOf(this),
           action.tellsLocation ? ['location', `${this.scheme}://${this.authority}${this.path}`] : [],
           action.contentType,
         );

@@ -84,6 +84,7 @@ function readMapper(
   if (statusCode !== undefined && (statusCode < 200 || statusCode > 599)) {
     findings.error(`${path}.status_code`, 'must be from 200 to 599');
   }
+  findings.refuse(`${path}.body.watched_directory`, body?.watchedDirectory !== undefined);
   return {
     takes:
       filter === undefined

@@ -51,8 +51,8 @@ const plain: Omit<Destination, 'cluster' | 'clusterHeader'> = {
   filters: undefined,
 };
 
-/** Of no use: the configuration is in error. */
-const nowhere: Destinations = only({ ...plain, cluster: '', clusterHeader: '' });
+/** Of a plugin that is not supported, or a configuration in error. */
+export const nowhere: Destinations = only({ ...plain, cluster: '', clusterHeader: '' });
 
 interface DestinationContext {
   readonly filtersOf: DestinationFilters;
@@ -79,10 +79,7 @@ export function compileDestinations(
     case 'clusterSpecifierPlugin': {
       const at = `${path}.cluster_specifier_plugin`;
       if (context.optionalPlugins.has(specifier.value))
-        findings.warn(
-          at,
-          `"${specifier.value}" is optional, and not supported: requests are answered with 503`,
-        );
+        findings.warn(at, `"${specifier.value}" is optional, and not supported: the route is left out`);
       else findings.error(at, `"${specifier.value}" is not among cluster_specifier_plugins`);
       return nowhere;
     }
@@ -90,8 +87,7 @@ export function compileDestinations(
       const at = `${path}.inline_cluster_specifier_plugin`;
       const { extension, isOptional } = specifier.value;
       const type = extension?.typedConfig?.typeUrl ?? extension?.name ?? '';
-      if (isOptional)
-        findings.warn(at, `${type} is optional, and not supported: requests are answered with 503`);
+      if (isOptional) findings.warn(at, `${type} is optional, and not supported: the route is left out`);
       else findings.error(at, `${type} is not supported: name a cluster, a header or weighted clusters`);
       return nowhere;
     }

@@ -17,7 +17,7 @@ import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb
 import { Findings } from '../findings.ts';
 import { noRuntime } from '../runtime/values.ts';
 import { compileForward, type Forward, type NoForwarding } from './action.ts';
-import type { DestinationFilters } from './destinations.ts';
+import { type DestinationFilters, nowhere } from './destinations.ts';
 import { compileDirectResponse, DEFAULT_BODY_BYTES, type DirectResponse } from './direct-response.ts';
 import { compileFilterConfigs, type FilterOverrides, type RouteFilterLoader } from './filter-config.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
@@ -248,6 +248,8 @@ function* compileHost(
     refuseUnsupportedRoute(route, at, findings);
     const filtersOf: DestinationFilters = (configs, inner) => compileFilters(configs, ofRoute, inner);
     const action = compileAction(route, matched, filtersOf, at, context);
+    // A plugin chooses its cluster that is not known, and optional: as if it were not there (Envoy).
+    if (action.kind === 'forward' && action.choose === nowhere.choose) continue;
     keys.push(key);
     routes.push({
       name: route.name,

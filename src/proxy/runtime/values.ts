@@ -42,8 +42,8 @@ export class RuntimeSnapshot implements RuntimeValues {
         this.#integers.set(key, number);
         this.#fractions.set(key, { numerator: number, parts: 100 });
       } else if (isFraction(value)) {
-        const parts = denominators[String(value['denominator'] ?? 'HUNDRED')] ?? 100;
-        this.#fractions.set(key, { numerator: Number(value['numerator'] ?? 0), parts });
+        const parts = denominators[String(value.denominator ?? 'HUNDRED')] ?? 100;
+        this.#fractions.set(key, { numerator: Number(value.numerator ?? 0), parts });
       }
     }
   }

@@ -1,4 +1,6 @@
 /** What routes say besides where a request goes: figures, sticky choices, formats, bodies. */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { bootstrap, cluster, extension, httpListener, type Message, route } from './harness/bootstrap.ts';
 import type { Case, Expectation, Group } from './harness/case.ts';
@@ -132,10 +134,18 @@ const choices: readonly Message[] = [
   { match: { prefix: '/fraction/unset', ...fraction(100, 'share.unset') }, direct_response: { status: 299 } },
   { match: { prefix: '/fraction/text', ...fraction(100, 'share.text') }, direct_response: { status: 299 } },
   { match: { prefix: '/fraction/much', ...fraction(0, 'share.much') }, direct_response: { status: 299 } },
+  route('/plugin', { cluster: undefined, cluster_specifier_plugin: 'optional' }),
+  route('/inline-plugin', {
+    cluster: undefined,
+    inline_cluster_specifier_plugin: { extension: plugin('inline'), is_optional: true },
+  }),
   route('/pseudo', { cluster: undefined, cluster_header: ':authority' }),
 ];
 function fraction(numerator: number, runtime_key: string): Message {
   return { runtime_fraction: { default_value: { numerator, denominator: 'HUNDRED' }, runtime_key } };
+}
+function plugin(name: string): Message {
+  return { name, typed_config: { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: 'x' } };
 }
 const choice = row('cluster-choice', 'choice');
 const RANDOM: readonly [name: string, headers: readonly string[], cluster: string][] = [
@@ -174,6 +184,11 @@ const choiceCases: readonly Case[] = [
   choice('a key that is not set', [get('/fraction/unset')], { status: 299 }),
   choice('a key that is a text', [get('/fraction/text')], {}),
   choice('a key of more than 100', [get('/fraction/much')], { status: 299 }),
+  choice('a plugin that is not known, and optional', [get('/plugin')], {
+    status: 200,
+    upstream: /GET \/plugin/,
+  }),
+  choice('the same in its place', [get('/inline-plugin')], { status: 200 }),
   choice('a cluster by the host', [head('GET /pseudo HTTP/1.1', 'host: b', 'x-test: @ID@')], {
     upstream: /^b\| GET/,
   }),
@@ -215,6 +230,17 @@ const formatted: readonly Message[] = [
     direct_response: { status: 200, body: { filename: '@FOLDER@/body.txt' } },
   },
   {
+    match: { prefix: '/body/watched' },
+    direct_response: {
+      status: 200,
+      body: { filename: '@FOLDER@/watched.txt', watched_directory: { path: '@FOLDER@' } },
+    },
+  },
+  {
+    match: { prefix: '/body/changed' },
+    direct_response: { status: 200, body: { filename: '@FOLDER@/changed.txt' } },
+  },
+  {
     match: { prefix: '/body/empty' },
     direct_response: { status: 200, body: { filename: '@FOLDER@/empty.txt' } },
   },
@@ -224,6 +250,16 @@ const formatted: readonly Message[] = [
   },
   { match: { prefix: '/body/bytes' }, direct_response: { status: 200, body: { inline_bytes: 'aGFsbG8=' } } },
 ];
+/** Longer than it takes to see a change. */
+const NOTICED_MS = 500;
+/** Puts another file in the place of one. */
+const replace = (name: string): Step => ({
+  async act({ folder }) {
+    writeFileSync(join(folder, `new-${name}`), 'after\n');
+    renameSync(join(folder, `new-${name}`), join(folder, name));
+    await new Promise((resolve) => setTimeout(resolve, NOTICED_MS));
+  },
+});
 const format = row('formats', 'format');
 const formatCases: readonly Case[] = [
   format('a path', [get('/format/path/x?q=1', 'x-version: v2')], {
@@ -249,6 +285,8 @@ const formatCases: readonly Case[] = [
   format('a body of JSON', [get('/body/json')], { status: 201, client: /content-type: application\/json/ }),
   format('a type of a body', [get('/body/type')], { client: [/content-type: text\/html/, /"<p>"/] }),
   format('a body of a file', [get('/body/file')], { client: /"from a file/ }),
+  format('a file that is watched', [replace('watched.txt'), get('/body/watched')], { client: /"after/ }),
+  format('a file that is not watched', [replace('changed.txt'), get('/body/changed')], { client: /"before/ }),
   format('an empty file', [get('/body/empty')], { status: 200 }),
   format('a body of a variable', [get('/body/environment')], { status: 200, client: /bin/ }),
   format('a body of bytes', [get('/body/bytes')], { client: /"hallo"/ }),
@@ -329,7 +367,10 @@ export const groups: readonly Group[] = [
   {
     name: 'route actions',
     backends: { a: http1Backend(), b: http1Backend() },
-    files: () => ({ 'body.txt': 'from a file\n', 'empty.txt': '' }),
+    files: () => ({
+      ...{ 'body.txt': 'from a file\n', 'empty.txt': '' },
+      ...{ 'watched.txt': 'before\n', 'changed.txt': 'before\n' },
+    }),
     bootstrap: ({ ports }) =>
       bootstrap(
         [
@@ -352,6 +393,7 @@ export const groups: readonly Group[] = [
               },
             ],
             filters: [setMetadata, clear],
+            table: { cluster_specifier_plugins: [{ extension: plugin('optional'), is_optional: true }] },
           }),
           httpListener('hosts', {
             hosts: [
