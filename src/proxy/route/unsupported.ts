@@ -6,6 +6,11 @@ import type { Findings } from '../findings.ts';
 /** @returns the names of the plugins that may be left out */
 export function refuseUnsupportedTable(config: RouteConfiguration, findings: Findings): Set<string> {
   findings.refuse('route_specifiers', config.routeSpecifiers.length > 0);
+  if (config.validateClusters === true)
+    findings.warn(
+      'validate_clusters',
+      'has no effect: requests for a cluster that is not there are answered with 503',
+    );
   const optional = new Set<string>();
   config.clusterSpecifierPlugins.forEach(({ extension, isOptional }, i) => {
     const type = extension?.typedConfig?.typeUrl ?? '';
