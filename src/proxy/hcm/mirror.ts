@@ -22,6 +22,11 @@ import type { HcmRuntime } from './runtime.ts';
 
 const noMirrors: readonly Mirror[] = [];
 
+const WHOLE = 0;
+const BEHIND = 1;
+/** How long a copy that cannot follow may slow its request down before it is given up. */
+const PATIENCE_MS = 1000;
+
 /** Of a request that goes upstream now; those that draw no copy, or have no cluster, are left out. @param timeoutMs 0: none */
 export function startMirrors(
   policies: readonly MirrorPolicy[],
@@ -30,15 +35,20 @@ export function startMirrors(
   hasBody: boolean,
   timeoutMs: number,
 ): readonly Mirror[] {
-  if (exchange.method === 'CONNECT') return noMirrors;
+  // What comes after another protocol is agreed on is for the two who agree.
+  if (exchange.method === 'CONNECT' || exchange.upgrade !== '') return noMirrors;
   const mirrors: Mirror[] = [];
-  for (const policy of policies) {
-    if (!policy.takes(exchange.randomValue)) continue;
-    const cluster = runtime.cluster(policy.clusterOf(exchange));
-    if (cluster === undefined) continue;
-    const mirror = new Mirror(policy, exchange, cluster, runtime, hasBody);
-    mirror.start(exchange, timeoutMs);
-    mirrors.push(mirror);
+  try {
+    for (const policy of policies) {
+      if (!policy.takes(exchange.randomValue)) continue;
+      const cluster = runtime.cluster(policy.clusterOf(exchange));
+      if (cluster === undefined) continue;
+      const mirror = new Mirror(policy, exchange, cluster, runtime, hasBody);
+      mirror.start(exchange, timeoutMs);
+      mirrors.push(mirror);
+    }
+  } catch (error) {
+    runtime.onException(error);
   }
   return mirrors;
 }
@@ -59,6 +69,7 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
   readonly #isGrpc: boolean;
   readonly #bufferLimitBytes: number;
   readonly #startMs: number;
+  readonly #exchange: HttpExchange;
   #endpoint: Endpoint | undefined = undefined;
   #pool: ConnectionPool | undefined = undefined;
   #waiting = false;
@@ -71,8 +82,12 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
   #complete: boolean;
   #endSent = false;
   #status = 0;
+  #timeoutMs = 0;
   #over = false;
   #timer: Timer | undefined = undefined;
+  #patience: Timer | undefined = undefined;
+  /** Whose client waits for the copy; undefined where nobody does. */
+  #heldBack: HttpExchange | undefined = undefined;
 
   constructor(
     policy: MirrorPolicy,
@@ -100,6 +115,7 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
     this.#runtime = runtime;
     this.#isGrpc = exchange.isGrpc;
     this.#bufferLimitBytes = exchange.bufferLimitBytes;
+    this.#exchange = exchange;
     this.#startMs = runtime.clock.nowMs();
     this.#complete = !hasBody;
   }
@@ -112,14 +128,19 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
       return;
     }
     this.#endpoint = endpoint;
-    if (timeoutMs > 0) {
-      this.#timer = new Timer(this, 0);
-      this.#runtime.wheel.arm(this.#timer, timeoutMs);
-    }
+    this.#timeoutMs = timeoutMs;
+    if (this.#complete) this.#arm();
     const { facts, major } = exchange.stream;
     this.#pool = this.#cluster.poolOf(endpoint, major, facts, '', 'default');
     this.#waiting = true;
     this.#pool.request(this);
+  }
+
+  /** From the whole request on. */
+  #arm(): void {
+    if (this.#timeoutMs <= 0) return;
+    this.#timer ??= new Timer(this, WHOLE);
+    this.#runtime.wheel.arm(this.#timer, this.#timeoutMs);
   }
 
   // --- the request
@@ -133,14 +154,36 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
     }
     this.#body.push(data);
     this.#bodyBytes += data.length;
-    if (this.#bodyBytes <= this.#bufferLimitBytes) return;
-    // A copy that cannot follow is given up, and holds nobody back.
+    if (this.#bodyBytes > 2 * this.#bufferLimitBytes) this.#abandon();
+    else if (this.#bodyBytes > this.#bufferLimitBytes) this.#holdBack();
+  }
+
+  /** A copy that cannot follow is given up. */
+  #abandon(): void {
     this.#cluster.stats.retry_or_shadow_abandoned.inc();
     this.cancel();
   }
 
+  #holdBack(): void {
+    if (this.#heldBack !== undefined) return;
+    this.#heldBack = this.#exchange;
+    this.#exchange.stream.pause();
+    this.#patience ??= new Timer(this, BEHIND);
+    this.#runtime.wheel.arm(this.#patience, PATIENCE_MS);
+  }
+
+  #letGo(): void {
+    const held = this.#heldBack;
+    if (held === undefined) return;
+    this.#heldBack = undefined;
+    this.#runtime.wheel.disarm(this.#patience!);
+    held.stream.resume();
+  }
+
   end(trailers: HeaderList): void {
+    if (this.#over) return;
     this.#complete = true;
+    this.#arm();
     this.#trailers = trailers;
     this.#writeEnd();
   }
@@ -172,6 +215,7 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
       this.#bodyBytes -= data.length;
       stream.sendData(data);
     }
+    if (this.#bodyBytes <= this.#bufferLimitBytes) this.#letGo();
     this.#writeEnd();
     stream.flush();
   }
@@ -235,7 +279,11 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
     if (this.#stream !== undefined) this.#sendKept(this.#stream);
   }
 
-  onTimer(): void {
+  onTimer(kind: number): void {
+    if (kind === BEHIND) {
+      this.#abandon();
+      return;
+    }
     this.#cluster.stats.upstream_rq_timeout.inc();
     this.#endpoint?.countTimeout(this.#stream !== undefined && this.#status === 0);
     const status = this.#status;
@@ -254,6 +302,7 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
     this.#over = true;
     this.#waiting = false;
     this.#body = [];
+    this.#letGo();
     if (this.#timer !== undefined) this.#runtime.wheel.disarm(this.#timer);
     if (!this.#counted) return;
     this.#counted = false;
