@@ -182,7 +182,7 @@ const choiceCases: readonly Case[] = [
   choice('all, as the runtime says', [get('/fraction/on')], { status: 299 }),
   choice('a fraction in the runtime', [get('/fraction/struct')], { status: 299 }),
   choice('a key that is not set', [get('/fraction/unset')], { status: 299 }),
-  choice('a key that is a text', [get('/fraction/text')], {}),
+  choice('a key that is a text', [get('/fraction/text')], { status: 299 }),
   choice('a key of more than 100', [get('/fraction/much')], { status: 299 }),
   choice('a plugin that is not known, and optional', [get('/plugin')], {
     status: 200,
@@ -354,11 +354,16 @@ const hostCases: readonly Case[] = [
     { status: 404 },
     { on: 'hosts' },
   ),
-  row('routing', 'host by a header')('in capitals', [get('/', 'x-host: ONE')], {}, { on: 'hosts' }),
+  row('routing', 'host by a header')(
+    'in capitals',
+    [get('/', 'x-host: ONE')],
+    { status: 201 },
+    { on: 'hosts' },
+  ),
   row('routing', 'host by a header')(
     'of two values',
     [get('/', 'x-host: one', 'x-host: two')],
-    {},
+    { status: 201 },
     { on: 'hosts' },
   ),
 ];
