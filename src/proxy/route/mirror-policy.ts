@@ -46,7 +46,7 @@ function compileMirror(
   const clusterHeader = policy.clusterHeader.toLowerCase();
   if (cluster === '' && clusterHeader === '') findings.error(path, 'has neither cluster nor cluster_header');
   if (cluster !== '' && clusterHeader !== '') findings.error(path, 'has both cluster and cluster_header');
-  if (policy.traceSampled !== undefined)
+  if (policy.traceSampled === true)
     findings.warn(`${path}.trace_sampled`, 'has no effect: there are no traces');
   const share = fraction?.defaultValue;
   if (fraction !== undefined && share === undefined)
