@@ -164,6 +164,7 @@ class RunningProxy implements ProxyProcess {
       home: homeOf(options.loaded.bootstrap),
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
+      runtime: settings.runtime,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,

@@ -11,6 +11,7 @@ import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
+import { RuntimeSnapshot } from '#proxy/runtime/values.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits, secondDescriptors } from './connection-limits.ts';
@@ -64,6 +65,7 @@ serveMain({
     upstreamBindConfig: data.upstreamBindConfig,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
     secondDescriptors: secondDescriptors(thread.count),
+    runtime: new RuntimeSnapshot(data.runtime),
     overload: watchMemory(data.overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
     ...dataReader,

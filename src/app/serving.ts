@@ -1,4 +1,5 @@
 /** The data path of a process: on the main thread, or on several threads where that is asked for. */
+import type { JsonValue } from '@bufbuild/protobuf';
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
@@ -12,6 +13,7 @@ import type { Home } from '#proxy/data-path-deps.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
+import { RuntimeSnapshot } from '#proxy/runtime/values.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
@@ -52,6 +54,8 @@ export interface ServingOptions {
   readonly home: Home;
   readonly logFlushIntervalMs: number | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
+  /** Keys of the runtime. */
+  readonly runtime: Readonly<Record<string, JsonValue>>;
   /** Absent: the default. */
   readonly overload?: OverloadSettings | undefined;
   /** Of clusters that say nothing themselves. */
@@ -84,6 +88,7 @@ export function createServing(options: ServingOptions): Serving {
     overload,
     upstreamBindConfig,
     outlierLogPath,
+    runtime,
   } = options;
   const connections = connectionFigures(options.connectionLimits);
   const logFiles = createLogFiles(logFlushIntervalMs);
@@ -106,6 +111,7 @@ export function createServing(options: ServingOptions): Serving {
     upstreamBindConfig,
     outlierLogPath,
     connectionLimits: connectionLimits(connections),
+    runtime: new RuntimeSnapshot(runtime),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
@@ -137,6 +143,7 @@ export function createServing(options: ServingOptions): Serving {
         upstreamBindConfig,
         outlierLogPath,
         connections,
+        runtime,
         connectionCount,
         buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload,

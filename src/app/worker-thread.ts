@@ -1,5 +1,7 @@
 /** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
+
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { JsonValue } from '@bufbuild/protobuf';
 import type { Home } from '#proxy/data-path-deps.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
@@ -21,6 +23,8 @@ export interface ProxyWorkerData {
   readonly upstreamBindConfig: BindConfig | undefined;
   readonly outlierLogPath: string | undefined;
   readonly connections: ConnectionFigures;
+  /** Keys of the runtime. */
+  readonly runtime: Readonly<Record<string, JsonValue>>;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;
   /** Token buckets of filters, and when the main thread began, in milliseconds since 1970. */

@@ -286,6 +286,7 @@ function processOptions(
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
     connectionLimits: { process: undefined, ofListener: {} },
+    runtime: {},
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

@@ -15,6 +15,7 @@ import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
 import type { OverloadState } from './overload/state.ts';
 import type { SocketOption } from './pool/upstream-binding.ts';
+import type { RuntimeValues } from './runtime/values.ts';
 import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
@@ -65,6 +66,8 @@ export interface DataPathDeps {
   /** What the process must not do just now; absent: it may do everything. */
   readonly overload?: Readonly<OverloadState>;
   environment(name: string): string | undefined;
+  /** Values by the keys that route tables name; absent: none is set. */
+  readonly runtime?: RuntimeValues;
   /** For tests: `leanAfter` of TLS (`tls/downstream.ts`). */
   readonly leanTlsAfter?: number;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */

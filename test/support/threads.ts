@@ -89,6 +89,7 @@ export async function startThreads(
         overload: undefined,
         upstreamBindConfig: undefined,
         outlierLogPath: undefined,
+        runtime: {},
       });
       workers[index] = worker;
       return worker;

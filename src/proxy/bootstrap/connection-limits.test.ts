@@ -37,13 +37,9 @@ describe('limits on connections in a bootstrap', () => {
     assert.equal(read([{ [process]: 5 }], 9)[0].process, 9);
   });
 
-  test('other keys are warned of, other values are errors', () => {
-    const [, problems] = read([{ other: 1, [ofListener('a')]: 'many', overload: { x: true } }]);
+  test('other values are errors', () => {
+    const [, problems] = read([{ other: 1, [ofListener('a')]: 'many' }]);
     const at = 'layered_runtime.layers[0].static_layer';
-    assert.deepEqual(problems.sort(), [
-      `error ${at}["${ofListener('a')}"]: must be a number of connections`,
-      `warning ${at}.other: has no effect: this runtime key is not supported`,
-      `warning ${at}.overload.x: has no effect: this runtime key is not supported`,
-    ]);
+    assert.deepEqual(problems.sort(), [`error ${at}["${ofListener('a')}"]: must be a number of connections`]);
   });
 });

@@ -2,8 +2,8 @@
  * Limits on downstream connections in a bootstrap: of the process by the overload manager, of the
  * process or one listener by keys of the runtime (Envoy, "Overload manager", "Listener connection limits").
  */
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { readRuntimeKeys } from './runtime-layers.ts';
 import type { Report } from './settings.ts';
 
 export interface ConnectionLimitSettings {
@@ -26,10 +26,7 @@ export function readConnectionLimits(
   const ofListener: Record<string, number> = {};
   for (const [key, { value, path }] of keys) {
     const name = listenerKey.exec(key)?.[1];
-    if (name === undefined && key !== PROCESS_KEY) {
-      report(path, 'has no effect: this runtime key is not supported', 'warning');
-      continue;
-    }
+    if (name === undefined && key !== PROCESS_KEY) continue;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
       report(path, 'must be a number of connections');
     } else if (name !== undefined) ofListener[name] = value;
@@ -39,25 +36,4 @@ export function readConnectionLimits(
     process: maxConnections ?? (typeof byKey === 'number' ? byKey : undefined),
     ofListener,
   };
-}
-
-/** Keys of static layers; later layers win. Nested objects are keys with dots (Envoy, "Runtime"). */
-function readRuntimeKeys({
-  layeredRuntime,
-}: Bootstrap): Map<string, { readonly value: JsonValue; readonly path: string }> {
-  const keys = new Map<string, { value: JsonValue; path: string }>();
-  const collect = (object: JsonObject, prefix: string, at: string): void => {
-    for (const [name, value] of Object.entries(object)) {
-      const key = prefix === '' ? name : `${prefix}.${name}`;
-      const path = /^\w+$/.test(name) ? `${at}.${name}` : `${at}["${name}"]`;
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) collect(value, key, path);
-      else keys.set(key, { value, path });
-    }
-  };
-  layeredRuntime?.layers.forEach(({ layerSpecifier: layer }, i) => {
-    if (layer.case === 'staticLayer') {
-      collect(layer.value, '', `layered_runtime.layers[${i}].static_layer`);
-    }
-  });
-  return keys;
 }

@@ -2,6 +2,8 @@
  * What a bootstrap says beside its resources: admin address, where dynamic resources come from,
  * intervals. Fields the messages have and the proxy cannot honour are problems here.
  */
+
+import type { JsonValue } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
@@ -23,6 +25,7 @@ import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
+import { readRuntimeValues } from './runtime-layers.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
@@ -52,6 +55,8 @@ export interface BootstrapSettings {
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
+  /** Keys of the runtime. */
+  readonly runtime: Readonly<Record<string, JsonValue>>;
   /** Of clusters that say nothing themselves. */
   /** Where ejections are told of; undefined: nowhere. */
   readonly outlierLogPath: string | undefined;
@@ -90,6 +95,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
     connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
+    runtime: readRuntimeValues(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

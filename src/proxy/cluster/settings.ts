@@ -15,6 +15,8 @@ import {
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
+import type { MirrorPolicy } from '../route/mirror-policy.ts';
+import { noRuntime } from '../runtime/values.ts';
 import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
@@ -24,7 +26,7 @@ import { type DnsSettings, readDns } from './dns-settings.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
-import { readPool } from './protocol-options.ts';
+import { readMirrors, readPool } from './protocol-options.ts';
 import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
 import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
@@ -45,6 +47,8 @@ export interface ClusterSettings extends Balancing {
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
   readonly policies: RequestPolicies;
+  /** Who gets copies of its requests, whatever routes say; empty: as they say. */
+  readonly mirrors: readonly MirrorPolicy[];
   readonly circuit: CircuitSettings;
   readonly outlier: OutlierSettings | undefined;
   readonly checks: CheckSettings | undefined;
@@ -87,6 +91,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
+    mirrors: readMirrors(cluster, deps.runtime ?? noRuntime, findings),
     circuit: readCircuit(cluster.circuitBreakers, findings),
     checks: readHealthChecks(cluster.healthChecks, findings),
     // Endpoints of static clusters are not new at any time.

@@ -47,6 +47,8 @@ const counterNames = [
   'upstream_flow_control_paused_reading_total',
   'upstream_flow_control_resumed_reading_total',
   'retry_or_shadow_abandoned',
+  'upstream_internal_redirect_succeeded_total',
+  'upstream_internal_redirect_failed_total',
   'membership_change',
   'lb_healthy_panic',
   'lb_local_cluster_not_ok',

@@ -12,7 +12,8 @@ import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
-import type { CompiledRoute, RouteRequest } from '../route/table.ts';
+import type { RouteRequest } from '../route/match.ts';
+import type { CompiledRoute } from '../route/table.ts';
 
 /** A reply made here instead of upstream. */
 export interface LocalReply {

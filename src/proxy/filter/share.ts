@@ -3,7 +3,7 @@ import type { Random } from '#core/random.ts';
 import type { RuntimeFractionalPercent } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { FractionalPercent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { Findings } from '../findings.ts';
-import { partsOf } from '../route/table.ts';
+import { partsOf } from '../runtime/values.ts';
 
 export class Share {
   readonly #numerator: number;

@@ -9,7 +9,7 @@ import {
 } from '#xds/gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { Findings } from '../findings.ts';
 import { compileHeaderMatch } from '../route/header-match.ts';
-import { ratioOf } from '../route/table.ts';
+import { partsOf } from '../runtime/values.ts';
 
 export type RecordFilter = (record: AccessRecord) => boolean;
 
@@ -50,7 +50,7 @@ export function compileRecordFilter(
         return () => false;
       }
       const { percentSampled } = specifier.value;
-      const share = percentSampled === undefined ? 0 : ratioOf(percentSampled);
+      const share = percentSampled === undefined ? 0 : percentSampled.numerator / partsOf(percentSampled);
       return () => random.ratio() < share;
     }
     case 'andFilter':

@@ -6,11 +6,14 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
+import type { HashSource } from '../route/hash-policy.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
 import type { FilterHooks } from './filter-hooks.ts';
+import type { FollowedRedirects } from './internal-redirect.ts';
+import { hashSourceOf } from './request-hash.ts';
 import { mustRedirectToTls } from './request-head.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
@@ -31,6 +34,8 @@ export abstract class RoutedRequest extends TakenRequest {
   readonly peerValidated: boolean;
   /** Its filters, by the route that was found first. */
   hooks: FilterHooks;
+  /** Redirects of upstreams that were followed for it; undefined where none was. */
+  redirects: FollowedRedirects | undefined = undefined;
   /** Counted among the upgrades under way. */
   protected upgrading = false;
   #route: CompiledRoute | undefined = undefined;
@@ -97,6 +102,11 @@ export abstract class RoutedRequest extends TakenRequest {
     return this.#redirectsToTls;
   }
 
+  /** For a choice between clusters: no cookie is set by it. */
+  hashSource(): HashSource {
+    return hashSourceOf(this, () => {});
+  }
+
   clearRoute(): void {
     this.#cleared = true;
   }
@@ -136,7 +146,7 @@ export abstract class RoutedRequest extends TakenRequest {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
-    const host = route === undefined ? table?.findHost(this.authority) : route.host;
+    const host = route === undefined ? table?.findHost(this) : route.host;
     if (mustRedirectToTls(host, this.requestHeaders)) {
       this.#redirectsToTls = true;
       return;

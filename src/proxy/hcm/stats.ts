@@ -54,6 +54,11 @@ const counterNames = [
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
+  'passthrough_internal_redirect_bad_location',
+  'passthrough_internal_redirect_unsafe_scheme',
+  'passthrough_internal_redirect_too_many_redirects',
+  'passthrough_internal_redirect_no_route',
+  'passthrough_internal_redirect_predicate',
   'tracing.health_check',
 ] as const;
 
@@ -74,6 +79,8 @@ export type HttpStats = Readonly<
   readonly http2: Http2Stats;
   /** By the version of HTTP. */
   readonly underscores: { readonly 1: UnderscoreStats; readonly 2: UnderscoreStats };
+  /** Requests of the proxy's own: copies. */
+  readonly ownRequests: Counter;
   /** `downstream_rq_2xx` and so on. */
   countStatus(status: number): void;
 };
@@ -96,6 +103,13 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
       1: createUnderscoreStats(metrics, 'http1'),
       2: createUnderscoreStats(metrics, 'http2'),
     },
+    ownRequests: metrics
+      .scope({
+        path: 'http.async-client',
+        family: 'http',
+        labels: { envoy_http_conn_manager_prefix: 'async-client' },
+      })
+      .counter('rq_total'),
     countStatus: classCounter(scope),
   };
 }

@@ -27,7 +27,7 @@ export interface RouteFilterLoader {
 }
 
 /** All filters there are. */
-export interface RouteFilters {
+interface RouteFilters {
   readonly filters: readonly RouteFilterLoader[];
   readonly deps: RouteFilterDeps;
 }
