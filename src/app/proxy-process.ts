@@ -27,7 +27,7 @@ import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
-import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
+import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -178,6 +178,7 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
     server.gauge('live').set(0);
@@ -346,12 +347,22 @@ class RunningProxy implements ProxyProcess {
     scope.counter(`update_${outcome}`).inc();
   }
 
+  #carriesStreams(cluster: string): boolean {
+    const { transportTo, ownSecrets, loaded } = this.#options;
+    // What has a way of its own to its server knows no other.
+    return (
+      ownSecrets.has(cluster) || (transportTo === undefined && carriesStreams(loaded.bootstrap, cluster))
+    );
+  }
+
   #transportTo(name: string): Transport {
+    // Each connection goes to the next endpoint: one that is away does not stand for all.
+    let connections = 0;
     return createGrpcTransport(() => {
       const entry = this.#configuration.table.get('cluster', name);
       const cluster = (entry?.active ?? entry?.warming)?.message as Cluster | undefined;
       if (cluster === undefined) throw new Error(`there is no cluster ${name}`);
-      return channelOfCluster(cluster, { secrets: this.#options.secrets, reader: dataReader });
+      return channelOfCluster(cluster, connections++, { secrets: this.#options.secrets, reader: dataReader });
     });
   }
 

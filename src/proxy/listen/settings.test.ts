@@ -81,8 +81,8 @@ describe('what is refused, and where', () => {
       'connection_balance_config: is not supported: the kernel deals connections to threads',
     ],
     [
-      rds({ apiConfigSource: { apiType: 'GRPC' } }),
-      'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source: is not supported: must be ads',
+      rds({ apiConfigSource: { apiType: 'REST' } }),
+      'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source.api_type: must be GRPC or DELTA_GRPC',
     ],
     [{ filterChainMatcher: {} }, 'filter_chain_matcher: is not supported'],
     [{ fcdsConfig: { name: 'x' } }, 'fcds_config: is not supported'],
