@@ -17,6 +17,7 @@ import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
+import { KeptConfiguration } from '#proxy/apply/kept-configuration.ts';
 import {
   type AdoptNames,
   type CountUpdate,
@@ -54,6 +55,8 @@ export interface ProxyProcessOptions {
   readonly unknownFields: UnknownDynamicFields;
   /** Not live before its listeners and clusters came; else it is after the initial fetch timeout. */
   readonly needsConfiguration?: boolean;
+  /** A file to keep the last good configuration in; absent: it is not kept. */
+  readonly keptConfigurationPath?: string | undefined;
   /** A file to write the admin interface's address to. */
   readonly adminAddressPath?: string | undefined;
   /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
@@ -140,6 +143,7 @@ class RunningProxy implements ProxyProcess {
   readonly #serving: Serving;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
+  #kept: KeptConfiguration | undefined;
   #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
   readonly #live = Promise.withResolvers<void>();
@@ -270,6 +274,7 @@ class RunningProxy implements ProxyProcess {
   async close(): Promise<void> {
     clearInterval(this.#intervals);
     this.#discovery.close();
+    await this.#kept?.close();
     this.#secretFiles?.close();
     this.#configuration.close();
     await this.dataPath.close();
@@ -300,6 +305,9 @@ class RunningProxy implements ProxyProcess {
     const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
+    const { keptConfigurationPath: path } = this.#options;
+    const node = loaded.bootstrap.node?.id ?? '';
+    this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node, log });
     const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
     const receive = createReceiver({
       configuration: this.#configuration,
@@ -325,6 +333,7 @@ class RunningProxy implements ProxyProcess {
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       needsConfiguration: this.#options.needsConfiguration === true,
       onProgress: () => this.#settled(),
+      kept: this.#kept,
       log,
       metrics: this.metrics,
       random: Math.random,

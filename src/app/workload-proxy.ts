@@ -306,6 +306,7 @@ function processOptions(
     ownSecrets: new Set([SECRET_CLUSTER]),
     unknownFields: 'warn',
     needsConfiguration: true,
+    keptConfigurationPath: options.keptConfiguration,
     transportTo: () => controlTransport(options.control, identity),
     initialFailure: health?.failure,
     healthFailed: health && ((failed) => health.setLeaving(failed)),

@@ -12,6 +12,7 @@ import type { Configuration } from './configuration.ts';
 import { discoveryMethods, type StreamScope } from './discovery-method.ts';
 import { type FileKind, type FileSource, watchFileSource } from './file-source.ts';
 import { namedKinds } from './interest.ts';
+import type { KeptConfiguration } from './kept-configuration.ts';
 import { type FileOrigin, NamedSources, type StreamOrigin } from './named-sources.ts';
 import type { CountUpdate, Receive } from './receive.ts';
 import { createXdsStream, type XdsStream } from './stream.ts';
@@ -37,6 +38,8 @@ export interface DiscoveryDeps {
   readonly log: Logger;
   readonly metrics: MetricRegistry;
   readonly random: () => number;
+  /** What is begun with while no server can be had; absent: nothing. */
+  readonly kept?: KeptConfiguration | undefined;
   transportTo(cluster: string): Transport;
 }
 
@@ -128,6 +131,7 @@ class StreamsInStep implements Discovery {
 
   readonly #received: Receive = async (update, source) => {
     const outcome = await this.#deps.receive(update, source);
+    this.#deps.kept?.note(update, source, outcome.applied);
     const first = this.#awaited.delete(update.kind);
     if (this.#awaited.size === 0) clearTimeout(this.#holdTimer);
     if (first && update.kind === 'cluster') this.#deps.configuration.holdListeners(false);
@@ -196,12 +200,23 @@ class StreamsInStep implements Discovery {
     const family = scope === 'ads' ? 'control_plane' : (statsOf[scope] ?? 'sds');
     const gauges = metrics.scope({ path, family, labels: {} });
     const from: ResourceSource = scope === 'ads' ? adsSource : source;
-    return createXdsStream({
+    const stream: XdsStream = createXdsStream({
       name: scope === 'ads' ? 'ads' : `${discoveryMethods[scope].sotw.parent.name} ${source.id}`,
       ...{ scope, protocol, node, servers, log, random },
       connectedState: gauges.gauge('connected_state'),
       apply: (update) => this.#received(update, from),
+      ...(this.#deps.kept !== undefined && { onAway: () => this.#beginWithKept(from, stream) }),
     });
+    return stream;
+  }
+
+  /** What that source said to the process before. */
+  async #beginWithKept(source: ResourceSource, stream: XdsStream): Promise<void> {
+    for (const update of this.#deps.kept?.load(source) ?? []) {
+      const { applied } = await this.#received(update, source);
+      const versions = new Map(update.changed.map(({ name, version }) => [name, version]));
+      for (const name of applied) stream.adopt(update.kind, name, versions.get(name) ?? '');
+    }
   }
 
   /** Once for many changes of one turn, and of several where there is so much that it takes a while. */
@@ -221,5 +236,6 @@ class StreamsInStep implements Discovery {
     for (const kind of namedKinds) this.#ads?.want(kind, interest[kind].of(adsSource.id));
     this.#named.keepInStep(interest);
     this.#deps.configuration.dropAllBut(interest);
+    this.#deps.kept?.keepOnly(interest);
   }
 }

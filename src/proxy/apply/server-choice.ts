@@ -11,6 +11,7 @@ export class ServerChoice {
   #current = 0;
   #failures = 0;
   #primaryAnswered = false;
+  #secondFailed = false;
   /** The one that answered last; what is held is its versions. */
   #answered: number | undefined;
 
@@ -28,6 +29,11 @@ export class ServerChoice {
     return this.#answered !== undefined && this.#answered !== this.#current;
   }
 
+  /** Whether none could be had so far. */
+  get allAway(): boolean {
+    return this.#answered === undefined && (this.#count === 1 || this.#secondFailed);
+  }
+
   answered(): void {
     this.#answered = this.#current;
     if (this.#current !== 0) return;
@@ -40,6 +46,7 @@ export class ServerChoice {
     if (this.#count === 1 || this.#primaryAnswered) return false;
     const before = this.#current;
     if (before === 0) this.#failures += 1;
+    else this.#secondFailed = true;
     this.#current = before === 0 && this.#failures >= PATIENCE ? 1 : 0;
     return this.#current !== before;
   }

@@ -44,8 +44,8 @@ export interface StreamOptions {
   /** From 0 to below 1. */
   readonly random: () => number;
   apply(update: AnyUpdate): Promise<Outcome>;
-  /** Called once, where no server could be had: what to go on with, told of by `adopt`. */
-  onAway?(): void;
+  /** Called once, where no server could be had; it is asked again when what is begun with in its place is in force. */
+  onAway?(): Promise<void>;
 }
 
 export interface StreamServer {
@@ -93,7 +93,6 @@ class ReconnectingStream implements XdsStream {
     void this.#work();
   });
   readonly #choice: ServerChoice;
-  #everAnswered = false;
   #saidAway = false;
   #working = false;
   #startAfterWork = false;
@@ -124,7 +123,6 @@ class ReconnectingStream implements XdsStream {
       onOpen: () => this.#opened(),
       onMessage: (response) => {
         this.#heard();
-        this.#everAnswered = true;
         this.#choice.answered();
         this.#inbox.push(response);
         void this.#work();
@@ -208,9 +206,9 @@ class ReconnectingStream implements XdsStream {
     this.#options.connectedState.set(0);
     if (this.#closed) return;
     const isOther = this.#choice.ended();
-    if (!this.#everAnswered && !this.#saidAway) {
+    if (this.#choice.allAway && !this.#saidAway) {
       this.#saidAway = true;
-      this.#options.onAway?.();
+      void this.#beginWithout();
     }
     if (performance.now() - this.#openedMs > MAX_BACK_OFF_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
     // Full jitter, so that a restarted server is not met by all its clients at once.
@@ -234,6 +232,24 @@ class ReconnectingStream implements XdsStream {
         else if (this.#expired.length > 0) await this.#expire();
         else break;
       }
+    } finally {
+      this.#working = false;
+    }
+    if (this.#startAfterWork) {
+      this.#startAfterWork = false;
+      this.start();
+    }
+  }
+
+  /** Nothing is asked meanwhile: what is adopted is said with the first request. */
+  async #beginWithout(): Promise<void> {
+    const { onAway, log, name: stream } = this.#options;
+    if (onAway === undefined) return;
+    this.#working = true;
+    try {
+      await onAway.call(this.#options);
+    } catch (error) {
+      log.error('xds.not-begun', { stream, error });
     } finally {
       this.#working = false;
     }

@@ -1,5 +1,13 @@
 /** Resources of scripts, as JSON. */
-import type { JsonObject } from '@bufbuild/protobuf';
+import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf';
+import { parseYaml } from '#core/yaml.ts';
+import { messageFromDocument } from '#xds/document.ts';
+import {
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+  type DiscoveryResponse,
+  DiscoveryResponseSchema,
+} from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 
 const address = (port: number): JsonObject => ({
@@ -186,3 +194,17 @@ export const adsBootstrap =
     static_resources: { clusters: [serverCluster('xds', servers[0]!)] },
     dynamic_resources: { ads_config: grpc(api_type, 'xds'), cds_config: ads, lds_config: ads },
   });
+
+/** The message that is written as JSON. */
+export const deltaOf = (response: JsonObject): DeltaDiscoveryResponse =>
+  messageOf(DeltaDiscoveryResponseSchema, response);
+export const stateOf = (response: JsonObject): DiscoveryResponse =>
+  messageOf(DiscoveryResponseSchema, response);
+
+function messageOf<Desc extends DescMessage>(schema: Desc, response: JsonObject): MessageShape<Desc> {
+  const [document] = parseYaml(JSON.stringify(response), 'response').documents;
+  const parsed = messageFromDocument(schema, document!);
+  if (!parsed.ok)
+    throw new Error(parsed.problems.map(({ message, path }) => `${path}: ${message}`).join('; '));
+  return parsed.value;
+}

@@ -9,13 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { JsonObject, JsonValue, MessageInitShape } from '@bufbuild/protobuf';
-import { parseYaml } from '#core/yaml.ts';
-import { messageFromDocument } from '#xds/document.ts';
-import {
-  DeltaDiscoveryResponseSchema,
-  DiscoveryResponseSchema,
-} from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { serviceOfTypeUrl } from '#xds/resource-type.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
@@ -27,6 +21,7 @@ import {
 } from '../../support/management-server.ts';
 import { requirePeer } from '../../support/peer.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { deltaOf, stateOf } from './resources.ts';
 
 export interface Places {
   /** Ports of the management servers. */
@@ -182,7 +177,7 @@ class Subject {
           ),
         );
         const before = stream.requests.length;
-        stream.send(responseOf(stream, response));
+        stream.send(stream.protocol === 'delta' ? deltaOf(response) : stateOf(response));
         const { nonce } = response;
         await eventually(() =>
           assert.ok(
@@ -304,15 +299,4 @@ function textOf({ scope }: ManagementStream, request: ManagementRequest): string
   if (request.responseNonce !== '') parts.push(`nonce ${request.responseNonce}`);
   if (request.errorDetail !== undefined) parts.push('NACK');
   return parts.filter((part) => part !== '').join(' ');
-}
-
-type Response = MessageInitShape<typeof DiscoveryResponseSchema | typeof DeltaDiscoveryResponseSchema>;
-
-function responseOf({ protocol }: ManagementStream, response: JsonObject): Response {
-  const [document] = parseYaml(JSON.stringify(response), 'response').documents;
-  const schema = protocol === 'delta' ? DeltaDiscoveryResponseSchema : DiscoveryResponseSchema;
-  const parsed = messageFromDocument(schema, document!);
-  if (!parsed.ok)
-    throw new Error(parsed.problems.map(({ message, path }) => `${path}: ${message}`).join('; '));
-  return parsed.value as Response;
 }
