@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import type { Any } from '@bufbuild/protobuf/wkt';
+import { type Any, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { atOnce } from '#core/time-slice.ts';
 import { NodeSchema } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -220,13 +220,13 @@ describe('state-of-the-world client', () => {
 });
 
 describe('how long resources are good for', () => {
-  const ttl = { seconds: 2n, nanos: 500_000_000 };
+  const ttl = create(DurationSchema, { seconds: 2n, nanos: 500_000_000 });
 
   test('delta: a resource says it, and a heartbeat says it again', () => {
     const client = createDeltaClientStream(node);
     client.subscribe('cluster', ['*']);
     client.connected();
-    const [first] = deltaResponse('c', ['a']).resources;
+    const [first] = deltaResponse('c', ['c:a']).resources;
     const given = create(DeltaDiscoveryResponseSchema, {
       typeUrl: typeUrlOfLetter('c'),
       nonce: 'n',
@@ -263,7 +263,7 @@ describe('how long resources are good for', () => {
       packAny(ResourceSchema, create(ResourceSchema, { name, ttl, ...(any && { resource: any }) }));
     const response = (nonce: string, ...resources: Any[]): DiscoveryResponse =>
       create(DiscoveryResponseSchema, { typeUrl: typeUrlOfLetter('c'), nonce, versionInfo: '1', resources });
-    const update = atOnce(client.receive(response('n', wrap('a', resource('a').any))))!;
+    const update = atOnce(client.receive(response('n', wrap('a', resource('c:a').any))))!;
     assert.deepEqual([...update.lifetimes], [['a', 2500]]);
     client.ack(update);
     const kept = atOnce(client.receive(response('n2', wrap('a'))))!;
@@ -274,7 +274,7 @@ describe('how long resources are good for', () => {
     const client = createDeltaClientStream(node);
     client.subscribe('cluster', ['*']);
     client.connected();
-    client.ack(atOnce(client.receive(deltaResponse('c', ['a', 'b'])))!);
+    client.ack(atOnce(client.receive(deltaResponse('c', ['c:a', 'c:b'])))!);
     assert.deepEqual(client.expire('cluster', ['a']).removed, ['a']);
     client.disconnected();
     assert.equal(shown(client.connected()), 'c[b]');
