@@ -58,12 +58,6 @@ export function keyOf(name: string, { id }: Pick<ResourceSource, 'id'>): string 
   return id === '' ? name : `${name}${SEPARATOR}${id}`;
 }
 
-/** The name without its source. */
-export function nameOfKey(key: string): string {
-  const at = key.indexOf(SEPARATOR);
-  return at === -1 ? key : key.slice(0, at);
-}
-
 /** For people: `NAME`, or `NAME (from file:/etc/eds.yaml)`. */
 export function textOfKey(key: string): string {
   const at = key.indexOf(SEPARATOR);
