@@ -252,6 +252,10 @@ function readFilters(
   let hasRouter = false;
   hcm.httpFilters.forEach((filter, i) => {
     const path = `${at}.http_filters[${i}]`;
+    if (filter.configType.case === 'configDiscovery') {
+      findings.error(`${path}.config_discovery`, 'is not supported: write typed_config');
+      return;
+    }
     const any = filter.configType.value;
     const typeName = typeNameOf(any);
     const last = i === hcm.httpFilters.length - 1;
