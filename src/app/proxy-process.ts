@@ -17,6 +17,7 @@ import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
+import { KeptConfiguration } from '#proxy/apply/kept-configuration.ts';
 import {
   type AdoptNames,
   type CountUpdate,
@@ -27,7 +28,7 @@ import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
-import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
+import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -54,6 +55,8 @@ export interface ProxyProcessOptions {
   readonly unknownFields: UnknownDynamicFields;
   /** Not live before its listeners and clusters came; else it is after the initial fetch timeout. */
   readonly needsConfiguration?: boolean;
+  /** A file to keep the last good configuration in; absent: it is not kept. */
+  readonly keptConfigurationPath?: string | undefined;
   /** A file to write the admin interface's address to. */
   readonly adminAddressPath?: string | undefined;
   /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
@@ -140,6 +143,7 @@ class RunningProxy implements ProxyProcess {
   readonly #serving: Serving;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
+  #kept: KeptConfiguration | undefined;
   #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
   readonly #live = Promise.withResolvers<void>();
@@ -179,6 +183,7 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
     server.gauge('live').set(0);
@@ -270,6 +275,7 @@ class RunningProxy implements ProxyProcess {
   async close(): Promise<void> {
     clearInterval(this.#intervals);
     this.#discovery.close();
+    await this.#kept?.close();
     this.#secretFiles?.close();
     this.#configuration.close();
     await this.dataPath.close();
@@ -300,6 +306,9 @@ class RunningProxy implements ProxyProcess {
     const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
+    const { keptConfigurationPath: path } = this.#options;
+    const node = loaded.bootstrap.node?.id ?? '';
+    this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node, log });
     const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
     const receive = createReceiver({
       configuration: this.#configuration,
@@ -325,6 +334,7 @@ class RunningProxy implements ProxyProcess {
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       needsConfiguration: this.#options.needsConfiguration === true,
       onProgress: () => this.#settled(),
+      kept: this.#kept,
       log,
       metrics: this.metrics,
       random: Math.random,
@@ -347,12 +357,22 @@ class RunningProxy implements ProxyProcess {
     scope.counter(`update_${outcome}`).inc();
   }
 
+  #carriesStreams(cluster: string): boolean {
+    const { transportTo, ownSecrets, loaded } = this.#options;
+    // What has a way of its own to its server knows no other.
+    return (
+      ownSecrets.has(cluster) || (transportTo === undefined && carriesStreams(loaded.bootstrap, cluster))
+    );
+  }
+
   #transportTo(name: string): Transport {
+    // Each connection goes to the next endpoint: one that is away does not stand for all.
+    let connections = 0;
     return createGrpcTransport(() => {
       const entry = this.#configuration.table.get('cluster', name);
       const cluster = (entry?.active ?? entry?.warming)?.message as Cluster | undefined;
       if (cluster === undefined) throw new Error(`there is no cluster ${name}`);
-      return channelOfCluster(cluster, { secrets: this.#options.secrets, reader: dataReader });
+      return channelOfCluster(cluster, connections++, { secrets: this.#options.secrets, reader: dataReader });
     });
   }
 

@@ -94,6 +94,7 @@ function prepare(options: Options, { log, stopping, succession }: Parts): Prepar
           ? 'ignore'
           : 'warn',
     adminAddressPath: options.adminAddressPath,
+    keptConfigurationPath: options.keptConfiguration,
     logFlushIntervalMs: options.fileFlushIntervalMsec,
     threads: options.threads,
     drainTimeMs: options.drainTimeS * 1000,

@@ -22,6 +22,7 @@ import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
 import type { SecretMaterial } from '#proxy/contract.ts';
+import { adsSource } from '#proxy/resource-source.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import {
   type Bootstrap,
@@ -279,9 +280,9 @@ function processOptions(
   const settings: BootstrapSettings = {
     admin: hostPort(options.adminAddress, options.address, ADMIN_PORT),
     adminLogPaths: [],
-    ads: { protocol: 'delta', cluster: 'xds-grpc', initialMetadata: [] },
-    listeners: { kind: 'ads' },
-    clusters: { kind: 'ads' },
+    ads: { protocol: 'delta', services: [{ cluster: 'xds-grpc', initialMetadata: [] }] },
+    listeners: adsSource,
+    clusters: adsSource,
     initialFetchTimeoutMs: INITIAL_FETCH_TIMEOUT_MS,
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
@@ -306,6 +307,7 @@ function processOptions(
     ownSecrets: new Set([SECRET_CLUSTER]),
     unknownFields: 'warn',
     needsConfiguration: true,
+    keptConfigurationPath: options.keptConfiguration,
     transportTo: () => controlTransport(options.control, identity),
     initialFailure: health?.failure,
     healthFailed: health && ((failed) => health.setLeaving(failed)),

@@ -107,7 +107,7 @@ class ProxyDataPath implements LocalDataPath {
       name: settings.name,
       dependencies: {
         routes: [],
-        endpoints: settings.kind === 'eds' ? [settings.serviceName] : [],
+        endpoints: settings.kind === 'eds' ? [settings.assignment] : [],
         secrets: settings.secrets,
       },
       stage,
@@ -157,11 +157,11 @@ class ProxyDataPath implements LocalDataPath {
 
   /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
   async #assignTo(runtime: ClusterRuntime): Promise<void> {
-    const { serviceName } = runtime.settings;
+    const { key } = runtime.settings.assignment;
     for (;;) {
-      const assigned = this.#assignments.get(serviceName);
+      const assigned = this.#assignments.get(key);
       await inSlices(runtime.replaceEndpoints(assigned ?? noEndpoints));
-      if (assigned === this.#assignments.get(serviceName)) return;
+      if (assigned === this.#assignments.get(key)) return;
     }
   }
 
@@ -202,8 +202,8 @@ class ProxyDataPath implements LocalDataPath {
     if (findings.failed) return findings.problems;
     this.#assignments.set(clusterName, assigned);
     for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
-      const { kind, serviceName } = runtime.settings;
-      if (kind === 'eds' && serviceName === clusterName) yield* runtime.replaceEndpoints(assigned);
+      const { kind, assignment: wanted } = runtime.settings;
+      if (kind === 'eds' && wanted.key === clusterName) yield* runtime.replaceEndpoints(assigned);
     }
     return findings.problems;
   }

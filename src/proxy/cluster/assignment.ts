@@ -83,9 +83,6 @@ function readEndpoint(
   }
   const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
   if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
-  if (entry.loadBalancingWeight === 0) {
-    findings.error(`${at()}.load_balancing_weight`, 'must be at least 1');
-  }
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
   if (entry.loadBalancingWeight === 0)
     findings.error(`${at()}.load_balancing_weight`, 'must be greater than 0');

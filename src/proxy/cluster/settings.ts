@@ -15,9 +15,9 @@ import {
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
+import { readWanted, type Wanted } from '../resource-source.ts';
 import type { MirrorPolicy } from '../route/mirror-policy.ts';
 import { noRuntime } from '../runtime/values.ts';
-import type { NamedSecret } from '../tls/material.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CheckSettings, readHealthChecks } from './check/settings.ts';
@@ -42,8 +42,8 @@ export interface ClusterSettings extends Balancing {
   readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy' | 'original-dst';
   /** Of an ORIGINAL_DST cluster. */
   readonly originalDestination: OriginalDestinationSettings | undefined;
-  /** Name of the load assignment in EDS. */
-  readonly serviceName: string;
+  /** Its load assignment in EDS. */
+  readonly assignment: Wanted;
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
   readonly policies: RequestPolicies;
@@ -64,7 +64,7 @@ export interface ClusterSettings extends Balancing {
   readonly transportMatches: readonly TransportMatch[];
   readonly dns: DnsSettings;
   readonly bufferLimitBytes: number;
-  readonly secrets: readonly NamedSecret[];
+  readonly secrets: readonly Wanted[];
 }
 
 /** Envoy's defaults. */
@@ -72,7 +72,7 @@ const PANIC_PERCENT = 50;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
-  const secrets: NamedSecret[] = [];
+  const secrets: Wanted[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
   refuseUnsupported(cluster, findings);
   const extension = readClusterType(cluster, findings);
@@ -87,7 +87,12 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     name: cluster.name,
     kind,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
-    serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
+    assignment: readWanted(
+      cluster.edsClusterConfig?.serviceName || cluster.name,
+      cluster.edsClusterConfig?.edsConfig,
+      'eds_cluster_config.eds_config',
+      findings,
+    ),
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
@@ -153,7 +158,6 @@ function readKind(
     case Discovery.EDS:
       if (cluster.edsClusterConfig?.edsConfig === undefined)
         findings.error('eds_cluster_config.eds_config', 'is missing');
-      findings.refuseOwnSource('eds_cluster_config.eds_config', cluster.edsClusterConfig?.edsConfig);
       return 'eds';
     case Discovery.STRICT_DNS:
       return 'strict-dns';

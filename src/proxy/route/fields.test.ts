@@ -6,6 +6,7 @@ import { fakeClock } from '#core/clock.ts';
 import { seededRandom } from '#core/random.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { registry } from '#xds/registry.ts';
 import { BucketMemory } from '../filter/bucket-memory.ts';
 import { compileRoutes } from './table.ts';
 
@@ -27,6 +28,7 @@ const aroundHost = (part: JsonObject): JsonObject => ({
 const aroundRoute = (part: JsonObject): JsonObject =>
   aroundHost({ routes: [{ match: { prefix: '/' }, ...part }] });
 const aroundAction = (part: JsonObject): JsonObject => aroundRoute({ route: { ...cluster, ...part } });
+const typedRetry = { '@type': 'type.googleapis.com/envoy.config.route.v3.RetryPolicy' };
 const ROUTE = 'virtual_hosts[0].routes[0]';
 
 const known: Readonly<Record<string, Fields>> = {
@@ -36,7 +38,7 @@ const known: Readonly<Record<string, Fields>> = {
       max_direct_response_body_size_bytes cluster_specifier_plugins request_mirror_policies
       ignore_port_in_host_matching vhost_header ignore_path_parameters_in_path_matching typed_per_filter_config
       metadata`,
-    refused: { route_specifiers: [{ name: 'x' }] },
+    refused: { route_specifiers: [{ name: 'x' }], vhds: {} },
     warned: { validate_clusters: true },
     at: '',
     around: (part) => part,
@@ -44,21 +46,22 @@ const known: Readonly<Record<string, Fields>> = {
   VirtualHost: {
     done: `name domains routes require_tls virtual_clusters request_headers_to_add request_headers_to_remove
       response_headers_to_add response_headers_to_remove typed_per_filter_config include_request_attempt_count
-      include_attempt_count_in_response retry_policy request_mirror_policies metadata`,
+      include_attempt_count_in_response include_is_timeout_retry_header retry_policy hedge_policy
+      request_mirror_policies per_request_buffer_limit_bytes request_body_buffer_limit metadata`,
     refused: {
       matcher: {},
       rate_limits: [{}],
       cors: {},
-      include_is_timeout_retry_header: true,
       route_specifiers: [{ name: 'x' }],
     },
+    warned: { retry_policy_typed_config: typedRetry },
     at: 'virtual_hosts[0].',
     around: aroundHost,
   },
   Route: {
     done: `name match route redirect direct_response non_forwarding_action metadata typed_per_filter_config
       request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove
-      stat_prefix`,
+      stat_prefix per_request_buffer_limit_bytes request_body_buffer_limit`,
     refused: { filter_action: {}, route_specifiers: [{ name: 'x' }] },
     warned: { decorator: { operation: 'x' }, tracing: {} },
     at: `${ROUTE}.`,
@@ -83,9 +86,13 @@ const known: Readonly<Record<string, Fields>> = {
       host_rewrite_literal auto_host_rewrite host_rewrite_header host_rewrite_path_regex host_rewrite
       append_x_forwarded_host timeout idle_timeout flush_timeout max_grpc_timeout grpc_timeout_offset retry_policy
       internal_redirect_policy internal_redirect_action request_mirror_policies priority hash_policy upgrade_configs
-      max_stream_duration`,
+      max_stream_duration hedge_policy metadata_match`,
     refused: { rate_limits: [{}], include_vh_rate_limits: true, cors: {} },
-    warned: { metadata_match: {}, early_data_policy: { name: 'x' }, max_internal_redirects: 2 },
+    warned: {
+      early_data_policy: { name: 'x' },
+      max_internal_redirects: 2,
+      retry_policy_typed_config: typedRetry,
+    },
     at: `${ROUTE}.route.`,
     around: aroundAction,
   },
@@ -99,8 +106,7 @@ const known: Readonly<Record<string, Fields>> = {
   },
   'WeightedCluster.ClusterWeight': {
     done: `name cluster_header weight request_headers_to_add request_headers_to_remove response_headers_to_add
-      response_headers_to_remove typed_per_filter_config host_rewrite_literal`,
-    warned: { metadata_match: {} },
+      response_headers_to_remove typed_per_filter_config host_rewrite_literal metadata_match`,
     at: `${ROUTE}.route.weighted_clusters.clusters[0].`,
     around: (part) =>
       aroundRoute({ route: { weightedClusters: { clusters: [{ name: 'a', weight: 1, ...part }] } } }),
@@ -109,7 +115,19 @@ const known: Readonly<Record<string, Fields>> = {
   RetryPolicy: {
     done: `retry_on num_retries per_try_timeout per_try_idle_timeout retry_host_predicate
       host_selection_retry_max_attempts retriable_status_codes retry_back_off retriable_headers
-      retriable_request_headers`,
+      retriable_request_headers retry_priority rate_limited_retry_back_off retry_options_predicates`,
+    warned: { refresh_cluster_on_retry: true },
+    at: `${ROUTE}.route.retry_policy.`,
+    around: (part) => aroundAction({ retryPolicy: part }),
+  },
+  'RetryPolicy.RetryPriority': { done: 'name typed_config' },
+  'RetryPolicy.RateLimitedRetryBackOff': { done: 'reset_headers max_interval' },
+  'RetryPolicy.ResetHeader': { done: 'name format' },
+  HedgePolicy: {
+    done: 'hedge_on_per_try_timeout',
+    warned: { initial_requests: 2, additional_request_chance: { numerator: 1 } },
+    at: `${ROUTE}.route.hedge_policy.`,
+    around: (part) => aroundAction({ hedgePolicy: part }),
   },
   'RetryPolicy.RetryHostPredicate': { done: 'name typed_config' },
   'RetryPolicy.RetryBackOff': { done: 'base_interval max_interval' },
@@ -153,7 +171,7 @@ const known: Readonly<Record<string, Fields>> = {
 };
 
 /** Only in what is refused, or warned of, as a whole. */
-const unread = new Set(['RateLimit', 'CorsPolicy', 'FilterAction', 'Decorator', 'Tracing']);
+const unread = new Set(['RateLimit', 'CorsPolicy', 'FilterAction', 'Decorator', 'Tracing', 'Vhds']);
 
 const PACKAGE = 'envoy.config.route.v3.';
 
@@ -176,7 +194,10 @@ function problemsOf(table: JsonObject): { readonly level: string; readonly path:
     readFile: () => new Uint8Array(),
     environment: () => undefined,
   };
-  const compiled = compileRoutes(fromJson(RouteConfigurationSchema, table), { filters: [], deps });
+  const compiled = compileRoutes(fromJson(RouteConfigurationSchema, table, { registry }), {
+    filters: [],
+    deps,
+  });
   return compiled.problems.map(({ level, path = '' }) => ({ level, path }));
 }
 

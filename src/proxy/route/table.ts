@@ -125,6 +125,7 @@ export function* compileRouteSteps(
   const compileFilters: FilterConfigCompiler = (configs, outer, path) =>
     compileFilterConfigs(configs, outer, path, from, findings);
   const overrides = compileFilters(config.typedPerFilterConfig, undefined, '');
+  findings.refuse('vhds', config.vhds !== undefined);
   for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
     const compiled = yield* compileHost(config, host, path, {
