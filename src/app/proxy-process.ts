@@ -29,6 +29,7 @@ import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -138,6 +139,7 @@ class RunningProxy implements ProxyProcess {
   adminAddress: string | undefined;
   #options: ProxyProcessOptions;
   readonly #serving: Serving;
+  readonly #runtime: ProcessRuntime;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
   #secretFiles: SecretFiles | undefined;
@@ -154,6 +156,7 @@ class RunningProxy implements ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
+    this.#runtime = new ProcessRuntime(settings.runtimeLayers, { metrics: this.metrics, log });
     this.#serving = createServing({
       threads: options.threads,
       metrics: this.metrics,
@@ -162,7 +165,7 @@ class RunningProxy implements ProxyProcess {
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
       nodeId: options.loaded.bootstrap.node?.id ?? '',
       logFlushIntervalMs: options.logFlushIntervalMs,
-      connectionLimits: settings.connectionLimits,
+      runtime: this.#runtime.values,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,
@@ -201,6 +204,7 @@ class RunningProxy implements ProxyProcess {
     // before this one answers as long as this one waits.
     if (predecessor === undefined) problems.push(...(await this.#startAdmin()));
     this.#state = 'INITIALIZING';
+    this.#runtime.watch();
     await this.#configuration.settle();
     problems.push(...this.#notBound());
     if (problems.some(({ level }) => level === 'error')) return problems;
@@ -269,6 +273,7 @@ class RunningProxy implements ProxyProcess {
     clearInterval(this.#intervals);
     this.#discovery.close();
     this.#secretFiles?.close();
+    this.#runtime.close();
     this.#configuration.close();
     await this.dataPath.close();
     await this.#admin?.close();
@@ -382,6 +387,7 @@ class RunningProxy implements ProxyProcess {
       dataPath,
       table: this.#configuration.table,
       secrets,
+      runtime: this.#runtime,
       bootstrap: loaded.bootstrap,
       commandLine,
       version: VERSION,

@@ -14,7 +14,7 @@ import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { handedSocketStock } from '#host/socket-stock.ts';
-import { type Logger, sharedLogLevel } from '#observe/log.ts';
+import { type Logger, sharedLogLevels } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
 import { textReply } from '#proxy/admin/contract.ts';
 import type { Answer } from '#proxy/admin/page-connection.ts';
@@ -88,7 +88,7 @@ export async function runWorkloadProxy(
   options: WorkloadProxyOptions & DnsOptions & Partial<GroupOptions>,
 ): Promise<number> {
   const threads = servingThreads(options.concurrency);
-  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
+  const log = openLog(options, threads && sharedLogLevels(threads.logLevel));
   const stopping = stopSignal(log);
   const succession = await Succession.begin(options, log);
   const identity = workloadIdentity(options, succession.predecessor?.estate.certificate, log);
@@ -285,7 +285,7 @@ function processOptions(
     initialFetchTimeoutMs: INITIAL_FETCH_TIMEOUT_MS,
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
-    connectionLimits: { process: undefined, ofListener: {} },
+    runtimeLayers: [],
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

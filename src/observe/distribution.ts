@@ -18,6 +18,12 @@ import {
 /** Quantiles as Envoy prints them on `/stats`. */
 export const shownQuantiles: readonly number[] = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
 
+export interface Bin {
+  readonly start: number;
+  readonly width: number;
+  readonly count: number;
+}
+
 /** A copy: what is recorded later is not in it. */
 export class Distribution {
   readonly #totals = new Float64Array(TOTALS_SLOTS);
@@ -75,7 +81,7 @@ export class Distribution {
     for (const decade of this.#decades) for (const bin of decade ?? []) count += bin;
     if (count === 0) return shownQuantiles.map(() => Number.NaN);
     const found: number[] = [];
-    const bins = this.#filledBins();
+    const bins = this.filledBins();
     let bin = bins.next().value!;
     let below = 0;
     for (const quantile of shownQuantiles) {
@@ -92,10 +98,8 @@ export class Distribution {
     return found;
   }
 
-  *#filledBins(): Generator<
-    { readonly start: number; readonly width: number; readonly count: number },
-    undefined
-  > {
+  /** Those that anything fell into, from the lowest on. */
+  *filledBins(): Generator<Bin, undefined> {
     const zeros = this.#totals[ZEROS_AT]!;
     if (zeros > 0) yield { start: 0, width: 0, count: zeros };
     for (let i = 0; i < DECADES; i++) {

@@ -4,7 +4,7 @@
  * several threads serve, each counts in a table of its own, and what is shown is their sum.
  */
 import { atOnce, pausing, type Steps } from '#core/time-slice.ts';
-import { Distribution, shownQuantiles } from './distribution.ts';
+import { Distribution } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, defaultBucketBounds } from './histogram.ts';
 import type { MetricLayout } from './metric-layout.ts';
 import {
@@ -54,7 +54,7 @@ interface Interval {
   readonly within: Distribution | undefined;
 }
 
-const noValues = shownQuantiles.map(() => Number.NaN);
+const nothing = new Distribution();
 
 /** The metrics of another thread, as they are shown here. */
 export interface ShownThread {
@@ -147,7 +147,14 @@ export class Metrics implements MetricRegistry {
     }
     const all = distributionOf(row);
     const { count } = all;
-    return { kind, name, histogram: { count, quantiles: () => this.#quantiles(row, all) }, used: count > 0 };
+    const within = (): Distribution => this.#intervals.get(row)?.within ?? nothing;
+    const histogram = {
+      count,
+      quantiles: () => ({ interval: within().quantiles(), all: all.quantiles() }),
+      cumulativeCounts: () => ({ interval: within().cumulativeCounts(), all: all.cumulativeCounts() }),
+      bins: () => ({ interval: [...within().filledBins()], all: [...all.filledBins()] }),
+    };
+    return { kind, name, histogram, used: count > 0 };
   }
 
   /** Envoy's text of `/stats`: counters and gauges first, then histograms with their quantiles. */
@@ -211,14 +218,18 @@ export class Metrics implements MetricRegistry {
    * What `prometheus()` gives, in pieces; '' where it may be interrupted.
    *
    * @param chosen whether a sample of the family of that name is shown.
+   * @param summaries whether histograms are shown by the quantiles of their last interval
    */
-  *prometheusPieces(chosen?: (name: string, used: boolean) => boolean): Generator<string, void, undefined> {
-    yield* prometheusPieces(yield* pausing(this.#families(), ''), chosen);
+  *prometheusPieces(
+    chosen?: (name: string, used: boolean) => boolean,
+    summaries = false,
+  ): Generator<string, void, undefined> {
+    yield* prometheusPieces(yield* pausing(this.#families(summaries), ''), chosen);
   }
 
-  *#families(): Steps<PrometheusFamily[]> {
+  *#families(summaries = false): Steps<PrometheusFamily[]> {
     const groups = yield* this.#groups();
-    const families = yield* envoyFamilies(groups, (row, labels) => this.#sample(row, labels));
+    const families = yield* envoyFamilies(groups, (row, labels) => this.#sample(row, labels, summaries));
     return [...families, ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -237,9 +248,15 @@ export class Metrics implements MetricRegistry {
     });
   }
 
-  #sample(row: MetricRow, labels: string): Sample {
+  #sample(row: MetricRow, labels: string, summaries: boolean): Sample {
     switch (row.kind) {
       case 'histogram': {
+        if (summaries) {
+          const within = this.#intervals.get(row)?.within ?? nothing;
+          const { count: value, sum } = within;
+          const used = row.metrics.some(({ count }) => count > 0);
+          return { labels, used, quantiles: within.quantiles(), sum, value };
+        }
         const all = distributionOf(row);
         const { count: value, sum } = all;
         const counts = all.cumulativeCounts();
@@ -256,11 +273,6 @@ export class Metrics implements MetricRegistry {
 
   #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {
     return counterSum(row) - (this.#reset.get(row) ?? 0);
-  }
-
-  #quantiles(row: MetricRow, all: Distribution): { interval: readonly number[]; all: readonly number[] } {
-    const { within } = this.#intervals.get(row) ?? {};
-    return { interval: within?.quantiles() ?? noValues, all: all.quantiles() };
   }
 
   *#groups(): Steps<ScopeGroup[]> {

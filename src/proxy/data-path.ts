@@ -90,6 +90,11 @@ class ProxyDataPath implements LocalDataPath {
     this.#listeners = new ListenerTable(this.#deps);
   }
 
+  onRuntime(): void {
+    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) runtime.onRuntime();
+    this.#listeners.onRuntime();
+  }
+
   get armedTimers(): number {
     return this.#deps.wheel.size;
   }

@@ -21,7 +21,7 @@ import { typeUrlOf, unpackAny } from '#xds/registry.ts';
 import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
-import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
+import { type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
@@ -50,10 +50,10 @@ export interface BootstrapSettings {
   readonly statsFlushIntervalMs: number;
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
-  readonly connectionLimits: ConnectionLimitSettings;
-  /** Of clusters that say nothing themselves. */
+  readonly runtimeLayers: readonly RuntimeLayerSettings[];
   /** Where ejections are told of; undefined: nowhere. */
   readonly outlierLogPath: string | undefined;
+  /** Of clusters that say nothing themselves. */
   readonly upstreamBindConfig: BindConfig | undefined;
 }
 
@@ -88,7 +88,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
-    connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
+    runtimeLayers: readRuntimeLayers(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

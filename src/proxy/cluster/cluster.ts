@@ -13,6 +13,7 @@ import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
+import { noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
@@ -87,9 +88,12 @@ export class ClusterRuntime {
     this.#health = this.#endpointHealth();
     const { choiceCount, activeRequestBias, policy } = settings;
     const { panicPercent, failsInPanic, localityWeighted } = settings;
+    const runtime = this.#runtime;
     this.#hosts = new HostSet({
       policy,
-      panicPercent,
+      get panicPercent(): number {
+        return Math.min(100, runtime.integer('upstream.healthy_panic_threshold', panicPercent));
+      },
       failsInPanic,
       localityWeighted,
       settings: {
@@ -101,6 +105,19 @@ export class ClusterRuntime {
       },
       onPanic: () => this.stats.lb_healthy_panic.inc(),
     });
+    if (this.#runtime.version > 0) this.onRuntime();
+  }
+
+  get #runtime(): RuntimeValues {
+    return this.#deps.runtime ?? noRuntime;
+  }
+
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    const keys = `circuit_breakers.${this.name}`;
+    this.breaker.readRuntime(this.#runtime, `${keys}.default.`);
+    this.#highBreaker?.readRuntime(this.#runtime, `${keys}.high.`);
+    this.#health?.onRuntime();
   }
 
   #endpointHealth(): EndpointHealth | undefined {
@@ -113,7 +130,7 @@ export class ClusterRuntime {
     return new EndpointHealth(
       { name, outlier, checks, ignoresNew, pool },
       {
-        ...{ clock, random, wheel, thread, scope: this.stats.scope },
+        ...{ clock, random, wheel, thread, scope: this.stats.scope, runtime: this.#runtime },
         memory: this.#deps.sharedHosts?.(),
         ...{ outlierLogPath, poolDeps: this.#deps },
         openLog: (path) => this.#deps.openLog(path),
@@ -178,7 +195,9 @@ export class ClusterRuntime {
 
   breakerOf(priority: RequestPriority): CircuitBreaker {
     if (priority === 'default') return this.breaker;
-    this.#highBreaker ??= new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    if (this.#highBreaker !== undefined) return this.#highBreaker;
+    this.#highBreaker = new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    this.#highBreaker.readRuntime(this.#runtime, `circuit_breakers.${this.name}.high.`);
     return this.#highBreaker;
   }
 

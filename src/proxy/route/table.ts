@@ -14,11 +14,9 @@ import {
   type VirtualHost,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import {
-  FractionalPercent_DenominatorType as Denominator,
-  type FractionalPercent,
-} from '#xds/gen/envoy/type/v3/percent_pb.js';
+import type { FractionalPercent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import { Findings } from '../findings.ts';
+import { noRuntime, partsOf, type RuntimeValues } from '../runtime/values.ts';
 import {
   compileDirectResponse,
   compileForward,
@@ -127,7 +125,9 @@ export function* compileRouteSteps(
   const overrides = compileFilters(config.typedPerFilterConfig, undefined, '');
   for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
-    const compiled = yield* compileHost(config, host, path, { compileFilters, overrides, findings });
+    const compiled = yield* compileHost(config, host, path, {
+      ...{ compileFilters, overrides, findings, runtime: filters.deps.runtime ?? noRuntime },
+    });
     if (host.domains.length === 0) findings.error(`${path}.domains`, 'is missing');
     host.domains.forEach((domain, d) => {
       const wrong = hosts.add(domain, compiled);
@@ -180,6 +180,7 @@ type FilterConfigCompiler = (
 ) => FilterOverrides | undefined;
 
 interface HostContext {
+  readonly runtime: RuntimeValues;
   readonly compileFilters: FilterConfigCompiler;
   /** Of the table. */
   readonly overrides: FilterOverrides | undefined;
@@ -190,7 +191,7 @@ function* compileHost(
   config: RouteConfiguration,
   host: VirtualHost,
   path: string,
-  { compileFilters, overrides, findings }: HostContext,
+  { compileFilters, overrides, findings, runtime }: HostContext,
 ): Steps<CompiledHost> {
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   warnOfTypedPolicy(host.retryPolicyTypedConfig, path, findings);
@@ -234,7 +235,7 @@ function* compileHost(
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
     const ofRoute = compileFilters(route.typedPerFilterConfig, ofHost, `${at}.`);
-    const { matches, matched, key } = compileMatch(route.match, `${at}.match`, findings);
+    const { matches, matched, key } = compileMatch(route.match, `${at}.match`, runtime, findings);
     const action = compileAction(
       route,
       matched,
@@ -315,7 +316,12 @@ interface CompiledMatch {
   matches(request: RouteRequest, path: string): boolean;
 }
 
-function compileMatch(match: RouteMatch | undefined, path: string, findings: Findings): CompiledMatch {
+function compileMatch(
+  match: RouteMatch | undefined,
+  path: string,
+  runtime: RuntimeValues,
+  findings: Findings,
+): CompiledMatch {
   if (match === undefined) {
     findings.error(path, 'is missing');
     return { key: anyPath, matched: { prefix: undefined }, matches: () => false };
@@ -337,9 +343,8 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
   if (tlsContext?.validated !== undefined)
     rest.push((request) => request.peerValidated === tlsContext.validated);
   if (match.runtimeFraction?.defaultValue !== undefined) {
-    const { numerator } = match.runtimeFraction.defaultValue;
-    const parts = partsOf(match.runtimeFraction.defaultValue);
-    rest.push((request) => request.randomValue % parts < numerator);
+    const { defaultValue, runtimeKey } = match.runtimeFraction;
+    rest.push((request) => runtime.isEnabled(runtimeKey, defaultValue, request.randomValue));
   }
   if (rest.length === 0) return { key, matched, matches: test };
   return {
@@ -356,9 +361,4 @@ function compileMatch(match: RouteMatch | undefined, path: string, findings: Fin
 /** 0 to 1. */
 export function ratioOf(percent: FractionalPercent): number {
   return percent.numerator / partsOf(percent);
-}
-
-/** How many parts a whole has. */
-export function partsOf({ denominator }: FractionalPercent): number {
-  return denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
 }
