@@ -39,6 +39,7 @@ import { lowerBackgroundThreads } from './background-threads.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
+import { recordInitialization, showServerStats } from './server-stats.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
 import type { Succession } from './succession.ts';
@@ -156,6 +157,7 @@ class RunningProxy implements ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
+    this.metrics.view = settings.statsView;
     this.#runtime = new ProcessRuntime(settings.runtimeLayers, { metrics: this.metrics, log });
     this.#serving = createServing({
       threads: options.threads,
@@ -173,7 +175,10 @@ class RunningProxy implements ProxyProcess {
     });
     forgetSuccession();
     this.dataPath = this.#serving.dataPath;
-    const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    const server = showServerStats(this.metrics, {
+      ...{ startedMs: this.#startedMs, concurrency: options.threads?.count ?? 1, secrets },
+      state: () => this.state(),
+    });
     this.#configuration = new Configuration({
       dataPath: this.dataPath,
       secrets,
@@ -182,10 +187,6 @@ class RunningProxy implements ProxyProcess {
       installFailed: () => server.counter('install_failed').inc(),
     });
     this.#discovery = this.#createDiscovery();
-    server.gauge('live').set(0);
-    const uptime = server.gauge('uptime');
-    this.metrics.beforeReading(() => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)));
-    server.gauge('concurrency').set(options.threads?.count ?? 1);
   }
 
   offerStatic(): readonly Problem[] {
@@ -287,7 +288,7 @@ class RunningProxy implements ProxyProcess {
     if (this.#state !== 'INITIALIZING' || !this.complete()) return;
     this.#state = 'LIVE';
     this.#live.resolve();
-    this.metrics.scope({ path: 'server', family: 'server', labels: {} }).gauge('live').set(1);
+    recordInitialization(this.metrics, this.#startedMs);
     this.#options.log.info('proxy.live');
   }
 

@@ -16,6 +16,7 @@ import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { handedSocketStock } from '#host/socket-stock.ts';
 import { type Logger, sharedLogLevels } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
+import { plainView } from '#observe/stats-view.ts';
 import { textReply } from '#proxy/admin/contract.ts';
 import type { Answer } from '#proxy/admin/page-connection.ts';
 import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/server.ts';
@@ -286,6 +287,7 @@ function processOptions(
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
     runtimeLayers: [],
+    statsView: plainView,
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

@@ -68,8 +68,14 @@ export class Distribution {
     return this.#totals[0]!;
   }
 
-  /** How many values were at most each of {@link defaultBucketBounds}. */
-  cumulativeCounts(): number[] {
+  /** How many values were at most each of the bounds: exact for {@link defaultBucketBounds}, else by whole bins. */
+  cumulativeCounts(bounds: readonly number[] = defaultBucketBounds): number[] {
+    if (bounds !== defaultBucketBounds) {
+      const bins = [...this.filledBins()];
+      return bounds.map((bound) =>
+        bins.reduce((sum, { start, width, count }) => (start + width <= bound ? sum + count : sum), 0),
+      );
+    }
     let below = 0;
     return defaultBucketBounds.map((_, i) => (below += this.#totals[1 + i]!));
   }

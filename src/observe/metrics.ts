@@ -46,6 +46,7 @@ import {
 } from './prometheus.ts';
 import { ownSlots, type SlotCounter, sharedSlots } from './slots.ts';
 import { type Stat, statLine } from './stat.ts';
+import { plainView, type StatsView } from './stats-view.ts';
 
 /** What one histogram had recorded when the last interval ended, and within that interval. */
 interface Interval {
@@ -70,6 +71,9 @@ export class Metrics implements MetricRegistry {
   /** What is no longer counted since `resetCounters`, of counters that other threads write. */
   readonly #reset = new ByScope<number>();
   readonly #beforeReading = new Set<() => void>();
+
+  /** How they are shown, in every form. */
+  view: StatsView = plainView;
 
   /** @param announce is told of every metric, whose slots are then in shared memory. */
   constructor(announce?: Announce) {
@@ -135,7 +139,11 @@ export class Metrics implements MetricRegistry {
   /** Those of some kinds, sorted by name, a few at a time; none where it may be interrupted. */
   *statBatches(kinds: readonly MetricKind[]): Generator<readonly Stat[], void, undefined> {
     const groups = yield* pausing(this.#groups(), []);
-    for (const rows of rowsInOrder(groups, kinds)) yield rows.map((row) => this.#stat(row));
+    const { shows } = this.view;
+    for (const rows of rowsInOrder(groups, kinds)) {
+      const shown = shows === undefined ? rows : rows.filter(({ path }) => shows(path));
+      yield shown.map((row) => this.#stat(row));
+    }
   }
 
   #stat(row: MetricRow): Stat {
@@ -151,7 +159,14 @@ export class Metrics implements MetricRegistry {
     const histogram = {
       count,
       quantiles: () => ({ interval: within().quantiles(), all: all.quantiles() }),
-      cumulativeCounts: () => ({ interval: within().cumulativeCounts(), all: all.cumulativeCounts() }),
+      cumulativeCounts: () => {
+        const bounds = this.#boundsOf(row);
+        return {
+          bounds,
+          interval: within().cumulativeCounts(bounds),
+          all: all.cumulativeCounts(bounds),
+        };
+      },
       bins: () => ({ interval: [...within().filledBins()], all: [...all.filledBins()] }),
     };
     return { kind, name, histogram, used: count > 0 };
@@ -229,7 +244,11 @@ export class Metrics implements MetricRegistry {
 
   *#families(summaries = false): Steps<PrometheusFamily[]> {
     const groups = yield* this.#groups();
-    const families = yield* envoyFamilies(groups, (row, labels) => this.#sample(row, labels, summaries));
+    const families = yield* envoyFamilies(
+      groups,
+      (row, labels) => this.#sample(row, labels, summaries),
+      this.view,
+    );
     return [...families, ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -259,8 +278,8 @@ export class Metrics implements MetricRegistry {
         }
         const all = distributionOf(row);
         const { count: value, sum } = all;
-        const counts = all.cumulativeCounts();
-        return { labels, used: value > 0, bounds: defaultBucketBounds, counts, sum, value };
+        const bounds = this.#boundsOf(row);
+        return { labels, used: value > 0, bounds, counts: all.cumulativeCounts(bounds), sum, value };
       }
       case 'counter': {
         const value = this.#counted(row);
@@ -269,6 +288,10 @@ export class Metrics implements MetricRegistry {
       case 'gauge':
         return { labels, ...gaugeSum(row) };
     }
+  }
+
+  #boundsOf({ path }: MetricRow): readonly number[] {
+    return this.view.buckets.find(({ matches }) => matches(path))?.bounds ?? defaultBucketBounds;
   }
 
   #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {

@@ -7,7 +7,11 @@ export interface HistogramFigures {
   /** In the order of {@link shownQuantiles}; NaN where nothing was recorded. */
   quantiles(): { readonly interval: readonly number[]; readonly all: readonly number[] };
   /** How many values were at most each bound of the buckets. */
-  cumulativeCounts(): { readonly interval: readonly number[]; readonly all: readonly number[] };
+  cumulativeCounts(): {
+    readonly bounds: readonly number[];
+    readonly interval: readonly number[];
+    readonly all: readonly number[];
+  };
   bins(): { readonly interval: readonly Bin[]; readonly all: readonly Bin[] };
 }
 

@@ -1,7 +1,6 @@
 /** Histograms on `/stats`, in the forms of `histogram_buckets`. */
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { type Bin, shownQuantiles } from '#observe/distribution.ts';
-import { defaultBucketBounds } from '#observe/histogram.ts';
 import { type Stat, statLine } from '#observe/stat.ts';
 import { type LazyJson, type LazyList, LazyObject } from './json-pieces.ts';
 
@@ -19,8 +18,8 @@ export function histogramText(stat: HistogramStat, mode: BucketMode): string {
     const summary = statLine(stat).slice(name.length + 2);
     return `${name}:\n  totals=${binsText(all)}\n  intervals=${binsText(interval)}\n  summary=${summary}`;
   }
-  const { interval, all } = counts(stat, mode);
-  const buckets = defaultBucketBounds.map((bound, i) => `B${boundText(bound)}(${interval[i]},${all[i]})`);
+  const { bounds, interval, all } = counts(stat, mode);
+  const buckets = bounds.map((bound, i) => `B${boundText(bound)}(${interval[i]},${all[i]})`);
   return `${name}: ${buckets.join(' ')}`;
 }
 
@@ -33,11 +32,14 @@ function binsText(bins: readonly Bin[]): string {
   return bins.map(({ start, width, count }) => `${start},${width}:${count}`).join(' ');
 }
 
-function counts({ histogram }: HistogramStat, mode: BucketMode): { interval: number[]; all: number[] } {
-  const { interval, all } = histogram.cumulativeCounts();
+function counts(
+  { histogram }: HistogramStat,
+  mode: BucketMode,
+): { bounds: readonly number[]; interval: number[]; all: number[] } {
+  const { bounds, interval, all } = histogram.cumulativeCounts();
   const shown = (cumulative: readonly number[]): number[] =>
     cumulative.map((count, i) => (mode === 'disjoint' ? count - (cumulative[i - 1] ?? 0) : count));
-  return { interval: shown(interval), all: shown(all) };
+  return { bounds, interval: shown(interval), all: shown(all) };
 }
 
 /** What holds all of them. */
@@ -53,8 +55,8 @@ export function histogramsJson(items: LazyList, mode: BucketMode): LazyJson {
 export function histogramJson(stat: HistogramStat, mode: BucketMode): JsonObject {
   const { name, histogram } = stat;
   if (mode === 'cumulative' || mode === 'disjoint') {
-    const { interval, all } = counts(stat, mode);
-    const buckets = defaultBucketBounds.map((bound, i) => ({
+    const { bounds, interval, all } = counts(stat, mode);
+    const buckets = bounds.map((bound, i) => ({
       ...{ upper_bound: bound, interval: interval[i]!, cumulative: all[i]! },
     }));
     return { name, buckets };

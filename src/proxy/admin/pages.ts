@@ -1,19 +1,13 @@
 /** Every page of the admin interface, and how a request finds its page. */
 import { actionPages } from './action-pages.ts';
+import { certsPage } from './certs-page.ts';
 import { configDumpPage } from './config-dump.ts';
 import { type AdminPage, type AdminReply, type AdminView, textReply } from './contract.ts';
 import { loggingPage } from './logging-page.ts';
 import { memoryPage } from './memory-page.ts';
 import { runtimePages } from './runtime-pages.ts';
 import { prometheusPage, statsPage } from './stats-page.ts';
-import {
-  certsPage,
-  clustersPage,
-  initDumpPage,
-  listenersPage,
-  readyPage,
-  serverInfoPage,
-} from './status-pages.ts';
+import { clustersPage, initDumpPage, listenersPage, readyPage, serverInfoPage } from './status-pages.ts';
 import { unavailablePages } from './unavailable-pages.ts';
 
 const hotRestartVersionPage: AdminPage = {

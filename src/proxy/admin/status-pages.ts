@@ -1,6 +1,5 @@
-/** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/certs`, `/init_dump`: how the proxy is doing. */
-import { X509Certificate } from 'node:crypto';
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+/** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/init_dump`: how the proxy is doing. */
+import type { JsonObject } from '@bufbuild/protobuf';
 import { pausing } from '#core/time-slice.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -107,22 +106,6 @@ async function* clusterJsonPieces(
   }
   yield before === ',' ? '\n ]\n}\n' : '{}\n';
 }
-
-export const certsPage: AdminPage = {
-  path: '/certs',
-  method: 'GET',
-  help: 'print certs on machine',
-  answer(_, { secrets }): AdminReply {
-    const certificates = secrets.names().map((name): JsonObject => {
-      const material = secrets.get(name);
-      return {
-        ca_cert: detailsOf(name, material?.trustedCaPem),
-        cert_chain: detailsOf(name, material?.certificateChainPem),
-      };
-    });
-    return jsonReply({ certificates });
-  },
-};
 
 export const initDumpPage: AdminPage = {
   path: '/init_dump',
@@ -318,25 +301,4 @@ function addressJson(address: string): JsonObject {
   const match = /^\[?(.*?)\]?:(\d+)$/.exec(address);
   if (match === null) return { pipe: { path: address } };
   return { socket_address: { address: match[1] ?? '', port_value: Number(match[2]) } };
-}
-
-function detailsOf(path: string, pem: string | undefined): JsonValue[] {
-  const blocks = pem?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => {
-    const { serialNumber, subjectAltName = '', validFromDate, validToDate } = new X509Certificate(block);
-    const names = subjectAltName.split(', ').flatMap((entry): JsonObject[] => {
-      const [kind, ...rest] = entry.split(':');
-      const field = { URI: 'uri', DNS: 'dns', 'IP Address': 'ip_address' }[kind ?? ''];
-      return field === undefined ? [] : [{ [field]: rest.join(':') }];
-    });
-    const leftDays = Math.max(0, Math.floor((validToDate.getTime() - Date.now()) / 86_400_000));
-    return {
-      path,
-      serial_number: serialNumber.toLowerCase(),
-      subject_alt_names: names,
-      days_until_expiration: String(leftDays),
-      valid_from: validFromDate.toISOString(),
-      expiration_time: validToDate.toISOString(),
-    };
-  });
 }

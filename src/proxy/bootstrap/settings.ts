@@ -4,6 +4,7 @@
  */
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
+import type { StatsView } from '#observe/stats-view.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Address, BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import {
@@ -22,6 +23,7 @@ import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 import { type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
+import { readStatsView } from './stats-settings.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
@@ -51,6 +53,7 @@ export interface BootstrapSettings {
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
   readonly runtimeLayers: readonly RuntimeLayerSettings[];
+  readonly statsView: StatsView;
   /** Where ejections are told of; undefined: nowhere. */
   readonly outlierLogPath: string | undefined;
   /** Of clusters that say nothing themselves. */
@@ -89,6 +92,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
     runtimeLayers: readRuntimeLayers(bootstrap, report),
+    statsView: readStatsView(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
@@ -217,7 +221,6 @@ function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
 
 function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
   const { clusterManager, admin, applicationLogConfig } = bootstrap;
-  checkStatsTags(bootstrap, report);
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
   }
@@ -251,31 +254,6 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
     }
   });
 }
-
-/** Envoy cuts tags out of names with regular expressions; here they are known where a metric is made. */
-function checkStatsTags({ statsConfig }: Bootstrap, report: Report): void {
-  statsConfig?.statsTags.forEach(({ tagName, tagValue }, i) => {
-    const at = `stats_config.stats_tags[${i}]`;
-    if (!defaultTags.has(tagName)) report(`${at}.tag_name`, 'only the default tags of Envoy are supported');
-    else if (tagValue.case === 'fixedValue')
-      report(`${at}.fixed_value`, 'is not supported for a default tag');
-    else if (tagValue.case === 'regex')
-      report(`${at}.regex`, 'has no effect: the tag is always taken whole', 'warning');
-  });
-  if (statsConfig?.useAllDefaultTags === false) {
-    report('stats_config.use_all_default_tags', 'has no effect: the default tags are always used', 'warning');
-  }
-}
-
-/** Tags that metrics have here (Envoy, `well_known_names.h`). */
-const defaultTags: ReadonlySet<string> = new Set([
-  'envoy.cluster_name',
-  'envoy.http_conn_manager_prefix',
-  'envoy.listener_address',
-  'envoy.response_code',
-  'envoy.response_code_class',
-  'envoy.tcp_prefix',
-]);
 
 function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]): number {
   const given = sources.flatMap((source) => milliseconds(source?.initialFetchTimeout) ?? []);

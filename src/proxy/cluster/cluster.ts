@@ -13,7 +13,7 @@ import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
-import { noRuntime, type RuntimeValues } from '../runtime/values.ts';
+import { type Fraction, noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
@@ -38,6 +38,7 @@ export interface ClusterDeps extends DataPathDeps {
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+const noMaintenance: Fraction = { numerator: 0, parts: 100 };
 /** Of an endpoint that is in no assignment any more, and not well. */
 const GONE = healthFlag.pending_dynamic_removal | healthFlag.failed_active_hc;
 /** Counts endpoints that no match is for, under Envoy's name. */
@@ -57,6 +58,8 @@ export class ClusterRuntime {
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
   readonly #breakerDeps: BreakerDeps;
+  /** Whether some requests are refused because operators say so. */
+  inMaintenance = false;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
   readonly #health: EndpointHealth | undefined;
@@ -112,9 +115,24 @@ export class ClusterRuntime {
     return this.#deps.runtime ?? noRuntime;
   }
 
+  get #maintenanceKey(): string {
+    return `upstream.maintenance_mode.${this.name}`;
+  }
+
+  /** Whether the request with that random value is refused for maintenance; it is counted. */
+  refusesFor(randomValue: number): boolean {
+    const { numerator, parts } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    if (randomValue % parts >= numerator) return false;
+    this.stats.upstream_rq_maintenance_mode.inc();
+    this.stats.countStatus(503);
+    return true;
+  }
+
   /** Values of the runtime have changed. */
   onRuntime(): void {
     const keys = `circuit_breakers.${this.name}`;
+    const { numerator } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    this.inMaintenance = numerator > 0;
     this.breaker.readRuntime(this.#runtime, `${keys}.default.`);
     this.#highBreaker?.readRuntime(this.#runtime, `${keys}.high.`);
     this.#health?.onRuntime();
@@ -237,7 +255,7 @@ export class ClusterRuntime {
     const before = this.#byKey;
     this.#byKey = next;
     if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
-    this.stats.update_success.inc();
+    if (this.settings.kind !== 'static') this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {
       if (next.has(key)) continue;

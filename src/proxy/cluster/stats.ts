@@ -38,6 +38,7 @@ const counterNames = [
   'upstream_rq_max_duration_reached',
   'upstream_rq_rx_reset',
   'upstream_rq_tx_reset',
+  'upstream_rq_maintenance_mode',
   'upstream_rq_retry',
   'upstream_rq_retry_success',
   'upstream_rq_retry_overflow',
@@ -54,6 +55,14 @@ const counterNames = [
   'update_failure',
   'update_empty',
   'update_no_rebuild',
+  'assignment_stale',
+  'assignment_timeout_received',
+  'assignment_use_cached',
+  'bind_errors',
+  'upstream_cx_connect_with_0_rtt',
+  'upstream_cx_http3_total',
+  'upstream_http3_broken',
+  'upstream_rq_0rtt',
 ] as const;
 
 const gaugeNames = [
@@ -65,6 +74,8 @@ const gaugeNames = [
   'membership_degraded',
   'membership_excluded',
   'max_host_weight',
+  'version',
+  'warming_state',
   'circuit_breakers.default.cx_open',
   'circuit_breakers.default.cx_pool_open',
   'circuit_breakers.default.rq_open',
@@ -90,6 +101,8 @@ export class ClusterStats extends LaidStats {
   /** For counters made on first use (`ssl.*`). */
   readonly scope: Scope;
   #count: ((status: number) => void) | undefined;
+  #countInternal: ((status: number) => void) | undefined;
+  #countExternal: ((status: number) => void) | undefined;
   #countRetried: ((status: number) => void) | undefined;
   #countCanary: ((status: number) => void) | undefined;
   #http2: Http2Stats | undefined;
@@ -99,10 +112,20 @@ export class ClusterStats extends LaidStats {
     this.scope = scope;
   }
 
-  /** Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`. */
-  countStatus(status: number): void {
+  /**
+   * Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`, and the
+   * same by where the request came from.
+   */
+  countStatus(status: number, isInternal = false): void {
     this.#count ??= responseCounter(this.scope, '');
     this.#count(status);
+    if (isInternal) {
+      this.#countInternal ??= responseCounter(this.scope, 'internal.');
+      this.#countInternal(status);
+    } else {
+      this.#countExternal ??= responseCounter(this.scope, 'external.');
+      this.#countExternal(status);
+    }
   }
 
   /** Counts a response that is not used, as the request is sent again: the same names below `retry.`. */

@@ -30,8 +30,18 @@ export function chooseDestination(
         : (headerOf(request.requestHeaders, destination.clusterHeader) ?? '');
   const cluster = runtime.cluster(name);
   if (cluster === undefined) return { ...replyTo('NO_CLUSTER'), status: action.clusterNotFoundStatus };
+  if (cluster.inMaintenance && cluster.refusesFor(request.randomValue)) return maintenanceReply;
   return { cluster, destination, action };
 }
+
+/** Envoy, `upstream.maintenance_mode`. */
+const maintenanceReply: LocalReply = {
+  status: 503,
+  body: 'maintenance mode',
+  flag: 'UO',
+  details: 'maintenance_mode',
+  headers: ['x-envoy-overloaded', 'true'],
+};
 
 function draw(
   { destinations, totalWeight }: Forward,

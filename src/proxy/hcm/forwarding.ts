@@ -243,7 +243,7 @@ export class Forwarding extends Attempts {
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
     if (!exchange.isHealthCheck) {
-      stats.countStatus(status);
+      stats.countStatus(status, exchange.isInternal);
       if (isCanary(attempt.endpoint, headers, marks)) stats.countCanary(status);
     }
     attempt.endpoint.countStatus(status);
@@ -273,7 +273,7 @@ export class Forwarding extends Attempts {
   #countInterim(status: number): void {
     if (status > 104 || status === 101 || this.#interim) return;
     this.#interim = true;
-    this.cluster.stats.countStatus(status);
+    this.cluster.stats.countStatus(status, this.exchange.isInternal);
   }
 
   /** @param stream that of the attempt, which it has left */
@@ -333,7 +333,7 @@ export class Forwarding extends Attempts {
 
   /** Replies made here in place of the upstream's count as answers of the cluster. */
   #countReply(status: number): void {
-    if (!this.exchange.isHealthCheck) this.cluster.stats.countStatus(status);
+    if (!this.exchange.isHealthCheck) this.cluster.stats.countStatus(status, this.exchange.isInternal);
   }
 
   #replyWith(reply: LocalReply): void {

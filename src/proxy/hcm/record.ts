@@ -50,6 +50,8 @@ export abstract class TrafficRecord implements AccessRecord {
   downstreamLocalUri: string;
   upstreamPeerUri = '';
   isHealthCheck = false;
+  /** Whether it came from within. */
+  isInternal = false;
   upstreamLocalUri = '';
   downstreamTlsVersion: string;
   connectionId: number;
