@@ -176,7 +176,7 @@ export class Forwarding extends Attempts {
       exchange.scheme = endpoint.transport.secure ? 'https' : 'http';
     }
     exchange.endpoint = endpoint;
-    exchange.upstreamHost = endpoint.address;
+    exchange.noteHost(endpoint.address);
     exchange.upstreamLocalAddress = '';
     const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
@@ -193,6 +193,7 @@ export class Forwarding extends Attempts {
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
     this.noteConnection(stream);
+    exchange.upstreamProtocol = stream.major === 2 ? 'HTTP/2' : 'HTTP/1.1';
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }

@@ -1,5 +1,4 @@
 /** `local_reply_config`: how replies are written that the proxy makes itself (Envoy, "Local reply modification"). */
-import type { Random } from '#core/random.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { compileAccessLog, type FormatLine } from '#observe/access-log.ts';
 import type { SubstitutionFormatString } from '#xds/gen/envoy/config/core/v3/substitution_format_string_pb.js';
@@ -13,7 +12,7 @@ import { inlineText } from '../route/action.ts';
 import { compileMutation, type HeaderMutation, mutate } from '../route/header-mutation.ts';
 import { readFormat } from './access-log-settings.ts';
 import type { TrafficRecord } from './record.ts';
-import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
+import { compileRecordFilter, type RecordChance, type RecordFilter } from './record-filter.ts';
 
 /** What a body looks like. */
 interface BodyFormat {
@@ -69,18 +68,18 @@ export class LocalReplyRules {
 export function readLocalReply(
   config: LocalReplyConfig | undefined,
   path: string,
-  random: Random,
+  chance: RecordChance,
   findings: Findings,
 ): LocalReplyRules | undefined {
   if (config === undefined) return undefined;
   const mappers = config.mappers.map((mapper, i) =>
-    readMapper(mapper, `${path}.mappers[${i}]`, random, findings),
+    readMapper(mapper, `${path}.mappers[${i}]`, chance, findings),
   );
   const format = config.bodyFormat && readBodyFormat(config.bodyFormat, `${path}.body_format`, findings);
   return new LocalReplyRules(mappers, format);
 }
 
-function readMapper(mapper: ResponseMapper, path: string, random: Random, findings: Findings): Mapper {
+function readMapper(mapper: ResponseMapper, path: string, chance: RecordChance, findings: Findings): Mapper {
   const { filter, statusCode, body, bodyFormatOverride: format, headersToAdd } = mapper;
   if (filter === undefined) findings.error(`${path}.filter`, 'is missing');
   if (statusCode !== undefined && (statusCode < 200 || statusCode > 599)) {
@@ -88,7 +87,7 @@ function readMapper(mapper: ResponseMapper, path: string, random: Random, findin
   }
   return {
     takes:
-      filter === undefined ? () => false : compileRecordFilter(filter, `${path}.filter`, random, findings),
+      filter === undefined ? () => false : compileRecordFilter(filter, `${path}.filter`, chance, findings),
     status: statusCode,
     body: body && inlineText(body, `${path}.body`, findings),
     format: format && readBodyFormat(format, `${path}.body_format_override`, findings),

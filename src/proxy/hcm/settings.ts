@@ -132,7 +132,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     underscores,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
-  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps.random);
+  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps);
   return {
     statPrefix: hcm.statPrefix,
     routeName,
@@ -143,7 +143,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     localReply: readLocalReply(
       hcm.localReplyConfig,
       `${at}.local_reply_config`,
-      context.deps.random,
+      context.deps,
       findings,
     ),
     codec: codecs[hcm.codecType] ?? 'auto',
@@ -277,6 +277,7 @@ function readFilters(
       log,
       buckets,
       nodeCluster,
+      ...(deps.runtime !== undefined && { runtime: deps.runtime }),
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,

@@ -14,9 +14,8 @@ import {
   type VirtualHost,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { FractionalPercent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import { Findings } from '../findings.ts';
-import { noRuntime, partsOf, type RuntimeValues } from '../runtime/values.ts';
+import { noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import {
   compileDirectResponse,
   compileForward,
@@ -356,9 +355,4 @@ function compileMatch(
       return true;
     },
   };
-}
-
-/** 0 to 1. */
-export function ratioOf(percent: FractionalPercent): number {
-  return percent.numerator / partsOf(percent);
 }

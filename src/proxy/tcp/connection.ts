@@ -172,7 +172,7 @@ export class TcpConnection
     }
     this.upstreamAttempts++;
     this.endpoint = endpoint;
-    this.upstreamHost = endpoint.address;
+    this.noteHost(endpoint.address);
     const { tunnel } = settings;
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
