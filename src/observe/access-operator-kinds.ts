@@ -5,20 +5,20 @@ import { badOperator, goodOperator, hostOf, type Operator, orNothing } from './a
 import type { AccessRecord } from './access-record.ts';
 import { type GrpcStatusForm, grpcStatusForms, grpcStatusOfHttp, grpcStatusText } from './grpc-status.ts';
 
-/** A status that is no number is unknown. */
-const UNKNOWN = 2;
+/** Of what is no number. */
+const INVALID = -1;
 
 /** Undefined of requests that are none of gRPC's. */
 export function grpcStatusOf(record: AccessRecord): number | undefined {
   const { requestHeaders, responseHeaders, responseTrailers, responseCode } = record;
-  const type = valueOf(requestHeaders, 'content-type') ?? '';
+  const type = firstValue(requestHeaders, 'content-type') ?? '';
   if (!/^application\/grpc(?:\+|$)/.test(type)) return undefined;
-  const text = valueOf(responseTrailers, 'grpc-status') ?? valueOf(responseHeaders, 'grpc-status');
+  const text = firstValue(responseTrailers, 'grpc-status') ?? firstValue(responseHeaders, 'grpc-status');
   if (text === undefined) return responseCode === 0 ? undefined : grpcStatusOfHttp(responseCode);
-  return /^\d+$/.test(text) ? Number(text) : UNKNOWN;
+  return /^\d+$/.test(text) ? Number(text) : INVALID;
 }
 
-function valueOf(headers: readonly string[], name: string): string | undefined {
+function firstValue(headers: readonly string[], name: string): string | undefined {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
   return undefined;
 }
@@ -54,7 +54,7 @@ export function queryParameter(argument: string): Parsed<Operator> {
     for (const pair of target.slice(from + 1).split('&')) {
       const equals = pair.indexOf('=');
       if ((equals === -1 ? pair : pair.slice(0, equals)) === argument)
-        return orNothing(equals === -1 ? '' : pair.slice(equals + 1));
+        return equals === -1 ? '' : pair.slice(equals + 1);
     }
     return undefined;
   });
@@ -86,10 +86,14 @@ export function commonDuration(argument: string): Parsed<Operator> {
   });
 }
 
-/** `WITH?` or nothing: the target with its query; `NO` or `NQ`: without. */
+/** `WQ` or nothing: the target with its query; `NQ`: without. */
 export function pathOf(argument: string): Parsed<Operator> {
   const [query = 'WQ', which = 'ORIG_OR_PATH', ...more] = argument.split(':');
-  if (!['', 'WQ', 'NQ'].includes(query) || !['PATH', 'ORIG', 'ORIG_OR_PATH'].includes(which) || more.length > 0)
+  if (
+    !['', 'WQ', 'NQ'].includes(query) ||
+    !['PATH', 'ORIG', 'ORIG_OR_PATH'].includes(which) ||
+    more.length > 0
+  )
     return badOperator(`%PATH(${argument})%: must be WQ or NQ, and PATH, ORIG or ORIG_OR_PATH`);
   return goodOperator(({ path, originalPath }) => {
     const target = which === 'PATH' ? path : which === 'ORIG' ? originalPath : originalPath || path;

@@ -34,6 +34,7 @@ export const serverInfoPage: AdminPage = {
       uptime_current_epoch: uptime,
       uptime_all_epochs: uptime,
       hot_restart_version: 'disabled',
+      hot_restart_initializing: false,
       command_line_options: wholeFromMessage(CommandLineOptionsSchema, view.commandLine),
       ...(node === undefined ? {} : { node: wholeFromMessage(NodeSchema, node) }),
     });

@@ -1,6 +1,6 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
 import { type LayMetrics, MetricLayout, metricsLaidOut } from '#observe/metric-layout.ts';
-import type { Counter, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type { Counter, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
@@ -101,6 +101,8 @@ export class ClusterStats extends LaidStats {
   /** For counters made on first use (`ssl.*`). */
   readonly scope: Scope;
   #count: ((status: number) => void) | undefined;
+  #internalTime: Histogram | undefined;
+  #externalTime: Histogram | undefined;
   #countInternal: ((status: number) => void) | undefined;
   #countExternal: ((status: number) => void) | undefined;
   #countRetried: ((status: number) => void) | undefined;
@@ -125,6 +127,18 @@ export class ClusterStats extends LaidStats {
     } else {
       this.#countExternal ??= responseCounter(this.scope, 'external.');
       this.#countExternal(status);
+    }
+  }
+
+  /** How long the upstream took for a request, in milliseconds. */
+  recordTime(ms: number, isInternal: boolean): void {
+    this.upstream_rq_time.record(ms);
+    if (isInternal) {
+      this.#internalTime ??= this.scope.histogram('internal.upstream_rq_time');
+      this.#internalTime.record(ms);
+    } else {
+      this.#externalTime ??= this.scope.histogram('external.upstream_rq_time');
+      this.#externalTime.record(ms);
     }
   }
 

@@ -176,7 +176,7 @@ export class Forwarding extends Attempts {
       exchange.scheme = endpoint.transport.secure ? 'https' : 'http';
     }
     exchange.endpoint = endpoint;
-    exchange.noteHost(endpoint.address);
+    exchange.upstreamHost = endpoint.address;
     exchange.upstreamLocalAddress = '';
     const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
@@ -193,6 +193,7 @@ export class Forwarding extends Attempts {
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
     this.noteConnection(stream);
+    exchange.noteConnected();
     exchange.upstreamProtocol = stream.major === 2 ? 'HTTP/2' : 'HTTP/1.1';
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
@@ -285,7 +286,7 @@ export class Forwarding extends Attempts {
     if (!this.requestDone && this.#endsHere) stream?.reset();
     if (!attempt.responding) return;
     const { stats } = this.cluster;
-    stats.upstream_rq_time.record(this.runtime.clock.nowMs() - attempt.startMs);
+    stats.recordTime(this.runtime.clock.nowMs() - attempt.startMs, exchange.isInternal);
     this.#end();
     exchange.respondEnd();
     exchange.stream.flush();

@@ -122,7 +122,7 @@ function compare(
 ): RecordFilter {
   if (comparison?.value === undefined) findings.error(`${path}.comparison.value`, 'is missing');
   const { defaultValue = 0, runtimeKey = '' } = comparison?.value ?? {};
-  const wanted = (): number => runtimeKey === '' ? defaultValue : runtime.integer(runtimeKey, defaultValue);
+  const wanted = (): number => (runtimeKey === '' ? defaultValue : runtime.integer(runtimeKey, defaultValue));
   switch (comparison?.op) {
     case Op.GE:
       return (r) => read(r) >= wanted();

@@ -76,10 +76,10 @@ export abstract class TrafficRecord implements AccessRecord {
     this.#certificate = facts.certificate;
   }
 
-  /** An attempt goes to that address. */
-  noteHost(address: string): void {
-    this.#attempted = this.#attempted === '' ? address : `${this.#attempted},${address}`;
-    this.upstreamHost = address;
+  /** There is a connection to the host that was chosen. */
+  noteConnected(): void {
+    const { upstreamHost } = this;
+    this.#attempted = this.#attempted === '' ? upstreamHost : `${this.#attempted},${upstreamHost}`;
   }
 
   get upstreamHostsAttempted(): string {

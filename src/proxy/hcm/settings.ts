@@ -140,12 +140,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     filters,
     router,
     logs,
-    localReply: readLocalReply(
-      hcm.localReplyConfig,
-      `${at}.local_reply_config`,
-      context.deps,
-      findings,
-    ),
+    localReply: readLocalReply(hcm.localReplyConfig, `${at}.local_reply_config`, context.deps, findings),
     codec: codecs[hcm.codecType] ?? 'auto',
     requests,
     plainRequests: {

@@ -172,7 +172,7 @@ export class TcpConnection
     }
     this.upstreamAttempts++;
     this.endpoint = endpoint;
-    this.noteHost(endpoint.address);
+    this.upstreamHost = endpoint.address;
     const { tunnel } = settings;
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
@@ -231,6 +231,7 @@ export class TcpConnection
   onOpen(peer: TlsPeer, localAddress: string): void {
     this.#open = true;
     this.upstreamPeerUri = peer.uri;
+    this.noteConnected();
     this.upstreamLocalUri = peer.ownUri;
     this.upstreamLocalAddress = localAddress;
     const { settings, wheel } = this.#runtime;

@@ -187,10 +187,7 @@ const features: readonly Case[] = [
     name: 'runtime: no request may go to a cluster',
     covers: 'runtime',
     on: 'features',
-    play: whileSet(
-      'circuit_breakers.a.default.max_requests=0',
-      http1([get('/echo')], { noProbe: true }),
-    ),
+    play: whileSet('circuit_breakers.a.default.max_requests=0', http1([get('/echo')], { noProbe: true })),
     expect: {
       status: 503,
       client: /x-envoy-overloaded: true/,
