@@ -71,7 +71,7 @@ describe('an index of routes', () => {
           name: 'r',
           virtualHosts: [{ name: 'h', domains: ['*'], routes: routes as JsonValue }],
         }),
-        { filters: [] } as unknown as RouteFilters,
+        { filters: [], deps: {} } as unknown as RouteFilters,
       );
       assert.ok(compiled.ok, JSON.stringify(compiled));
       const host = compiled.value.findHost('a')!;

@@ -132,7 +132,7 @@ describe('layers', () => {
     of.watch();
     t.after(() => of.close());
     assert.deepEqual([of.values.integer('a', 9), of.values.integer('in.b', 9)], [3, 2]);
-    assert.ok(of.metrics.lines().includes('runtime.override_dir_exists: 1'));
+    assert.ok(of.metrics.lines().includes('runtime.override_dir_exists: 2'));
     write('v2', { 'envoy/a': '5' });
     await eventually(() =>
       assert.deepEqual(of.dump(), {
