@@ -194,7 +194,6 @@ export class Forwarding extends Attempts {
     const { exchange } = this;
     this.noteConnection(stream);
     exchange.noteConnected();
-    exchange.upstreamProtocol = stream.major === 2 ? 'HTTP/2' : 'HTTP/1.1';
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }
