@@ -30,6 +30,7 @@ import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -39,6 +40,7 @@ import { lowerBackgroundThreads } from './background-threads.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
+import { recordInitialization, showServerStats } from './server-stats.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
 import type { Succession } from './succession.ts';
@@ -141,6 +143,7 @@ class RunningProxy implements ProxyProcess {
   adminAddress: string | undefined;
   #options: ProxyProcessOptions;
   readonly #serving: Serving;
+  readonly #runtime: ProcessRuntime;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
   #kept: KeptConfiguration | undefined;
@@ -158,6 +161,8 @@ class RunningProxy implements ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
+    this.metrics.view = settings.statsView;
+    this.#runtime = new ProcessRuntime(settings.runtimeLayers, { metrics: this.metrics, log });
     this.#serving = createServing({
       threads: options.threads,
       metrics: this.metrics,
@@ -167,8 +172,7 @@ class RunningProxy implements ProxyProcess {
       nodeId: options.loaded.bootstrap.node?.id ?? '',
       home: homeOf(options.loaded.bootstrap),
       logFlushIntervalMs: options.logFlushIntervalMs,
-      connectionLimits: settings.connectionLimits,
-      runtime: settings.runtime,
+      runtime: this.#runtime.values,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,
@@ -176,7 +180,10 @@ class RunningProxy implements ProxyProcess {
     });
     forgetSuccession();
     this.dataPath = this.#serving.dataPath;
-    const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    const server = showServerStats(this.metrics, {
+      ...{ startedMs: this.#startedMs, concurrency: options.threads?.count ?? 1, secrets },
+      state: () => this.state(),
+    });
     this.#configuration = new Configuration({
       dataPath: this.dataPath,
       secrets,
@@ -186,10 +193,6 @@ class RunningProxy implements ProxyProcess {
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
-    server.gauge('live').set(0);
-    const uptime = server.gauge('uptime');
-    this.metrics.beforeReading(() => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)));
-    server.gauge('concurrency').set(options.threads?.count ?? 1);
   }
 
   offerStatic(): readonly Problem[] {
@@ -208,6 +211,7 @@ class RunningProxy implements ProxyProcess {
     // before this one answers as long as this one waits.
     if (predecessor === undefined) problems.push(...(await this.#startAdmin()));
     this.#state = 'INITIALIZING';
+    this.#runtime.watch();
     await this.#configuration.settle();
     problems.push(...this.#notBound());
     if (problems.some(({ level }) => level === 'error')) return problems;
@@ -277,6 +281,7 @@ class RunningProxy implements ProxyProcess {
     this.#discovery.close();
     await this.#kept?.close();
     this.#secretFiles?.close();
+    this.#runtime.close();
     this.#configuration.close();
     await this.dataPath.close();
     await this.#admin?.close();
@@ -290,7 +295,7 @@ class RunningProxy implements ProxyProcess {
     if (this.#state !== 'INITIALIZING' || !this.complete()) return;
     this.#state = 'LIVE';
     this.#live.resolve();
-    this.metrics.scope({ path: 'server', family: 'server', labels: {} }).gauge('live').set(1);
+    recordInitialization(this.metrics, this.#startedMs);
     this.#options.log.info('proxy.live');
   }
 
@@ -404,6 +409,7 @@ class RunningProxy implements ProxyProcess {
       dataPath,
       table: this.#configuration.table,
       secrets,
+      runtime: this.#runtime,
       bootstrap: loaded.bootstrap,
       commandLine,
       version: VERSION,

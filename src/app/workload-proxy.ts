@@ -14,8 +14,9 @@ import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { handedSocketStock } from '#host/socket-stock.ts';
-import { type Logger, sharedLogLevel } from '#observe/log.ts';
+import { type Logger, sharedLogLevels } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
+import { plainView } from '#observe/stats-view.ts';
 import { textReply } from '#proxy/admin/contract.ts';
 import type { Answer } from '#proxy/admin/page-connection.ts';
 import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/server.ts';
@@ -89,7 +90,7 @@ export async function runWorkloadProxy(
   options: WorkloadProxyOptions & DnsOptions & Partial<GroupOptions>,
 ): Promise<number> {
   const threads = servingThreads(options.concurrency);
-  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
+  const log = openLog(options, threads && sharedLogLevels(threads.logLevel));
   const stopping = stopSignal(log);
   const succession = await Succession.begin(options, log);
   const identity = workloadIdentity(options, succession.predecessor?.estate.certificate, log);
@@ -286,8 +287,8 @@ function processOptions(
     initialFetchTimeoutMs: INITIAL_FETCH_TIMEOUT_MS,
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
-    connectionLimits: { process: undefined, ofListener: {} },
-    runtime: {},
+    runtimeLayers: [],
+    statsView: plainView,
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };

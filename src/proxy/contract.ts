@@ -153,6 +153,8 @@ export interface LocalDataPath extends DataPath {
   listeners(): readonly ListenerStatus[];
   openSockets(): readonly OpenSocket[];
   clusters(): Iterable<ClusterStatus>;
+  /** Values of the runtime have changed. */
+  onRuntime(): void;
   /** Another thread tells of a cluster. */
   hearThreads(cluster: string, event: HostEvent): void;
   /** What will happen by itself: of connections that are gone there is nothing among it. */

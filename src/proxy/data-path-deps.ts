@@ -28,8 +28,6 @@ export interface LineSink {
 export interface ConnectionLimits {
   /** Of all listeners and threads together, but for listeners that ignore it. */
   readonly process: LimitedCount;
-  /** Of one listener, over all threads; undefined: none. */
-  ofListener(name: string): number | undefined;
 }
 
 /** What zone-aware routing starts from. */
@@ -42,6 +40,8 @@ export interface Home {
 
 export interface DataPathDeps {
   readonly clock: Clock;
+  /** Absent: what configuration says holds. */
+  readonly runtime?: RuntimeValues;
   readonly random: Random;
   readonly metrics: MetricRegistry;
   readonly secrets: SecretStore;
@@ -66,8 +66,6 @@ export interface DataPathDeps {
   /** What the process must not do just now; absent: it may do everything. */
   readonly overload?: Readonly<OverloadState>;
   environment(name: string): string | undefined;
-  /** Values by the keys that route tables name; absent: none is set. */
-  readonly runtime?: RuntimeValues;
   /** For tests: `leanAfter` of TLS (`tls/downstream.ts`). */
   readonly leanTlsAfter?: number;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */

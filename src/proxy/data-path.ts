@@ -16,6 +16,7 @@ import { isUnpacked } from '#xds/registry.ts';
 import { type Assignment, noEndpoints, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
+import { type ClusterManagerStats, createClusterManagerStats } from './cluster/manager-stats.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
@@ -56,6 +57,7 @@ class ProxyDataPath implements LocalDataPath {
   readonly #routes = new Map<string, RouteTable>();
   readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
+  readonly #stats: ClusterManagerStats;
   #connectionId: number;
 
   constructor(deps: DataPathDeps) {
@@ -65,6 +67,7 @@ class ProxyDataPath implements LocalDataPath {
     this.#exceptions = deps.metrics
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
+    this.#stats = createClusterManagerStats(deps.metrics);
     const dns = new DnsCache((host) => deps.resolve(host), deps.clock);
     const wheel = new TimerWheel(deps.clock);
     this.#deps = {
@@ -88,6 +91,11 @@ class ProxyDataPath implements LocalDataPath {
       onException: (error) => this.#onException(error),
     };
     this.#listeners = new ListenerTable(this.#deps);
+  }
+
+  onRuntime(): void {
+    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) runtime.onRuntime();
+    this.#listeners.onRuntime();
   }
 
   get armedTimers(): number {
@@ -150,6 +158,8 @@ class ProxyDataPath implements LocalDataPath {
     const before = this.#clusters.get(name);
     this.#staged.delete(staged);
     this.#clusters.set(name, staged);
+    (before === undefined ? this.#stats.cluster_added : this.#stats.cluster_modified).inc();
+    this.#stats.active_clusters.set(this.#clusters.size);
     if (before === undefined) return;
     before.follower?.stop();
     await inSlices(before.runtime.drain());
@@ -203,7 +213,9 @@ class ProxyDataPath implements LocalDataPath {
     this.#assignments.set(clusterName, assigned);
     for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
       const { kind, assignment: wanted } = runtime.settings;
-      if (kind === 'eds' && wanted.key === clusterName) yield* runtime.replaceEndpoints(assigned);
+      if (kind !== 'eds' || wanted.key !== clusterName) continue;
+      yield* runtime.replaceEndpoints(assigned);
+      if (this.#clusters.get(runtime.name)?.runtime === runtime) this.#stats.cluster_updated.inc();
     }
     return findings.problems;
   }
@@ -216,6 +228,8 @@ class ProxyDataPath implements LocalDataPath {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return;
     this.#clusters.delete(name);
+    this.#stats.cluster_removed.inc();
+    this.#stats.active_clusters.set(this.#clusters.size);
     cluster.follower?.stop();
     this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
     yield* cluster.runtime.drain();

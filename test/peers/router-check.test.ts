@@ -22,7 +22,7 @@ import { compileHeaderMatch } from '#proxy/route/header-match.ts';
 import { mutate } from '#proxy/route/header-mutation.ts';
 import type { RouteRequest } from '#proxy/route/match.ts';
 import { type CompiledRoute, compileRoutes, type RouteTable } from '#proxy/route/table.ts';
-import { partsOf, type RuntimeValues } from '#proxy/runtime/values.ts';
+import { noRuntime, partsOf, type RuntimeValues } from '#proxy/runtime/values.ts';
 import { messageFromDocument } from '#xds/document.ts';
 import { HeaderMatcherSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
@@ -81,9 +81,9 @@ const facts = {
 
 /** The one key is enabled, and a numerator of 0 counts as 1 (Envoy, "Route table check tool"). */
 const runtimeOf = (enabled: string | undefined): RuntimeValues => ({
+  ...noRuntime,
   isEnabled: (key, percent, randomValue) =>
     key === enabled && randomValue % partsOf(percent) < Math.max(1, percent.numerator),
-  integer: (_, byDefault) => byDefault,
 });
 
 class CheckedRequest extends TrafficRecord implements RouteRequest {

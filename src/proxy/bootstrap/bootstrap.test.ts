@@ -132,8 +132,16 @@ static_resources:
     [ads.replace('node: {id: n, cluster: c}', ''), /node\.id: is needed/],
     ['dynamic_resources: {lds_config: {ads: {}}}', /ads_config is missing/],
     [
-      'stats_config: {stats_tags: [{tag_name: a, fixed_value: b}]}',
+      'stats_config: {stats_tags: [{tag_name: a, regex: b}]}',
       /stats_tags\[0\]\.tag_name: only the default tags/,
+    ],
+    [
+      'stats_config: {stats_matcher: {inclusion_list: {}}}',
+      /stats_matcher\.inclusion_list\.patterns: needs at least one/,
+    ],
+    [
+      'stats_config: {histogram_bucket_settings: [{buckets: [0], bins: 5}]}',
+      /buckets: must be greater than 0/,
     ],
     ['admin: {address: {socket_address: {address: a, named_port: http}}}', /named_port: is not supported/],
     ['cluster_manager: {local_cluster_name: me}', /no static cluster is named "me"/],

@@ -3,9 +3,9 @@
  * intervals. Fields the messages have and the proxy cannot honour are problems here.
  */
 
-import type { JsonValue } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
+import type { StatsView } from '#observe/stats-view.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { Cluster_DiscoveryType } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Address, BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
@@ -21,8 +21,8 @@ import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 import { type ResourceSource, readSource, readStream, type StreamSource } from '../resource-source.ts';
-import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
-import { readRuntimeValues } from './runtime-layers.ts';
+import { type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
+import { readStatsView } from './stats-settings.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
@@ -41,12 +41,11 @@ export interface BootstrapSettings {
   readonly statsFlushIntervalMs: number;
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
-  readonly connectionLimits: ConnectionLimitSettings;
-  /** Keys of the runtime. */
-  readonly runtime: Readonly<Record<string, JsonValue>>;
-  /** Of clusters that say nothing themselves. */
+  readonly runtimeLayers: readonly RuntimeLayerSettings[];
+  readonly statsView: StatsView;
   /** Where ejections are told of; undefined: nowhere. */
   readonly outlierLogPath: string | undefined;
+  /** Of clusters that say nothing themselves. */
   readonly upstreamBindConfig: BindConfig | undefined;
 }
 
@@ -89,8 +88,8 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
-    connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
-    runtime: readRuntimeValues(bootstrap, report),
+    runtimeLayers: readRuntimeLayers(bootstrap, report),
+    statsView: readStatsView(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
@@ -190,7 +189,6 @@ function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
 
 function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
   const { clusterManager, admin, applicationLogConfig } = bootstrap;
-  checkStatsTags(bootstrap, report);
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
   }
@@ -218,31 +216,6 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
     }
   });
 }
-
-/** Envoy cuts tags out of names with regular expressions; here they are known where a metric is made. */
-function checkStatsTags({ statsConfig }: Bootstrap, report: Report): void {
-  statsConfig?.statsTags.forEach(({ tagName, tagValue }, i) => {
-    const at = `stats_config.stats_tags[${i}]`;
-    if (!defaultTags.has(tagName)) report(`${at}.tag_name`, 'only the default tags of Envoy are supported');
-    else if (tagValue.case === 'fixedValue')
-      report(`${at}.fixed_value`, 'is not supported for a default tag');
-    else if (tagValue.case === 'regex')
-      report(`${at}.regex`, 'has no effect: the tag is always taken whole', 'warning');
-  });
-  if (statsConfig?.useAllDefaultTags === false) {
-    report('stats_config.use_all_default_tags', 'has no effect: the default tags are always used', 'warning');
-  }
-}
-
-/** Tags that metrics have here (Envoy, `well_known_names.h`). */
-const defaultTags: ReadonlySet<string> = new Set([
-  'envoy.cluster_name',
-  'envoy.http_conn_manager_prefix',
-  'envoy.listener_address',
-  'envoy.response_code',
-  'envoy.response_code_class',
-  'envoy.tcp_prefix',
-]);
 
 function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]): number {
   const given = sources.flatMap((source) => milliseconds(source?.initialFetchTimeout) ?? []);

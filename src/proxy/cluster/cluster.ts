@@ -13,6 +13,7 @@ import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
+import { type Fraction, noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import type { Balancer } from './balancer.ts';
@@ -41,6 +42,7 @@ export interface ClusterDeps extends DataPathDeps {
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+const noMaintenance: Fraction = { numerator: 0, parts: 100 };
 /** Of an endpoint that is in no assignment any more, and not well. */
 const GONE = healthFlag.pending_dynamic_removal | healthFlag.failed_active_hc;
 /** Counts endpoints that no match is for, under Envoy's name. */
@@ -62,6 +64,8 @@ export class ClusterRuntime {
   /** Where weights follow from what endpoints report. */
   readonly #weights: ClientSideWeights | undefined;
   readonly #breakerDeps: BreakerDeps;
+  /** Whether some requests are refused because operators say so. */
+  inMaintenance = false;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
   readonly #health: EndpointHealth | undefined;
@@ -95,6 +99,7 @@ export class ClusterRuntime {
     this.#health = this.#endpointHealth();
     this.#hosts = createBalancer(settings, this.stats, deps);
     this.#weights = this.#clientSideWeights();
+    if (this.#runtime.version > 0) this.onRuntime();
   }
 
   #clientSideWeights(): ClientSideWeights | undefined {
@@ -111,6 +116,33 @@ export class ClusterRuntime {
     });
   }
 
+  get #runtime(): RuntimeValues {
+    return this.#deps.runtime ?? noRuntime;
+  }
+
+  get #maintenanceKey(): string {
+    return `upstream.maintenance_mode.${this.name}`;
+  }
+
+  /** Whether the request with that random value is refused for maintenance; it is counted. */
+  refusesFor(randomValue: number): boolean {
+    const { numerator, parts } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    if (randomValue % parts >= numerator) return false;
+    this.stats.upstream_rq_maintenance_mode.inc();
+    this.stats.countStatus(503);
+    return true;
+  }
+
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    const keys = `circuit_breakers.${this.name}`;
+    const { numerator } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    this.inMaintenance = numerator > 0;
+    this.breaker.readRuntime(this.#runtime, `${keys}.default.`);
+    this.#highBreaker?.readRuntime(this.#runtime, `${keys}.high.`);
+    this.#health?.onRuntime();
+  }
+
   #endpointHealth(): EndpointHealth | undefined {
     const { name, outlier, checks, ignoresNew, circuit, pool } = this.settings;
     const perHost = [circuit.default, circuit.high].some((limits) =>
@@ -121,7 +153,7 @@ export class ClusterRuntime {
     return new EndpointHealth(
       { name, outlier, checks, ignoresNew, pool },
       {
-        ...{ clock, random, wheel, thread, scope: this.stats.scope },
+        ...{ clock, random, wheel, thread, scope: this.stats.scope, runtime: this.#runtime },
         memory: this.#deps.sharedHosts?.(),
         ...{ outlierLogPath, poolDeps: this.#deps },
         openLog: (path) => this.#deps.openLog(path),
@@ -191,7 +223,9 @@ export class ClusterRuntime {
 
   breakerOf(priority: RequestPriority): CircuitBreaker {
     if (priority === 'default') return this.breaker;
-    this.#highBreaker ??= new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    if (this.#highBreaker !== undefined) return this.#highBreaker;
+    this.#highBreaker = new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    this.#highBreaker.readRuntime(this.#runtime, `circuit_breakers.${this.name}.high.`);
     return this.#highBreaker;
   }
 
@@ -235,7 +269,7 @@ export class ClusterRuntime {
     this.#byKey = next;
     this.#membershipChanges++;
     if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
-    this.stats.update_success.inc();
+    if (this.settings.kind !== 'static') this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {
       if (next.has(key)) continue;

@@ -147,8 +147,9 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
     if (older !== undefined) for (const attempt of older) attempt.abandon();
   }
 
-  protected noteConnection({ localAddress, peer }: UpstreamStream): void {
+  protected noteConnection({ localAddress, major, peer }: UpstreamStream): void {
     const { exchange } = this;
+    exchange.upstreamProtocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
     exchange.upstreamLocalAddress = localAddress;
     exchange.upstreamPeerUri = peer.uri;
     exchange.upstreamLocalUri = peer.ownUri;

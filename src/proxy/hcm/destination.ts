@@ -26,8 +26,18 @@ export function chooseDestination(
   const name = clusterNameOf(destination, request);
   const cluster = runtime.cluster(name);
   if (cluster === undefined) return { ...replyTo('NO_CLUSTER'), status: action.clusterNotFoundStatus };
+  if (cluster.inMaintenance && cluster.refusesFor(request.randomValue)) return maintenanceReply;
   return { cluster, destination, action };
 }
+
+/** Envoy, `upstream.maintenance_mode`. */
+const maintenanceReply: LocalReply = {
+  status: 503,
+  body: 'maintenance mode',
+  flag: 'UO',
+  details: 'maintenance_mode',
+  headers: ['x-envoy-overloaded', 'true'],
+};
 
 /** What a request says of where it goes. */
 export interface Asking extends PickingRequest {

@@ -236,6 +236,7 @@ export class Forwarding extends Attempts {
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
     this.noteConnection(stream);
+    exchange.noteConnected();
     this.#count('upstream_rq_total');
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
@@ -332,7 +333,7 @@ export class Forwarding extends Attempts {
 
   /** Of the answer that the client gets. */
   #countStatus(status: number): void {
-    this.cluster.stats.countStatus(status);
+    this.cluster.stats.countStatus(status, this.exchange.isInternal);
     for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.countStatus(status);
   }
 
@@ -355,7 +356,7 @@ export class Forwarding extends Attempts {
   #countInterim(status: number): void {
     if (status > 104 || status === 101 || this.#interim) return;
     this.#interim = true;
-    this.cluster.stats.countStatus(status);
+    this.cluster.stats.countStatus(status, this.exchange.isInternal);
   }
 
   /** @param stream that of the attempt, which it has left */
@@ -367,7 +368,7 @@ export class Forwarding extends Attempts {
     if (!attempt.responding) return;
     const { stats } = this.cluster;
     const tookMs = this.runtime.clock.nowMs() - attempt.startMs;
-    stats.upstream_rq_time.record(tookMs);
+    stats.recordTime(tookMs, exchange.isInternal);
     for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.recordTime(tookMs);
     this.#end();
     exchange.respondEnd();

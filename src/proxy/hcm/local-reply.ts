@@ -1,5 +1,4 @@
 /** `local_reply_config`: how replies are written that the proxy makes itself (Envoy, "Local reply modification"). */
-import type { Random } from '#core/random.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type {
   LocalReplyConfig,
@@ -12,7 +11,7 @@ import { readByteString } from '../route/direct-response.ts';
 import { compileMutation, type HeaderMutation, mutate } from '../route/header-mutation.ts';
 import type { DataReader } from '../tls/data-source.ts';
 import type { TrafficRecord } from './record.ts';
-import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
+import { compileRecordFilter, type RecordChance, type RecordFilter } from './record-filter.ts';
 
 interface Mapper {
   readonly takes: RecordFilter;
@@ -62,7 +61,7 @@ export class LocalReplyRules {
 export function readLocalReply(
   config: LocalReplyConfig | undefined,
   path: string,
-  deps: DataReader & { readonly random: Random },
+  deps: DataReader & RecordChance,
   findings: Findings,
 ): LocalReplyRules | undefined {
   if (config === undefined) return undefined;
@@ -76,7 +75,7 @@ export function readLocalReply(
 function readMapper(
   mapper: ResponseMapper,
   path: string,
-  deps: DataReader & { readonly random: Random },
+  deps: DataReader & RecordChance,
   findings: Findings,
 ): Mapper {
   const { filter, statusCode, body, bodyFormatOverride: format, headersToAdd } = mapper;
@@ -86,10 +85,7 @@ function readMapper(
   }
   findings.refuse(`${path}.body.watched_directory`, body?.watchedDirectory !== undefined);
   return {
-    takes:
-      filter === undefined
-        ? () => false
-        : compileRecordFilter(filter, `${path}.filter`, deps.random, findings),
+    takes: filter === undefined ? () => false : compileRecordFilter(filter, `${path}.filter`, deps, findings),
     status: statusCode,
     body: body && readByteString(body, `${path}.body`, deps, findings),
     format: format && readBodyFormat(format, `${path}.body_format_override`, findings),

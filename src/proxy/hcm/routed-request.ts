@@ -1,7 +1,7 @@
 /** A request and where it goes: its route, and the cluster that was chosen of the route's. */
 
 import type { TimerWheel } from '#core/timer-wheel.ts';
-import type { MetadataValue } from '#observe/access-record.ts';
+import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
@@ -85,6 +85,22 @@ export abstract class RoutedRequest extends TakenRequest {
 
   get cluster(): ClusterRuntime | undefined {
     return this.chosen?.cluster;
+  }
+
+  get clusterMetadata(): FilterMetadata | undefined {
+    return this.#chosen?.cluster.metadata?.filterMetadata;
+  }
+
+  get endpointMetadata(): FilterMetadata | undefined {
+    return this.endpoint?.metadata?.filterMetadata;
+  }
+
+  get routeMetadata(): FilterMetadata | undefined {
+    return this.#route?.metadata?.filterMetadata;
+  }
+
+  get upstreamHostname(): string {
+    return this.endpoint?.hostname ?? '';
   }
 
   protected get chosen(): Chosen | undefined {

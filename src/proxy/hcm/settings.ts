@@ -133,7 +133,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     underscores,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
-  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps.random);
+  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps);
   return {
     statPrefix: hcm.statPrefix,
     routes,
@@ -277,6 +277,7 @@ function readFilters(
       log,
       buckets,
       nodeCluster,
+      ...(deps.runtime !== undefined && { runtime: deps.runtime }),
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,

@@ -112,7 +112,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     drainsWhenUnhealthy: listener.drainType === DrainType.DEFAULT,
     direction,
     statAddress: listener.statPrefix !== '' ? listener.statPrefix : text.replaceAll(':', '_'),
-    logs: readAccessLogs(listener.accessLog, 'access_log', findings),
+    logs: readAccessLogs(listener.accessLog, 'access_log', findings, deps),
     frame: digest(() => frameOf(listener)),
     secrets,
     routes: all.flatMap(({ http }) => (http?.routes === undefined ? [] : [http.routes])),

@@ -1,20 +1,32 @@
-/** Values of the runtime (Envoy, "Runtime"): what operators may change of a configuration by a key. */
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+/**
+ * Values of the runtime (Envoy, "Runtime"), read by key where a feature takes one: what they say in place of the
+ * configuration may change while traffic flows, so they are read each time.
+ */
 import {
   FractionalPercent_DenominatorType as Denominator,
   type FractionalPercent,
 } from '#xds/gen/envoy/type/v3/percent_pb.js';
 
+/** `numerator` of `parts`. */
+export interface Fraction {
+  readonly numerator: number;
+  /** 100, 10,000 or 1,000,000. */
+  readonly parts: number;
+}
+
+/** A key that is '' is none. */
 export interface RuntimeValues {
-  /**
-   * Whether a fraction takes in whoever has this random value.
-   *
-   * @param key '' for none
-   * @param byDefault where the key is not set
-   */
+  /** Whether a fraction takes in whoever has this random value, a whole number. */
   isEnabled(key: string, byDefault: FractionalPercent, randomValue: number): boolean;
-  /** A number, 0 or more. */
+  /** A whole number, 0 or more. */
   integer(key: string, byDefault: number): number;
+  /** Any number. */
+  double(key: string, byDefault: number): number;
+  boolean(key: string, byDefault: boolean): boolean;
+  /** A fraction, or whole percents. */
+  fraction(key: string, byDefault: Fraction): Fraction;
+  /** Rises with each change of any value; 0 where there never was one. */
+  readonly version: number;
 }
 
 /** How many parts a whole has. */
@@ -22,50 +34,12 @@ export function partsOf({ denominator }: Pick<FractionalPercent, 'denominator'>)
   return denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
 }
 
-/** Names of denominators as a layer writes them. */
-const denominators: Readonly<Record<string, number>> = { HUNDRED: 100, TEN_THOUSAND: 1e4, MILLION: 1e6 };
-
-interface Fraction {
-  readonly numerator: number;
-  readonly parts: number;
-}
-
-/** A snapshot of keys with dots; what is no number, and no fraction, is as if it were not set. */
-export class RuntimeSnapshot implements RuntimeValues {
-  readonly #fractions = new Map<string, Fraction>();
-  readonly #integers = new Map<string, number>();
-
-  constructor(values: Readonly<Record<string, JsonValue>>) {
-    for (const [key, value] of Object.entries(values)) {
-      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-      if (typeof number === 'number' && Number.isInteger(number) && number >= 0) {
-        this.#integers.set(key, number);
-        this.#fractions.set(key, { numerator: number, parts: 100 });
-      } else if (isFraction(value)) {
-        const parts = denominators[String(value.denominator ?? 'HUNDRED')] ?? 100;
-        this.#fractions.set(key, { numerator: Number(value.numerator ?? 0), parts });
-      }
-    }
-  }
-
-  isEnabled(key: string, byDefault: FractionalPercent, randomValue: number): boolean {
-    const fraction = key === '' ? undefined : this.#fractions.get(key);
-    if (fraction === undefined) return randomValue % partsOf(byDefault) < byDefault.numerator;
-    return randomValue % fraction.parts < fraction.numerator;
-  }
-
-  integer(key: string, byDefault: number): number {
-    return this.#integers.get(key) ?? byDefault;
-  }
-}
-
-/** Whether an object of a layer is a value, and not a part of keys. */
-export function isFraction(value: JsonValue): value is JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return (
-    Object.keys(value).every((name) => name === 'numerator' || name === 'denominator') && 'numerator' in value
-  );
-}
-
 /** Nothing is set. */
-export const noRuntime: RuntimeValues = new RuntimeSnapshot({});
+export const noRuntime: RuntimeValues = {
+  isEnabled: (_, byDefault, randomValue) => randomValue % partsOf(byDefault) < byDefault.numerator,
+  integer: (_, byDefault) => byDefault,
+  double: (_, byDefault) => byDefault,
+  boolean: (_, byDefault) => byDefault,
+  fraction: (_, byDefault) => byDefault,
+  version: 0,
+};
