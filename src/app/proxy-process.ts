@@ -190,6 +190,10 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      countExtension: (name, event) => {
+        const path = extensionStats(name);
+        this.metrics.scope({ path, family: 'extension_config_discovery', labels: {} }).counter(event).inc();
+      },
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
@@ -347,13 +351,14 @@ class RunningProxy implements ProxyProcess {
     });
   }
 
-  #countUpdate(...[kind, outcome, secret]: Parameters<CountUpdate>): void {
+  #countUpdate(...[kind, outcome, name]: Parameters<CountUpdate>): void {
     const path = {
       cluster: 'cluster_manager.cds',
       listener: 'listener_manager.lds',
       endpoint: 'eds',
       route: 'rds',
-      secret: `sds.${secret}`,
+      extension: extensionStats(name),
+      secret: `sds.${name}`,
       nameTable: 'nds',
       workloadGroup: 'wgds',
     }[kind];
@@ -445,6 +450,11 @@ class RunningProxy implements ProxyProcess {
 }
 
 /** Places in the text are asked for while it starts only; the text is not kept. */
+/** Of an HTTP filter whose configuration comes by that name. */
+function extensionStats(name: string): string {
+  return `extension_config_discovery.http_filter.${name}`;
+}
+
 function unplaced(problem: Problem): Problem {
   return problem;
 }

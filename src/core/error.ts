@@ -68,6 +68,7 @@ export type ErrorCode =
   | 'UPGRADE_REFUSED'
   | 'DNS_FAILED'
   | 'INTERNAL_ERROR'
+  | 'NO_FILTER_CONFIG'
   | 'REQUEST_TOO_LARGE'
   | 'RESPONSE_TOO_LARGE'
   | 'PROXY_OVERLOADED'
@@ -78,6 +79,7 @@ export type ErrorCode =
 /** Texts, flags and details are Envoy 1.40's, so that logs and alerts made for it keep working. */
 export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   NO_ROUTE: kind('mesh', 'never', 404, 'NR', 'route_not_found', ''),
+  NO_FILTER_CONFIG: kind('mesh', 'never', 500, 'NFCF', '', ''),
   NO_CLUSTER: kind('mesh', 'never', 503, 'NC', 'cluster_not_found', ''),
   NO_ENDPOINT: kind('upstream', 'other-endpoint', 503, 'UH', 'no_healthy_upstream', 'no healthy upstream'),
   OVERLOADED: kind('mesh', 'never', 503, 'UO', `${RESET_DETAILS}{overflow}`, `${RESET}overflow`),

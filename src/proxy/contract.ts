@@ -4,6 +4,7 @@
  * Nothing here reads files or speaks xDS.
  */
 import type { EventEmitter } from 'node:events';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -50,6 +51,15 @@ export interface Dependencies {
   readonly endpoints: readonly Wanted[];
   /** Secrets asked for by SDS; their keys are their names. */
   readonly secrets: readonly Wanted[];
+  /** Configurations of HTTP filters asked for by ECDS. */
+  readonly extensions: readonly WantedExtension[];
+}
+
+export interface WantedExtension extends Wanted {
+  /** Whether who names it does not serve before it is there. */
+  readonly isAwaited: boolean;
+  /** What is wrong with a configuration for the one that names it; paths begin with `typed_config`. */
+  judge(config: Any): readonly Problem[];
 }
 
 /** A validated and compiled resource that is not yet in force. */
@@ -104,6 +114,10 @@ export interface DataPath {
   setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]>;
   /** No cluster names them any more. */
   forgetEndpoints(name: string): void;
+  /** For the requests that come from now on. @param config undefined: the server has removed it */
+  setExtension(key: string, config: Any | undefined): void;
+  /** No listener names it any more; what drains goes on with it. */
+  forgetExtension(key: string): void;
   /** Out of force with the first step. */
   removeCluster(name: string): Steps<void>;
   /** Stops accepting at once, lets what runs finish within the drain time. */

@@ -2,6 +2,7 @@
  * The data path as configuration sees it: resources are read and compiled when they are prepared,
  * and put in the place of their predecessors when they are installed.
  */
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
 import { inSlices, type Steps } from '#core/time-slice.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
@@ -32,6 +33,7 @@ import type { DataPathDeps } from './data-path-deps.ts';
 import { DnsCache } from './dns/cache.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
+import { Extensions } from './hcm/discovered-filter.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
 import { readListener } from './listen/settings.ts';
@@ -86,6 +88,7 @@ class ProxyDataPath implements LocalDataPath {
       health: { failed: false },
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
+      extensions: new Extensions(),
       cluster: (name) => this.#clusters.get(name)?.runtime,
       nextConnectionId: () => (this.#connectionId += count),
       onException: (error) => this.#onException(error),
@@ -117,6 +120,7 @@ class ProxyDataPath implements LocalDataPath {
         routes: [],
         endpoints: settings.kind === 'eds' ? [settings.assignment] : [],
         secrets: settings.secrets,
+        extensions: [],
       },
       stage,
       install: async () => (await (early ?? stage())).commit(),
@@ -184,7 +188,7 @@ class ProxyDataPath implements LocalDataPath {
     };
     const prepared: LocalPrepared = {
       name: table.name,
-      dependencies: { routes: [], endpoints: [], secrets: [] },
+      dependencies: { routes: [], endpoints: [], secrets: [], extensions: [] },
       install,
       stage: async () => ({ commit: install, abandon: () => {} }),
     };
@@ -199,7 +203,12 @@ class ProxyDataPath implements LocalDataPath {
     const settings = readListener(listener, this.#deps, findings);
     return findings.result<PreparedListener>({
       name: settings.name,
-      dependencies: { routes: settings.routes, endpoints: [], secrets: settings.secrets },
+      dependencies: {
+        routes: settings.routes,
+        endpoints: [],
+        secrets: settings.secrets,
+        extensions: settings.extensions,
+      },
       stage: (ports = []) => this.#listeners.stage(settings, ports),
       install: async () => (await this.#listeners.stage(settings, [])).commit(),
     });
@@ -222,6 +231,14 @@ class ProxyDataPath implements LocalDataPath {
 
   forgetEndpoints(name: string): void {
     this.#assignments.delete(name);
+  }
+
+  setExtension(key: string, config: Any | undefined): void {
+    this.#deps.extensions.set(key, config);
+  }
+
+  forgetExtension(key: string): void {
+    this.#deps.extensions.forget(key);
   }
 
   *removeCluster(name: string): Steps<void> {

@@ -12,6 +12,10 @@ import {
   ClusterSchema,
 } from './gen/envoy/config/cluster/v3/cluster_pb.js';
 import {
+  type TypedExtensionConfig,
+  TypedExtensionConfigSchema,
+} from './gen/envoy/config/core/v3/extension_pb.js';
+import {
   type ClusterLoadAssignment,
   ClusterLoadAssignmentSchema,
 } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
@@ -26,12 +30,13 @@ import {
 import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
-/** Make-before-break order: clusters, then their endpoints, listeners, then their routes, secrets; names of DNS; one's own group. */
+/** Make-before-break order: clusters, then their endpoints, listeners, then their routes and filters, secrets; names of DNS; one's own group. */
 export const resourceKinds = [
   'cluster',
   'endpoint',
   'listener',
   'route',
+  'extension',
   'secret',
   'nameTable',
   'workloadGroup',
@@ -44,6 +49,7 @@ export interface ResourceMessage {
   readonly endpoint: ClusterLoadAssignment;
   readonly listener: Listener;
   readonly route: RouteConfiguration;
+  readonly extension: TypedExtensionConfig;
   readonly secret: Secret;
   readonly nameTable: NameTable;
   readonly workloadGroup: WorkloadGroup;
@@ -106,6 +112,15 @@ export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind
     schema: RouteConfigurationSchema,
     fullState: false,
     nameOf: (route) => route.name,
+    endpointsOf: () => none,
+  },
+  extension: {
+    kind: 'extension',
+    service: 'ECDS',
+    typeUrl: typeUrlOf(TypedExtensionConfigSchema),
+    schema: TypedExtensionConfigSchema,
+    fullState: false,
+    nameOf: (extension) => extension.name,
     endpointsOf: () => none,
   },
   secret: {

@@ -16,7 +16,7 @@ export interface FakeDataPath extends DataPath {
   readonly failing: Set<string>;
 }
 
-const nothing: Dependencies = { routes: [], endpoints: [], secrets: [] };
+const nothing: Dependencies = { routes: [], endpoints: [], secrets: [], extensions: [] };
 
 export function fakeDataPath(): FakeDataPath {
   const events: string[] = [];
@@ -51,6 +51,8 @@ export function fakeDataPath(): FakeDataPath {
         events.push(`endpoints ${clusterName}`);
         return [];
       }),
+    setExtension: (key, config) => void events.push(`extension ${key} ${config?.typeUrl ?? 'removed'}`),
+    forgetExtension: (key) => void events.push(`forget extension ${key}`),
     forgetEndpoints: (name) => void events.push(`forget endpoints ${name}`),
     removeCluster: (name) => oneStep(() => void events.push(`remove cluster ${name}`)),
     setUnhealthy: (unhealthy) => void events.push(`unhealthy ${unhealthy}`),

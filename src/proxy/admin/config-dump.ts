@@ -94,6 +94,14 @@ const routeNames: KindNames = {
   staticType: 'StaticRouteConfig',
   dynamicType: 'DynamicRouteConfig',
 };
+const extensionNames: KindNames = {
+  kind: 'extension',
+  section: 'EcdsConfigDump',
+  field: 'ecds_filter',
+  staticList: '',
+  staticType: '',
+  dynamicType: 'EcdsFilterConfig',
+};
 const endpointNames: KindNames = {
   kind: 'endpoint',
   section: 'EndpointsConfigDump',
@@ -125,6 +133,7 @@ function dumpSections(view: AdminView, includeEndpoints: boolean): Section[] {
     bootstrapSection,
     twoStates(view, clusterNames, ['dynamic_active_clusters', 'dynamic_warming_clusters']),
     ...(includeEndpoints ? [oneState(view, endpointNames, 'dynamic_endpoint_configs')] : []),
+    extensions(view),
     listeners(view),
     routes(view),
     twoStates(view, secretNames, ['dynamic_active_secrets', 'dynamic_warming_secrets']),
@@ -173,6 +182,19 @@ function oneState({ table }: AdminView, names: KindNames, list: string): Section
     lists: {
       [names.staticList]: staticEntries(entries, names),
       [list]: () => dynamic.map((entry) => dynamicEntry(entry, entry.active ?? entry.warming, names)),
+    },
+  };
+}
+
+/** Envoy says nothing of what was refused while nothing was accepted. */
+function extensions({ table }: AdminView): Section {
+  return {
+    type: extensionNames.section,
+    inside: resourceTypes.extension.schema,
+    fields: [],
+    lists: {
+      ecds_filters: () =>
+        table.entries('extension').map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
     },
   };
 }

@@ -9,11 +9,13 @@ import type { Parsed, Problem } from '#core/problem.ts';
 import { type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
+import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
+import { type CountExtension, Extensions } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
 
@@ -25,6 +27,7 @@ export interface ConfigurationDeps {
   readonly initialFetchTimeoutMs: number;
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
+  readonly countExtension?: CountExtension;
   /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
   readonly carriesStreams?: (cluster: string) => boolean;
 }
@@ -72,10 +75,12 @@ export class Configuration {
   readonly #endpoints = new Set<string>();
   /** Names of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
+  readonly #extensions: Extensions;
   /** Keys of what a server said that it cannot give. */
   readonly #unavailable: Readonly<Record<NamedKind, Set<string>>> = {
     route: new Set(),
     endpoint: new Set(),
+    extension: new Set(),
     secret: new Set(),
   };
   readonly #changed = new Set<() => void>();
@@ -87,6 +92,7 @@ export class Configuration {
   constructor(deps: ConfigurationDeps) {
     this.#deps = deps;
     this.table = new ResourceTable(Date.now);
+    this.#extensions = new Extensions({ ...deps, table: this.table });
     deps.secrets.on('change', () => void this.settle());
   }
 
@@ -128,6 +134,19 @@ export class Configuration {
     return problems;
   }
 
+  *offerExtension(offer: Versioned<TypedExtensionConfig>): Steps<readonly Problem[]> {
+    const { key = offer.message.name } = offer;
+    const problems = this.#extensions.offer(offer, this.#wantedExtensions(key));
+    yield;
+    if (this.#extensions.has(key)) this.#unavailable.extension.delete(key);
+    return problems;
+  }
+
+  removeExtension(key: string, name: string): void {
+    this.#extensions.remove(key, name);
+    this.giveUp('extension', key);
+  }
+
   tookSecret(name: string): void {
     this.#secrets.add(name);
   }
@@ -163,14 +182,15 @@ export class Configuration {
     for (const needs of this.#allNeeds()) {
       for (const wanted of needs.routes) interest.route.add(wanted);
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);
+      for (const wanted of needs.extensions) interest.extension.add(wanted);
       for (const wanted of needs.secrets) interest.secret.add(wanted);
     }
     return interest;
   }
 
-  /** Lets go of routes, endpoints and secrets nobody asks for any more; call it when that is told the server. */
+  /** Lets go of routes, endpoints, configurations of filters and secrets nobody asks for any more; call it when that is told the server. */
   dropAllBut(interest: Interest): void {
-    const { route, endpoint, secret } = interest;
+    const { route, endpoint, extension, secret } = interest;
     for (const { name, origin } of this.table.entries('route')) {
       if (origin === 'static' || route.keys.has(name)) continue;
       this.#forget('route', name);
@@ -182,6 +202,7 @@ export class Configuration {
       this.#deps.dataPath.forgetEndpoints(name);
       this.table.remove('endpoint', name);
     }
+    this.#extensions.keepOnly(extension.keys);
     for (const name of [...this.#secrets]) {
       if (secret.keys.has(name)) continue;
       this.#secrets.delete(name);
@@ -230,15 +251,17 @@ export class Configuration {
     if (!parsed.ok) return parsed.problems;
     const refused = this.#refuseSources(parsed.value.dependencies);
     if (refused.length > 0) return [...parsed.problems, ...refused];
+    for (const wanted of parsed.value.dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
   }
 
   /** A stream through a cluster that is not in the bootstrap might never be there (Envoy). */
-  #refuseSources({ routes, endpoints, secrets }: Dependencies): Problem[] {
+  #refuseSources(dependencies: Dependencies): Problem[] {
     const { carriesStreams } = this.#deps;
     if (carriesStreams === undefined) return [];
-    return [...routes, ...endpoints, ...secrets].flatMap(({ source, path }): Problem[] => {
+    const { routes, endpoints, secrets, extensions } = dependencies;
+    return [...routes, ...endpoints, ...secrets, ...extensions].flatMap(({ source, path }): Problem[] => {
       if (source.kind !== 'stream') return [];
       return source.stream.services
         .filter(({ cluster }) => !carriesStreams(cluster))
@@ -262,6 +285,7 @@ export class Configuration {
     if (waitMs > 0) {
       waiting.timer = setTimeout(() => {
         waiting.late = true;
+        this.#extensions.noteMissing(prepared.dependencies.extensions);
         log.warn('apply.waited-in-vain', { kind, name, missing: this.#missing(prepared.dependencies) });
         void this.settle();
       }, waitMs).unref();
@@ -363,32 +387,36 @@ export class Configuration {
     timer.unref();
   }
 
-  #isComplete({ routes, endpoints, secrets }: Dependencies): boolean {
-    const { route, endpoint, secret } = this.#unavailable;
+  #isComplete({ routes, endpoints, secrets, extensions }: Dependencies): boolean {
+    const { route, endpoint, extension, secret } = this.#unavailable;
     return (
       routes.every(({ key }) => this.#installed.route.has(key) || route.has(key)) &&
       endpoints.every(({ key }) => this.#endpoints.has(key) || endpoint.has(key)) &&
-      secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key))
+      secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key)) &&
+      extensions.every(({ key, isAwaited }) => !isAwaited || this.#extensions.has(key) || extension.has(key))
     );
   }
 
   /** How long one waits for what it names. */
-  #patienceMs({ routes, endpoints, secrets }: Dependencies): number {
+  #patienceMs(dependencies: Dependencies): number {
     const { initialFetchTimeoutMs } = this.#deps;
-    const all = [...routes, ...endpoints, ...secrets].map(
-      ({ timeoutMs }) => timeoutMs ?? initialFetchTimeoutMs,
-    );
+    const all = allOf(dependencies).map(({ timeoutMs }) => timeoutMs ?? initialFetchTimeoutMs);
     if (all.length === 0) return initialFetchTimeoutMs;
     return all.includes(0) ? 0 : Math.max(...all);
   }
 
   /** What `dependencies` still lacks. */
-  #missing({ routes, endpoints, secrets }: Dependencies): string[] {
+  #missing({ routes, endpoints, secrets, extensions }: Dependencies): string[] {
     const lacking = (what: string, wanted: readonly Wanted[], isThere: (key: string) => boolean): string[] =>
       wanted.filter(({ key }) => !isThere(key)).map(({ key }) => `${what} ${textOfKey(key)}`);
     return [
       ...lacking('routes', routes, (key) => this.#installed.route.has(key)),
       ...lacking('endpoints', endpoints, (key) => this.#endpoints.has(key)),
+      ...lacking(
+        'filter',
+        extensions.filter(({ isAwaited }) => isAwaited),
+        (key) => this.#extensions.has(key),
+      ),
       ...lacking('secret', secrets, (key) => this.#deps.secrets.get(key) !== undefined),
     ];
   }
@@ -408,7 +436,16 @@ export class Configuration {
     }
   }
 
+  #wantedExtensions(key: string): WantedExtension[] {
+    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter((one) => one.key === key));
+  }
+
   #announce(): void {
     for (const listener of this.#changed) listener();
   }
+}
+
+/** All that is waited for. */
+function allOf({ routes, endpoints, secrets, extensions }: Dependencies): Wanted[] {
+  return [...routes, ...endpoints, ...secrets, ...extensions.filter(({ isAwaited }) => isAwaited)];
 }

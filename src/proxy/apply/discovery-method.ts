@@ -9,12 +9,13 @@ import type {
   DiscoveryResponseSchema,
 } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { EndpointDiscoveryService } from '#xds/gen/envoy/service/endpoint/v3/eds_pb.js';
+import { ExtensionConfigDiscoveryService } from '#xds/gen/envoy/service/extension/v3/config_discovery_pb.js';
 import { ListenerDiscoveryService } from '#xds/gen/envoy/service/listener/v3/lds_pb.js';
 import { RouteDiscoveryService } from '#xds/gen/envoy/service/route/v3/rds_pb.js';
 import { SecretDiscoveryService } from '#xds/gen/envoy/service/secret/v3/sds_pb.js';
 
 /** What may have a stream of its own; `ads` is the one of all kinds. */
-export type StreamScope = 'ads' | 'cluster' | 'endpoint' | 'listener' | 'route' | 'secret';
+export type StreamScope = 'ads' | 'cluster' | 'endpoint' | 'listener' | 'route' | 'extension' | 'secret';
 
 interface Methods {
   readonly sotw: DescMethodBiDiStreaming<typeof DiscoveryRequestSchema, typeof DiscoveryResponseSchema>;
@@ -44,6 +45,10 @@ export const discoveryMethods: Readonly<Record<StreamScope, Methods>> = {
   route: {
     sotw: RouteDiscoveryService.method.streamRoutes,
     delta: RouteDiscoveryService.method.deltaRoutes,
+  },
+  extension: {
+    sotw: ExtensionConfigDiscoveryService.method.streamExtensionConfigs,
+    delta: ExtensionConfigDiscoveryService.method.deltaExtensionConfigs,
   },
   secret: {
     sotw: SecretDiscoveryService.method.streamSecrets,

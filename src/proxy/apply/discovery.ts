@@ -1,6 +1,6 @@
 /**
  * Keeps the streams to management servers in step with what the configuration names: listeners and
- * clusters all, routes, endpoints and secrets by name, secrets of other servers on streams of theirs.
+ * clusters all, routes, endpoints, configurations of filters and secrets by name, secrets of other servers on streams of theirs.
  */
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
@@ -14,7 +14,7 @@ import { type FileKind, type FileSource, watchFileSource } from './file-source.t
 import { namedKinds } from './interest.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import { type FileOrigin, NamedSources, type StreamOrigin } from './named-sources.ts';
-import type { CountUpdate, Receive } from './receive.ts';
+import { type CountUpdate, isCountedByName, type Receive } from './receive.ts';
 import { createXdsStream, type XdsStream } from './stream.ts';
 
 export interface DiscoveryDeps {
@@ -50,6 +50,7 @@ const statsOf: Readonly<Partial<Record<StreamScope, string>>> = {
   listener: 'listener_manager.lds.control_plane',
   endpoint: 'eds.control_plane',
   route: 'rds.control_plane',
+  extension: 'extension_config_discovery.control_plane',
 };
 
 /** How much longer than it takes to come into step there is before that is done again. */
@@ -182,7 +183,7 @@ class StreamsInStep implements Discovery {
       ...(names !== undefined && { names }),
       apply: (update) => this.#received(update, source),
       onUnreadable(): void {
-        if (kind !== 'secret') counted(kind, 'failure', '');
+        if (!isCountedByName(kind)) counted(kind, 'failure', '');
         else for (const name of names?.() ?? []) counted(kind, 'failure', name);
       },
     });

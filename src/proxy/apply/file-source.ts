@@ -16,7 +16,7 @@ import { DiscoveryResponseSchema } from '#xds/gen/envoy/service/discovery/v3/dis
 import { decodeResource } from '#xds/resource-type.ts';
 import type { ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
-import type { NamedKind } from './interest.ts';
+import { isNamed, type NamedKind } from './interest.ts';
 import { filesOf } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
 
@@ -147,7 +147,7 @@ function readUpdate(
     const problem: Problem = { level: 'error', path: `resources[${i}]`, message: detail };
     wrong.push(at === undefined ? problem : { ...problem, at });
   });
-  if ((kind === 'endpoint' || kind === 'route') && resources.length > 1)
+  if (isNamed(kind) && kind !== 'secret' && resources.length > 1)
     wrong.push({ level: 'error', path: 'resources', message: 'must be one: it is a file for each of them' });
   if (wrong.length > 0) return { ok: false, problems: wrong };
   const lifetimes = new Map();

@@ -1,9 +1,14 @@
 /** What the configuration names of other resources, by where it is to be asked for. */
+import type { ResourceKind } from '#xds/resource-type.ts';
 import type { ResourceSource, Wanted } from '../resource-source.ts';
 
 /** Kinds of resources that are asked for by name. */
-export const namedKinds = ['route', 'endpoint', 'secret'] as const;
+export const namedKinds = ['route', 'endpoint', 'extension', 'secret'] as const;
 export type NamedKind = (typeof namedKinds)[number];
+
+export function isNamed(kind: ResourceKind): kind is NamedKind {
+  return namedKinds.includes(kind as NamedKind);
+}
 
 export interface SourceInterest {
   readonly source: ResourceSource;
@@ -38,5 +43,10 @@ export class WantedNames {
 export type Interest = Readonly<Record<NamedKind, WantedNames>>;
 
 export function noInterest(): Interest {
-  return { route: new WantedNames(), endpoint: new WantedNames(), secret: new WantedNames() };
+  return {
+    route: new WantedNames(),
+    endpoint: new WantedNames(),
+    extension: new WantedNames(),
+    secret: new WantedNames(),
+  };
 }

@@ -8,7 +8,7 @@ import type { AnyUpdate } from '#xds/client/contract.ts';
 import { encodedReceived } from '#xds/client/received-resource.ts';
 import { type ResourceKind, resourceKinds } from '#xds/resource-type.ts';
 import { keyOf, type ResourceSource } from '../resource-source.ts';
-import type { Interest } from './interest.ts';
+import { type Interest, isNamed } from './interest.ts';
 import { type KeptResource, readKeptFile, writeKeptFile } from './kept-file.ts';
 
 export interface KeptConfigurationDeps {
@@ -59,10 +59,10 @@ export class KeptConfiguration {
     this.#soon();
   }
 
-  /** Routes, endpoints and secrets that nobody names any more are not kept. */
+  /** Routes, endpoints, configurations of filters and secrets that nobody names any more are not kept. */
   keepOnly(interest: Interest): void {
     for (const [id, { kind, name, sourceId }] of this.#resources) {
-      if (kind !== 'route' && kind !== 'endpoint' && kind !== 'secret') continue;
+      if (!isNamed(kind)) continue;
       const key = kind === 'secret' ? name : keyOf(name, { id: sourceId });
       if (!interest[kind].keys.has(key)) this.#resources.delete(id);
     }

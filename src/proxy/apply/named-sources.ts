@@ -26,6 +26,7 @@ export class NamedSources {
   readonly #opened: Readonly<Record<NamedKind, Map<string, Opened>>> = {
     route: new Map(),
     endpoint: new Map(),
+    extension: new Map(),
     secret: new Map(),
   };
 

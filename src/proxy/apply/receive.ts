@@ -9,6 +9,7 @@ import type { Logger } from '#observe/log.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
@@ -20,6 +21,7 @@ import { examine, type UnknownField } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import { keyOf, type ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
+import { isNamed } from './interest.ts';
 import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
@@ -27,12 +29,17 @@ import type { Outcome } from './stream.ts';
 /** What to do with fields a newer server sends. */
 export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
 
-/** Counts an update (Envoy's `update_success` and so on). @param secret the one it is of; '' for other kinds. */
+/** Counts an update (Envoy's `update_success` and so on). @param name of the resource, for kinds that are counted by it; else ''. */
 export type CountUpdate = (
   kind: ResourceKind,
   outcome: 'success' | 'rejected' | 'failure',
-  secret: string,
+  name: string,
 ) => void;
+
+/** Whether each resource of a kind has counts of its own. */
+export function isCountedByName(kind: ResourceKind): boolean {
+  return kind === 'secret' || kind === 'extension';
+}
 
 export interface ReceiverDeps {
   readonly configuration: Configuration;
@@ -70,7 +77,7 @@ export function createReceiver(deps: ReceiverDeps): Receive {
         : await inSlices(offer(deps, update, resource), breathe);
       const good = isGood(found.problems);
       for (const problem of found.problems) problems.push({ ...problem, resource: `${service} ${name}` });
-      if (update.kind === 'secret') deps.counted('secret', good ? 'success' : 'rejected', name);
+      if (isCountedByName(update.kind)) deps.counted(update.kind, good ? 'success' : 'rejected', name);
       if (good) applied.push(name);
       else if (found.unreadable === true) readable = false;
       else refuse(deps, update, resource, found);
@@ -129,6 +136,9 @@ function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): 
   return { problems, held: resource.encoded ?? message };
 }
 
+/** Kinds whose resources do nothing when they come again as they are. */
+const comesAgainAlike: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener', 'route', 'extension']);
+
 /** Whether it came again as it is: what is in force, or on its way there, stays with its connections (Envoy). */
 function isKept(
   { configuration: { table } }: ReceiverDeps,
@@ -136,7 +146,7 @@ function isKept(
   { name, encoded }: ReceivedResource,
 ): boolean {
   const { kind } = update;
-  if (encoded === undefined || (kind !== 'cluster' && kind !== 'listener' && kind !== 'route')) return false;
+  if (encoded === undefined || !comesAgainAlike.has(kind)) return false;
   const entry = table.get(kind, keyInTable(update, name));
   const held = (entry?.warming ?? entry?.active)?.held;
   if (!(held instanceof Uint8Array) || !sameBytes(held, encoded)) return false;
@@ -183,6 +193,8 @@ function* offerKnown(
       return yield* configuration.offerListener({ ...versioned, message: message as Listener });
     case 'route':
       return yield* configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration });
+    case 'extension':
+      return yield* configuration.offerExtension({ ...versioned, message: message as TypedExtensionConfig });
     case 'secret':
       return offerSecret(deps, version, message as Secret, source.kind !== 'file');
     case 'nameTable':
@@ -238,25 +250,28 @@ function refuse(
   const { kind } = update;
   const { table } = deps.configuration;
   const key = keyInTable(update, name);
+  // Its listeners serve with what they have instead (Envoy).
+  if (kind === 'extension') deps.configuration.giveUp(kind, key);
   if (table.get(kind, key)?.origin === 'static') return;
   table.refuse(kind, key, version, held, details);
 }
 
 /** Clusters and listeners have one source each, and certificates one name wherever they come from. */
 function keyInTable({ kind, source }: Given, name: string): string {
-  return kind === 'route' || kind === 'endpoint' ? keyOf(name, source) : name;
+  return isNamed(kind) && kind !== 'secret' ? keyOf(name, source) : name;
 }
 
 function* remove({ configuration, log }: ReceiverDeps, { kind, removed, source }: Given): Steps<void> {
   for (const name of removed) {
     if (configuration.table.get(kind, name)?.origin === 'static') continue;
-    // Endpoints, routes and secrets stay in force while something names them, as in Envoy; and a cluster whose
-    // endpoints were never there does not wait for them.
+    // Endpoints, routes and secrets stay in force while something names them, as in Envoy, and configurations of
+    // filters do not; and a cluster whose endpoints were never there does not wait for them.
     if (kind === 'cluster') yield* configuration.removeCluster(name);
     else if (kind === 'listener') void configuration.removeListener(name);
     else {
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
-      continue;
+      if (kind !== 'extension') continue;
+      configuration.removeExtension(keyOf(name, source), name);
     }
     log.info('apply.removed', { kind, name });
     yield;
@@ -267,7 +282,7 @@ function* remove({ configuration, log }: ReceiverDeps, { kind, removed, source }
 function tellUnavailable({ counted, log }: ReceiverDeps, { kind, unavailable }: Given): void {
   for (const { name, detail } of unavailable) {
     log.warn('xds.unavailable', { service: resourceTypes[kind].service, name, detail });
-    counted(kind, 'failure', kind === 'secret' ? name : '');
+    counted(kind, 'failure', isCountedByName(kind) ? name : '');
   }
 }
 
@@ -275,7 +290,7 @@ function finish(deps: ReceiverDeps, update: Given, problems: readonly Problem[])
   const { service } = resourceTypes[update.kind];
   const all = [...update.problems, ...problems];
   const refused = !isGood(all);
-  if (update.kind !== 'secret') deps.counted(update.kind, refused ? 'rejected' : 'success', '');
+  if (!isCountedByName(update.kind)) deps.counted(update.kind, refused ? 'rejected' : 'success', '');
   if (isFullState(update) && !refused) {
     deps.configuration.table.setSystemVersion(update.kind, update.version);
   }

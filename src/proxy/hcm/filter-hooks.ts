@@ -1,8 +1,10 @@
 /** Filters by the hooks they have; a mistake in one of them ends its request, wherever the call comes from. */
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '#http/header-list.ts';
 import type { Exchange, HttpFilter, Verdict } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
+import type { DiscoveredFilter, Extensions } from './discovered-filter.ts';
 
 /** A filter in its place. */
 export interface ChainFilter {
@@ -10,6 +12,8 @@ export interface ChainFilter {
   /** Unless the route table says otherwise. */
   readonly disabled: boolean;
   readonly filter: HttpFilter;
+  /** Where its configuration comes by name: `filter` is what there is without one. */
+  readonly discovered?: DiscoveredFilter;
 }
 
 /** One without a hook costs nothing there. */
@@ -29,21 +33,56 @@ export interface FilterHooks {
 
 /** The filters of a listener, as they stand for each place in the route table. */
 export class FilterChains {
-  /** Where the route table says nothing. */
-  readonly plain: FilterHooks;
-  readonly #filters: readonly ChainFilter[];
+  #plain: FilterHooks;
+  #filters: readonly ChainFilter[];
   readonly #onException: (error: unknown) => void;
-  readonly #known = new WeakMap<FilterOverrides, FilterHooks>();
+  #known = new WeakMap<FilterOverrides, FilterHooks>();
+  /** Undefined where no filter has its configuration from there. */
+  readonly #extensions: Extensions | undefined;
+  #version = 0;
+  /** What each filter has, by its place. */
+  readonly #configs: (Any | undefined)[] = [];
 
   /** @param onException is told what a hook threw. */
-  constructor(filters: readonly ChainFilter[], onException: (error: unknown) => void) {
+  constructor(
+    filters: readonly ChainFilter[],
+    onException: (error: unknown) => void,
+    extensions?: Extensions,
+  ) {
     this.#filters = filters;
     this.#onException = onException;
-    this.plain = this.#hooksOf(({ disabled }) => !disabled);
+    this.#extensions = filters.some(({ discovered }) => discovered !== undefined) ? extensions : undefined;
+    this.#plain = this.#hooksOf(({ disabled }) => !disabled);
+  }
+
+  /** Where the route table says nothing. */
+  get plain(): FilterHooks {
+    if (this.#extensions !== undefined && this.#extensions.version !== this.#version)
+      this.#refresh(this.#extensions);
+    return this.#plain;
+  }
+
+  /** Requests under way stay with the filters that they began with. */
+  #refresh(extensions: Extensions): void {
+    this.#version = extensions.version;
+    this.#filters = this.#filters.map((entry, i) => {
+      const { discovered } = entry;
+      const given = discovered && extensions.get(discovered.wanted.key);
+      // What nobody in force names any more stays here as it was.
+      if (discovered === undefined || given === undefined) return entry;
+      const config = given === 'removed' ? undefined : given;
+      if (config === this.#configs[i]) return entry;
+      this.#configs[i] = config;
+      const loaded = config && discovered.load(config);
+      return { ...entry, filter: loaded?.ok === true ? loaded.value : discovered.fallback };
+    });
+    this.#known = new WeakMap();
+    this.#plain = this.#hooksOf(({ disabled }) => !disabled);
   }
 
   of(overrides: FilterOverrides | undefined): FilterHooks {
-    if (overrides === undefined) return this.plain;
+    const { plain } = this;
+    if (overrides === undefined) return plain;
     let hooks = this.#known.get(overrides);
     if (hooks === undefined) {
       hooks = this.#hooksOf(({ name, disabled }) => !(overrides.disables(name) ?? disabled));

@@ -16,7 +16,7 @@ import {
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Percent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { CataloguedFilter, Direction, LocalReply } from '../filter/contract.ts';
+import type { CataloguedFilter, Direction, FilterDeps, LocalReply } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
@@ -26,6 +26,7 @@ import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import { readDiscoveredFilter } from './discovered-filter.ts';
 import type { ChainFilter } from './filter-hooks.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
@@ -245,10 +246,35 @@ function readFilters(
   const filters: ChainFilter[] = [];
   let router: RouterSettings = { suppressEnvoyHeaders: false, respectExpectedTimeout: false };
   let hasRouter = false;
+  const knownAs = (typeName: string): CataloguedFilter | undefined =>
+    deps.filters.find((entry) => entry.typeName === typeName);
+  const depsOf = (name: string): FilterDeps => {
+    const { metrics, clock, random, log, buckets, nodeCluster, runtime } = deps;
+    return {
+      ...{ metrics, clock, random, log, buckets, nodeCluster, direction, name },
+      ...(runtime !== undefined && { runtime }),
+      statPrefix: hcm.statPrefix,
+      slot: filters.length,
+      resolve: (host) => deps.resolve(host),
+    };
+  };
   hcm.httpFilters.forEach((filter, i) => {
     const path = `${at}.http_filters[${i}]`;
     if (filter.configType.case === 'configDiscovery') {
-      findings.error(`${path}.config_discovery`, 'is not supported: write typed_config');
+      const own = depsOf(filter.name);
+      const discovered = readDiscoveredFilter(
+        filter.name,
+        filter.configType.value,
+        `${path}.config_discovery`,
+        {
+          isKnown: (typeName) => knownAs(typeName) !== undefined,
+          load: (config, at) => knownAs(typeNameOf(config))!.load(config, at, own),
+        },
+        findings,
+      );
+      if (discovered === undefined) return;
+      const { name, disabled } = filter;
+      filters.push({ name, disabled, filter: discovered.fallback, discovered });
       return;
     }
     const any = filter.configType.value;
@@ -262,28 +288,14 @@ function readFilters(
       router = readRouter(config, `${path}.typed_config`, findings);
       return;
     }
-    const known = deps.filters.find((entry: CataloguedFilter) => entry.typeName === typeName);
+    const known = knownAs(typeName);
     if (known === undefined || any === undefined) {
       if (filter.isOptional)
         findings.warn(path, `filter ${any?.typeUrl ?? filter.name} is not known and optional: left out`);
       else findings.error(path, `filter ${any?.typeUrl ?? filter.name} is not supported`);
       return;
     }
-    const { metrics, clock, random, log, buckets, nodeCluster } = deps;
-    const loaded = known.load(any, `${path}.typed_config`, {
-      metrics,
-      clock,
-      random,
-      log,
-      buckets,
-      nodeCluster,
-      ...(deps.runtime !== undefined && { runtime: deps.runtime }),
-      direction,
-      statPrefix: hcm.statPrefix,
-      slot: filters.length,
-      name: filter.name,
-      resolve: (host) => deps.resolve(host),
-    });
+    const loaded = known.load(any, `${path}.typed_config`, depsOf(filter.name));
     findings.problems.push(...loaded.problems);
     if (loaded.ok) filters.push({ name: filter.name, disabled: filter.disabled, filter: loaded.value });
   });

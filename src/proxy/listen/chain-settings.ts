@@ -73,6 +73,10 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
   const tcpOnly: string[] = [];
   chain.filters.forEach((filter, i) => {
     const at = `${path}.filters[${i}]`;
+    if (filter.configType.case === 'configDiscovery') {
+      findings.error(`${at}.config_discovery`, 'is not supported: write typed_config');
+      return;
+    }
     const any = filter.configType.value;
     const typeName = typeNameOf(any);
     let ends = false;

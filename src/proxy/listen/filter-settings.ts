@@ -47,11 +47,14 @@ export function readFilters(
 ): readonly FilterSettings[] {
   const settings = filters.flatMap((filter, i) => {
     const path = `listener_filters[${i}]`;
-    const create = readFilter(filter, `${path}.typed_config`, deps, findings);
+    const create = readFilter(filter, path, deps, findings);
     const skips = readPredicate(filter.filterDisabled, `${path}.filter_disabled`, findings);
     return create === undefined ? [] : [{ create, skips }];
   });
-  const has = filters.some(({ configType }) => typeNameOf(configType.value) === OriginalDstSchema.typeName);
+  const has = filters.some(
+    ({ configType }) =>
+      configType.case === 'typedConfig' && typeNameOf(configType.value) === OriginalDstSchema.typeName,
+  );
   if (!handsOver || has) return settings;
   const create = originalDst('use_original_dst', deps, findings);
   return create === undefined ? settings : [...settings, { create, skips: never }];
@@ -65,30 +68,35 @@ function readFilter(
   deps: DataPathDeps,
   findings: Findings,
 ): FilterSettings['create'] | undefined {
+  if (filter.configType.case === 'configDiscovery') {
+    findings.error(`${path}.config_discovery`, 'is not supported: write typed_config');
+    return undefined;
+  }
+  const at = `${path}.typed_config`;
   const any = filter.configType.value;
   switch (typeNameOf(any)) {
     case TlsInspectorSchema.typeName: {
-      const message = findings.unpack(path, any, TlsInspectorSchema);
-      const settings = message && readTlsInspector(message, path, findings);
+      const message = findings.unpack(at, any, TlsInspectorSchema);
+      const settings = message && readTlsInspector(message, at, findings);
       return settings && (({ metrics }) => new TlsInspector(settings, metrics));
     }
     case HttpInspectorSchema.typeName:
-      findings.unpack(path, any, HttpInspectorSchema);
+      findings.unpack(at, any, HttpInspectorSchema);
       return ({ metrics }) => new HttpInspector(metrics);
     case OriginalDstSchema.typeName:
-      findings.unpack(path, any, OriginalDstSchema);
-      return originalDst(path, deps, findings);
+      findings.unpack(at, any, OriginalDstSchema);
+      return originalDst(at, deps, findings);
     case OriginalSrcSchema.typeName: {
-      const message = findings.unpack(path, any, OriginalSrcSchema);
-      return message && originalSrc(message, path, deps, findings);
+      const message = findings.unpack(at, any, OriginalSrcSchema);
+      return message && originalSrc(message, at, deps, findings);
     }
     case ProxyProtocolSchema.typeName: {
-      const message = findings.unpack(path, any, ProxyProtocolSchema);
-      const settings = message && readProxyProtocol(message, path, findings);
+      const message = findings.unpack(at, any, ProxyProtocolSchema);
+      const settings = message && readProxyProtocol(message, at, findings);
       return settings && (({ metrics }) => new ProxyProtocol(settings, metrics));
     }
     default:
-      findings.error(path, `listener filter ${any?.typeUrl ?? filter.name} is not supported`);
+      findings.error(at, `listener filter ${any?.typeUrl ?? filter.name} is not supported`);
       return undefined;
   }
 }

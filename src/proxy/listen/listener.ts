@@ -4,6 +4,7 @@ import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type AdjustableCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
 import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
+import type { Extensions } from '../hcm/discovered-filter.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
 import type { RouteTable } from '../route/table.ts';
@@ -19,6 +20,8 @@ import type { ListenerSettings } from './settings.ts';
 export interface ListenerDeps extends ClusterDeps {
   readonly health: ServerHealth;
   routes(name: string): RouteTable | undefined;
+  /** Configurations of filters that come by name. */
+  readonly extensions: Extensions;
   cluster(name: string): ClusterRuntime | undefined;
   nextConnectionId(): number;
   /** The listener that has the address, where a connection to it may be handed over. */

@@ -8,6 +8,7 @@ import {
   ListenerSchema,
 } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import type { WantedExtension } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
@@ -57,6 +58,7 @@ export interface ListenerSettings {
   readonly frame: () => string;
   readonly secrets: readonly Wanted[];
   readonly routes: readonly Wanted[];
+  readonly extensions: readonly WantedExtension[];
 }
 
 /** Envoy's default. */
@@ -115,6 +117,11 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     logs: readAccessLogs(listener.accessLog, 'access_log', findings, deps),
     frame: digest(() => frameOf(listener)),
     secrets,
+    extensions: all.flatMap(({ http }) =>
+      (http?.filters ?? []).flatMap(({ discovered }) =>
+        discovered === undefined ? [] : [discovered.wanted],
+      ),
+    ),
     routes: all.flatMap(({ http }) => (http?.routes === undefined ? [] : [http.routes])),
   };
 }
@@ -138,7 +145,12 @@ function checkChains(chains: readonly ChainSettings[], findings: Findings): void
 /** A chain that asks what no filter finds out takes nothing (so it is in Envoy). */
 function warnOfBlindness({ filterChains, listenerFilters }: Listener, findings: Findings): void {
   const type = TlsInspectorSchema.typeName;
-  if (listenerFilters.some(({ configType }) => typeNameOf(configType.value) === type)) return;
+  if (
+    listenerFilters.some(
+      ({ configType }) => configType.case === 'typedConfig' && typeNameOf(configType.value) === type,
+    )
+  )
+    return;
   filterChains.forEach(({ filterChainMatch: match }, i) => {
     if (match === undefined) return;
     const path = `filter_chains[${i}].filter_chain_match`;

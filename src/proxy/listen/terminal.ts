@@ -54,7 +54,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
   const countAtListener = createListenerHttpCounter(deps.metrics, statAddress, http.statPrefix);
   const runtime: HcmRuntime = {
     settings: http,
-    chains: new FilterChains(http.filters, (error) => deps.onException(error)),
+    chains: new FilterChains(http.filters, (error) => deps.onException(error), deps.extensions),
     stats: {
       ...stats,
       countStatus(status) {

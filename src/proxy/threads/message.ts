@@ -68,6 +68,9 @@ export type Notice =
   | { readonly kind: 'endpoints'; readonly bytes: Uint8Array }
   | { readonly kind: 'secret'; readonly name: string; readonly material: SecretMaterial }
   | { readonly kind: 'forget-endpoints'; readonly name: string }
+  /** An Any; undefined: the server has removed it. */
+  | { readonly kind: 'extension'; readonly key: string; readonly bytes: Uint8Array | undefined }
+  | { readonly kind: 'forget-extension'; readonly key: string }
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }

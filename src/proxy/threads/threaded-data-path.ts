@@ -5,6 +5,7 @@
  */
 import type { MessagePort, Worker } from 'node:worker_threads';
 import { toBinary } from '@bufbuild/protobuf';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
@@ -84,6 +85,8 @@ export class ThreadedDataPath implements DataPath {
   readonly #routes = new Map<string, Uint8Array>();
   readonly #endpoints = new Map<string, Uint8Array>();
   readonly #listeners = new Map<string, ActiveListener>();
+  /** Undefined: removed by the server. */
+  readonly #extensions = new Map<string, Uint8Array | undefined>();
   #unhealthy = false;
   #listings = 0;
   readonly #onSecret = (name: string): void => {
@@ -141,6 +144,17 @@ export class ThreadedDataPath implements DataPath {
   forgetEndpoints(name: string): void {
     this.#endpoints.delete(name);
     this.#pool.tellAll({ kind: 'forget-endpoints', name });
+  }
+
+  setExtension(key: string, config: Any | undefined): void {
+    const bytes = config && toBinary(AnySchema, config);
+    this.#extensions.set(key, bytes);
+    this.#pool.tellAll({ kind: 'extension', key, bytes });
+  }
+
+  forgetExtension(key: string): void {
+    this.#extensions.delete(key);
+    this.#pool.tellAll({ kind: 'forget-extension', key });
   }
 
   *removeCluster(name: string): Steps<void> {
@@ -309,6 +323,7 @@ export class ThreadedDataPath implements DataPath {
     this.#tellAllSecrets(worker);
     if (this.#unhealthy) worker.tell({ kind: 'unhealthy', unhealthy: true });
     for (const bytes of this.#endpoints.values()) worker.tell({ kind: 'endpoints', bytes });
+    for (const [key, bytes] of this.#extensions) worker.tell({ kind: 'extension', key, bytes });
     const attempt = async (
       name: string,
       task: Extract<Task, { kind: Staging }>,

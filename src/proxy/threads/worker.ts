@@ -1,5 +1,7 @@
 /** A worker's side: does to its own data path what the main thread says, and answers. */
 import type { MessagePort } from 'node:worker_threads';
+import { fromBinary } from '@bufbuild/protobuf';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
 import { formatProblem } from '#core/problem.ts';
 import { inSlices, oneStep, type Steps } from '#core/time-slice.ts';
@@ -127,6 +129,14 @@ class ServingWorker {
         return;
       case 'forget-endpoints':
         void this.#inOrder(oneStep(() => dataPath.forgetEndpoints(notice.name)));
+        return;
+      case 'extension': {
+        const { key, bytes } = notice;
+        dataPath.setExtension(key, bytes && fromBinary(AnySchema, bytes));
+        return;
+      }
+      case 'forget-extension':
+        dataPath.forgetExtension(notice.key);
         return;
       case 'secret':
         secrets.set(notice.name, notice.material);

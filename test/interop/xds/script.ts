@@ -260,7 +260,7 @@ function inForce(part: JsonObject): string[] {
   const type = String(part['@type']);
   if (type.endsWith('BootstrapConfigDump')) return [];
   return Object.entries(part).flatMap(([list, entries]) => {
-    if (!list.startsWith('dynamic_') || !Array.isArray(entries)) return [];
+    if (!(list.startsWith('dynamic_') || list === 'ecds_filters') || !Array.isArray(entries)) return [];
     const names = entries.flatMap((entry) => named(entry as JsonObject)).sort();
     return names.length === 0 ? [] : [`${list}: ${names.join(' ')}`];
   });
