@@ -133,7 +133,7 @@ function dumpSections(view: AdminView, includeEndpoints: boolean): Section[] {
     bootstrapSection,
     twoStates(view, clusterNames, ['dynamic_active_clusters', 'dynamic_warming_clusters']),
     ...(includeEndpoints ? [oneState(view, endpointNames, 'dynamic_endpoint_configs')] : []),
-    extensions(view),
+    ...extensions(view),
     listeners(view),
     routes(view),
     twoStates(view, secretNames, ['dynamic_active_secrets', 'dynamic_warming_secrets']),
@@ -186,17 +186,19 @@ function oneState({ table }: AdminView, names: KindNames, list: string): Section
   };
 }
 
-/** Envoy says nothing of what was refused while nothing was accepted. */
-function extensions({ table }: AdminView): Section {
-  return {
+/** None where no filter has its configuration by name (Envoy). */
+function extensions({ table }: AdminView): Section[] {
+  const entries = table.entries('extension');
+  if (entries.length === 0) return [];
+  const section: Section = {
     type: extensionNames.section,
     inside: resourceTypes.extension.schema,
     fields: [],
     lists: {
-      ecds_filters: () =>
-        table.entries('extension').map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
+      ecds_filters: () => entries.map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
     },
   };
+  return [section];
 }
 
 function listeners({ table }: AdminView): Section {

@@ -11,7 +11,7 @@ import type { ResourceTable } from './resource-table.ts';
 /** Counts one of Envoy's `extension_config_discovery.http_filter.NAME.*`. */
 export type CountExtension = (
   name: string,
-  event: 'config_reload' | 'config_fail' | 'config_conflict',
+  event: 'config_reload' | 'config_fail' | 'config_conflict' | 'init_fetch_timeout',
 ) => void;
 
 export interface ExtensionsDeps {
@@ -88,8 +88,11 @@ export class Extensions {
 
   /** They did not come in time. */
   noteMissing(wanted: readonly WantedExtension[]): void {
-    for (const { key, name, isAwaited } of wanted)
-      if (isAwaited && !this.#configs.has(key)) this.#count(name, 'config_fail');
+    for (const { key, name, isAwaited } of wanted) {
+      if (!isAwaited || this.#configs.has(key)) continue;
+      this.#count(name, 'init_fetch_timeout');
+      this.#count(name, 'config_fail');
+    }
   }
 
   #count(name: string, event: Parameters<CountExtension>[1]): void {

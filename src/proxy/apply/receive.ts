@@ -261,7 +261,10 @@ function keyInTable({ kind, source }: Given, name: string): string {
   return isNamed(kind) && kind !== 'secret' ? keyOf(name, source) : name;
 }
 
-function* remove({ configuration, log }: ReceiverDeps, { kind, removed, source }: Given): Steps<void> {
+function* remove(
+  { configuration, counted, log }: ReceiverDeps,
+  { kind, removed, source }: Given,
+): Steps<void> {
   for (const name of removed) {
     if (configuration.table.get(kind, name)?.origin === 'static') continue;
     // Endpoints, routes and secrets stay in force while something names them, as in Envoy, and configurations of
@@ -272,6 +275,7 @@ function* remove({ configuration, log }: ReceiverDeps, { kind, removed, source }
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
       if (kind !== 'extension') continue;
       configuration.removeExtension(keyOf(name, source), name);
+      counted(kind, 'success', name);
     }
     log.info('apply.removed', { kind, name });
     yield;

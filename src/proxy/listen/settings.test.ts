@@ -63,6 +63,15 @@ const chains = (...matches: JsonObject[]): JsonObject => ({
   filterChains: matches.map((filterChainMatch) => ({ filters: [echo], filterChainMatch })),
 });
 
+const discovered = (fields: JsonObject): JsonObject => ({
+  name: 'x',
+  configDiscovery: {
+    configSource: { ads: {} },
+    typeUrls: ['type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault'],
+    ...fields,
+  },
+});
+
 describe('what is refused, and where', () => {
   const unbindable = 'is not supported: the runtime binds a socket as it makes it';
   const cases: [fields: JsonObject, problem: string][] = [
@@ -89,8 +98,26 @@ describe('what is refused, and where', () => {
       'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source.api_type: must be GRPC or DELTA_GRPC',
     ],
     [
-      hcmWith({ routeConfig: {}, httpFilters: [{ name: 'x', configDiscovery: {} }, router] }),
-      'filter_chains[0].filters[0].typed_config.http_filters[0].config_discovery: is not supported: write typed_config',
+      hcmWith({ routeConfig: {}, httpFilters: [discovered({ typeUrls: [] }), router] }),
+      'filter_chains[0].filters[0].typed_config.http_filters[0].config_discovery.type_urls: names no type',
+    ],
+    [
+      hcmWith({
+        routeConfig: {},
+        httpFilters: [
+          discovered({ typeUrls: ['type.googleapis.com/envoy.extensions.filters.http.router.v3.Router'] }),
+          router,
+        ],
+      }),
+      'filter_chains[0].filters[0].typed_config.http_filters[0].config_discovery.type_urls[0]: the router is not supported here: write typed_config',
+    ],
+    [
+      { filterChains: [{ filters: [{ name: 'x', configDiscovery: {} }] }] },
+      'filter_chains[0].filters[0].config_discovery: is not supported: write typed_config',
+    ],
+    [
+      { listenerFilters: [{ name: 'x', configDiscovery: {} }] },
+      'listener_filters[0].config_discovery: is not supported: write typed_config',
     ],
     [
       hcmWith({ routeConfig: { name: 'r', vhds: {} } }),

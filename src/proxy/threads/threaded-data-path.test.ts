@@ -48,7 +48,11 @@ function threads(count: number): { readonly workers: FakeWorker[]; readonly data
   const workers: FakeWorker[] = [];
   const prepared = (name: string) => ({
     ok: true as const,
-    value: { name, dependencies: { routes: [], endpoints: [], secrets: [], extensions: [] }, install: assert.fail },
+    value: {
+      name,
+      dependencies: { routes: [], endpoints: [], secrets: [], extensions: [] },
+      install: assert.fail,
+    },
     problems: [],
   });
   const judge = {

@@ -122,6 +122,8 @@ const deltaSteps: readonly Step[] = [
     name: 'a listener goes, and what it could not take is taken',
     async play({ send }) {
       await send(delta('listener', 10, [], { removed: ['third'] }));
+      // To Envoy it judges as long as it drains.
+      await new Promise((resolve) => setTimeout(resolve, 2500));
       await send(delta('extension', 11, [extension('f', abort(504))]));
     },
     envoy: [/listener web answers 504/, /listener other answers 504/],
@@ -147,8 +149,11 @@ const deltaSteps: readonly Step[] = [
   },
   {
     name: 'nobody asks for it when its listeners are gone',
-    play: ({ send }) => send(delta('listener', 14, [], { removed: ['web', 'other'] })),
-    envoy: [/LDS nonce n14-listener/],
+    async play({ send }) {
+      await send(delta('listener', 14, [], { removed: ['web', 'other'] }));
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+    },
+    envoy: [/LDS nonce n14-listener/, /ECDS -f/],
   },
 ];
 
