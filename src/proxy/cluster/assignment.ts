@@ -66,7 +66,11 @@ export function* readAssignment(
       yield;
     }
   }
-  return { endpoints, policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true } };
+  // What was pushed to has room for more, in each of thousands of clusters.
+  return {
+    endpoints: endpoints.slice(),
+    policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true },
+  };
 }
 
 /** @param at gives the path; it is asked for where something is wrong. */

@@ -73,7 +73,7 @@ export class ClusterRuntime {
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
-  readonly #zoneCounters = new Map<string, (status: number) => void>();
+  #zoneCounters: Map<string, (status: number) => void> | undefined;
   #replacements = 0;
   #membershipChanges = 0;
   #closed = false;
@@ -284,6 +284,7 @@ export class ClusterRuntime {
   #zoneCounter(to: string): ((status: number) => void) | undefined {
     const from = this.#deps.home?.locality?.zone ?? '';
     if (from === '' || to === '') return undefined;
+    this.#zoneCounters ??= new Map();
     const known = this.#zoneCounters.get(to);
     if (known !== undefined) return known;
     const counter = responseCounter(this.stats.scope, `zone.${from}.${to}.`);

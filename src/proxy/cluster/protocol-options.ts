@@ -20,6 +20,7 @@ import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.
 import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
 import { compileMirrors, type MirrorPolicy, noMirrors } from '../route/mirror-policy.ts';
 import type { RuntimeValues } from '../runtime/values.ts';
+import { sharedSettings } from './shared-settings.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -82,17 +83,19 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     limits,
     properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
-    http2: readHttp2Options(
-      http2,
-      {
-        maxHeaderListBytes: limits.maxHeadBytes,
-        maxHeaderFields: limits.maxFields,
-        streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
-        streamFlushTimeoutMs: STREAM_FLUSH_MS,
-        streamErrors: false,
-      },
-      http2Path,
-      findings,
+    http2: sharedSettings(
+      readHttp2Options(
+        http2,
+        {
+          maxHeaderListBytes: limits.maxHeadBytes,
+          maxHeaderFields: limits.maxFields,
+          streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+          streamFlushTimeoutMs: STREAM_FLUSH_MS,
+          streamErrors: false,
+        },
+        http2Path,
+        findings,
+      ),
     ),
   };
 }

@@ -28,6 +28,7 @@ import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
 import { readMirrors, readPool } from './protocol-options.ts';
 import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
+import { sharedSettings } from './shared-settings.ts';
 import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
 export interface TransportMatch {
@@ -97,7 +98,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
     mirrors: readMirrors(cluster, deps.runtime ?? noRuntime, findings),
-    circuit: readCircuit(cluster.circuitBreakers, findings),
+    circuit: sharedSettings(readCircuit(cluster.circuitBreakers, findings)),
     checks: readHealthChecks(cluster.healthChecks, findings),
     // Endpoints of static clusters are not new at any time.
     ignoresNew: kind !== 'static' && cluster.commonLbConfig?.ignoreNewHostsUntilFirstHc === true,
@@ -118,10 +119,8 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
         secrets,
       ),
     })),
-    dns: readDns(
-      cluster,
-      extension?.$typeName === DnsClusterSchema.typeName ? extension : undefined,
-      findings,
+    dns: sharedSettings(
+      readDns(cluster, extension?.$typeName === DnsClusterSchema.typeName ? extension : undefined, findings),
     ),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,

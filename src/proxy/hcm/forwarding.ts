@@ -285,8 +285,10 @@ export class Forwarding extends Attempts {
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
     if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
-    this.#keepsForRedirect = false;
-    this.dropBody();
+    if (this.#keepsForRedirect) {
+      this.#keepsForRedirect = false;
+      this.dropBody();
+    }
     attempt.respond();
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
