@@ -156,7 +156,7 @@ function requestHeader(name: string): Operator {
 /** `NAMESPACE:KEY` is a text, `NAMESPACE` an object of all its keys. */
 function metadataOf([namespace = '', key, ...deeper]: readonly string[]): Operator {
   if (key === undefined) {
-    return ({ metadata }) => metadata?.[namespace] && JSON.stringify(metadata[namespace]);
+    return ({ metadata }) => metadata?.[namespace] && jsonOf(metadata[namespace]);
   }
   const path = [key, ...deeper];
   return ({ metadata }) => {
@@ -165,8 +165,17 @@ function metadataOf([namespace = '', key, ...deeper]: readonly string[]): Operat
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
       value = (value as Readonly<Record<string, MetadataValue>>)[step];
     }
-    return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+    return value === undefined || typeof value === 'string' ? value : jsonOf(value);
   };
+}
+
+/** With the fields of objects in the order of their names (Envoy). */
+function jsonOf(value: MetadataValue): string {
+  return JSON.stringify(value, (_, part: MetadataValue) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
 }
 
 /** The first value of header `name` in a flat list. */

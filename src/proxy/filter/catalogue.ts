@@ -13,6 +13,7 @@ import { healthCheck } from './health-check/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
 import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
+import { rbac } from './rbac/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
@@ -28,5 +29,6 @@ export const filters: readonly CataloguedFilter[] = [
   istioStats,
   localRatelimit,
   peerMetadata,
+  rbac,
   setMetadata,
 ];

@@ -11,6 +11,7 @@ import type { HeaderList } from '#http/header-list.ts';
 import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { CompiledRoute, RouteRequest } from '../route/table.ts';
 
@@ -71,6 +72,8 @@ export interface Exchange extends AccessRecord, RouteRequest {
   /** Whether the client showed a certificate, and whether it was verified. */
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
+  /** Of the connection it came on. */
+  readonly facts: DownstreamFacts;
   /** Undefined before routing, and where nothing matched. */
   readonly route: CompiledRoute | undefined;
   readonly cluster: ClusterFacts | undefined;

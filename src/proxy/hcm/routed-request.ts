@@ -12,7 +12,7 @@ import type { DownstreamStream } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
 import type { FilterHooks } from './filter-hooks.ts';
 import { mustRedirectToTls } from './request-head.ts';
-import type { HcmRuntime } from './runtime.ts';
+import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
 import { allowsUpgrade, asksUpgrade } from './upgrade.ts';
 
@@ -49,6 +49,10 @@ export abstract class RoutedRequest extends TakenRequest {
     this.peerPresented = peer.presented;
     this.peerValidated = peer.validated;
     this.hooks = runtime.chains.plain;
+  }
+
+  get facts(): DownstreamFacts {
+    return this.stream.facts;
   }
 
   get direction(): Direction {

@@ -84,7 +84,7 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   }
 
   #look(chunk: Buffer): void {
-    if (this.#lingerTimer !== undefined) return;
+    if (this.#lingerTimer !== undefined || this.#facts.guard?.passes() === false) return;
     const { overload, random } = this.#runtime;
     if (this.#held === undefined && isShed(overload, 'shedsCodecs', random)) {
       this.#shed();

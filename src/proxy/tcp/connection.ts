@@ -273,6 +273,7 @@ export class TcpConnection
     const { stats } = this.#runtime;
     this.bytesReceived += data.length;
     stats.downstream_cx_rx_bytes_total.inc(data.length);
+    if (this.#facts.guard?.passes(this) === false) return;
     if (!this.#open) {
       this.#onEarlyData(data);
       return;
@@ -316,7 +317,7 @@ export class TcpConnection
 
   onReceivedAll(): void {
     this.#downstreamEnded = true;
-    if (this.#ended) return;
+    if (this.#ended || this.#facts.guard?.passes(this) === false) return;
     if (!this.#open) {
       const { settings } = this.#runtime;
       // Without data there is nothing that the connection would be made for.

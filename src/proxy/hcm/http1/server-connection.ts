@@ -82,7 +82,9 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
     if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      if (facts.guard?.passes() !== false) this.receive(chunk);
+    });
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
     socket.on('error', () => this.destroy(true));

@@ -67,7 +67,9 @@ export class Http2ServerConnection
       const { maxConnectionDurationMs, durationJitter } = settings;
       wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      if (facts.guard?.passes() !== false) this.receive(chunk);
+    });
     socket.on('end', () => this.destroy(true));
     socket.on('error', () => this.destroy(true));
     socket.on('close', () => this.destroy(true));
