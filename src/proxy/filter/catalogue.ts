@@ -1,8 +1,10 @@
 /** Every HTTP filter this build knows, but for the router, which ends every chain. */
 
 import { buffer } from './buffer/filter.ts';
+import { compressor } from './compressor/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
 import { cors } from './cors/filter.ts';
+import { decompressor } from './decompressor/filter.ts';
 import { dynamicForwardProxy } from './dynamic-forward-proxy/filter.ts';
 import { fault } from './fault/filter.ts';
 import { grpcStats } from './grpc-stats/filter.ts';
@@ -18,7 +20,9 @@ import { setMetadata } from './set-metadata/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
   buffer,
+  compressor,
   cors,
+  decompressor,
   dynamicForwardProxy,
   fault,
   grpcStats,

@@ -102,6 +102,14 @@ export interface Exchange extends AccessRecord, RouteRequest {
   injectResponseData(slot: number, data: Buffer): void;
   /** Whether no more of the response should come for now. */
   pauseResponse(paused: boolean): void;
+  /** The same of the request, and its filters after the one with this slot. */
+  injectRequestData(slot: number, data: Buffer): void;
+  pauseRequest(paused: boolean): void;
+  /** Goes on after `onRequestEnd` said `'wait'`. */
+  resumeRequestEnd(): void;
+  /** More of them, from `onRequestEnd` or `onResponseEnd`, or while these wait. @param list name, value, name, value, and so on. */
+  addRequestTrailers(list: HeaderList): void;
+  addResponseTrailers(list: HeaderList): void;
   /** Ends it with a reply of our own, after which the client cannot go on. */
   refuse(reply: LocalReply): void;
   /** The route is looked for again, by the request as it is when it is next asked for. */
@@ -138,6 +146,8 @@ export interface HttpFilter {
   /** A piece of the body; it is gone after the call. @returns what goes on in its place; nothing: the piece itself. */
   onRequestData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   onRequestTrailers?(exchange: Exchange, trailers: HeaderList): void;
+  /** Nothing more comes; trailers follow when this has let them. `'wait'`: the end stays here until it is resumed. */
+  onRequestEnd?(exchange: Exchange): undefined | 'wait';
   /** A request that this filter holds has come to its end. @param bodyBytes kept of it */
   onRequestComplete?(exchange: Exchange, bodyBytes: number): Verdict;
   /** The head of the response, local replies too, in reverse order of the request's hooks. A reply comes in its place, and no filter sees it. */
