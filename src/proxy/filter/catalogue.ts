@@ -1,5 +1,7 @@
 /** Every HTTP filter this build knows, but for the router, which ends every chain. */
 
+import { adaptiveConcurrency } from './adaptive-concurrency/filter.ts';
+import { admissionControl } from './admission-control/filter.ts';
 import { buffer } from './buffer/filter.ts';
 import { compressor } from './compressor/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
@@ -19,6 +21,8 @@ import { rbac } from './rbac/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
+  adaptiveConcurrency,
+  admissionControl,
   buffer,
   compressor,
   cors,
