@@ -3,6 +3,7 @@
  * request it puts into the exchange. Hooks answer at once: nothing to go on, `'wait'` or `'hold'` to
  * stop, or a reply that ends the matter. Hooks a filter does not have cost nothing.
  */
+import type { Transform } from 'node:stream';
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
@@ -14,6 +15,7 @@ import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { CompiledRoute, RouteRequest } from '../route/table.ts';
+import type { CoderSpec } from './recoder-library.ts';
 
 /** A reply made here instead of upstream. */
 export interface LocalReply {
@@ -178,6 +180,9 @@ export interface ConnectionFilter {
   onEnd?(connection: ConnectionFacts): void;
 }
 
+/** Makes what compresses or decompresses, on threads of the runtime. */
+export type CreateCoder = (spec: CoderSpec) => Transform;
+
 export interface FilterDeps extends RouteFilterDeps {
   readonly log: Logger;
   readonly direction: Direction;
@@ -189,6 +194,7 @@ export interface FilterDeps extends RouteFilterDeps {
   readonly slot: number;
   /** Of the filter in its chain: by it the route table has configurations of its own. */
   readonly name: string;
+  readonly createCoder: CreateCoder;
   /** Addresses of a host name; rejects when it has none. */
   resolve(host: string): Promise<readonly string[]>;
 }

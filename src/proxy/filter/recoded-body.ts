@@ -1,6 +1,6 @@
 /** The body of one request or response that a filter compresses or decompresses. */
 import type { Counter } from '#observe/metrics-contract.ts';
-import type { Exchange } from './contract.ts';
+import type { CreateCoder, Exchange } from './contract.ts';
 import { Recoder, type RecoderOwner } from './recoder.ts';
 import type { RecoderLibrary } from './recoder-library.ts';
 
@@ -9,6 +9,7 @@ interface RecodedBodyOptions {
   readonly slot: number;
   readonly isRequest: boolean;
   readonly library: RecoderLibrary;
+  readonly createCoder: CreateCoder;
   /** Of bytes that go in, and that come out. */
   readonly bytesIn: Counter;
   readonly bytesOut: Counter;
@@ -25,9 +26,9 @@ export class RecodedBody implements RecoderOwner {
   #paused = false;
 
   constructor(options: RecodedBodyOptions) {
-    const { library } = options;
+    const { library, createCoder } = options;
     this.#options = options;
-    this.#recoder = new Recoder(library.create(), this, library.maxRatio);
+    this.#recoder = new Recoder(createCoder(library.spec), this, library.maxRatio);
   }
 
   /** @returns what goes on in place of the data: nothing, yet */

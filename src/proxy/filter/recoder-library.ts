@@ -1,25 +1,69 @@
 /** The libraries that compress and decompress, as their messages configure them (Envoy, `compressor_library`). */
-import type { Transform } from 'node:stream';
-import {
-  constants,
-  createBrotliCompress,
-  createBrotliDecompress,
-  createGunzip,
-  createGzip,
-  createZstdCompress,
-  createZstdDecompress,
-} from 'node:zlib';
 import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
-import { BrotliSchema as BrotliCompressorSchema } from '#xds/gen/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.js';
+import {
+  BrotliSchema as BrotliCompressorSchema,
+  Brotli_EncoderMode as EncoderMode,
+} from '#xds/gen/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.js';
 import { BrotliSchema as BrotliDecompressorSchema } from '#xds/gen/envoy/extensions/compression/brotli/decompressor/v3/brotli_pb.js';
 import {
   GzipSchema as GzipCompressorSchema,
   Gzip_CompressionLevel as Level,
+  Gzip_CompressionStrategy as Strategy,
 } from '#xds/gen/envoy/extensions/compression/gzip/compressor/v3/gzip_pb.js';
 import { GzipSchema as GzipDecompressorSchema } from '#xds/gen/envoy/extensions/compression/gzip/decompressor/v3/gzip_pb.js';
-import { ZstdSchema as ZstdCompressorSchema } from '#xds/gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
+import {
+  ZstdSchema as ZstdCompressorSchema,
+  Zstd_Strategy as ZstdStrategy,
+} from '#xds/gen/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import { ZstdSchema as ZstdDecompressorSchema } from '#xds/gen/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
+
+interface CompressGzip {
+  readonly kind: 'compress-gzip';
+  /** 1 to 9; -1: as the library has it. */
+  readonly level: number;
+  /** zlib's number. */
+  readonly strategy: number;
+  readonly memoryLevel: number;
+  readonly windowBits: number;
+}
+interface CompressBrotli {
+  readonly kind: 'compress-brotli';
+  readonly quality: number;
+  /** Of zlib's: generic, text, font. */
+  readonly mode: number;
+  readonly windowBits: number;
+  readonly blockBits: number;
+  readonly withoutLiteralContext: boolean;
+}
+interface CompressZstd {
+  readonly kind: 'compress-zstd';
+  readonly level: number;
+  readonly checksum: boolean;
+  /** Zstandard's number; 0: as the level has it. */
+  readonly strategy: number;
+}
+interface DecompressGzip {
+  readonly kind: 'decompress-gzip';
+  readonly windowBits: number;
+}
+interface DecompressBrotli {
+  readonly kind: 'decompress-brotli';
+  readonly keepsRingBuffer: boolean;
+}
+interface DecompressZstd {
+  readonly kind: 'decompress-zstd';
+}
+
+/** What is to be made, with the bytes it hands over at once. */
+export type CoderSpec = { readonly chunkBytes: number } & (
+  | CompressGzip
+  | CompressBrotli
+  | CompressZstd
+  | DecompressGzip
+  | DecompressBrotli
+  | DecompressZstd
+);
 
 export interface RecoderLibrary {
   /** Of the extension. */
@@ -30,7 +74,7 @@ export interface RecoderLibrary {
   readonly statName: 'gzip' | 'brotli' | 'zstd';
   /** What comes out may be so many times what goes in. */
   readonly maxRatio: number;
-  create(): Transform;
+  readonly spec: CoderSpec;
 }
 
 type Made = Omit<RecoderLibrary, 'name'>;
@@ -113,77 +157,46 @@ const compressors: Readers = {
     const message = findings.unpack(path, any, GzipCompressorSchema);
     if (message === undefined) return undefined;
     const number = new NumberReader(path, findings);
-    const { compressionLevel, compressionStrategy: strategy } = message;
-    if (!(compressionLevel in Level)) findings.error(`${path}.compression_level`, 'is not known');
-    if (strategy > constants.Z_FIXED) findings.error(`${path}.compression_strategy`, 'is not known');
-    const options = {
-      level:
-        compressionLevel === Level.DEFAULT_COMPRESSION ? constants.Z_DEFAULT_COMPRESSION : compressionLevel,
+    const { compressionLevel: level, compressionStrategy: strategy } = message;
+    if (!(level in Level)) findings.error(`${path}.compression_level`, 'is not known');
+    if (!(strategy in Strategy)) findings.error(`${path}.compression_strategy`, 'is not known');
+    const spec: CoderSpec = {
+      kind: 'compress-gzip',
+      level: level === Level.DEFAULT_COMPRESSION ? -1 : level,
       strategy,
-      memLevel: number.read('memory_level', message.memoryLevel, 1, 9, MEMORY_LEVEL),
+      memoryLevel: number.read('memory_level', message.memoryLevel, 1, 9, MEMORY_LEVEL),
       windowBits: number.read('window_bits', message.windowBits, 9, 15, WINDOW_BITS),
-      chunkSize: number.chunk(message.chunkSize),
-      flush: constants.Z_SYNC_FLUSH,
+      chunkBytes: number.chunk(message.chunkSize),
     };
-    const create = (): Transform => createGzip(options);
-    return { encoding: 'gzip', statName: 'gzip', maxRatio: UNLIMITED, create };
+    return { encoding: 'gzip', statName: 'gzip', maxRatio: UNLIMITED, spec };
   },
   [BrotliCompressorSchema.typeName](any, path, findings) {
     const message = findings.unpack(path, any, BrotliCompressorSchema);
     if (message === undefined) return undefined;
     const number = new NumberReader(path, findings);
-    const mode = Math.max(0, message.encoderMode - 1);
-    if (mode > constants.BROTLI_MODE_FONT) findings.error(`${path}.encoder_mode`, 'is not known');
-    const options = {
-      params: {
-        [constants.BROTLI_PARAM_QUALITY]: number.read('quality', message.quality, 0, 11, BROTLI_QUALITY),
-        [constants.BROTLI_PARAM_MODE]: mode,
-        [constants.BROTLI_PARAM_LGWIN]: number.read(
-          'window_bits',
-          message.windowBits,
-          10,
-          24,
-          BROTLI_WINDOW_BITS,
-        ),
-        [constants.BROTLI_PARAM_LGBLOCK]: number.read(
-          'input_block_bits',
-          message.inputBlockBits,
-          16,
-          24,
-          BROTLI_BLOCK_BITS,
-        ),
-        [constants.BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING]: message.disableLiteralContextModeling,
-      },
-      chunkSize: number.chunk(message.chunkSize),
-      flush: constants.BROTLI_OPERATION_FLUSH,
+    if (!(message.encoderMode in EncoderMode)) findings.error(`${path}.encoder_mode`, 'is not known');
+    const spec: CoderSpec = {
+      kind: 'compress-brotli',
+      quality: number.read('quality', message.quality, 0, 11, BROTLI_QUALITY),
+      mode: Math.max(0, message.encoderMode - EncoderMode.GENERIC),
+      windowBits: number.read('window_bits', message.windowBits, 10, 24, BROTLI_WINDOW_BITS),
+      blockBits: number.read('input_block_bits', message.inputBlockBits, 16, 24, BROTLI_BLOCK_BITS),
+      withoutLiteralContext: message.disableLiteralContextModeling,
+      chunkBytes: number.chunk(message.chunkSize),
     };
-    const create = (): Transform => createBrotliCompress(options);
-    return { encoding: 'br', statName: 'brotli', maxRatio: UNLIMITED, create };
+    return { encoding: 'br', statName: 'brotli', maxRatio: UNLIMITED, spec };
   },
   [ZstdCompressorSchema.typeName](any, path, findings) {
     const message = findings.unpack(path, any, ZstdCompressorSchema);
     if (message === undefined) return undefined;
     const number = new NumberReader(path, findings);
-    const { strategy, enableChecksum } = message;
+    const { strategy, enableChecksum: checksum } = message;
     findings.refuse(`${path}.dictionary`, message.dictionary !== undefined);
-    if (strategy > constants.ZSTD_btultra2) findings.error(`${path}.strategy`, 'is not known');
-    const options = {
-      params: {
-        [constants.ZSTD_c_compressionLevel]: number.read(
-          'compression_level',
-          message.compressionLevel,
-          1,
-          22,
-          ZSTD_LEVEL,
-        ),
-        [constants.ZSTD_c_checksumFlag]: enableChecksum ? 1 : 0,
-        ...(strategy === 0 ? {} : { [constants.ZSTD_c_strategy]: strategy }),
-      },
-      chunkSize: number.chunk(message.chunkSize),
-      flush: constants.ZSTD_e_flush,
-    };
-    const create = (): Transform => createZstdCompress(options);
-    return { encoding: 'zstd', statName: 'zstd', maxRatio: UNLIMITED, create };
+    if (!(strategy in ZstdStrategy)) findings.error(`${path}.strategy`, 'is not known');
+    const level = number.read('compression_level', message.compressionLevel, 1, 22, ZSTD_LEVEL);
+    const chunkBytes = number.chunk(message.chunkSize);
+    const spec: CoderSpec = { kind: 'compress-zstd', level, checksum, strategy, chunkBytes };
+    return { encoding: 'zstd', statName: 'zstd', maxRatio: UNLIMITED, spec };
   },
 };
 
@@ -192,37 +205,28 @@ const decompressors: Readers = {
     const message = findings.unpack(path, any, GzipDecompressorSchema);
     if (message === undefined) return undefined;
     const number = new NumberReader(path, findings);
-    const options = {
+    const spec: CoderSpec = {
+      kind: 'decompress-gzip',
       windowBits: number.read('window_bits', message.windowBits, 9, 15, GZIP_WINDOW_BITS),
-      chunkSize: number.chunk(message.chunkSize),
-      // What is cut short is what could be read of it.
-      finishFlush: constants.Z_SYNC_FLUSH,
+      chunkBytes: number.chunk(message.chunkSize),
     };
     const maxRatio = number.read('max_inflate_ratio', message.maxInflateRatio, 1, 1032, MAX_RATIO);
-    return { encoding: 'gzip', statName: 'gzip', maxRatio, create: () => createGunzip(options) };
+    return { encoding: 'gzip', statName: 'gzip', maxRatio, spec };
   },
   [BrotliDecompressorSchema.typeName](any, path, findings) {
     const message = findings.unpack(path, any, BrotliDecompressorSchema);
     if (message === undefined) return undefined;
-    const number = new NumberReader(path, findings);
-    const options = {
-      params: {
-        [constants.BROTLI_DECODER_PARAM_DISABLE_RING_BUFFER_REALLOCATION]:
-          message.disableRingBufferReallocation,
-      },
-      chunkSize: number.chunk(message.chunkSize),
-      finishFlush: constants.BROTLI_OPERATION_FLUSH,
-    };
-    const create = (): Transform => createBrotliDecompress(options);
-    return { encoding: 'br', statName: 'brotli', maxRatio: MAX_RATIO, create };
+    const chunkBytes = new NumberReader(path, findings).chunk(message.chunkSize);
+    const keepsRingBuffer = message.disableRingBufferReallocation;
+    const spec: CoderSpec = { kind: 'decompress-brotli', keepsRingBuffer, chunkBytes };
+    return { encoding: 'br', statName: 'brotli', maxRatio: MAX_RATIO, spec };
   },
   [ZstdDecompressorSchema.typeName](any, path, findings) {
     const message = findings.unpack(path, any, ZstdDecompressorSchema);
     if (message === undefined) return undefined;
-    const number = new NumberReader(path, findings);
     findings.refuse(`${path}.dictionaries`, message.dictionaries.length > 0);
-    const options = { chunkSize: number.chunk(message.chunkSize), finishFlush: constants.ZSTD_e_flush };
-    const create = (): Transform => createZstdDecompress(options);
-    return { encoding: 'zstd', statName: 'zstd', maxRatio: MAX_RATIO, create };
+    const chunkBytes = new NumberReader(path, findings).chunk(message.chunkSize);
+    const spec: CoderSpec = { kind: 'decompress-zstd', chunkBytes };
+    return { encoding: 'zstd', statName: 'zstd', maxRatio: MAX_RATIO, spec };
   },
 };

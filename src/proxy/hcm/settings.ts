@@ -25,6 +25,7 @@ import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import { createCoder } from './create-coder.ts';
 import type { ChainFilter } from './filter-hooks.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
@@ -280,6 +281,7 @@ function readFilters(
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,
+      createCoder,
       name: filter.name,
       resolve: (host) => deps.resolve(host),
     });

@@ -9,6 +9,7 @@ import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/n
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { ConnectionFilter, Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import { createCoder } from '../hcm/create-coder.ts';
 import { type HcmSettings, readHcm } from '../hcm/settings.ts';
 import { readTcpFilter } from '../tcp/chain-filter.ts';
 import type { NetworkFilter } from '../tcp/network-filter.ts';
@@ -140,6 +141,7 @@ function readObserver(
     statPrefix: '',
     name,
     slot: 0,
+    createCoder,
     resolve: (host) => deps.resolve(host),
   });
   findings.problems.push(...loaded.problems);

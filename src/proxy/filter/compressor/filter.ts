@@ -131,7 +131,7 @@ class CompressorFilter implements HttpFilter {
   #body(exchange: Exchange, { library }: Call, isRequest: boolean): RecodedBody {
     const { stats } = isRequest ? this.settings.request : this.settings.response;
     return new RecodedBody({
-      ...{ exchange, isRequest, library, slot: this.#deps.slot },
+      ...{ exchange, isRequest, library, slot: this.#deps.slot, createCoder: this.#deps.createCoder },
       bytesIn: stats.total_uncompressed_bytes,
       bytesOut: stats.total_compressed_bytes,
     });

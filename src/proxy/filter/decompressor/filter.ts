@@ -82,6 +82,7 @@ interface Call {
 class DecompressorFilter implements HttpFilter {
   readonly #settings: DecompressorSettings;
   readonly #slot: number;
+  readonly #createCoder: FilterDeps['createCoder'];
   readonly #ofRequests: DirectionStats;
   readonly #ofResponses: DirectionStats;
   readonly #countFailure: CountFailure;
@@ -90,6 +91,7 @@ class DecompressorFilter implements HttpFilter {
     const { library } = settings;
     this.#settings = settings;
     this.#slot = deps.slot;
+    this.#createCoder = deps.createCoder;
     const prefix = `http.${deps.statPrefix}.decompressor.${library.name}.${library.statName}`;
     this.#ofRequests = createStats(deps, `${prefix}.request`);
     this.#ofResponses = createStats(deps, `${prefix}.response`);
@@ -136,6 +138,7 @@ class DecompressorFilter implements HttpFilter {
     else setHeader(headers, 'content-encoding', rest.join(',').trim());
     return new RecodedBody({
       ...{ exchange, isRequest, library, slot: this.#slot, bytesIn: stats.bytesIn, bytesOut: stats.bytesOut },
+      createCoder: this.#createCoder,
       onBroken: this.#countFailure,
       onDone: (recoder) => this.#tell(exchange, recoder, isRequest),
     });
