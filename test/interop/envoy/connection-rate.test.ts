@@ -70,9 +70,47 @@ const logged: Message = {
   cluster: 'a',
   access_log: [tcpLog('%RESPONSE_FLAGS%', '%DOWNSTREAM_LOCAL_CLOSE_REASON%', '%ACCESS_LOG_TYPE%')],
 };
+const loopback: Message = { address_prefix: '127.0.0.0', prefix_len: 8 };
 const silent: readonly Step[] = [];
 
 export const groups: readonly Group[] = [
+  {
+    name: 'connection rate of several threads',
+    flags: ['--concurrency', '2'],
+    backends: { a: tcpBackend() },
+    bootstrap: ({ ports }) =>
+      bootstrap(
+        [
+          chain('threads', limit('threads', 5), tcpProxy('threads')),
+          chain(
+            'judged',
+            extension('rbac', 'filters.network.rbac.v3.RBAC', {
+              stat_prefix: 'judged',
+              rules: {
+                policies: { all: { permissions: [{ any: true }], principals: [{ source_ip: loopback }] } },
+              },
+            }),
+            tcpProxy('judged'),
+          ),
+        ],
+        [cluster('a', [ports.a!])],
+      ),
+    cases: [
+      row(
+        'five of seven, over both threads',
+        'threads',
+        inTurn(ask, ask, ask, ask, ask, refused, refused),
+        7,
+        2,
+      ),
+      {
+        ...{ name: 'rbac of connections: two threads count together', covers: 'rbac', on: 'judged' },
+        play: inTurn(ask, ask, ask, ask, ask, ask),
+        expect: { stats: { 'judged.rbac.allowed': 6 } },
+        logLines: 6,
+      },
+    ],
+  },
   {
     name: 'connection rate',
     backends: { a: tcpBackend(), web: http1Backend() },
