@@ -27,7 +27,7 @@ import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
-import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
+import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
@@ -161,6 +161,7 @@ class RunningProxy implements ProxyProcess {
       log,
       nodeCluster: options.loaded.bootstrap.node?.cluster ?? '',
       nodeId: options.loaded.bootstrap.node?.id ?? '',
+      home: homeOf(options.loaded.bootstrap),
       logFlushIntervalMs: options.logFlushIntervalMs,
       connectionLimits: settings.connectionLimits,
       overload: settings.overload,

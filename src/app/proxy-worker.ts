@@ -59,6 +59,7 @@ serveMain({
     localAddress: localAddress(),
     nodeCluster,
     nodeId,
+    home: data.home,
     drainTimeMs: data.drainTimeMs,
     upstreamBindConfig: data.upstreamBindConfig,
     connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),

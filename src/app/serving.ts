@@ -8,6 +8,7 @@ import type { ConnectionLimitSettings } from '#proxy/bootstrap/connection-limits
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
+import type { Home } from '#proxy/data-path-deps.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
@@ -48,6 +49,7 @@ export interface ServingOptions {
   readonly log: Logger;
   readonly nodeCluster: string;
   readonly nodeId: string;
+  readonly home: Home;
   readonly logFlushIntervalMs: number | undefined;
   readonly connectionLimits: ConnectionLimitSettings;
   /** Absent: the default. */
@@ -76,6 +78,7 @@ export function createServing(options: ServingOptions): Serving {
     log,
     nodeCluster,
     nodeId,
+    home,
     logFlushIntervalMs,
     drainTimeMs,
     overload,
@@ -98,6 +101,7 @@ export function createServing(options: ServingOptions): Serving {
     localAddress: localAddress(),
     nodeCluster,
     nodeId,
+    home,
     drainTimeMs,
     upstreamBindConfig,
     outlierLogPath,
@@ -128,6 +132,7 @@ export function createServing(options: ServingOptions): Serving {
         logFlushIntervalMs,
         nodeCluster,
         nodeId,
+        home,
         drainTimeMs,
         upstreamBindConfig,
         outlierLogPath,

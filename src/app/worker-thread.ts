@@ -1,5 +1,6 @@
 /** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { Home } from '#proxy/data-path-deps.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
 import { processTicketSecret } from '#proxy/tls/ticket-keys.ts';
@@ -15,6 +16,7 @@ export interface ProxyWorkerData {
   readonly logFlushIntervalMs: number | undefined;
   readonly nodeCluster: string;
   readonly nodeId: string;
+  readonly home: Home;
   readonly drainTimeMs: number;
   readonly upstreamBindConfig: BindConfig | undefined;
   readonly outlierLogPath: string | undefined;

@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'UPSTREAM_TIMEOUT'
   | 'PER_TRY_TIMEOUT'
   | 'PER_TRY_IDLE_TIMEOUT'
+  | 'RETRY_BUFFER_EXCEEDED'
   | 'STREAM_IDLE_TIMEOUT'
   | 'MAX_STREAM_DURATION'
   | 'REQUEST_TIMEOUT'
@@ -136,6 +137,14 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'UT',
     'upstream_per_try_idle_timeout',
     'upstream request timeout',
+  ),
+  RETRY_BUFFER_EXCEEDED: kind(
+    'upstream',
+    'never',
+    507,
+    '',
+    'request_payload_exceeded_retry_buffer_limit',
+    'exceeded request buffer limit while retrying upstream',
   ),
   STREAM_IDLE_TIMEOUT: kind('downstream', 'never', 408, 'SI', 'stream_idle_timeout', 'stream timeout'),
   MAX_STREAM_DURATION: {

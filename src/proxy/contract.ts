@@ -36,6 +36,8 @@ export interface SecretMaterial {
 export interface SecretStore extends EventEmitter<{ change: [name: string] }> {
   get(name: string): SecretMaterial | undefined;
   set(name: string, material: SecretMaterial): void;
+  /** Nobody is told: what serves with it goes on. */
+  delete(name: string): void;
   names(): readonly string[];
 }
 

@@ -5,6 +5,7 @@ import type { Random } from '#core/random.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
+import type { Locality } from './cluster/endpoint.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
@@ -30,6 +31,14 @@ export interface ConnectionLimits {
   ofListener(name: string): number | undefined;
 }
 
+/** What zone-aware routing starts from. */
+export interface Home {
+  /** Absent: the node has none. */
+  readonly locality?: Locality | undefined;
+  /** Name (Envoy, `cluster_manager.local_cluster_name`); '': none. */
+  readonly cluster: string;
+}
+
 export interface DataPathDeps {
   readonly clock: Clock;
   readonly random: Random;
@@ -49,6 +58,8 @@ export interface DataPathDeps {
   /** `--service-cluster` and `--service-node`, for `x-envoy-downstream-service-*`; empty where unknown. */
   readonly nodeCluster: string;
   readonly nodeId: string;
+  /** Where this proxy is, and the cluster that it is an endpoint of; absent where zones do not matter. */
+  readonly home?: Home | undefined;
   /** Reads a file named in configuration; throws the system's error. */
   readFile(path: string): Uint8Array;
   /** What the process must not do just now; absent: it may do everything. */

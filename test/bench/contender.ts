@@ -3,7 +3,14 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bed, proxyCore } from './bed.ts';
-import { type Elsewhere, type Hop, nothingElse, type Tls, type Traffic } from './config/work.ts';
+import {
+  type Besides,
+  type Elsewhere,
+  type Hop,
+  nothingElse,
+  type Tls,
+  type Traffic,
+} from './config/work.ts';
 import { accepts, answers, type Target } from './probe.ts';
 import { freePorts, lastWords, ready, spawnPinned, stopChild } from './process.ts';
 import { type ContenderName, type Program, programOf, versionOf } from './program.ts';
@@ -14,6 +21,7 @@ export interface Setup {
   /** One proxy each; the first is the client's. */
   readonly hops: readonly Tls[];
   readonly elsewhere: Elsewhere;
+  readonly besides?: Besides;
   readonly threads: number;
   /** Of the proxies. */
   readonly cores: string;
@@ -102,7 +110,7 @@ async function launch(
 }
 
 async function layOut(name: ContenderName, setup: Setup, bed: Bed): Promise<Hop[]> {
-  const { traffic, threads, elsewhere, hops: sides, backendPort } = setup;
+  const { traffic, threads, elsewhere, besides = {}, hops: sides, backendPort } = setup;
   const ports = await freePorts(sides.length * 2);
   return sides.map((tls, at) => {
     const folder = join(bed.folder, `${name}-${tls}`);
@@ -111,6 +119,7 @@ async function layOut(name: ContenderName, setup: Setup, bed: Bed): Promise<Hop[
       traffic,
       tls,
       elsewhere,
+      besides,
       threads,
       folder,
       accessLog: join(folder, 'access.log'),

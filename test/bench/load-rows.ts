@@ -1,4 +1,6 @@
 /** The rows in which load goes through every contender. */
+
+import { besidesRows } from './besides-rows.ts';
 import { largeBodyBytes, smallBodyBytes } from './config/backend.ts';
 import { nothingElse } from './config/work.ts';
 import type { Bound, LoadRow } from './row.ts';
@@ -27,6 +29,7 @@ const base = {
   bounds: [],
 } as const;
 
+const alone = { leftOut: { nginx: 'has routes of another kind', haproxy: 'has routes of another kind' } };
 const directOnlyPlain = { direct: 'the backend speaks no TLS' };
 
 export const loadRows: readonly LoadRow[] = [
@@ -152,17 +155,33 @@ export const loadRows: readonly LoadRow[] = [
     added: true,
     bounds: [{ figure: 'addedP99Us', against: 'envoy', must: 1.2, reach: 1.0 }],
   },
-  ...(['routes', 'hosts'] as const).flatMap((kind) =>
-    [10, 10_000].map(
+  ...(
+    [
+      ['routes', [10, 100, 1000, 10_000]],
+      ['hosts', [10, 10_000]],
+      ['clusters', [10, 100, 2000]],
+    ] as const
+  ).flatMap(([kind, counts]) =>
+    counts.map(
       (count): LoadRow => ({
         ...base,
+        ...alone,
         name: `${kind}-${count}`,
-        title: `HTTP/1.1, ${small}, saturated, ${count.toLocaleString('en')} other ${kind}`,
+        title: `HTTP/1.1, ${small}, saturated, ${count.toLocaleString('en')} other ${kind}${kind === 'clusters' ? ' of 50 endpoints' : ''}`,
         load: { by: 'wrk', connections: 64, path: '/small' },
         elsewhere: { ...nothingElse, [kind]: count },
-        leftOut: { nginx: 'has routes of another kind', haproxy: 'has routes of another kind' },
       }),
     ),
+  ),
+  ...besidesRows.map(
+    ({ name, title, besides }): LoadRow => ({
+      ...base,
+      ...alone,
+      name,
+      title: `HTTP/1.1, ${small}, saturated, ${title}`,
+      load: { by: 'wrk', connections: 64, path: '/small' },
+      besides,
+    }),
   ),
   ...[1, 2].map(
     (threads): LoadRow => ({

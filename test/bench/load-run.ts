@@ -61,6 +61,7 @@ export function setupOf(name: ContenderName, row: LoadRow, bed: Bed): Setup {
     traffic: row.traffic,
     hops: row.hops,
     elsewhere: row.elsewhere ?? nothingElse,
+    besides: row.besides ?? {},
     threads: row.threads ?? 1,
     cores: coresOf(row).proxy,
     // Debian's nginx has no HTTP/2 towards an upstream but for gRPC.

@@ -3,7 +3,7 @@ import { bedSetup, startContender } from './contender.ts';
 import { median } from './measure/statistics.ts';
 import type { Bound, Figure, Question, QuestionRow } from './row.ts';
 import { furtherSidecar, idleConnectionMemory, idleWakeups } from './sidecar/questions.ts';
-import { stall } from './sidecar/stall.ts';
+import { stall, storm } from './sidecar/stall.ts';
 
 const megabyte = 1024 * 1024;
 const own: Figure = { name: 'uniqueBytes', label: 'own MB', digits: 1, per: megabyte };
@@ -105,5 +105,25 @@ export const questionRows: readonly QuestionRow[] = [
     bounds: [stallBound],
     leftOut: noSidecar,
     ask: stall({ clusters: 0, hosts: 5000 }),
+  },
+  ...(['RING_HASH', 'MAGLEV'] as const).map(
+    (policy): QuestionRow => ({
+      kind: 'question',
+      name: `build-${policy.toLowerCase().replace('_', '-')}`,
+      title: `the same while a cluster that balances by ${policy} gets 1,000 hosts`,
+      figures: stallFigures,
+      bounds: [stallBound],
+      leftOut: noSidecar,
+      ask: stall({ clusters: 0, hosts: 1000, policy }),
+    }),
+  ),
+  {
+    kind: 'question',
+    name: 'storm',
+    title: 'the same while 100 clusters and 100 hosts come and go every 50 ms; a request that fails ends it',
+    figures: stallFigures.filter(({ name }) => name !== 'tookMs'),
+    bounds: [stallBound],
+    leftOut: noSidecar,
+    ask: storm,
   },
 ];

@@ -1,6 +1,6 @@
 /** What a row of the benchmark is: one kind of work, or one question, put to every contender in turn. */
 import type { BackendName, Bed } from './bed.ts';
-import type { Elsewhere, Tls, Traffic } from './config/work.ts';
+import type { Besides, Elsewhere, Tls, Traffic } from './config/work.ts';
 import type { Load } from './measure/load.ts';
 import type { ContenderName, ProxyName } from './program.ts';
 
@@ -47,6 +47,8 @@ export interface LoadRow extends AnyRow {
   readonly saturates: boolean;
   /** Absent: nothing. */
   readonly elsewhere?: Elsewhere;
+  /** Absent: nothing. */
+  readonly besides?: Besides;
   /** Absent: one, on a core of its own. Else the proxy shares all cores with the load. */
   readonly threads?: number;
   /** The load leaves lines in the access log. */

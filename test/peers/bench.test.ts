@@ -15,6 +15,7 @@ const cases = [
   { row: 'grpc-unary', figures: ['perSecond', 'p99Us', 'cpuUs'] },
   { row: 'tls-resumed', figures: ['perSecond', 'p99Us', 'cpuUs'] },
   { row: 'websocket', figures: ['perSecond', 'p99Us', 'cpuUs'] },
+  { row: 'retries-half', figures: ['perSecond', 'p99Us', 'cpuUs'] },
   { row: 'idle-5000', figures: ['addedBytes', 'uniqueBytes'] },
   { row: 'stall-hosts', figures: ['tookMs', 'longestMs'] },
 ] as const;

@@ -81,6 +81,7 @@ export async function startThreads(
         logFlushIntervalMs: 10,
         nodeCluster,
         nodeId,
+        home: { cluster: '' },
         drainTimeMs: 600_000,
         connections: { process: maxConnections, ofListener: {} },
         connectionCount,

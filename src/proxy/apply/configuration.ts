@@ -82,6 +82,8 @@ export class Configuration {
   };
   /** Names of the load assignments that came. */
   readonly #endpoints = new Set<string>();
+  /** Names of the secrets that came from a server or a file, and are not this process's own. */
+  readonly #secrets = new Set<string>();
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
   #settling: Promise<void> | undefined;
@@ -133,6 +135,10 @@ export class Configuration {
     return problems;
   }
 
+  tookSecret(name: string): void {
+    this.#secrets.add(name);
+  }
+
   *removeCluster(name: string): Steps<void> {
     this.#forget('cluster', name);
     yield* this.#deps.dataPath.removeCluster(name);
@@ -172,8 +178,8 @@ export class Configuration {
     return { routes, endpoints, secrets, files };
   }
 
-  /** Lets go of routes and endpoints nobody asks for any more; call it when that is told the server. */
-  dropAllBut({ routes, endpoints }: Interest): void {
+  /** Lets go of routes, endpoints and secrets nobody asks for any more; call it when that is told the server. */
+  dropAllBut({ routes, endpoints, secrets, files }: Interest): void {
     for (const { name, origin } of this.table.entries('route')) {
       if (origin === 'static' || routes.has(name)) continue;
       this.#forget('route', name);
@@ -184,6 +190,14 @@ export class Configuration {
       this.#endpoints.delete(name);
       this.#deps.dataPath.forgetEndpoints(name);
       this.table.remove('endpoint', name);
+    }
+    const named = [...secrets.values(), ...files.values()];
+    for (const name of [...this.#secrets]) {
+      if (named.some((names) => names.has(name))) continue;
+      this.#secrets.delete(name);
+      // Else what names it later would serve with what may be out of date.
+      this.#deps.secrets.delete(name);
+      this.table.remove('secret', name);
     }
   }
 

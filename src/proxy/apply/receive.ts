@@ -75,11 +75,16 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     }
     // What is missing beside something that cannot be read may be just that.
     if (readable) await inSlices(remove(deps, update), breathe);
+    if (readable && isFullState(update)) deps.configuration.table.forgetRefused(update.kind, seen);
     finish(deps, update, problems);
     await deps.configuration.settle();
     return { problems, applied };
   };
 }
+
+/** The state of the world, of a kind that comes whole. */
+const isFullState = ({ kind, version }: AnyUpdate): boolean =>
+  resourceTypes[kind].fullState && version !== '';
 
 const duplicate: Problem = { level: 'error', message: 'the name stands twice in one response' };
 
@@ -164,6 +169,7 @@ function offerSecret(
   configuration.table.warm('secret', secret.name, version, secret, 'dynamic');
   configuration.table.activate('secret', secret.name);
   secrets.set(secret.name, parsed.value);
+  configuration.tookSecret(secret.name);
   if (isOfServer) follow?.(secret);
   return parsed.problems;
 }
@@ -212,11 +218,11 @@ function* remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpd
 }
 
 function finish(deps: ReceiverDeps, update: AnyUpdate, problems: readonly Problem[]): void {
-  const { service, fullState } = resourceTypes[update.kind];
+  const { service } = resourceTypes[update.kind];
   const all = [...update.problems, ...problems];
   const refused = !isGood(all);
   if (update.kind !== 'secret') deps.counted(update.kind, refused ? 'rejected' : 'success', '');
-  if (fullState && !refused && update.version !== '') {
+  if (isFullState(update) && !refused) {
     deps.configuration.table.setSystemVersion(update.kind, update.version);
   }
   const counts = { service, changed: update.changed.length, removed: update.removed.length };

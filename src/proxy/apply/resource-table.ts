@@ -112,6 +112,12 @@ export class ResourceTable {
     this.#entries.get(kind)?.delete(name);
   }
 
+  /** Lets go of what was only ever refused, but for those of the names. */
+  forgetRefused(kind: ResourceKind, names: ReadonlySet<string>): void {
+    for (const { name, active, warming } of this.entries(kind))
+      if ((active ?? warming) === undefined && !names.has(name)) this.remove(kind, name);
+  }
+
   get(kind: ResourceKind, name: string): ResourceEntry | undefined {
     return this.#entries.get(kind)?.get(name);
   }

@@ -17,6 +17,10 @@ class MemorySecretStore extends EventEmitter<{ change: [name: string] }> impleme
     this.emit('change', name);
   }
 
+  delete(name: string): void {
+    this.#materials.delete(name);
+  }
+
   names(): readonly string[] {
     return [...this.#materials.keys()];
   }

@@ -3,6 +3,7 @@ import type { Random } from '#core/random.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Word64 } from '#core/word64.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { SlowStart } from './slow-start.ts';
 
 /** What policies know of an endpoint. */
 export interface Candidate {
@@ -10,6 +11,9 @@ export interface Candidate {
   readonly address: string;
   readonly traits: { readonly hostname: string; readonly metadata: Metadata | undefined };
   readonly counts: { readonly rqActive: number };
+  readonly isHealthy: boolean;
+  /** Since when it is, for slow start; undefined: nobody has noted it yet. Monotonic. */
+  healthySinceMs: number | undefined;
 }
 
 export interface Picker<E extends Candidate> {
@@ -45,6 +49,10 @@ export interface PolicyDefinition {
 
 export interface PolicySettings {
   readonly random: Random;
+  /** New endpoints get their share little by little. */
+  readonly slowStart: SlowStart | undefined;
+  /** Least request: all endpoints are compared instead of some that are drawn. */
+  readonly fullScan: boolean;
   /** Least request: how many endpoints are drawn and compared. */
   readonly choiceCount: number;
   /** Least request with weights: exponent of the requests in flight. */

@@ -9,10 +9,11 @@ export const roundRobin: PolicyDefinition = {
   build<E extends Candidate>(
     endpoints: readonly E[],
     weights: readonly number[],
-    { random }: PolicySettings,
+    { random, slowStart }: PolicySettings,
   ): Picker<E> {
     const count = endpoints.length;
-    if (count === 0 || areEqual(weights)) {
+    const starting = slowStart?.begin(endpoints) === true;
+    if (count <= 1 || (areEqual(weights) && !starting)) {
       let next = count === 0 ? 0 : random.below(count);
       return {
         pick() {
@@ -22,53 +23,32 @@ export const roundRobin: PolicyDefinition = {
         },
       };
     }
+    const weightOf = (at: number): number => weights[at]! * (slowStart?.factorOf(endpoints[at]!) ?? 1);
     const order = new WeightedOrder();
     const from = random.below(count);
     for (let i = 0; i < count; i++) {
       const at = (from + i) % count;
-      order.add(at, weights[at]!);
+      order.add(at, weightOf(at));
     }
-    const weightOf = (at: number): number => weights[at]!;
     return { pick: () => endpoints[order.next(weightOf)] };
   },
 };
 
-/** Any endpoint, each as often as its weight says. O(log n). */
+/** Any endpoint, whatever it weighs. */
 export const random: PolicyDefinition = {
   kind: 'random',
   hashes: false,
   build<E extends Candidate>(
     endpoints: readonly E[],
-    weights: readonly number[],
+    _weights: readonly number[],
     settings: PolicySettings,
   ): Picker<E> {
-    if (endpoints.length === 0 || areEqual(weights)) {
-      return { pick: () => endpoints[settings.random.below(endpoints.length)] };
-    }
-    const ends: number[] = [];
-    let total = 0;
-    for (const weight of weights) {
-      total += weight;
-      ends.push(total);
-    }
-    return {
-      pick() {
-        const point = settings.random.ratio() * total;
-        let low = 0;
-        let high = ends.length - 1;
-        while (low < high) {
-          const middle = (low + high) >> 1;
-          if (ends[middle]! > point) high = middle;
-          else low = middle + 1;
-        }
-        return endpoints[low];
-      },
-    };
+    return { pick: () => endpoints[settings.random.below(endpoints.length)] };
   },
 };
 
 /**
- * Draws some endpoints and takes the one with the fewest requests in flight; where weights differ,
+ * The one with the fewest requests in flight, of some endpoints that are drawn or of all of them; where weights differ,
  * by weight divided by the requests in flight.
  *
  * Source: M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
@@ -83,24 +63,51 @@ export const leastRequest: PolicyDefinition = {
     settings: PolicySettings,
   ): Picker<E> {
     const count = endpoints.length;
-    if (count === 0 || areEqual(weights)) {
-      const { choiceCount } = settings;
-      return {
-        pick() {
-          if (count <= 1) return endpoints[0];
-          let best = endpoints[settings.random.below(count)]!;
-          for (let i = 1; i < choiceCount; i++) {
-            const other = endpoints[settings.random.below(count)]!;
-            if (other.counts.rqActive < best.counts.rqActive) best = other;
-          }
-          return best;
-        },
-      };
+    const { slowStart } = settings;
+    const starting = slowStart?.begin(endpoints) === true;
+    if (count <= 1) return { pick: () => endpoints[0] };
+    if (areEqual(weights) && !starting) {
+      return { pick: () => (settings.fullScan ? scanned(endpoints, settings) : drawn(endpoints, settings)) };
     }
-    const weightOf = (at: number): number =>
-      weights[at]! / (endpoints[at]!.counts.rqActive + 1) ** settings.activeRequestBias;
+    const weightOf = (at: number): number => {
+      const endpoint = endpoints[at]!;
+      const busy = (endpoint.counts.rqActive + 1) ** settings.activeRequestBias;
+      return (weights[at]! / busy) * (slowStart?.factorOf(endpoint) ?? 1);
+    };
     const order = new WeightedOrder();
-    for (let at = 0; at < count; at++) order.add(at, weightOf(at));
+    const from = settings.random.below(count);
+    for (let i = 0; i < count; i++) {
+      const at = (from + i) % count;
+      order.add(at, weightOf(at));
+    }
     return { pick: () => endpoints[order.next(weightOf)] };
   },
 };
+
+/** @param endpoints at least one */
+function drawn<E extends Candidate>(
+  endpoints: readonly E[],
+  { random: chance, choiceCount }: PolicySettings,
+): E {
+  const count = endpoints.length;
+  let best = endpoints[chance.below(count)]!;
+  for (let i = 1; i < choiceCount; i++) {
+    const other = endpoints[chance.below(count)]!;
+    if (other.counts.rqActive < best.counts.rqActive) best = other;
+  }
+  return best;
+}
+
+/** Those with equally few have equal chances. @param endpoints at least one */
+function scanned<E extends Candidate>(endpoints: readonly E[], { random: chance }: PolicySettings): E {
+  let best = endpoints[0]!;
+  let tied = 1;
+  for (let i = 1; i < endpoints.length; i++) {
+    const other = endpoints[i]!;
+    if (other.counts.rqActive < best.counts.rqActive) {
+      best = other;
+      tied = 1;
+    } else if (other.counts.rqActive === best.counts.rqActive && chance.below(++tied) === 0) best = other;
+  }
+  return best;
+}

@@ -152,12 +152,5 @@ static_resources:
     const settings = bootstrapSettings(bootstrap);
     assert.ok(settings.ok);
     assert.match(formatProblem(settings.problems[0]!), /static_layer\["re2\.max"\]: has no effect/);
-    const zones = 'static_resources: {clusters: [{name: me}]}\ncluster_manager: {local_cluster_name: me}';
-    const local = bootstrapSettings(good(file(zones)).bootstrap);
-    assert.ok(local.ok);
-    assert.match(
-      formatProblem(local.problems[0]!),
-      /^warning: cluster_manager\.local_cluster_name: has no effect/,
-    );
   });
 });

@@ -18,6 +18,7 @@ import {
 } from '#xds/gen/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { InternalListenerSchema } from '#xds/gen/envoy/extensions/bootstrap/internal_listener/v3/internal_listener_pb.js';
 import { typeUrlOf, unpackAny } from '#xds/registry.ts';
+import type { Home } from '../data-path-deps.ts';
 import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
@@ -234,12 +235,6 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
   const local = clusterManager?.localClusterName ?? '';
   if (local !== '' && !clusters.includes(local)) {
     report('cluster_manager.local_cluster_name', `no static cluster is named "${local}"`);
-  } else if (local !== '') {
-    report(
-      'cluster_manager.local_cluster_name',
-      'has no effect: requests go to endpoints of all zones',
-      'warning',
-    );
   }
   if (admin !== undefined && admin.profilePath !== '') {
     report('admin.profile_path', 'has no effect: there is no profiler', 'warning');
@@ -286,4 +281,13 @@ function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]
 
 function milliseconds(duration: Duration | undefined): number | undefined {
   return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
+
+/** Where this proxy is, and the cluster that it is an endpoint of. */
+export function homeOf({ node, clusterManager }: Bootstrap): Home {
+  const cluster = clusterManager?.localClusterName ?? '';
+  const { locality } = node ?? {};
+  if (locality === undefined) return { cluster };
+  const { region, zone, subZone } = locality;
+  return { cluster, locality: { region, zone, subZone } };
 }

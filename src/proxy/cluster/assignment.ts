@@ -9,6 +9,7 @@ import type {
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Findings } from '../findings.ts';
+import { type AssignmentPolicy, plainAssignmentPolicy } from './balancer.ts';
 import {
   type EndpointCheck,
   type EndpointTraits,
@@ -17,7 +18,6 @@ import {
   type Target,
 } from './endpoint.ts';
 import { flagsOfEds } from './health.ts';
-import { type AssignmentPolicy, plainAssignmentPolicy } from './host-set.ts';
 import { OVERPROVISIONING } from './priority-load.ts';
 
 /** What a load assignment says. */
@@ -35,6 +35,8 @@ export interface AssignedEndpoint {
 }
 
 const MAX_PORT = 65535;
+/** Of a locality. */
+const MAX_PRIORITY = 128;
 
 /** Reads an endpoint at a time. */
 export function* readAssignment(
@@ -53,6 +55,10 @@ export function* readAssignment(
   for (const [g, group] of assignment.endpoints.entries()) {
     const { region = '', zone = '', subZone = '' } = group.locality ?? {};
     const locality: Locality = { region, zone, subZone };
+    if (group.priority > MAX_PRIORITY)
+      findings.error(`${path}endpoints[${g}].priority`, `must be at most ${MAX_PRIORITY}`);
+    if (group.loadBalancingWeight === 0)
+      findings.error(`${path}endpoints[${g}].load_balancing_weight`, 'must be greater than 0');
     for (const [e, entry] of group.lbEndpoints.entries()) {
       const at = (): string => `${path}endpoints[${g}].lb_endpoints[${e}]`;
       const endpoint = readEndpoint(entry, group, locality, at, findings);
@@ -77,7 +83,12 @@ function readEndpoint(
   }
   const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
   if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
+  if (entry.loadBalancingWeight === 0) {
+    findings.error(`${at()}.load_balancing_weight`, 'must be at least 1');
+  }
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
+  if (entry.loadBalancingWeight === 0)
+    findings.error(`${at()}.load_balancing_weight`, 'must be greater than 0');
   if (target === undefined) return undefined;
   return {
     address: target.text,

@@ -2,31 +2,57 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import {
   type Cluster,
+  type Cluster_LeastRequestLbConfig,
   Cluster_LbPolicy as Lb,
   type LoadBalancingPolicy,
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ClientSideWeightedRoundRobinSchema as ClientSideSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.js';
 import { ClusterProvidedSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided_pb.js';
 import type { LocalityLbConfig } from '#xds/gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js';
-import { LeastRequestSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
+import {
+  type LeastRequest,
+  LeastRequestSchema,
+  LeastRequest_SelectionMethod as Selection,
+} from '#xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
 import { MaglevSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js';
+import {
+  type OverrideHost,
+  OverrideHostSchema,
+} from '#xds/gen/envoy/extensions/load_balancing_policies/override_host/v3/override_host_pb.js';
 import { RandomSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
 import { RingHashSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
 import { RoundRobinSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
+import {
+  type Subset,
+  SubsetSchema,
+} from '#xds/gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.js';
 import { WrrLocalitySchema } from '#xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.js';
 import type { PolicyDefinition } from '../balance/contract.ts';
 import { leastRequest, random, roundRobin } from '../balance/policies.ts';
+import type { SlowStartRules } from '../balance/slow-start.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { compileHashPolicy, type RequestHash } from '../route/hash-policy.ts';
+import { type LoadReportRules, readClientSide } from './client-side-settings.ts';
 import { readLegacyMaglev, readLegacyRingHash, readMaglev, readRingHash } from './hashing-settings.ts';
+import { type LocalityRules, readFactor, readLocalities, readSlowStart } from './locality-settings.ts';
+import type { OverrideRules } from './override-host.ts';
+import { readOverrides } from './override-settings.ts';
+import { readSubsets, type SubsetRules } from './subset-settings.ts';
 
-export interface Balancing {
+export interface Balancing extends LocalityRules {
   readonly policy: PolicyDefinition;
   readonly choiceCount: number;
   readonly activeRequestBias: number;
-  /** Whether the weights of localities count. */
-  readonly localityWeighted: boolean;
-  /** Whether nothing is chosen where too few endpoints are available. */
-  readonly failsInPanic: boolean;
+  /** Least request: all endpoints are compared. */
+  readonly fullScan: boolean;
+  /** Undefined where endpoints have their whole share at once. */
+  readonly slowStart: SlowStartRules | undefined;
+  /** Undefined where there are none. */
+  readonly subsets: SubsetRules | undefined;
+  /** Undefined where requests name no endpoints. */
+  readonly overrides: OverrideRules | undefined;
+  /** Undefined where weights are those of assignments. */
+  readonly loadReports: LoadReportRules | undefined;
   /** Takes the place of the route's hash policy. */
   readonly hashPolicy: RequestHash | undefined;
 }
@@ -39,40 +65,60 @@ const plain = (policy: PolicyDefinition, more: Partial<Balancing> = {}): Balanci
   policy,
   choiceCount: CHOICE_COUNT,
   activeRequestBias: ACTIVE_REQUEST_BIAS,
+  fullScan: false,
+  slowStart: undefined,
+  subsets: undefined,
+  overrides: undefined,
+  loadReports: undefined,
   localityWeighted: false,
   failsInPanic: false,
+  zones: undefined,
   hashPolicy: undefined,
   ...more,
 });
 
 export function readBalancing(cluster: Cluster, findings: Findings): Balancing {
-  const common = cluster.commonLbConfig;
-  const locality = common?.localityConfigSpecifier;
   if (cluster.loadBalancingPolicy !== undefined) {
+    if (cluster.lbSubsetConfig !== undefined) {
+      findings.error(
+        'lb_subset_config',
+        'does not go with load_balancing_policy, which may hold a subset policy',
+      );
+    }
     return readPolicyList(cluster.loadBalancingPolicy, 'load_balancing_policy', findings);
   }
-  return { ...readLegacy(cluster, findings), ...ofLocalities(locality, 'common_lb_config', findings) };
+  const locality = cluster.commonLbConfig?.localityConfigSpecifier;
+  const balancing = {
+    ...readLegacy(cluster, findings),
+    ...readLocalities(locality, 'common_lb_config', findings),
+  };
+  const { lbSubsetConfig } = cluster;
+  if (lbSubsetConfig === undefined) return balancing;
+  const subsets = readSubsets(lbSubsetConfig, 'lb_subset_config', findings);
+  if (subsets.selectors.length === 0) return balancing;
+  if (cluster.lbPolicy === Lb.CLUSTER_PROVIDED) {
+    findings.error('lb_subset_config', 'does not go with lb_policy CLUSTER_PROVIDED');
+  }
+  if (subsets.localityWeighted && !balancing.localityWeighted) {
+    findings.error(
+      'lb_subset_config.locality_weight_aware',
+      'needs common_lb_config.locality_weighted_lb_config',
+    );
+  }
+  return { ...balancing, subsets };
 }
 
 function readLegacy(cluster: Cluster, findings: Findings): Balancing {
   const { lbConfig } = cluster;
   switch (cluster.lbPolicy) {
-    case Lb.ROUND_ROBIN:
-      findings.refuse(
-        'round_robin_lb_config.slow_start_config',
-        lbConfig.case === 'roundRobinLbConfig' && lbConfig.value.slowStartConfig !== undefined,
-      );
-      return plain(roundRobin);
+    case Lb.ROUND_ROBIN: {
+      const config = lbConfig.case === 'roundRobinLbConfig' ? lbConfig.value : undefined;
+      const at = 'round_robin_lb_config.slow_start_config';
+      return plain(roundRobin, { slowStart: readSlowStart(config?.slowStartConfig, at, findings) });
+    }
     case Lb.LEAST_REQUEST: {
-      if (lbConfig.case !== 'leastRequestLbConfig') return plain(leastRequest);
-      findings.refuse(
-        'least_request_lb_config.slow_start_config',
-        lbConfig.value.slowStartConfig !== undefined,
-      );
-      return plain(leastRequest, {
-        choiceCount: lbConfig.value.choiceCount ?? CHOICE_COUNT,
-        activeRequestBias: lbConfig.value.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-      });
+      const config = lbConfig.case === 'leastRequestLbConfig' ? lbConfig.value : undefined;
+      return readLeastRequest(config, 'least_request_lb_config', findings);
     }
     case Lb.RANDOM:
       return plain(random);
@@ -88,6 +134,25 @@ function readLegacy(cluster: Cluster, findings: Findings): Balancing {
   }
 }
 
+function readLeastRequest(
+  config: LeastRequest | Cluster_LeastRequestLbConfig | undefined,
+  path: string,
+  findings: Findings,
+): Balancing {
+  const choiceCount = config?.choiceCount ?? CHOICE_COUNT;
+  if (choiceCount < CHOICE_COUNT) findings.error(`${path}.choice_count`, `must be at least ${CHOICE_COUNT}`);
+  return plain(leastRequest, {
+    choiceCount,
+    activeRequestBias: readFactor(
+      config?.activeRequestBias?.defaultValue,
+      false,
+      `${path}.active_request_bias`,
+      findings,
+    ),
+    slowStart: readSlowStart(config?.slowStartConfig, `${path}.slow_start_config`, findings),
+  });
+}
+
 function readPolicyList(list: LoadBalancingPolicy, path: string, findings: Findings): Balancing {
   for (const [i, policy] of list.policies.entries()) {
     const any = policy.typedExtensionConfig?.typedConfig;
@@ -99,42 +164,40 @@ function readPolicyList(list: LoadBalancingPolicy, path: string, findings: Findi
 }
 
 function readPolicy(any: Any | undefined, path: string, findings: Findings): Balancing | undefined {
+  const localitiesOf = (
+    config: { readonly localityLbConfig?: LocalityLbConfig | undefined } | undefined,
+  ): LocalityRules =>
+    readLocalities(config?.localityLbConfig?.localityConfigSpecifier, `${path}.locality_lb_config`, findings);
   switch (typeNameOf(any)) {
     case RoundRobinSchema.typeName: {
       const config = findings.unpack(path, any, RoundRobinSchema);
-      findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return plain(
-        roundRobin,
-        ofLocalities(
-          config?.localityLbConfig?.localityConfigSpecifier,
-          `${path}.locality_lb_config`,
-          findings,
-        ),
-      );
+      const slowStart = readSlowStart(config?.slowStartConfig, `${path}.slow_start_config`, findings);
+      return plain(roundRobin, { slowStart, ...localitiesOf(config) });
     }
     case LeastRequestSchema.typeName: {
       const config = findings.unpack(path, any, LeastRequestSchema);
-      findings.refuse(`${path}.slow_start_config`, config?.slowStartConfig !== undefined);
-      return plain(leastRequest, {
-        choiceCount: config?.choiceCount ?? CHOICE_COUNT,
-        activeRequestBias: config?.activeRequestBias?.defaultValue ?? ACTIVE_REQUEST_BIAS,
-        ...ofLocalities(
-          config?.localityLbConfig?.localityConfigSpecifier,
-          `${path}.locality_lb_config`,
-          findings,
-        ),
-      });
+      if (config?.enableFullScan !== undefined) {
+        findings.warn(`${path}.enable_full_scan`, 'has no effect: say selection_method FULL_SCAN');
+      }
+      return {
+        ...readLeastRequest(config, path, findings),
+        fullScan: config?.selectionMethod === Selection.FULL_SCAN,
+        ...localitiesOf(config),
+      };
     }
-    case RandomSchema.typeName: {
-      const config = findings.unpack(path, any, RandomSchema);
-      return plain(
-        random,
-        ofLocalities(
-          config?.localityLbConfig?.localityConfigSpecifier,
-          `${path}.locality_lb_config`,
-          findings,
-        ),
-      );
+    case RandomSchema.typeName:
+      return plain(random, localitiesOf(findings.unpack(path, any, RandomSchema)));
+    case ClientSideSchema.typeName: {
+      const config = findings.unpack(path, any, ClientSideSchema);
+      return config && plain(roundRobin, readClientSide(config, path, findings));
+    }
+    case SubsetSchema.typeName: {
+      const config = findings.unpack(path, any, SubsetSchema);
+      return config && readSubsetPolicy(config, path, findings);
+    }
+    case OverrideHostSchema.typeName: {
+      const config = findings.unpack(path, any, OverrideHostSchema);
+      return config && readOverridePolicy(config, path, findings);
     }
     case RingHashSchema.typeName:
     case MaglevSchema.typeName:
@@ -174,22 +237,28 @@ function readHashing(any: Any | undefined, path: string, findings: Findings): Ba
   );
 }
 
-/** @param of of a `LocalityLbConfig`, or of what clusters had before those */
-function ofLocalities(
-  of: Of<LocalityLbConfig> | Of<NonNullable<Cluster['commonLbConfig']>> | undefined,
-  path: string,
-  findings: Findings,
-): Pick<Balancing, 'localityWeighted' | 'failsInPanic'> {
-  if (of?.case === 'zoneAwareLbConfig') {
-    const at = `${path}.zone_aware_lb_config`;
-    const noEffect = 'has no effect: requests go to endpoints of all zones';
-    if (of.value.routingEnabled !== undefined) findings.warn(`${at}.routing_enabled`, noEffect);
-    if (of.value.minClusterSize !== undefined) findings.warn(`${at}.min_cluster_size`, noEffect);
+function readSubsetPolicy(config: Subset, path: string, findings: Findings): Balancing {
+  const at = `${path}.subset_lb_policy`;
+  if (config.subsetLbPolicy === undefined) {
+    findings.error(at, 'is missing');
+    return plain(roundRobin);
   }
-  return {
-    localityWeighted: of?.case === 'localityWeightedLbConfig',
-    failsInPanic: of?.case === 'zoneAwareLbConfig' && of.value.failTrafficOnPanic,
-  };
+  const inner = readPolicyList(config.subsetLbPolicy, at, findings);
+  if (inner.subsets !== undefined) findings.error(at, 'is not supported: subsets within subsets');
+  if (inner.overrides !== undefined) {
+    findings.error(at, 'is not supported: override_host within subsets (subsets as its fallback_policy are)');
+  }
+  return { ...inner, subsets: readSubsets(config, path, findings) };
 }
 
-type Of<Config extends { readonly localityConfigSpecifier: unknown }> = Config['localityConfigSpecifier'];
+function readOverridePolicy(config: OverrideHost, path: string, findings: Findings): Balancing {
+  const overrides = readOverrides(config, path, findings);
+  const at = `${path}.fallback_policy`;
+  if (config.fallbackPolicy === undefined) {
+    findings.error(at, 'is missing');
+    return plain(roundRobin);
+  }
+  const inner = readPolicyList(config.fallbackPolicy, at, findings);
+  if (inner.overrides !== undefined) findings.error(at, 'must not be override_host again');
+  return { ...inner, overrides };
+}

@@ -15,16 +15,18 @@ import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
+import type { Balancer } from './balancer.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
+import { ClientSideWeights } from './client-side-weights.ts';
+import { createBalancer } from './create-balancer.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
 import { Endpoint } from './endpoint.ts';
 import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
 import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
-import { HostSet } from './host-set.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import type { ClusterSettings, TransportMatch } from './settings.ts';
-import { type ClusterStats, createClusterStats } from './stats.ts';
+import { type ClusterStats, createClusterStats, responseCounter } from './stats.ts';
 
 export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
@@ -34,6 +36,8 @@ export interface ClusterDeps extends DataPathDeps {
   readonly h2: H2Surroundings;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
   onException(error: unknown): void;
+  /** The cluster in force that has the name. */
+  cluster(name: string): ClusterRuntime | undefined;
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
@@ -54,7 +58,9 @@ export class ClusterRuntime {
   /** Only for clusters whose endpoints are where connections were made to. */
   readonly original: OriginalDestinations | undefined;
   readonly #deps: ClusterDeps;
-  readonly #hosts: HostSet;
+  readonly #hosts: Balancer;
+  /** Where weights follow from what endpoints report. */
+  readonly #weights: ClientSideWeights | undefined;
   readonly #breakerDeps: BreakerDeps;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
@@ -63,7 +69,9 @@ export class ClusterRuntime {
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
+  readonly #zoneCounters = new Map<string, (status: number) => void>();
   #replacements = 0;
+  #membershipChanges = 0;
   #closed = false;
 
   constructor(settings: ClusterSettings, deps: ClusterDeps) {
@@ -85,21 +93,21 @@ export class ClusterRuntime {
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
     this.original = this.#originalDestinations();
     this.#health = this.#endpointHealth();
-    const { choiceCount, activeRequestBias, policy } = settings;
-    const { panicPercent, failsInPanic, localityWeighted } = settings;
-    this.#hosts = new HostSet({
-      policy,
-      panicPercent,
-      failsInPanic,
-      localityWeighted,
-      settings: {
-        random: deps.random,
-        choiceCount,
-        activeRequestBias,
-        activeRequests: () => this.stats.upstream_rq_active.value,
-        report: (name, value) => this.stats.scope.gauge(name).set(value),
+    this.#hosts = createBalancer(settings, this.stats, deps);
+    this.#weights = this.#clientSideWeights();
+  }
+
+  #clientSideWeights(): ClientSideWeights | undefined {
+    const { loadReports } = this.settings;
+    if (loadReports === undefined) return undefined;
+    return new ClientSideWeights(loadReports, {
+      clock: this.#deps.clock,
+      wheel: this.#deps.wheel,
+      endpoints: () => this.endpoints,
+      onChange: () => {
+        this.#hosts.noteWeights();
+        void inSlices(this.#hosts.refresh());
       },
-      onPanic: () => this.stats.lb_healthy_panic.inc(),
     });
   }
 
@@ -136,6 +144,11 @@ export class ClusterRuntime {
   }
 
   #onHealth(changes: readonly HealthChange[]): void {
+    const nowMs = this.#deps.clock.nowMs();
+    for (const { endpoint, before } of changes) {
+      if ((before & ~endpoint.flags & healthFlag.failed_active_hc) !== 0) endpoint.healthySinceMs = nowMs;
+    }
+    this.#membershipChanges++;
     this.#hosts.noteChange();
     const refreshed = (): void => this.#countMembers();
     // Tables of hashes take long.
@@ -201,10 +214,13 @@ export class ClusterRuntime {
         known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
         this.#health?.setGone(known, false);
         known.transport = transport;
+        known.zoneCount = this.#zoneCounter(traits.locality.zone);
         next.set(key, known);
       } else {
         const endpoint = new Endpoint(target, address, { ...traits }, transport);
         this.#health?.admit(key, endpoint);
+        this.#weights?.admit(endpoint);
+        endpoint.zoneCount = this.#zoneCounter(traits.locality.zone);
         next.set(key, endpoint);
         fresh.push(endpoint);
       }
@@ -217,6 +233,7 @@ export class ClusterRuntime {
     if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
     const before = this.#byKey;
     this.#byKey = next;
+    this.#membershipChanges++;
     if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
     this.stats.update_success.inc();
     this.#countMembers();
@@ -227,6 +244,17 @@ export class ClusterRuntime {
       endpoint.drainPools();
       yield;
     }
+  }
+
+  /** @param to where requests go; '' where nobody says. */
+  #zoneCounter(to: string): ((status: number) => void) | undefined {
+    const from = this.#deps.home?.locality?.zone ?? '';
+    if (from === '' || to === '') return undefined;
+    const known = this.#zoneCounters.get(to);
+    if (known !== undefined) return known;
+    const counter = responseCounter(this.stats.scope, `zone.${from}.${to}.`);
+    this.#zoneCounters.set(to, counter);
+    return counter;
   }
 
   /** Those that are well by active checks stay, though no assignment has them. */
@@ -306,6 +334,11 @@ export class ClusterRuntime {
     });
   }
 
+  /** How often endpoints, or what is known of them, have changed. */
+  get membershipChanges(): number {
+    return this.#membershipChanges;
+  }
+
   get endpoints(): readonly Endpoint[] {
     return this.#hosts.endpoints;
   }
@@ -317,6 +350,7 @@ export class ClusterRuntime {
     this.breaker.retire();
     this.#highBreaker?.retire();
     this.#health?.close();
+    this.#weights?.close();
     for (const transport of this.#transports()) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;

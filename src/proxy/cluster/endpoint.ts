@@ -4,6 +4,8 @@ import type { EndpointStatus } from '../contract.ts';
 import type { EndpointPools } from '../pool/endpoint-pools.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 
+import type { EndpointLoad } from './client-side-weights.ts';
+import { healthOf } from './health.ts';
 import type { HostRow } from './host-cells.ts';
 import type { HostMonitor } from './outlier/monitor.ts';
 
@@ -99,10 +101,15 @@ export class Endpoint {
   row: HostRow | undefined;
   /** Is told how requests go, where that matters. */
   monitor: HostMonitor | undefined;
+  /** Takes what it reports of its load, where that matters. */
+  load: EndpointLoad | undefined;
+  /** Counts responses by the zones they go between, where both are known. */
+  zoneCount: ((status: number) => void) | undefined;
   /** Made on first use. */
   pool: EndpointPools | undefined;
   /** Those of requests with high priority, made on first use. */
   highPool: EndpointPools | undefined;
+  healthySinceMs: number | undefined = undefined;
   /** Taken out of the cluster: its connections end when they fall idle. */
   removed = false;
   #tunnels: Set<{ close(): void }> | undefined;
@@ -113,6 +120,14 @@ export class Endpoint {
     this.traits = traits;
     this.flags = traits.edsFlags;
     this.transport = transport;
+  }
+
+  get isHealthy(): boolean {
+    return healthOf(this.flags) === 'healthy';
+  }
+
+  get isDegraded(): boolean {
+    return healthOf(this.flags) === 'degraded';
   }
 
   /** Connections without HTTP, closed when the cluster goes away. Most endpoints have none, ever. */
@@ -155,6 +170,11 @@ export class Endpoint {
     if (awaited) this.monitor?.failed(GATEWAY_TIMEOUT);
   }
 
+  /** It has not answered yet, and may still do. */
+  countSlow(): void {
+    this.monitor?.failed(GATEWAY_TIMEOUT);
+  }
+
   drainPools(): void {
     this.pool?.drain();
     this.highPool?.drain();
@@ -177,6 +197,11 @@ export class Endpoint {
 
   get metadata(): Metadata | undefined {
     return this.traits.metadata;
+  }
+
+  /** Whether its metadata says that it is a canary (Envoy, `envoy.lb`). */
+  get isCanary(): boolean {
+    return this.traits.metadata?.filterMetadata['envoy.lb']?.canary === true;
   }
 
   get hostname(): string {

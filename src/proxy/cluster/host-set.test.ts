@@ -4,9 +4,10 @@ import { seededRandom } from '#core/random.ts';
 import { atOnce } from '#core/time-slice.ts';
 import { roundRobin } from '../balance/policies.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
+import { plainAssignmentPolicy } from './balancer.ts';
 import { Endpoint, plainTraits } from './endpoint.ts';
 import { healthFlag } from './health.ts';
-import { HostSet, plainAssignmentPolicy } from './host-set.ts';
+import { HostSet } from './host-set.ts';
 import { newPickContext } from './pick-context.ts';
 
 function endpoint(port: number, priority = 0): Endpoint {
@@ -20,6 +21,8 @@ function hostSet(): HostSet {
     policy: roundRobin,
     settings: {
       random: seededRandom(1),
+      slowStart: undefined,
+      fullScan: false,
       choiceCount: 2,
       activeRequestBias: 1,
       activeRequests: () => 0,
@@ -28,6 +31,8 @@ function hostSet(): HostSet {
     panicPercent: 0,
     failsInPanic: false,
     localityWeighted: false,
+    ownLocality: undefined,
+    zones: undefined,
     onPanic: () => {},
   });
 }
@@ -71,8 +76,10 @@ test('an endpoint that was tried is turned down while there is a choice', () => 
   const hosts = hostSet();
   const [one, other] = [endpoint(1), endpoint(2)];
   atOnce(hosts.replace([one, other]));
-  const context = { ...newPickContext(), tried: new Set([one]), attempts: 5 };
+  const tried = new Set([one]);
+  const refusal = { refuses: (endpoint: Endpoint) => tried.has(endpoint) };
+  const context = { ...newPickContext(), refusal, attempts: 5 };
   for (let i = 0; i < 4; i++) assert.equal(hosts.pick(context), other);
-  context.tried.add(other);
+  tried.add(other);
   assert.notEqual(hosts.pick(context), undefined);
 });

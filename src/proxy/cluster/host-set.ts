@@ -4,78 +4,23 @@
  */
 import type { Steps } from '#core/time-slice.ts';
 import { remainder } from '#core/word64.ts';
-import type { Picker, PolicyDefinition, PolicySettings } from '../balance/contract.ts';
+import type { Picker } from '../balance/contract.ts';
+import { type AssignmentPolicy, type Balancer, type Members, plainAssignmentPolicy } from './balancer.ts';
 import type { Endpoint } from './endpoint.ts';
-import { flatWeights, localityWeights } from './endpoint-weight.ts';
-import { healthOf, isExcluded } from './health.ts';
-import type { PickContext } from './pick-context.ts';
-import { loadOfPriorities, OVERPROVISIONING, type PriorityHealth, priorityAt } from './priority-load.ts';
+import { Level, type LevelRules, type Source } from './level.ts';
+import type { PickContext, PriorityShares } from './pick-context.ts';
+import { capacityOfPriority, loadOfPriorities, priorityAt } from './priority-load.ts';
 
-export interface HostSetOptions {
-  readonly policy: PolicyDefinition;
-  readonly settings: PolicySettings;
+export interface HostSetOptions extends LevelRules {
   /** Whole percents: where fewer endpoints are available all of them are used. */
   readonly panicPercent: number;
   /** Whether nothing is chosen in panic. */
   readonly failsInPanic: boolean;
-  /** Whether the weights of localities count. */
-  readonly localityWeighted: boolean;
   /** An endpoint is picked in panic. */
   onPanic(): void;
 }
 
-/** What a load assignment says of all its endpoints. */
-export interface AssignmentPolicy {
-  /** Percents. */
-  readonly overprovisioning: number;
-  /** Whether the health of a priority is the sum of weights instead of the number of endpoints. */
-  readonly weightedHealth: boolean;
-}
-
-export const plainAssignmentPolicy: AssignmentPolicy = {
-  overprovisioning: OVERPROVISIONING,
-  weightedHealth: false,
-};
-
-/** How many endpoints there are. */
-export interface Members {
-  readonly healthy: number;
-  readonly degraded: number;
-  readonly excluded: number;
-}
-
-type Source = 'all' | 'healthy' | 'degraded';
-
-/** The endpoints of one priority, and what chooses among them; that is made for the sources which get traffic. */
-class Level {
-  readonly all: readonly Endpoint[];
-  readonly healthy: readonly Endpoint[];
-  readonly degraded: readonly Endpoint[];
-  readonly excluded: number;
-  readonly pickers: { [S in Source]?: Picker<Endpoint> } = {};
-
-  constructor(all: readonly Endpoint[]) {
-    this.all = all;
-    this.healthy = all.filter(({ flags }) => healthOf(flags) === 'healthy');
-    this.degraded = all.filter(({ flags }) => healthOf(flags) === 'degraded');
-    this.excluded = all.reduce((count, { flags }) => count + (isExcluded(flags) ? 1 : 0), 0);
-  }
-
-  health(weighted: boolean): PriorityHealth {
-    const { all, healthy, degraded, excluded } = this;
-    const counts = {
-      healthy: healthy.length,
-      degraded: degraded.length,
-      counted: all.length - excluded,
-      total: all.length,
-    };
-    if (!weighted) return counts;
-    const counted = weightOf(all.filter(({ flags }) => !isExcluded(flags)));
-    return { ...counts, weights: { healthy: weightOf(healthy), degraded: weightOf(degraded), counted } };
-  }
-}
-
-export class HostSet {
+export class HostSet implements Balancer {
   endpoints: readonly Endpoint[] = [];
   readonly #options: HostSetOptions;
   #policy = plainAssignmentPolicy;
@@ -91,6 +36,7 @@ export class HostSet {
   #changes = 0;
   #applied = 0;
   #applying = false;
+  #weighed = false;
 
   constructor(options: HostSetOptions) {
     this.#options = options;
@@ -106,10 +52,10 @@ export class HostSet {
     const changes = this.#changes;
     const levels = [...Map.groupBy(endpoints, ({ traits }) => traits.priority)]
       .sort(([a], [b]) => a - b)
-      .map(([, all]) => new Level(all));
+      .map(([priority, all]) => new Level(priority, all, this.#options));
     yield;
     // Without endpoints there is one empty priority, in panic where that is allowed.
-    if (levels.length === 0) levels.push(new Level([]));
+    if (levels.length === 0) levels.push(new Level(0, [], this.#options));
     const install = yield* this.#made(levels, policy);
     if (replacement !== this.#replacements) return false;
     this.endpoints = endpoints;
@@ -125,6 +71,12 @@ export class HostSet {
     this.#changes++;
   }
 
+  /** Weights of endpoints have changed. */
+  noteWeights(): void {
+    this.#weighed = true;
+    this.#changes++;
+  }
+
   /**
    * Follows the flags of endpoints: priorities without a change keep what they have. Where another call is under
    * way, that one sees to it.
@@ -137,9 +89,11 @@ export class HostSet {
       while (this.#applied !== this.#changes) {
         const before = this.#levels;
         const changes = this.#changes;
+        const weighed = this.#weighed;
+        this.#weighed = false;
         const levels = before.map((level) => {
-          const now = new Level(level.all);
-          return areSame(now, level) ? level : now;
+          const now = new Level(level.priority, level.all, this.#options);
+          return weighed || !now.hasSameHealthAs(level) ? now : level;
         });
         const install = yield* this.#made(levels, this.#policy);
         // Other endpoints may have come meanwhile.
@@ -165,20 +119,21 @@ export class HostSet {
   }
 
   pick(context: PickContext): Endpoint | undefined {
-    const { attempts, tried } = context;
+    const { attempts, refusal } = context;
     let endpoint = this.#pickOnce(context, 0);
-    for (let i = 1; i < attempts && endpoint !== undefined && tried?.has(endpoint) === true; i++) {
+    for (let i = 1; i < attempts && endpoint !== undefined && refusal?.refuses(endpoint) === true; i++) {
       endpoint = this.#pickOnce(context, i);
     }
     return endpoint;
   }
 
-  #pickOnce({ hash }: PickContext, attempt: number): Endpoint | undefined {
-    if (this.#only !== undefined) return this.#only.pick(hash, attempt);
+  #pickOnce({ hash, shares }: PickContext, attempt: number): Endpoint | undefined {
+    if (shares === undefined && this.#only !== undefined) return this.#only.pick(hash, attempt);
     const { policy, settings, failsInPanic, onPanic } = this.#options;
     const point = policy.hashes && hash !== undefined ? remainder(hash, 100) : settings.random.below(100);
     let source: Source = 'healthy';
-    let at = priorityAt(this.#healthy, point);
+    const healthy = shares === undefined ? this.#healthy : this.#sharedOut(shares);
+    let at = priorityAt(healthy, point);
     if (at === -1) {
       at = priorityAt(this.#degraded, point - this.#healthySum);
       // Tables of hashes hold healthy endpoints alone, as Envoy's do.
@@ -190,6 +145,15 @@ export class HostSet {
       source = 'all';
     }
     return this.#levels[at]?.pickers[source]?.pick(hash, attempt);
+  }
+
+  #sharedOut(shares: PriorityShares): readonly number[] {
+    const { overprovisioning, weightedHealth } = this.#policy;
+    const capacities = this.#levels.map((level) => ({
+      priority: level.all[0]?.traits.priority ?? 0,
+      capacity: capacityOfPriority(level.health(weightedHealth), overprovisioning),
+    }));
+    return shares.sharesOf(capacities) ?? this.#healthy;
   }
 
   /** Makes what is missing of `levels`. @returns puts them in force. */
@@ -204,7 +168,7 @@ export class HostSet {
       if (!inPanic[i] && degraded[i]! > 0) sources.push('degraded');
       for (const source of sources) {
         if (level.pickers[source] !== undefined) continue;
-        const picker = this.#build(level, source, policy);
+        const picker = level.pickerOf(source, policy.overprovisioning);
         yield;
         if (picker.ready !== undefined) yield* picker.ready();
         level.pickers[source] = picker;
@@ -220,36 +184,4 @@ export class HostSet {
       this.#only = full !== -1 && !inPanic[full]! ? levels[full]!.pickers.healthy : undefined;
     };
   }
-
-  #build(level: Level, source: Source, { overprovisioning }: AssignmentPolicy): Picker<Endpoint> {
-    const { policy, settings, localityWeighted } = this.#options;
-    const chosen = level[source];
-    const byLocality =
-      localityWeighted &&
-      (source !== 'all' || policy.hashes) &&
-      level.all.some(({ traits }) => traits.localityWeight > 0);
-    if (!byLocality) return policy.build(chosen, flatWeights(chosen), settings);
-    const { endpoints, weights } = localityWeights(
-      level.all,
-      chosen,
-      policy.hashes ? undefined : overprovisioning,
-    );
-    return policy.build(endpoints, weights, settings);
-  }
-}
-
-function weightOf(endpoints: readonly Endpoint[]): number {
-  return endpoints.reduce((sum, { traits }) => sum + traits.weight, 0);
-}
-
-function areSame(one: Level, other: Level): boolean {
-  return (
-    one.excluded === other.excluded &&
-    haveSame(one.healthy, other.healthy) &&
-    haveSame(one.degraded, other.degraded)
-  );
-}
-
-function haveSame(one: readonly Endpoint[], other: readonly Endpoint[]): boolean {
-  return one.length === other.length && one.every((endpoint, i) => endpoint === other[i]);
 }

@@ -58,11 +58,21 @@ export function loadOfPriorities(priorities: readonly PriorityHealth[], rules: L
   return { ...distributeAll(healthy, degraded, available), inPanic };
 }
 
+/** Percents of all traffic that a priority can take, with healthy and with degraded endpoints. */
+export function capacityOfPriority(priority: PriorityHealth, overprovisioning: number): number {
+  const of = priority.weights ?? priority;
+  return (
+    capacityOf(of.healthy, of.counted, overprovisioning) +
+    capacityOf(of.degraded, of.counted, overprovisioning)
+  );
+}
+
 function capacityOf(part: number, whole: number, overprovisioning: number): number {
   return whole === 0 ? 0 : Math.min(100, Math.floor((overprovisioning * part) / whole));
 }
 
-function isPoor({ healthy, degraded, counted }: PriorityHealth, panicPercent: number): boolean {
+/** Whether fewer than `panicPercent` of the endpoints that count are available. */
+export function isPoor({ healthy, degraded, counted }: PriorityHealth, panicPercent: number): boolean {
   if (counted === 0) return panicPercent > 0;
   return (100 * healthy) / counted + (100 * degraded) / counted < panicPercent;
 }

@@ -30,7 +30,7 @@ const policy = (type: string, fields: JsonObject): JsonObject => ({
   },
 });
 const eds = (edsConfig: JsonObject): JsonObject => ({ type: 'EDS', edsClusterConfig: { edsConfig } });
-const zones = 'has no effect: requests go to endpoints of all zones';
+const at = 'load_balancing_policy.policies[0].typed_extension_config.typed_config';
 
 describe('what is said of a cluster', () => {
   const cases: [fields: JsonObject, problems: string[]][] = [
@@ -45,19 +45,74 @@ describe('what is said of a cluster', () => {
       ['error: eds_cluster_config.eds_config.api_config_source: is not supported: must be ads'],
     ],
     [{ commonLbConfig: { zoneAwareLbConfig: { failTrafficOnPanic: true } } }, []],
+    [{ commonLbConfig: { zoneAwareLbConfig: { routingEnabled: { value: 50 }, minClusterSize: '3' } } }, []],
     [
-      { commonLbConfig: { zoneAwareLbConfig: { routingEnabled: { value: 50 }, minClusterSize: '3' } } },
-      [
-        `warning: common_lb_config.zone_aware_lb_config.routing_enabled: ${zones}`,
-        `warning: common_lb_config.zone_aware_lb_config.min_cluster_size: ${zones}`,
-      ],
+      { commonLbConfig: { zoneAwareLbConfig: { routingEnabled: { value: 101 } } } },
+      ['error: common_lb_config.zone_aware_lb_config.routing_enabled.value: must be between 0 and 100'],
     ],
     [
       policy('round_robin.v3.RoundRobin', {
-        localityLbConfig: { zoneAwareLbConfig: { minClusterSize: '3' } },
+        localityLbConfig: { zoneAwareLbConfig: { forceLocalityDirectRouting: true, forceLocalZone: {} } },
       }),
       [
-        `warning: load_balancing_policy.policies[0].typed_extension_config.typed_config.locality_lb_config.zone_aware_lb_config.min_cluster_size: ${zones}`,
+        `warning: ${at}.locality_lb_config.zone_aware_lb_config.force_locality_direct_routing: has no effect beside force_local_zone`,
+      ],
+    ],
+    [
+      { roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '1s', aggression: { runtimeKey: 'a' } } } },
+      [
+        'warning: round_robin_lb_config.slow_start_config.aggression.default_value: is 0: 1 is used in its place',
+      ],
+    ],
+    [
+      { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 1 } },
+      ['error: least_request_lb_config.choice_count: must be at least 2'],
+    ],
+    [
+      { lbPolicy: 'CLUSTER_PROVIDED', lbSubsetConfig: { subsetSelectors: [{ keys: ['a'] }] } },
+      ['error: lb_subset_config: does not go with lb_policy CLUSTER_PROVIDED'],
+    ],
+    [
+      { lbSubsetConfig: { subsetSelectors: [{ keys: ['a'] }], localityWeightAware: true } },
+      ['error: lb_subset_config.locality_weight_aware: needs common_lb_config.locality_weighted_lb_config'],
+    ],
+    [
+      {
+        lbSubsetConfig: {
+          subsetSelectors: [
+            { keys: ['a'], fallbackKeysSubset: ['a'] },
+            { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET' },
+            { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET', fallbackKeysSubset: ['c'] },
+            { keys: ['a', 'b'], fallbackPolicy: 'KEYS_SUBSET', fallbackKeysSubset: ['b', 'a'] },
+          ],
+        },
+      },
+      [
+        'error: lb_subset_config.subset_selectors[0].fallback_keys_subset: is only for fallback_policy KEYS_SUBSET',
+        'error: lb_subset_config.subset_selectors[1].fallback_keys_subset: is missing',
+        'error: lb_subset_config.subset_selectors[2].fallback_keys_subset: holds what is not in keys',
+        'error: lb_subset_config.subset_selectors[3].fallback_keys_subset: must be fewer than keys',
+      ],
+    ],
+    [
+      { ...policy('round_robin.v3.RoundRobin', {}), lbSubsetConfig: { subsetSelectors: [{ keys: ['a'] }] } },
+      ['error: lb_subset_config: does not go with load_balancing_policy, which may hold a subset policy'],
+    ],
+    [policy('subset.v3.Subset', {}), [`error: ${at}.subset_lb_policy: is missing`]],
+    [
+      policy('override_host.v3.OverrideHost', { overrideHostSources: [{}, { header: 'a', metadata: {} }] }),
+      [
+        `error: ${at}.override_host_sources[0]: needs header or metadata`,
+        `error: ${at}.override_host_sources[1]: has both header and metadata`,
+        `error: ${at}.fallback_policy: is missing`,
+      ],
+    ],
+    [
+      policy('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', {
+        enableOobLoadReport: true,
+      }),
+      [
+        `error: ${at}.enable_oob_load_report: is not supported: endpoints report with their answers (endpoint-load-metrics)`,
       ],
     ],
     [

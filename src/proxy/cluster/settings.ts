@@ -25,6 +25,7 @@ import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
 import { readPool } from './protocol-options.ts';
+import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
 import { refuseUnsupported, warnOfCache } from './unsupported.ts';
 
 export interface TransportMatch {
@@ -43,6 +44,7 @@ export interface ClusterSettings extends Balancing {
   readonly serviceName: string;
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
+  readonly policies: RequestPolicies;
   readonly circuit: CircuitSettings;
   readonly outlier: OutlierSettings | undefined;
   readonly checks: CheckSettings | undefined;
@@ -84,6 +86,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
+    policies: readRequestPolicies(cluster, findings),
     circuit: readCircuit(cluster.circuitBreakers, findings),
     checks: readHealthChecks(cluster.healthChecks, findings),
     // Endpoints of static clusters are not new at any time.

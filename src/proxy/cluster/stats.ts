@@ -43,11 +43,24 @@ const counterNames = [
   'upstream_rq_retry_overflow',
   'upstream_rq_retry_limit_exceeded',
   'upstream_rq_retry_backoff_exponential',
+  'upstream_rq_retry_backoff_ratelimited',
   'upstream_flow_control_paused_reading_total',
   'upstream_flow_control_resumed_reading_total',
   'retry_or_shadow_abandoned',
   'membership_change',
   'lb_healthy_panic',
+  'lb_local_cluster_not_ok',
+  'lb_recalculate_zone_structures',
+  'lb_subsets_created',
+  'lb_subsets_fallback',
+  'lb_subsets_fallback_panic',
+  'lb_subsets_removed',
+  'lb_subsets_selected',
+  'lb_zone_cluster_too_small',
+  'lb_zone_no_capacity_left',
+  'lb_zone_routing_all_directly',
+  'lb_zone_routing_cross_zone',
+  'lb_zone_routing_sampled',
   'update_attempt',
   'update_success',
   'update_failure',
@@ -59,6 +72,7 @@ const gaugeNames = [
   'upstream_cx_active',
   'upstream_rq_active',
   'upstream_rq_pending_active',
+  'lb_subsets_active',
   'membership_total',
   'membership_healthy',
   'membership_degraded',
@@ -90,6 +104,7 @@ export class ClusterStats extends LaidStats {
   readonly scope: Scope;
   #count: ((status: number) => void) | undefined;
   #countRetried: ((status: number) => void) | undefined;
+  #countCanary: ((status: number) => void) | undefined;
   #http2: Http2Stats | undefined;
 
   constructor(scope: Scope) {
@@ -109,6 +124,12 @@ export class ClusterStats extends LaidStats {
     this.#countRetried(status);
   }
 
+  /** Counts a response of an endpoint that is a canary once more, below `canary.`. */
+  countCanary(status: number): void {
+    this.#countCanary ??= responseCounter(this.scope, 'canary.');
+    this.#countCanary(status);
+  }
+
   /** `http2.*`, made on first use. */
   http2(): Http2Stats {
     this.#http2 ??= createHttp2Stats(this.scope, 'http2.');
@@ -123,7 +144,7 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
 }
 
 /** Counters are made when first needed: most clusters never retry. */
-function responseCounter(scope: Scope, prefix: string): (status: number) => void {
+export function responseCounter(scope: Scope, prefix: string): (status: number) => void {
   const count = statusCounter(scope, `${prefix}upstream_rq`);
   let completed: Counter | undefined;
   return (status) => {

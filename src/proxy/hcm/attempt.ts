@@ -29,6 +29,9 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   responding = false;
   /** Whether the whole request went out. */
   endSent = false;
+  /** Whether another attempt was made while this one goes on. */
+  retried = false;
+  #slow = false;
   readonly #owner: Forwarding;
   #pool: ConnectionPool | undefined = undefined;
   #waiting = false;
@@ -37,6 +40,8 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   #counted = false;
   #headSent = false;
   #over = false;
+  /** Whether the endpoint has said how it does. */
+  #reported = false;
   #tryTimer: Timer | undefined = undefined;
   #tryIdleTimer: Timer | undefined = undefined;
 
@@ -46,23 +51,33 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     this.startMs = startMs;
   }
 
-  /** Within so many milliseconds, and so many without a sign of life; 0: any. */
-  arm(timeoutMs: number, idleMs: number): void {
-    const { wheel } = this.#owner.runtime;
-    if (timeoutMs > 0) {
+  /** The limits of a try begin when all of the request is there, and a connection for it. */
+  arm(): void {
+    if (this.stream === undefined) return;
+    const { runtime, timeouts } = this.#owner;
+    if (timeouts.perTryMs > 0) {
       this.#tryTimer = new Timer(this, TRY);
-      wheel.arm(this.#tryTimer, timeoutMs);
+      runtime.wheel.arm(this.#tryTimer, timeouts.perTryMs);
     }
-    if (idleMs > 0) {
+    if (timeouts.perTryIdleMs > 0) {
       this.#tryIdleTimer = new Timer(this, TRY_IDLE);
-      wheel.arm(this.#tryIdleTimer, idleMs);
+      runtime.wheel.arm(this.#tryIdleTimer, timeouts.perTryIdleMs);
     }
   }
 
   disarm(): void {
-    const { wheel } = this.#owner.runtime;
-    if (this.#tryTimer !== undefined) wheel.disarm(this.#tryTimer);
-    if (this.#tryIdleTimer !== undefined) wheel.disarm(this.#tryIdleTimer);
+    this.#disarmTry();
+    if (this.#tryIdleTimer !== undefined) this.#owner.runtime.wheel.disarm(this.#tryIdleTimer);
+  }
+
+  #disarmTry(): void {
+    if (this.#tryTimer !== undefined) this.#owner.runtime.wheel.disarm(this.#tryTimer);
+  }
+
+  /** A sign of life. */
+  #touch(): void {
+    const timer = this.#tryIdleTimer;
+    if (timer?.armed === true) this.#owner.runtime.wheel.postpone(timer, this.#owner.timeouts.perTryIdleMs);
   }
 
   start(pool: ConnectionPool): void {
@@ -89,6 +104,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     owner.onStream(stream);
     // A filter may have ended it.
     if (this.stream !== stream) return;
+    if (owner.requestDone) this.arm();
     this.#headSent = true;
     this.endSent = !owner.hasBody;
     stream.sendHead(owner.exchange, this.endSent);
@@ -98,7 +114,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   onPoolFailure(failure: PoolFailure, reason: string): void {
     this.#waiting = false;
     if (failure !== 'OVERLOADED') this.endpoint.countFailure();
-    this.#owner.onPoolFailure(failure, reason);
+    this.#owner.onPoolFailure(this, failure, reason);
   }
 
   /** The request is complete. */
@@ -138,22 +154,39 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   // --- the response
 
   onResponseHead(head: IncomingResponse): void {
+    if (head.status !== 100) this.#touch();
+    const { load } = this.endpoint;
+    if (load !== undefined && head.status >= 200) this.#reported = load.take(head.headers);
     this.#owner.onResponseHead(this, head);
+  }
+
+  /** Its response is the client's from now on. */
+  respond(): void {
+    this.responding = true;
+    this.#disarmTry();
   }
 
   /** It took too long, whether its response has begun or not. */
   countTimeout(): void {
-    this.endpoint.countTimeout(this.stream !== undefined && !this.responding);
+    this.endpoint.countTimeout(this.stream !== undefined && !this.responding && !this.#slow);
+  }
+
+  /** It takes long, and goes on. */
+  noteSlow(): void {
+    this.#slow = true;
+    this.endpoint.countSlow();
   }
 
   onResponseData(data: Buffer): void {
     if (!this.responding) return;
+    this.#touch();
     const { exchange } = this.#owner;
     exchange.respondData(data);
     if (exchange.stream.full) this.stream?.pause();
   }
 
   onResponseTrailers(trailers: HeaderList): void {
+    if (!this.#reported) this.endpoint.load?.take(trailers);
     if (this.responding) this.#owner.exchange.respondTrailers(trailers);
   }
 
@@ -169,6 +202,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     lastOfKind.attempt = this;
     const { stream } = this;
     this.stream = undefined;
+    this.disarm();
     this.#leave();
     this.#owner.onResponseEnd(this, stream);
   }
@@ -179,18 +213,25 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
 
   onUpstreamReset(reason: ResetReason): void {
     this.stream = undefined;
+    this.disarm();
     this.#leave();
     this.endpoint.countFailure();
     if (!this.#over) this.#owner.onUpstreamReset(this, reason, this.#headSent);
   }
 
   onTimer(kind: number): void {
-    const { stats } = this.#owner.cluster;
+    const code: ErrorCode = kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT';
+    const owner = this.#owner;
+    if (owner.timeouts.hedges) {
+      this.noteSlow();
+      owner.onSlowTry(this);
+      return;
+    }
+    const { stats } = owner.cluster;
     this.countTimeout();
     if (kind === TRY) stats.upstream_rq_per_try_timeout.inc();
     else stats.upstream_rq_per_try_idle_timeout.inc();
     this.abandon();
-    const code: ErrorCode = kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT';
-    this.#owner.onTryTimeout(code);
+    owner.onTryTimeout(this, code);
   }
 }

@@ -1,10 +1,11 @@
 /** Which cluster a request goes to (the one of the route, of a header, or one drawn by weight) and which of its endpoints. */
 
 import { headerOf } from '#http/header-list.ts';
+import type { FilterMetadata } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { CapturedConnection } from '../cluster/original-destinations.ts';
-import type { PickContext } from '../cluster/pick-context.ts';
+import type { PickContext, PickingRequest } from '../cluster/pick-context.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { Destination, Forward } from '../route/action.ts';
@@ -47,10 +48,10 @@ function draw(
 }
 
 /** What a request says of where it goes. */
-export interface Asking {
+export interface Asking extends PickingRequest {
   readonly authority: string;
   readonly scheme: string;
-  readonly requestHeaders: readonly string[];
+  readonly metadata: FilterMetadata | undefined;
   readonly stream: { readonly facts: CapturedConnection };
 }
 

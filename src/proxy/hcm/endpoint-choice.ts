@@ -3,27 +3,41 @@ import type { Word64 } from '#core/word64.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { newPickContext } from '../cluster/pick-context.ts';
-import type { RetryRules } from '../route/retry-policy.ts';
+import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import { type Asking, chooseEndpoint } from './destination.ts';
+import type { RetryState } from './retry.ts';
 
 /** For every pick. */
 const context = newPickContext();
 
 /**
- * @param rules of the retries that may follow, or that this is one of.
- * @param tried the endpoints of earlier attempts, where those are avoided; the one that is chosen is added.
+ * @param criteria of the metadata of endpoints.
+ * @param retry of the request; undefined where it is not made again.
+ * @param isRetry whether there were attempts before, which `retry` may avoid.
  */
 export function nextEndpoint(
   cluster: ClusterRuntime,
   request: Asking,
+  criteria: MetadataCriteria | undefined,
   hash: Word64 | undefined,
-  rules: RetryRules | undefined,
-  tried: Set<Endpoint> | undefined,
+  retry: RetryState | undefined,
+  isRetry: boolean,
 ): Endpoint | undefined {
+  const hosts = retry?.hosts;
   context.hash = hash;
-  context.tried = tried;
-  context.attempts = tried === undefined ? 1 : (rules?.hostAttempts ?? 1);
+  context.criteria = criteria;
+  context.request = request;
+  context.metadata = request.metadata;
+  context.refusal = undefined;
+  context.attempts = 1;
+  context.shares = undefined;
+  if (hosts !== undefined && isRetry) {
+    const { rules } = retry!;
+    context.refusal = hosts;
+    context.attempts = rules.hostAttempts + 1;
+    if (rules.priorityFrequency > 0) context.shares = hosts;
+  }
   const endpoint = chooseEndpoint(cluster, request, context);
-  if (endpoint !== undefined) tried?.add(endpoint);
+  if (endpoint !== undefined) hosts?.add(endpoint);
   return endpoint;
 }

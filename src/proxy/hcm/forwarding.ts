@@ -3,28 +3,31 @@
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { Timer } from '#core/timer-wheel.ts';
 import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
-import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
-import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
 import { Attempt } from './attempt.ts';
-import { noteResponse } from './attempt-outcome.ts';
+import { isCanary, noteResponse } from './attempt-outcome.ts';
+import { Attempts, BACK_OFF } from './attempts.ts';
 import type { Chosen } from './destination.ts';
 import { nextEndpoint } from './endpoint-choice.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
+import { keptBytesOf } from './kept-bytes.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
-import { type AttemptFailure, createRetryState, type RetryState, type RetryVerdict } from './retry.ts';
+import type { AttemptFailure } from './retry.ts';
 import {
+  asksForRetries,
+  hasAny,
+  noTimeouts,
   readTimeouts,
   rewriteRequest,
   rewriteResponse,
   setOriginalHost,
-  type Timeouts,
   tellRetry,
   tellServiceTime,
 } from './rewrite.ts';
@@ -33,26 +36,17 @@ import { serverNameFor } from './server-name.ts';
 import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
 
 const ROUTE = 0;
-const BACK_OFF = 1;
 
-/** One request on its way to a cluster, over all attempts. */
-export class Forwarding implements TimerOwner {
-  readonly exchange: HttpExchange;
-  readonly cluster: ClusterRuntime;
-  /** Of the route's priority. */
-  readonly breaker: CircuitBreaker;
-  readonly runtime: HcmRuntime;
+/** One request on its way to a cluster, over all attempts; several may be under way (Envoy, "Request hedging"). */
+export class Forwarding extends Attempts {
   readonly hasBody: boolean;
+  /** Whether all of the request has come. */
+  requestDone = false;
   readonly #chosen: Chosen;
   /** Whether the request ends here, and its bytes go on without HTTP. */
   readonly #endsHere: boolean;
   /** Whether the client's bytes wait for the upstream to accept another protocol. */
   #held: boolean;
-  #timeouts: Timeouts = { routeMs: 0, perTryMs: 0 };
-  #retry: RetryState | undefined;
-  /** The last one; it may be over. */
-  #attempt: Attempt | undefined;
-  #requestDone = false;
   /** What was read of the body and may have to be sent again, or could not be sent yet. */
   #body: Buffer[] | undefined;
   #bodyBytes = 0;
@@ -60,18 +54,15 @@ export class Forwarding implements TimerOwner {
   /** An interim response has come. */
   #interim = false;
   #ended = false;
-  #tried: Set<Endpoint> | undefined;
   #hashed: HashedRequest | undefined;
+  /** Of the newest attempt. */
+  #asked: Endpoint | undefined;
   #serverName = '';
   #routeTimer: Timer | undefined;
-  #backOffTimer: Timer | undefined;
 
   constructor(exchange: HttpExchange, chosen: Chosen, runtime: HcmRuntime, hasBody: boolean) {
-    this.exchange = exchange;
+    super(exchange, chosen, runtime);
     this.#chosen = chosen;
-    this.cluster = chosen.cluster;
-    this.breaker = chosen.cluster.breakerOf(chosen.action.priority);
-    this.runtime = runtime;
     this.hasBody = hasBody;
     this.#endsHere = endsHere(exchange, chosen.action);
     this.#held = asksUpgrade(exchange) && waitsForAcceptance(exchange, this.#endsHere);
@@ -81,10 +72,17 @@ export class Forwarding implements TimerOwner {
   start(marks: number): void {
     const { exchange, runtime } = this;
     const { router } = runtime.settings;
-    const hasEnvoyHeaders = (marks & mark.envoyInternal) !== 0;
-    this.#timeouts = readTimeouts(exchange, this.#chosen.action, hasEnvoyHeaders, router);
-    this.#retry = createRetryState(exchange.route!.retry, exchange, hasEnvoyHeaders);
-    rewriteRequest(exchange, this.#chosen, this.#timeouts, hasEnvoyHeaders, router);
+    const { action } = this.#chosen;
+    const { retry } = exchange.route!;
+    // Filters may have added some.
+    const hasEnvoyHeaders =
+      (marks & mark.envoyInternal) !== 0 ||
+      (exchange.hooks.requestHead.length > 0 && hasAny(exchange.requestHeaders, 'x-envoy-'));
+    this.timeouts = readTimeouts(exchange, action, retry, hasEnvoyHeaders, router);
+    const isChanged = rewriteRequest(exchange, this.#chosen, this.timeouts, hasEnvoyHeaders, router);
+    // Time limits are those of the route in any case.
+    const isAsked = (hasEnvoyHeaders || isChanged) && asksForRetries(exchange.requestHeaders);
+    this.createRetry(this.cluster.settings.policies.retry ?? retry, isAsked);
     this.#hashed = hashRequest(exchange, this.#chosen);
     this.#serverName = serverNameFor(exchange, this.cluster.settings.pool.autoName);
     this.#tryOnce();
@@ -94,23 +92,32 @@ export class Forwarding implements TimerOwner {
 
   sendData(data: Buffer): void {
     if (this.#ended) return;
-    const stream = this.#held ? undefined : this.#attempt?.stream;
+    const stream = this.#held ? undefined : this.attempt?.stream;
     if (stream !== undefined) {
       stream.sendData(data);
       if (stream.full) this.exchange.stream.pause();
-      if (this.#retry === undefined) return;
+      if (this.retry === undefined) return;
     }
     this.#body ??= [];
     this.#body.push(data);
     this.#bodyBytes += data.length;
-    if (this.#bodyBytes <= this.cluster.settings.bufferLimitBytes) return;
-    if (stream === undefined) this.exchange.stream.pause();
-    if (this.#retry === undefined) return;
-    // Too much to keep: the request can no longer be sent again.
+    if (this.retry !== undefined) this.#checkKept(stream !== undefined);
+    else if (this.#bodyBytes > this.exchange.bufferLimitBytes) this.exchange.stream.pause();
+  }
+
+  /** With too much to keep the request can no longer be sent again. @param isSent whether an attempt takes the body */
+  #checkKept(isSent: boolean): void {
+    const { exchange } = this;
+    if (this.#bodyBytes <= keptBytesOf(exchange)) return;
     this.cluster.stats.retry_or_shadow_abandoned.inc();
-    this.#retry.release(this.breaker);
-    this.#retry = undefined;
-    if (stream !== undefined) this.#body = undefined;
+    this.retry!.release();
+    this.retry = undefined;
+    if (isSent) this.#body = undefined;
+    else if (this.attempt !== undefined) exchange.stream.pause();
+    else {
+      this.#end();
+      exchange.reply(replyTo('RETRY_BUFFER_EXCEEDED'));
+    }
   }
 
   sendTrailers(trailers: HeaderList): void {
@@ -118,32 +125,37 @@ export class Forwarding implements TimerOwner {
   }
 
   endRequest(): void {
-    this.#requestDone = true;
-    const { routeMs } = this.#timeouts;
+    this.requestDone = true;
+    const { routeMs } = this.timeouts;
     if (routeMs > 0 && !this.#ended) {
       this.#routeTimer = new Timer(this, ROUTE);
       this.runtime.wheel.arm(this.#routeTimer, routeMs, this.exchange.requestEndMs);
     }
-    if (!this.#held) this.#attempt?.writeEnd(this.#trailers);
+    this.attempt?.arm();
+    if (!this.#held) this.attempt?.writeEnd(this.#trailers);
   }
 
   flush(): void {
-    this.#attempt?.stream?.flush();
+    this.attempt?.stream?.flush();
   }
 
   pauseResponse(): void {
-    this.#attempt?.stream?.pause();
+    this.attempt?.stream?.pause();
   }
 
   onDownstreamDrain(): void {
-    this.#attempt?.stream?.resume();
+    this.attempt?.stream?.resume();
   }
 
   /** The client is gone, or was answered. */
   cancel(): void {
     if (this.#ended) return;
-    this.#attempt?.abandon();
+    this.abandonAll();
     this.#end();
+  }
+
+  protected dropBody(): void {
+    this.#body = undefined;
   }
 
   // --- attempts
@@ -151,10 +163,12 @@ export class Forwarding implements TimerOwner {
   #tryOnce(): void {
     const { cluster, exchange, runtime } = this;
     exchange.upstreamAttempts++;
-    const rules = this.#retry?.rules;
-    if (rules?.avoidPreviousHosts === true) this.#tried ??= new Set();
-    const endpoint = nextEndpoint(cluster, exchange, this.#hashed?.hash, rules, this.#tried);
+    const isRetry = exchange.upstreamAttempts > 1;
+    const { criteria } = this.#chosen.destination;
+    const endpoint = nextEndpoint(cluster, exchange, criteria, this.#hashed?.hash, this.retry, isRetry);
+    this.#asked = endpoint;
     if (endpoint === undefined) {
+      this.abandonAll();
       this.#fail('NO_ENDPOINT', '');
       return;
     }
@@ -169,10 +183,9 @@ export class Forwarding implements TimerOwner {
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
     exchange.upstreamLocalAddress = '';
-    const startMs = exchange.upstreamAttempts === 1 ? exchange.startMs : runtime.clock.nowMs();
+    const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
-    this.#attempt = attempt;
-    attempt.arm(this.#timeouts.perTryMs, this.#retry?.rules.perTryIdleTimeoutMs ?? 0);
+    this.add(attempt);
     const { facts, major } = exchange.stream;
     attempt.start(
       this.#endsHere
@@ -184,9 +197,7 @@ export class Forwarding implements TimerOwner {
   /** An attempt has its stream; nothing was sent on it. */
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
-    exchange.upstreamLocalAddress = stream.localAddress;
-    exchange.upstreamPeerUri = stream.peer.uri;
-    exchange.upstreamLocalUri = stream.peer.ownUri;
+    this.noteConnection(stream);
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }
@@ -202,18 +213,18 @@ export class Forwarding implements TimerOwner {
     const body = this.#body;
     if (body !== undefined) {
       for (const data of body) stream.sendData(data);
-      if (this.#retry === undefined) this.#body = undefined;
+      if (this.retry === undefined) this.#body = undefined;
     }
-    if (this.#requestDone) attempt.writeEnd(this.#trailers);
+    if (this.requestDone) attempt.writeEnd(this.#trailers);
     // Else the bytes at hand may hold more of the body; who reads them flushes.
     if (exchange.requestDone || body !== undefined || !atOnce) stream.flush();
     if (!stream.full) exchange.stream.resume();
   }
 
-  onPoolFailure(failure: PoolFailure, reason: string): void {
+  onPoolFailure(attempt: Attempt, failure: PoolFailure, reason: string): void {
     this.exchange.upstreamTransportFailureReason = reason.replaceAll(' ', '_');
     const kind: AttemptFailure = failure === 'OVERLOADED' ? 'overflow' : 'connect';
-    this.#afterFailure(kind, failure, reason);
+    this.#afterFailure(attempt, kind, failure, reason);
   }
 
   // --- the response
@@ -228,29 +239,19 @@ export class Forwarding implements TimerOwner {
       }
       return;
     }
-    const retry = this.#retry;
     const { stats } = cluster;
     noteResponse(attempt.endpoint, status, headers, exchange.isGrpc);
     dropResponseHopByHop(headers, marks, status === 101 && exchange.upgrade !== '');
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
-    if (retry !== undefined) {
-      const verdict = retry.onResponse(status, headers, this.breaker, stats);
-      if (verdict === 'again') {
-        stats.countRetried(status);
-        attempt.endpoint.countStatus(status);
-        attempt.discard(head.endStream);
-        this.#scheduleRetry();
-        return;
-      }
-      this.#noteVerdict(verdict);
-      this.#retry = undefined;
-      this.#body = undefined;
-    }
-    attempt.disarm();
-    attempt.responding = true;
+    if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
+    attempt.respond();
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
-    if (!exchange.isHealthCheck) stats.countStatus(status);
+    if (!exchange.isHealthCheck) {
+      stats.countStatus(status);
+      if (isCanary(attempt.endpoint, headers, marks)) stats.countCanary(status);
+      attempt.endpoint.zoneCount?.(status);
+    }
     attempt.endpoint.countStatus(status);
     const { router } = runtime.settings;
     if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
@@ -286,7 +287,7 @@ export class Forwarding implements TimerOwner {
     lastOfKind.forwarding = this;
     const { exchange } = this;
     // The end of a connection behind CONNECT is that of the tunnel.
-    if (!this.#requestDone && this.#endsHere) stream?.reset();
+    if (!this.requestDone && this.#endsHere) stream?.reset();
     if (!attempt.responding) return;
     const { stats } = this.cluster;
     stats.upstream_rq_time.record(this.runtime.clock.nowMs() - attempt.startMs);
@@ -303,80 +304,95 @@ export class Forwarding implements TimerOwner {
     }
     const failure =
       reason === 'UPSTREAM_REFUSED_STREAM' ? 'refused' : headSent ? 'reset' : 'reset-before-request';
-    this.#afterFailure(failure, reason, '');
+    this.#afterFailure(attempt, failure, reason, '');
   }
 
   // --- what goes wrong
 
-  #afterFailure(failure: AttemptFailure, code: ErrorCode, reason: string): void {
-    const { stats } = this.cluster;
-    const verdict = this.#retry?.onFailure(failure, this.breaker, stats) ?? 'no';
+  #afterFailure(attempt: Attempt, failure: AttemptFailure, code: ErrorCode, reason: string): void {
+    const verdict = attempt.retried ? 'no' : (this.retry?.onFailure(failure) ?? 'no');
+    attempt.abandon();
+    this.remove(attempt);
     if (verdict === 'again') {
-      this.#attempt!.abandon();
-      this.#scheduleRetry();
+      this.scheduleRetry(failure === 'per-try-timeout');
       return;
     }
-    this.#noteVerdict(verdict);
-    this.#fail(code, reason);
-  }
-
-  #noteVerdict(verdict: RetryVerdict): void {
-    if (verdict === 'limit-exceeded') this.exchange.addFlag('URX');
-    else if (verdict === 'overflow') this.exchange.addFlag('UO');
-  }
-
-  #scheduleRetry(): void {
-    this.#backOffTimer ??= new Timer(this, BACK_OFF);
-    this.runtime.wheel.arm(this.#backOffTimer, this.#retry!.nextDelayMs(this.runtime.random));
+    this.noteVerdict(verdict);
+    const reply = this.#replyTo(code, reason);
+    this.#countReply(reply.status);
+    if (!this.hasOthers(attempt)) this.#replyWith(reply);
   }
 
   #fail(code: ErrorCode, reason: string): void {
-    const { exchange } = this;
-    const status = replyTo(code, reason, exchange.upstreamAttempts > 1);
-    // Replies made here in place of the upstream's count as answers of the cluster.
-    if (!exchange.isHealthCheck) this.cluster.stats.countStatus(status.status);
+    const reply = this.#replyTo(code, reason);
+    this.#countReply(reply.status);
+    this.#replyWith(reply);
+  }
+
+  #replyTo(code: ErrorCode, reason: string): LocalReply {
+    const reply = replyTo(code, reason, this.exchange.upstreamAttempts > 1);
+    const { status } = this.timeouts;
+    return reply.status === noTimeouts.status && status !== reply.status
+      ? { ...reply, status, body: '' }
+      : reply;
+  }
+
+  /** Replies made here in place of the upstream's count as answers of the cluster. */
+  #countReply(status: number): void {
+    if (this.exchange.isHealthCheck) return;
+    this.cluster.stats.countStatus(status);
+    this.#asked?.zoneCount?.(status);
+  }
+
+  #replyWith(reply: LocalReply): void {
     this.#end();
-    exchange.reply(status);
+    this.exchange.reply(reply);
   }
 
   /** A response that has begun cannot be completed. */
   #breakOff(flag: string, details: string): void {
     const { exchange } = this;
     // Whether the call succeeded would have been known at its end.
-    if (exchange.isGrpc) this.runtime.stats.rq_reset_after_downstream_response_started.inc();
+    if (exchange.isGrpc && exchange.responseCode < 500)
+      this.runtime.stats.rq_reset_after_downstream_response_started.inc();
     this.#end();
     exchange.abort(flag, details);
   }
 
   #end(): void {
     this.#ended = true;
-    this.#attempt?.disarm();
     const { wheel } = this.runtime;
     if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
-    if (this.#backOffTimer !== undefined) wheel.disarm(this.#backOffTimer);
-    this.#retry?.release(this.breaker);
-    this.#retry = undefined;
+    this.stopRetries();
     this.#body = undefined;
   }
 
   // --- time-outs
 
-  onTryTimeout(code: ErrorCode): void {
-    this.#afterFailure('per-try-timeout', code, '');
+  /** It was given up. */
+  onTryTimeout(attempt: Attempt, code: ErrorCode): void {
+    if (attempt.responding) this.#breakOff(errorKinds[code].flag, errorKinds[code].details);
+    else this.#afterFailure(attempt, 'per-try-timeout', code, '');
   }
 
   onTimer(kind: number): void {
     if (kind === BACK_OFF) {
-      tellRetry(this.exchange, this.#chosen.action, this.#timeouts, this.runtime);
+      this.waits = false;
+      this.retry!.countRetry();
+      tellRetry(this.exchange, this.#chosen.action, this.timeouts, this.afterTimeout, this.runtime);
       this.#tryOnce();
       return;
     }
-    const attempt = this.#attempt;
-    attempt?.countTimeout();
-    this.cluster.stats.upstream_rq_timeout.inc();
-    const responding = attempt?.responding === true;
-    attempt?.abandon();
+    const responding = this.attempt?.responding === true;
+    const reply = this.#replyTo('UPSTREAM_TIMEOUT', '');
+    for (let attempt = this.attempt; attempt !== undefined; attempt = this.attempt) {
+      attempt.countTimeout();
+      this.cluster.stats.upstream_rq_timeout.inc();
+      if (!responding) this.#countReply(reply.status);
+      attempt.abandon();
+      this.remove(attempt);
+    }
     if (responding) this.#breakOff('UT', 'response_timeout');
-    else this.#fail('UPSTREAM_TIMEOUT', '');
+    else this.#replyWith(reply);
   }
 }

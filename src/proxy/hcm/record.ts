@@ -71,6 +71,7 @@ export abstract class TrafficRecord implements AccessRecord {
   }
 
   addFlag(flag: string): void {
+    if (this.responseFlags.split(',').includes(flag)) return;
     this.responseFlags = this.responseFlags === '' ? flag : `${this.responseFlags},${flag}`;
   }
 }

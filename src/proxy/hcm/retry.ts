@@ -1,11 +1,15 @@
 /** Whether an attempt that failed is made again, and when (Envoy, "x-envoy-retry-on"). */
+import type { Clock } from '#core/clock.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import type { Random } from '#core/random.ts';
-import { headerOf } from '#http/header-list.ts';
+import { hasHeader, headerOf } from '#http/header-list.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { HeaderSource } from '../route/header-match.ts';
-import { noRetries, parseConditions, type RetryRules, retryOn } from '../route/retry-policy.ts';
+import { resetIntervalMs } from '../route/retry-back-off.ts';
+import { conditionsAsked, retryOn } from '../route/retry-conditions.ts';
+import { noRetries, type RetryRules } from '../route/retry-policy.ts';
+import { RetriedHosts } from './retried-hosts.ts';
 
 /** How an attempt failed before a response came. */
 export type AttemptFailure =
@@ -18,34 +22,58 @@ export type AttemptFailure =
 
 export type RetryVerdict = 'no' | 'again' | 'limit-exceeded' | 'overflow';
 
-const grpcConditions: Readonly<Record<string, number>> = {
-  '1': retryOn.cancelled,
-  '4': retryOn['deadline-exceeded'],
-  '8': retryOn['resource-exhausted'],
-  '13': retryOn.internal,
-  '14': retryOn.unavailable,
+/** The limits and figures that retries of a request count against. */
+export interface RetryLimits {
+  readonly breaker: CircuitBreaker;
+  readonly stats: ClusterStats;
+  readonly clock: Clock;
+}
+
+const grpcConditions: Readonly<Record<number, number>> = {
+  1: retryOn.cancelled,
+  4: retryOn['deadline-exceeded'],
+  8: retryOn['resource-exhausted'],
+  13: retryOn.internal,
+  14: retryOn.unavailable,
 };
 
 const beforeRequest = retryOn['connect-failure'] | retryOn['reset-before-request'];
 
+/** When a request is made again, by the policy and what it asks for itself. */
+interface Asked {
+  readonly conditions: number;
+  readonly statusCodes: readonly number[];
+  /** Names of response headers that make it worth a retry. */
+  readonly headerNames: readonly string[];
+  readonly retries: number;
+}
+
 export class RetryState {
   readonly rules: RetryRules;
-  readonly #conditions: number;
-  readonly #statusCodes: readonly number[];
+  /** Undefined where endpoints and priorities may be tried again. */
+  readonly hosts: RetriedHosts | undefined;
+  readonly #asked: Asked;
+  readonly #limits: RetryLimits;
   #left: number;
   #intervalMs: number;
+  /** What the response said that is the reason for the next retry. */
+  #resetMs: number | undefined;
   #counted = false;
+  /** Whether there was a retry. */
+  #begun = false;
 
-  constructor(rules: RetryRules, conditions: number, statusCodes: readonly number[], retries: number) {
+  constructor(rules: RetryRules, asked: Asked, limits: RetryLimits) {
     this.rules = rules;
-    this.#conditions = conditions;
-    this.#statusCodes = statusCodes;
-    this.#left = retries;
-    this.#intervalMs = rules.baseIntervalMs;
+    this.hosts =
+      rules.hosts === undefined && rules.priorityFrequency === 0 ? undefined : new RetriedHosts(rules);
+    this.#asked = asked;
+    this.#limits = limits;
+    this.#left = asked.retries;
+    this.#intervalMs = rules.backOff.baseIntervalMs;
   }
 
-  onFailure(failure: AttemptFailure, breaker: CircuitBreaker, stats: ClusterStats): RetryVerdict {
-    const on = this.#conditions;
+  onFailure(failure: AttemptFailure): RetryVerdict {
+    const on = this.#asked.conditions;
     let wanted = false;
     if (failure !== 'overflow') {
       wanted = (on & (retryOn['5xx'] | retryOn['gateway-error'] | retryOn.reset)) !== 0;
@@ -54,53 +82,75 @@ export class RetryState {
       if (failure === 'refused') wanted ||= (on & retryOn['refused-stream']) !== 0;
       if (failure === 'reset-before-request') wanted ||= (on & retryOn['reset-before-request']) !== 0;
     }
-    return this.#verdict(wanted, breaker, stats);
+    return this.#verdict(wanted);
   }
 
-  onResponse(
-    status: number,
-    headers: readonly string[],
-    breaker: CircuitBreaker,
-    stats: ClusterStats,
-  ): RetryVerdict {
+  onResponse(status: number, headers: readonly string[]): RetryVerdict {
     lastOfKind.retry = this;
-    return this.#verdict(this.#isWorthRetry(status, headers), breaker, stats);
+    const wanted = this.wants(status, headers);
+    const { resets } = this.rules;
+    if (wanted && resets !== undefined)
+      this.#resetMs = resetIntervalMs(resets, headers, this.#limits.clock.wallMs());
+    return this.#verdict(wanted);
   }
 
-  /** Up to twice the interval of the time before, at random. */
-  nextDelayMs(random: Random): number {
-    const interval = this.#intervalMs;
-    this.#intervalMs = Math.min(interval * 2, this.rules.maxIntervalMs);
-    return random.ratio() * interval;
+  /** A try takes long; it goes on while another is made, whatever the conditions say. */
+  onSlowTry(): RetryVerdict {
+    return this.#verdict(true);
   }
 
-  /** Leaves the circuit breaker's count. */
-  release(breaker: CircuitBreaker): void {
-    if (!this.#counted) return;
-    this.#counted = false;
-    breaker.retries.release();
-  }
-
-  #isWorthRetry(status: number, headers: readonly string[]): boolean {
-    const on = this.#conditions;
-    if ((on & retryOn['5xx']) !== 0 && status >= 500) return true;
+  /** Whether a response is worth a retry, be there one left or not. */
+  wants(status: number, headers: readonly string[]): boolean {
+    const { conditions: on, statusCodes, headerNames } = this.#asked;
+    // From the rate limit of another proxy: it alone says so.
+    if (hasHeader(headers, 'x-envoy-ratelimited')) return (on & retryOn['envoy-ratelimited']) !== 0;
+    if ((on & retryOn['5xx']) !== 0 && status >= 500 && status < 600) return true;
     if ((on & retryOn['gateway-error']) !== 0 && status >= 502 && status <= 504) return true;
     if ((on & retryOn['retriable-4xx']) !== 0 && status === 409) return true;
-    if ((on & retryOn['retriable-status-codes']) !== 0 && this.#statusCodes.includes(status)) return true;
+    if ((on & retryOn['retriable-status-codes']) !== 0 && statusCodes.includes(status)) return true;
     if ((on & retryOn['retriable-headers']) !== 0) {
-      const source = { requestHeaders: headers, method: '', path: '', authority: '', scheme: '' };
+      if (headerNames.some((name) => hasHeader(headers, name))) return true;
+      const requestHeaders = [':status', String(status), ...headers];
+      const source = { requestHeaders, method: '', path: '', authority: '', scheme: '' };
       if (this.rules.responseHeaders.some((matches) => matches(source))) return true;
     }
     const grpc = headerOf(headers, 'grpc-status');
-    return grpc !== undefined && (on & (grpcConditions[grpc] ?? 0)) !== 0;
+    return grpc !== undefined && (on & (grpcConditions[Number(grpc)] ?? 0)) !== 0;
   }
 
-  #verdict(wanted: boolean, breaker: CircuitBreaker, stats: ClusterStats): RetryVerdict {
-    if (this.#counted) {
-      this.release(breaker);
-      if (!wanted) stats.upstream_rq_retry_success.inc();
+  /** As the response said; else up to twice the interval of the time before, at random. */
+  nextDelayMs(random: Random): number {
+    const reset = this.#resetMs;
+    if (reset !== undefined) return reset + random.ratio() * (reset / 2);
+    const interval = this.#intervalMs;
+    this.#intervalMs = Math.min(interval * 2, this.rules.backOff.maxIntervalMs);
+    return random.ratio() * interval;
+  }
+
+  /** Its time has come. */
+  countRetry(): void {
+    const { stats } = this.#limits;
+    this.#begun = true;
+    stats.upstream_rq_retry.inc();
+    if (this.#resetMs === undefined) stats.upstream_rq_retry_backoff_exponential.inc();
+    else stats.upstream_rq_retry_backoff_ratelimited.inc();
+    this.#resetMs = undefined;
+  }
+
+  /** Leaves the circuit breaker's count. */
+  release(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#limits.breaker.retries.release();
+  }
+
+  #verdict(wanted: boolean): RetryVerdict {
+    const { breaker, stats } = this.#limits;
+    this.release();
+    if (!wanted) {
+      if (this.#begun) stats.upstream_rq_retry_success.inc();
+      return 'no';
     }
-    if (!wanted) return 'no';
     if (this.#left === 0) {
       stats.upstream_rq_retry_limit_exceeded.inc();
       return 'limit-exceeded';
@@ -111,38 +161,48 @@ export class RetryState {
       return 'overflow';
     }
     this.#counted = true;
-    stats.upstream_rq_retry.inc();
-    stats.upstream_rq_retry_backoff_exponential.inc();
     return 'again';
   }
 }
 
-/** Undefined where nothing is ever retried. Request headers speak only where the edge let them through. */
+/**
+ * Undefined where nothing is ever retried.
+ *
+ * @param isAsked whether headers of the request ask for retries, and are believed.
+ */
 export function createRetryState(
-  rules: RetryRules | undefined,
+  of: RetryRules = noRetries,
   source: HeaderSource,
-  hasEnvoyHeaders: boolean,
+  isAsked: boolean,
+  limits: RetryLimits,
 ): RetryState | undefined {
-  const of = rules ?? noRetries;
-  if (!hasEnvoyHeaders) {
-    if (of.conditions === 0 || !allowsRequest(of, source)) return undefined;
-    return new RetryState(of, of.conditions, of.statusCodes, of.retries);
-  }
   const { requestHeaders: headers } = source;
-  const asked = `${headerOf(headers, 'x-envoy-retry-on') ?? ''},${headerOf(headers, 'x-envoy-retry-grpc-on') ?? ''}`;
-  const conditions = of.conditions | parseConditions(asked, () => {});
+  const conditions = isAsked
+    ? of.conditions |
+      conditionsAsked(headerOf(headers, 'x-envoy-retry-on'), headerOf(headers, 'x-envoy-retry-grpc-on'))
+    : of.conditions;
   if (conditions === 0 || !allowsRequest(of, source)) return undefined;
-  const codes = (headerOf(headers, 'x-envoy-retriable-status-codes') ?? '')
-    .split(',')
-    .map(Number)
-    .filter((code) => code > 0);
-  const max = Number(headerOf(headers, 'x-envoy-max-retries') ?? Number.NaN);
+  if (!isAsked) return new RetryState(of, of, limits);
+  const max = headerOf(headers, 'x-envoy-max-retries')?.trim();
   return new RetryState(
     of,
-    conditions,
-    [...of.statusCodes, ...codes],
-    Number.isInteger(max) && max >= 0 ? max : of.retries,
+    {
+      conditions,
+      statusCodes: [...of.statusCodes, ...listed(headers, 'x-envoy-retriable-status-codes').map(Number)],
+      headerNames: listed(headers, 'x-envoy-retriable-header-names').map((name) => name.toLowerCase()),
+      retries: max !== undefined && /^\d{1,15}$/.test(max) ? Number(max) : of.retries,
+    },
+    limits,
   );
+}
+
+function listed(headers: readonly string[], name: string): string[] {
+  const value = headerOf(headers, name);
+  if (value === undefined) return [];
+  return value
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
 }
 
 function allowsRequest({ requestHeaders }: RetryRules, source: HeaderSource): boolean {

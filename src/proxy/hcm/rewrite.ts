@@ -4,6 +4,7 @@ import { type HeaderList, hasHeader, headerOf, removeHeader, setHeader } from '#
 import { mark } from '#http/header-name.ts';
 import type { Forward } from '../route/action.ts';
 import { mutate } from '../route/header-mutation.ts';
+import type { RetryRules } from '../route/retry-policy.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 import type { RouterSettings } from './router-settings.ts';
@@ -13,18 +14,30 @@ export interface Timeouts {
   /** 0: none. */
   readonly routeMs: number;
   readonly perTryMs: number;
+  /** Without a sign of life; 0: none. */
+  readonly perTryIdleMs: number;
+  /** Whether a try that takes too long goes on while another begins. */
+  readonly hedges: boolean;
+  /** Status of an answer that says the upstream took too long. */
+  readonly status: number;
 }
+
+export const noTimeouts: Timeouts = { routeMs: 0, perTryMs: 0, perTryIdleMs: 0, hedges: false, status: 504 };
+const ALTERNATIVE_STATUS = 204;
 
 /** Of the route, unless the caller asks for others and is believed. */
 export function readTimeouts(
   exchange: HttpExchange,
   { timeouts }: Forward,
+  retry: RetryRules | undefined,
   hasEnvoyHeaders: boolean,
   router: RouterSettings,
 ): Timeouts {
   const headers = exchange.requestHeaders;
   let routeMs = timeouts.limitsDuration ? 0 : timeouts.routeMs;
-  let perTryMs = exchange.route!.retry?.perTryTimeoutMs ?? 0;
+  let perTryMs = retry?.perTryTimeoutMs ?? 0;
+  let { hedges } = exchange.route!;
+  let status = noTimeouts.status;
   if (exchange.isGrpc && !timeouts.limitsDuration && timeouts.oldGrpc !== undefined) {
     const { maxMs, offsetMs } = timeouts.oldGrpc;
     const asked = parseGrpcTimeout(headerOf(headers, 'grpc-timeout')) ?? 0;
@@ -37,20 +50,24 @@ export function readTimeouts(
       : undefined;
     routeMs = expected ?? numberOf(headers, 'x-envoy-upstream-rq-timeout-ms') ?? routeMs;
     perTryMs = numberOf(headers, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? perTryMs;
+    const hedge = headerOf(headers, 'x-envoy-hedge-on-per-try-timeout');
+    if (hedge === 'true' || hedge === 'false') hedges = hedge === 'true';
+    if (hasHeader(headers, 'x-envoy-upstream-rq-timeout-alt-response')) status = ALTERNATIVE_STATUS;
   }
   if (routeMs > 0 && perTryMs >= routeMs) perTryMs = 0;
-  return { routeMs, perTryMs };
+  return { routeMs, perTryMs, perTryIdleMs: retry?.perTryIdleTimeoutMs ?? 0, hedges, status };
 }
 
 /** Tells the upstream how long it has. @param elapsedMs since the whole request was there */
 function tellTimeout(
   exchange: HttpExchange,
   { timeouts }: Forward,
-  { routeMs, perTryMs }: Timeouts,
+  { routeMs, perTryMs, hedges }: Timeouts,
   router: RouterSettings,
   elapsedMs: number,
 ): void {
-  let expected = perTryMs === 0 ? routeMs : perTryMs;
+  // A try that may go on has all the time there is.
+  let expected = perTryMs === 0 || hedges ? routeMs : perTryMs;
   if (expected === 0) return;
   // 0 would be without end.
   if (routeMs > 0) expected = elapsedMs >= routeMs ? 1 : Math.min(expected, routeMs - elapsedMs);
@@ -63,18 +80,23 @@ function tellTimeout(
   }
 }
 
-/** What the head says of the attempt is said anew. */
+/** What the head says of the attempt is said anew. @param afterTimeout whether the one before took too long */
 export function tellRetry(
   exchange: HttpExchange,
   action: Forward,
   timeouts: Timeouts,
+  afterTimeout: boolean,
   { clock, settings }: HcmRuntime,
 ): void {
   const { requestEndMs } = exchange;
+  const { host } = exchange.route!;
   const elapsedMs = requestEndMs === -1 ? 0 : clock.nowMs() - requestEndMs;
   tellTimeout(exchange, action, timeouts, settings.router, elapsedMs);
-  if (exchange.route!.host.includeRequestAttemptCount) {
+  if (host.includeRequestAttemptCount) {
     setHeader(exchange.requestHeaders, 'x-envoy-attempt-count', String(exchange.upstreamAttempts + 1));
+  }
+  if (host.includeIsTimeoutRetryHeader) {
+    setHeader(exchange.requestHeaders, 'x-envoy-is-timeout-retry', String(afterTimeout));
   }
 }
 
@@ -83,28 +105,48 @@ function numberOf(headers: readonly string[], name: string): number | undefined 
   return value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;
 }
 
-/** Headers by which a caller steers the router; they do not go further. */
-const consumed = [
-  'x-envoy-upstream-rq-timeout-ms',
-  'x-envoy-upstream-rq-per-try-timeout-ms',
+/** Headers by which a caller asks for retries; they do not go further. */
+const consumedForRetries = [
   'x-envoy-max-retries',
   'x-envoy-retry-on',
   'x-envoy-retry-grpc-on',
   'x-envoy-retriable-status-codes',
   'x-envoy-retriable-header-names',
+];
+
+export function asksForRetries(headers: readonly string[]): boolean {
+  return hasAny(headers, 'x-envoy-re') || hasHeader(headers, 'x-envoy-max-retries');
+}
+
+/** Whether the name of a field begins so. */
+export function hasAny(headers: readonly string[], start: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.startsWith(start)) return true;
+  return false;
+}
+
+/** Those that have been read. */
+export function dropRetryHeaders(headers: HeaderList): void {
+  for (const name of consumedForRetries) removeHeader(headers, name);
+}
+
+/** Headers by which a caller steers the router otherwise; they do not go further. */
+const consumed = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-upstream-alt-stat-name',
   'x-envoy-upstream-stream-duration-ms',
 ];
 
+/** @returns whether the route changed fields of the head. */
 export function rewriteRequest(
   exchange: HttpExchange,
   { action, destination }: Chosen,
   timeouts: Timeouts,
   hasEnvoyHeaders: boolean,
   router: RouterSettings,
-): void {
+): boolean {
   const headers = exchange.requestHeaders;
   const route = exchange.route!;
   if (hasEnvoyHeaders) for (const name of consumed) removeHeader(headers, name);
@@ -114,11 +156,13 @@ export function rewriteRequest(
   if (destination.request !== undefined) mutate(headers, [destination.request], exchange);
   if (request.length > 0) mutate(headers, request, exchange);
   rewriteHost(exchange, action, destination.hostRewrite);
+  const isChanged = destination.request !== undefined || request.length > 0;
   const { rewritePath } = action;
-  if (rewritePath === undefined) return;
+  if (rewritePath === undefined) return isChanged;
   if (!router.suppressEnvoyHeaders) setHeader(headers, 'x-envoy-original-path', exchange.path);
   exchange.originalPath = exchange.path;
   exchange.path = rewritePath(exchange.path);
+  return isChanged;
 }
 
 function rewriteHost(exchange: HttpExchange, action: Forward, ofDestination: string): void {

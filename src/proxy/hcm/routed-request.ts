@@ -24,6 +24,7 @@ export abstract class RoutedRequest extends TakenRequest {
   readonly stream: DownstreamStream;
   isGrpc = false;
   endpoint: Endpoint | undefined = undefined;
+  namedEndpoints: string[] | undefined = undefined;
   /** What filters keep about this request. */
   readonly slots: unknown[] = [];
   readonly peerPresented: boolean;

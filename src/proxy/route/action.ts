@@ -1,7 +1,7 @@
 /** What a route does with a request: forward it, redirect it or answer it. */
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { headerOf } from '#http/header-list.ts';
-import { type DataSource, type Metadata, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { type DataSource, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type DirectResponseAction,
   RouteAction_ClusterNotFoundResponseCode as NotFound,
@@ -14,9 +14,11 @@ import type { FilterOverrides } from './filter-config.ts';
 import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { compileHedgePolicy } from './hedge-policy.ts';
+import { compileCriteria, type MetadataCriteria, mergeCriteria } from './metadata-criteria.ts';
 import type { MatchedPath } from './path-match.ts';
 import { compilePathRewrite, compileTemplateRewrite, type PathRewrite } from './path-rewrite.ts';
-import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
 
@@ -32,6 +34,8 @@ export interface Destination {
   readonly request: HeaderMutation | undefined;
   readonly response: HeaderMutation | undefined;
   readonly hostRewrite: string;
+  /** Of the metadata of endpoints. */
+  readonly criteria: MetadataCriteria | undefined;
   /** What is said of filters here and around; undefined where nothing is said here. */
   readonly filters: FilterOverrides | undefined;
 }
@@ -54,6 +58,8 @@ export interface Forward {
   readonly appendForwardedHost: boolean;
   readonly timeouts: RouteTimeouts;
   readonly retry: RetryRules | undefined;
+  /** Whether a try that takes long goes on while another begins; undefined: the virtual host says. */
+  readonly hedges: boolean | undefined;
   /** What clusters that hash are asked with. */
   readonly hash: RequestHash | undefined;
   readonly priority: RequestPriority;
@@ -93,6 +99,7 @@ export function compileForward(
   findings: Findings,
 ): Forward {
   const destinations = compileDestinations(action, filtersOf, path, findings);
+  warnOfTypedPolicy(action.retryPolicyTypedConfig, path, findings);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
   let terminatesPost = false;
@@ -131,6 +138,7 @@ export function compileForward(
       action.retryPolicy === undefined
         ? undefined
         : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
+    hedges: compileHedgePolicy(action.hedgePolicy, `${path}.hedge_policy`, findings),
     hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
 
     terminatesConnect,
@@ -146,12 +154,15 @@ function compileDestinations(
   findings: Findings,
 ): Destination[] {
   const { clusterSpecifier: specifier } = action;
-  const warnOfSubset = (at: string, subset: Metadata | undefined): void => {
-    if (subset !== undefined)
-      findings.warn(`${at}.metadata_match`, 'has no effect: clusters have no subsets of endpoints');
+  const criteria = compileCriteria(action.metadataMatch);
+  const plain = {
+    weight: 1,
+    request: undefined,
+    response: undefined,
+    hostRewrite: '',
+    criteria,
+    filters: undefined,
   };
-  warnOfSubset(path, action.metadataMatch);
-  const plain = { weight: 1, request: undefined, response: undefined, hostRewrite: '', filters: undefined };
   switch (specifier.case) {
     case 'cluster':
       return [{ ...plain, cluster: specifier.value, clusterHeader: '' }];
@@ -163,7 +174,6 @@ function compileDestinations(
       const destinations = specifier.value.clusters.map((entry, i): Destination => {
         const here = `${at}.clusters[${i}]`;
         if (entry.name === '' && entry.clusterHeader === '') findings.error(`${here}.name`, 'is missing');
-        warnOfSubset(here, entry.metadataMatch);
         const mutation = (kind: 'request' | 'response'): HeaderMutation | undefined =>
           kind === 'request'
             ? compileMutation(
@@ -188,6 +198,7 @@ function compileDestinations(
           response: mutation('response'),
           hostRewrite:
             entry.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? entry.hostRewriteSpecifier.value : '',
+          criteria: mergeCriteria(criteria, compileCriteria(entry.metadataMatch)),
           filters:
             Object.keys(entry.typedPerFilterConfig).length === 0
               ? undefined

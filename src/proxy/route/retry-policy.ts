@@ -1,30 +1,20 @@
 /** `RetryPolicy` as a set of conditions and figures (Envoy, "x-envoy-retry-on"). */
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { RetryPolicy } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { Findings } from '../findings.ts';
 import { compileHeaderMatch, type HeaderMatch } from './header-match.ts';
-
-/** Conditions as bits. */
-export const retryOn = {
-  '5xx': 0x1,
-  'gateway-error': 0x2,
-  reset: 0x4,
-  'connect-failure': 0x8,
-  'retriable-4xx': 0x10,
-  'refused-stream': 0x20,
-  'retriable-status-codes': 0x40,
-  'retriable-headers': 0x80,
-  'reset-before-request': 0x100,
-  'http3-post-connect-failure': 0x200,
-  'envoy-ratelimited': 0x400,
-  cancelled: 0x800,
-  'deadline-exceeded': 0x1000,
-  internal: 0x2000,
-  'resource-exhausted': 0x4000,
-  unavailable: 0x8000,
-} as const;
+import {
+  type BackOffRules,
+  compileBackOff,
+  compileResets,
+  defaultBackOff,
+  type ResetRules,
+} from './retry-back-off.ts';
+import { parseConditions } from './retry-conditions.ts';
+import { compileHostPredicates, compileRetryPriority, type RetryHostRules } from './retry-plugins.ts';
 
 export interface RetryRules {
-  /** Or of {@link retryOn}. */
+  /** Or of `retryOn`. */
   readonly conditions: number;
   readonly retries: number;
   /** 0: none. */
@@ -34,20 +24,20 @@ export interface RetryRules {
   readonly statusCodes: readonly number[];
   /** Of the response; any of them makes it worth a retry. */
   readonly responseHeaders: readonly HeaderMatch[];
+  /** Such as have any value; requests ask for them, policies do not. */
+  readonly headerNames: readonly string[];
   /** Of the request; when there are some, one has to match. */
   readonly requestHeaders: readonly HeaderMatch[];
-  readonly baseIntervalMs: number;
-  readonly maxIntervalMs: number;
-  /** Whether hosts already tried are avoided. */
-  readonly avoidPreviousHosts: boolean;
-  /** How often another host is drawn for that. */
+  readonly backOff: BackOffRules;
+  /** Undefined: responses have no say in how long a retry waits. */
+  readonly resets: ResetRules | undefined;
+  /** Undefined: all endpoints may be tried again. */
+  readonly hosts: RetryHostRules | undefined;
+  /** How often another endpoint is drawn in search of one that is not avoided. */
   readonly hostAttempts: number;
+  /** After how many attempts their priorities are avoided; 0: never. */
+  readonly priorityFrequency: number;
 }
-
-/** Envoy's back-off: 25 ms, at most ten times that. */
-const BASE_INTERVAL_MS = 25;
-const MAX_INTERVAL_FACTOR = 10;
-const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 export const noRetries: RetryRules = {
   conditions: 0,
@@ -56,23 +46,19 @@ export const noRetries: RetryRules = {
   perTryIdleTimeoutMs: 0,
   statusCodes: [],
   responseHeaders: [],
+  headerNames: [],
   requestHeaders: [],
-  baseIntervalMs: BASE_INTERVAL_MS,
-  maxIntervalMs: BASE_INTERVAL_MS * MAX_INTERVAL_FACTOR,
-  avoidPreviousHosts: false,
+  backOff: defaultBackOff,
+  resets: undefined,
+  hosts: undefined,
   hostAttempts: 1,
+  priorityFrequency: 0,
 };
 
-/** Bits of a comma-separated list; words that are not known are skipped, as Envoy does with those of a request. */
-export function parseConditions(text: string, onUnknown: (word: string) => void): number {
-  let conditions = 0;
-  for (const word of text.split(',')) {
-    const trimmed = word.trim();
-    if (trimmed === '') continue;
-    if (Object.hasOwn(retryOn, trimmed)) conditions |= retryOn[trimmed as keyof typeof retryOn];
-    else onUnknown(trimmed);
-  }
-  return conditions;
+/** Envoy has the field and does not look at it. @param path of the route action or virtual host */
+export function warnOfTypedPolicy(config: Any | undefined, path: string, findings: Findings): void {
+  if (config === undefined) return;
+  findings.warn(`${path}.retry_policy_typed_config`, 'has no effect, in Envoy too: write retry_policy');
 }
 
 export function compileRetryPolicy(policy: RetryPolicy, path: string, findings: Findings): RetryRules {
@@ -80,20 +66,17 @@ export function compileRetryPolicy(policy: RetryPolicy, path: string, findings: 
     // Istio's list may hold plain status codes.
     if (!/^\d{3}$/.test(word)) findings.warn(`${path}.retry_on`, `"${word}" is not a known condition`);
   });
-  const baseIntervalMs =
-    findings.durationMs(`${path}.retry_back_off.base_interval`, policy.retryBackOff?.baseInterval) ??
-    BASE_INTERVAL_MS;
-  if (policy.retryBackOff !== undefined && baseIntervalMs < 1) {
-    findings.error(`${path}.retry_back_off.base_interval`, 'must be at least 1 ms');
+  if (policy.refreshClusterOnRetry) {
+    findings.warn(
+      `${path}.refresh_cluster_on_retry`,
+      'has no effect: no route chooses its cluster by a plugin',
+    );
   }
-  let avoidPreviousHosts = false;
-  policy.retryHostPredicate.forEach((predicate, i) => {
-    const typeName =
-      predicate.configType.case === undefined ? predicate.name : predicate.configType.value.typeUrl;
-    if (typeName.endsWith(PREVIOUS_HOSTS) || typeName === 'envoy.retry_host_predicates.previous_hosts') {
-      avoidPreviousHosts = true;
-    } else findings.error(`${path}.retry_host_predicate[${i}]`, `"${predicate.name}" is not supported`);
+  policy.retryOptionsPredicates.forEach(({ name }, i) => {
+    findings.error(`${path}.retry_options_predicates[${i}]`, `"${name}" is not supported: none is built in`);
   });
+  const hostAttempts = Number(policy.hostSelectionRetryMaxAttempts);
+  if (hostAttempts < 0) findings.error(`${path}.host_selection_retry_max_attempts`, 'must not be negative');
   return {
     conditions,
     retries: policy.numRetries ?? 1,
@@ -103,14 +86,14 @@ export function compileRetryPolicy(policy: RetryPolicy, path: string, findings: 
     responseHeaders: policy.retriableHeaders.map((matcher, i) =>
       compileHeaderMatch(matcher, `${path}.retriable_headers[${i}]`, findings),
     ),
+    headerNames: [],
     requestHeaders: policy.retriableRequestHeaders.map((matcher, i) =>
       compileHeaderMatch(matcher, `${path}.retriable_request_headers[${i}]`, findings),
     ),
-    baseIntervalMs,
-    maxIntervalMs:
-      findings.durationMs(`${path}.retry_back_off.max_interval`, policy.retryBackOff?.maxInterval) ??
-      baseIntervalMs * MAX_INTERVAL_FACTOR,
-    avoidPreviousHosts,
-    hostAttempts: Math.max(1, Number(policy.hostSelectionRetryMaxAttempts)),
+    backOff: compileBackOff(policy.retryBackOff, `${path}.retry_back_off`, findings),
+    resets: compileResets(policy.rateLimitedRetryBackOff, `${path}.rate_limited_retry_back_off`, findings),
+    hosts: compileHostPredicates(policy, path, findings),
+    hostAttempts: Math.max(1, hostAttempts),
+    priorityFrequency: compileRetryPriority(policy, path, findings),
   };
 }

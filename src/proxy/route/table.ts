@@ -29,6 +29,7 @@ import {
   type NoForwarding,
   type Redirect,
 } from './action.ts';
+import { bodyLimitBytes, compileBodyLimit } from './body-limit.ts';
 import { compileFilterConfigs, type FilterOverrides, type RouteFilters } from './filter-config.ts';
 import {
   compileCookieMatch,
@@ -38,9 +39,10 @@ import {
   type HeaderSource,
 } from './header-match.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { compileHedgePolicy } from './hedge-policy.ts';
 import { HostTable } from './host-table.ts';
 import { compilePath, type MatchedPath } from './path-match.ts';
-import { compileRetryPolicy, type RetryRules } from './retry-policy.ts';
+import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-policy.ts';
 import { anyPath, type PathKey, RouteIndex } from './route-index.ts';
 
 /** What is known of a request when its route is looked for. */
@@ -59,7 +61,11 @@ export interface CompiledHost {
   readonly name: string;
   readonly requireTls: 'none' | 'external' | 'all';
   readonly retry: RetryRules | undefined;
+  /** Whether a try that takes long goes on while another begins. */
+  readonly hedges: boolean;
   readonly includeRequestAttemptCount: boolean;
+  /** Whether retries tell the upstream if they follow a time-out. */
+  readonly includeIsTimeoutRetryHeader: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly routes: readonly CompiledRoute[];
   /** @param path without query and fragment, as matchers see it */
@@ -74,6 +80,10 @@ export interface CompiledRoute {
   readonly metadata: Metadata | undefined;
   /** Own retry policy, or that of the virtual host. */
   readonly retry: RetryRules | undefined;
+  /** Likewise. */
+  readonly hedges: boolean;
+  /** How much of a body is kept for a retry; undefined: as much as the connection allows. */
+  readonly bodyLimitBytes: number | undefined;
   /** Levels of header changes in the order they are made; those of a weighted cluster come before or after. */
   readonly request: readonly HeaderMutation[];
   readonly response: readonly HeaderMutation[];
@@ -183,7 +193,8 @@ function* compileHost(
   { compileFilters, overrides, findings }: HostContext,
 ): Steps<CompiledHost> {
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
-  findings.refuse(`${path}.include_is_timeout_retry_header`, host.includeIsTimeoutRetryHeader);
+  warnOfTypedPolicy(host.retryPolicyTypedConfig, path, findings);
+  const limitOfHost = compileBodyLimit(host, path, findings);
   const routes: CompiledRoute[] = [];
   const keys: PathKey[] = [];
   let index: RouteIndex<CompiledRoute, RouteRequest>;
@@ -192,7 +203,9 @@ function* compileHost(
     requireTls:
       host.requireTls === Tls.ALL ? 'all' : host.requireTls === Tls.EXTERNAL_ONLY ? 'external' : 'none',
     retry: host.retryPolicy && compileRetryPolicy(host.retryPolicy, `${path}.retry_policy`, findings),
+    hedges: compileHedgePolicy(host.hedgePolicy, `${path}.hedge_policy`, findings) ?? false,
     includeRequestAttemptCount: host.includeRequestAttemptCount,
+    includeIsTimeoutRetryHeader: host.includeIsTimeoutRetryHeader,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     routes,
     find: (request, plain) => index.find(request, plain),
@@ -238,6 +251,8 @@ function* compileHost(
       statPrefix: route.statPrefix,
       metadata: route.metadata,
       retry: action.kind === 'forward' ? (action.retry ?? compiled.retry) : undefined,
+      hedges: (action.kind === 'forward' ? action.hedges : undefined) ?? compiled.hedges,
+      bodyLimitBytes: bodyLimitBytes(compileBodyLimit(route, at, findings), limitOfHost),
       request: levels(
         'request',
         compileMutation(

@@ -1,8 +1,10 @@
 /** Which endpoint of its cluster a connection goes to. */
+import type { FilterMetadata } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { newPickContext } from '../cluster/pick-context.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
+import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import { hashConnection } from './connection-hash.ts';
 import { type FilterState, stateKeys } from './filter-state.ts';
 import type { TcpRuntime } from './runtime.ts';
@@ -12,6 +14,8 @@ const context = newPickContext();
 interface Asking {
   readonly facts: DownstreamFacts;
   readonly state: FilterState;
+  readonly metadata: FilterMetadata | undefined;
+  readonly criteria: MetadataCriteria | undefined;
   readonly serverName: string;
 }
 
@@ -25,6 +29,8 @@ export function chooseEndpoint(
   const original = cluster.original?.endpointFor(asking.facts, undefined);
   if (original !== undefined) return original;
   context.hash = hashOf(cluster, asking, hash);
+  context.criteria = asking.criteria;
+  context.metadata = asking.metadata;
   // Where there is none, the cluster counts it.
   return cluster.pick(context);
 }

@@ -27,6 +27,7 @@ import {
   startRelay,
 } from './relay.ts';
 import type { TcpRuntime } from './runtime.ts';
+import type { WeightedName } from './settings.ts';
 import { startTunnel, type TunnelHandler } from './tunnel.ts';
 
 const IDLE = 0;
@@ -60,6 +61,7 @@ export class TcpConnection
   readonly #inlet: Inlet;
   readonly #outlet: Outlet;
   #relay: Relay | undefined;
+  #criteria: WeightedName['criteria'];
   #idleTimer: Timer | undefined;
   #idleTimeoutMs = 0;
   #lifeTimer: Timer | undefined;
@@ -133,7 +135,9 @@ export class TcpConnection
 
   #begin(): void {
     const runtime = this.#runtime;
-    const cluster = runtime.cluster(this.#chooseCluster());
+    const chosen = this.#chooseCluster();
+    this.#criteria = chosen.criteria;
+    const cluster = runtime.cluster(chosen.name);
     if (cluster === undefined) {
       runtime.stats.downstream_cx_no_route.inc();
       this.#refuse('NC', NO_CLUSTER);
@@ -144,16 +148,16 @@ export class TcpConnection
     this.#attempt();
   }
 
-  #chooseCluster(): string {
+  #chooseCluster(): WeightedName {
     const { settings, random } = this.#runtime;
     const named = settings.mayBeRerouted ? this.state.text(stateKeys.cluster) : undefined;
-    if (named !== undefined) return named;
+    if (named !== undefined) return { ...settings.clusters[0]!, name: named };
     let point = random.ratio() * settings.totalWeight;
-    for (const { name, weight } of settings.clusters) {
-      point -= weight;
-      if (point < 0) return name;
+    for (const entry of settings.clusters) {
+      point -= entry.weight;
+      if (point < 0) return entry;
     }
-    return settings.clusters[0]?.name ?? '';
+    return settings.clusters[0]!;
   }
 
   #attempt(): void {
@@ -164,7 +168,8 @@ export class TcpConnection
       this.#refuse('URX', CONNECT_FAILED);
       return;
     }
-    const asking = { facts: this.#facts, state: this.state, serverName: this.requestedServerName };
+    const { state, metadata, requestedServerName: serverName } = this;
+    const asking = { facts: this.#facts, state, metadata, criteria: this.#criteria, serverName };
     const endpoint = chooseEndpoint(cluster, asking, settings.hash);
     if (endpoint === undefined) {
       this.#refuse('UH', NO_ENDPOINT);

@@ -141,14 +141,6 @@ describe('what is not said', () => {
     assert.deepEqual(settings.backOff, { baseMs: 100, maxMs: 1000 });
   });
 
-  test('subsets are warned of: clusters have none', () => {
-    const { findings } = read({ metadataMatch: {} });
-    assert.deepEqual(
-      findings.problems.map(({ level, path }) => [level, path]),
-      [['warning', 'tcp.metadata_match']],
-    );
-  });
-
   test('the old fields of the access log hold where the new ones are absent', () => {
     const { settings } = read({ accessLogFlushInterval: '2s', flushAccessLogOnConnected: true });
     assert.deepEqual([settings.logIntervalMs, settings.logOnConnected], [2000, true]);

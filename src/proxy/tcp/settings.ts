@@ -6,6 +6,7 @@ import {
 import type { Direction } from '../filter/contract.ts';
 import type { Findings } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
+import { compileCriteria, type MetadataCriteria, mergeCriteria } from '../route/metadata-criteria.ts';
 import { type HashedText, readHashPolicy } from './connection-hash.ts';
 import { stateKeys } from './filter-state.ts';
 import type { NetworkFilter } from './network-filter.ts';
@@ -15,6 +16,8 @@ import { readTunneling, type TunnelSettings } from './tunnel-settings.ts';
 export interface WeightedName {
   readonly name: string;
   readonly weight: number;
+  /** Of the metadata of endpoints. */
+  readonly criteria: MetadataCriteria | undefined;
 }
 
 export interface BackOff {
@@ -113,9 +116,8 @@ export function readTcpProxy(proxy: TcpProxy, context: TcpContext, findings: Fin
 
 function readClusters(proxy: TcpProxy, path: string, findings: Findings): WeightedName[] {
   const { clusterSpecifier: specifier } = proxy;
-  const noEffect = 'has no effect: clusters have no subsets of endpoints';
-  if (proxy.metadataMatch !== undefined) findings.warn(`${path}.metadata_match`, noEffect);
-  if (specifier.case === 'cluster') return [{ name: specifier.value, weight: 1 }];
+  const criteria = compileCriteria(proxy.metadataMatch);
+  if (specifier.case === 'cluster') return [{ name: specifier.value, weight: 1, criteria }];
   if (specifier.case === undefined) {
     findings.error(path, 'names no cluster');
     return [];
@@ -125,8 +127,7 @@ function readClusters(proxy: TcpProxy, path: string, findings: Findings): Weight
   return specifier.value.clusters.map(({ name, weight, metadataMatch }, i) => {
     if (name === '') findings.error(`${at}[${i}].name`, 'is missing');
     if (weight === 0) findings.error(`${at}[${i}].weight`, 'must be at least 1');
-    if (metadataMatch !== undefined) findings.warn(`${at}[${i}].metadata_match`, noEffect);
-    return { name, weight };
+    return { name, weight, criteria: mergeCriteria(criteria, compileCriteria(metadataMatch)) };
   });
 }
 

@@ -149,13 +149,14 @@ class TlsTransport implements UpstreamTransport {
     }
   }
 
-  /** Undefined while a secret is missing. New secrets make a new state, whose sessions are none yet. */
+  /** Undefined while a secret has never been there. New secrets make a new state, whose sessions are none yet. */
   #currentState(): ClientState | undefined {
     const { material, maxSessions } = this.#settings;
     const sources = secretsOf(material, this.#deps.secrets);
     if (this.#state?.sources.every((source, i) => source === sources[i]) === true) return this.#state;
     const resolved = resolveMaterial(material, this.#deps.secrets);
-    if (resolved === undefined) return undefined;
+    // A secret that nothing names any more is let go of, while a cluster that is gone may still connect.
+    if (resolved === undefined) return this.#state;
     const { certificates, rules } = resolved;
     this.#state = {
       sources,

@@ -23,6 +23,9 @@ export interface BackendPlace {
   readonly folder: string;
 }
 
+/** For rows whose clusters have several endpoints. */
+const manyAddresses = Array.from({ length: 50 }, (_, at) => `127.0.0.${at + 1}`);
+
 /** `/small` from memory, `/64k` from a file, `/seen` tells what the proxy added to the request. */
 export function nginxBackend({ h1Port, h2Port, folder }: BackendPlace): string {
   const http = `  access_log off;
@@ -30,7 +33,7 @@ export function nginxBackend({ h1Port, h2Port, folder }: BackendPlace): string {
   sendfile on;
   open_file_cache max=16;
   server {
-    listen 127.0.0.1:${h1Port} backlog=1024;
+${manyAddresses.map((at) => `    listen ${at}:${h1Port} backlog=1024;`).join('\n')}
     listen 127.0.0.1:${h2Port} http2 backlog=1024;
     http2_max_concurrent_streams 1024;
     location = /small { return 200 "${'x'.repeat(smallBodyBytes)}"; }

@@ -13,8 +13,8 @@ export const typeUrl = (name: string): string => `type.googleapis.com/${name}`;
 const network = 'envoy.extensions.filters.network';
 const tls = typeUrl('envoy.extensions.transport_sockets.tls.v3');
 
-export const address = (port: number): object => ({
-  socket_address: { address: '127.0.0.1', port_value: port },
+export const address = (port: number, host = '127.0.0.1'): object => ({
+  socket_address: { address: host, port_value: port },
 });
 
 /** `istioStats` puts Heddle's own statistics filter before the router. */
@@ -28,7 +28,10 @@ export function bootstrap(hop: Hop, dialect: Dialect): string {
     {
       node: { id: `bench-${hop.listenPort}`, cluster: 'bench' },
       admin: { address: address(hop.statsPort) },
-      static_resources: { listeners: [listener(hop, dialect)], clusters: [cluster(hop)] },
+      static_resources: {
+        listeners: [listener(hop, dialect)],
+        clusters: [cluster(hop), ...otherClusters(hop)],
+      },
     },
     undefined,
     2,
@@ -46,6 +49,7 @@ function listener(hop: Hop, dialect: Dialect): object {
             accessLog: hop.accessLog,
             routes: { route_config: routeTable(hop) },
             websocket: hop.traffic === 'websocket',
+            filters: hop.besides?.filters ?? [],
             ...dialect,
           }),
         };
@@ -65,6 +69,8 @@ export interface ConnectionManager extends Dialect {
   /** `route_config` or `rds`. */
   readonly routes: object;
   readonly websocket?: boolean;
+  /** Before the router. */
+  readonly filters?: readonly object[];
 }
 
 export function connectionManager(settings: ConnectionManager): object {
@@ -86,6 +92,7 @@ export function connectionManager(settings: ConnectionManager): object {
     ...(settings.websocket === true ? { upgrade_configs: [{ upgrade_type: 'websocket' }] } : {}),
     http_filters: [
       ...(settings.istioStats ? [stats] : []),
+      ...(settings.filters ?? []),
       { name: 'envoy.filters.http.router', typed_config: { '@type': router } },
     ],
     ...settings.routes,
@@ -107,7 +114,7 @@ const tcpProxy = (hop: Hop): object => ({
 });
 
 /** A call that stays open has no time limit; everything else has one that never fires. */
-const routeTable = ({ traffic, elsewhere }: Hop): object => ({
+const routeTable = ({ traffic, elsewhere, besides }: Hop): object => ({
   name: 'front',
   virtual_hosts: [
     ...Array.from({ length: elsewhere.hosts }, (_, i) => ({
@@ -123,7 +130,7 @@ const routeTable = ({ traffic, elsewhere }: Hop): object => ({
           match: { prefix: `/service-${i}/` },
           route: routeTo('back'),
         })),
-        { match: { prefix: '/' }, route: routeTo('back', traffic === 'websocket') },
+        { match: { prefix: '/' }, route: { ...routeTo('back', traffic === 'websocket'), ...besides?.route } },
       ],
     },
   ],
@@ -148,11 +155,40 @@ function cluster(hop: Hop): object {
     ...(http2 ? { typed_extension_protocol_options: explicitHttp2 } : {}),
     load_assignment: {
       cluster_name: 'back',
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: address(hop.upstreamPort) } }] }],
+      endpoints: [{ lb_endpoints: endpointsOf(hop) }],
     },
+    ...hop.besides?.cluster,
     ...(hop.tls === 'originate' ? { transport_socket: transportSocket(hop, 'originate') } : {}),
   };
 }
+
+/** The backend listens on so many addresses and more. */
+function endpointsOf({ upstreamPort, besides = {} }: Hop): object[] {
+  const { endpoints = 1, deadEndpoints = 0 } = besides;
+  return [
+    ...Array.from({ length: endpoints }, (_, at) => address(upstreamPort, `127.0.0.${at + 1}`)),
+    ...Array.from({ length: deadEndpoints }, (_, at) => address(1, `127.0.0.${at + 1}`)),
+  ].map((of) => ({ endpoint: { address: of } }));
+}
+
+const endpointsElsewhere = 50;
+
+const otherClusters = ({ elsewhere }: Hop): object[] =>
+  Array.from({ length: elsewhere.clusters }, (_, i) => ({
+    name: `service-${i}`,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: {
+      cluster_name: `service-${i}`,
+      endpoints: [
+        {
+          lb_endpoints: Array.from({ length: endpointsElsewhere }, (_none, at) => ({
+            endpoint: { address: address(80, `10.${i >> 8}.${i & 255}.${at + 1}`) },
+          })),
+        },
+      ],
+    },
+  }));
 
 const protocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 export const explicitHttp2: object = {

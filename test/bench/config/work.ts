@@ -30,15 +30,32 @@ export interface Elsewhere {
   readonly routes: number;
   /** Hosts of one route. */
   readonly hosts: number;
+  /** Clusters of fifty endpoints, which no route points at. */
+  readonly clusters: number;
 }
 
-export const nothingElse: Elsewhere = { routes: 0, hosts: 0 };
+export const nothingElse: Elsewhere = { routes: 0, hosts: 0, clusters: 0 };
+
+/** What the way of a request has besides, in the form of Envoy's messages: Heddle and Envoy have it alone. */
+export interface Besides {
+  /** HTTP filters before the router. */
+  readonly filters?: readonly object[];
+  /** Fields of the route's action. */
+  readonly route?: object;
+  /** Fields of the cluster. */
+  readonly cluster?: object;
+  /** Endpoints that are the backend, each by another address of this host; absent: one. */
+  readonly endpoints?: number;
+  /** Endpoints where nobody listens. */
+  readonly deadEndpoints?: number;
+}
 
 /** Where a proxy listens and what stands behind it. */
 export interface Hop {
   readonly traffic: Traffic;
   readonly tls: Tls;
   readonly elsewhere: Elsewhere;
+  readonly besides?: Besides;
   /** Worker threads, or processes where the proxy has those. */
   readonly threads: number;
   readonly listenPort: number;

@@ -135,10 +135,18 @@ export interface BarePlace {
   readonly clusters: number;
   /** Endpoints of one cluster besides. */
   readonly hosts: number;
+  /** `lb_policy` of that one; absent: round robin. */
+  readonly policy?: string;
 }
 
 /** One listener that answers by itself, so that nothing but the proxy can make a client wait; and what is updated. */
-export function bareResources({ port, accessLog, clusters, hosts }: BarePlace): EncodedResource[] {
+export function bareResources({
+  port,
+  accessLog,
+  clusters,
+  hosts,
+  policy = 'ROUND_ROBIN',
+}: BarePlace): EncodedResource[] {
   const names = Array.from({ length: clusters }, (_, at) => `service-${at}`);
   const manager = {
     '@type': typeUrl('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
@@ -164,7 +172,8 @@ export function bareResources({ port, accessLog, clusters, hosts }: BarePlace): 
   const filter = { name: 'envoy.filters.network.http_connection_manager', typed_config: manager };
   return [
     resource('listener', { name: 'front', address: address(port), filter_chains: [{ filters: [filter] }] }),
-    ...['hosts', ...names].map((name) => resource('cluster', edsCluster(name))),
+    resource('cluster', { ...edsCluster('hosts'), lb_policy: policy }),
+    ...names.map((name) => resource('cluster', edsCluster(name))),
     resource('endpoint', {
       cluster_name: 'hosts',
       endpoints: [{ lb_endpoints: Array.from({ length: hosts }, (_, at) => hostAt(at + 1)) }],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { EncodedResource } from '#xds/snapshot.ts';
 import type { Question } from '../row.ts';
 import { startControl } from './control.ts';
 import { bareResources } from './resources.ts';
@@ -13,6 +14,8 @@ export interface Update {
   readonly clusters: number;
   /** Of one cluster. */
   readonly hosts: number;
+  /** `lb_policy` of the cluster with the hosts; absent: round robin. */
+  readonly policy?: string;
 }
 
 const before: Update = { clusters: 0, hosts: 1 };
@@ -24,6 +27,42 @@ const warmUpSeconds = 10;
 /** What was accepted may take effect a little later. */
 const afterwardsMs = 500;
 
+const plan = (place: { outboundPort: number; accessLog: string }, what: Update): EncodedResource[] =>
+  bareResources({ port: place.outboundPort, accessLog: place.accessLog, ...what });
+
+const stormEveryMs = 50;
+const stormHosts = 100;
+const stormClusters = 100;
+
+/** The same while the endpoints of a cluster, and other clusters, come and go every 50 ms. */
+export async function storm(question: Question): Promise<Readonly<Record<string, number>>> {
+  const { bed, seconds } = question;
+  const control = await startControl(join(bed.folder, 'control'));
+  try {
+    const sidecar = await startSidecar(question, control, 0, (place) => plan(place, before));
+    try {
+      const plans = [0, 1, 2, 3].map((at) =>
+        plan(sidecar, { clusters: stormClusters * (at % 2), hosts: stormHosts * (1 + (at >> 1)) }),
+      );
+      const client = await startSteady(bed.loadProgram, sidecar.outboundPort);
+      await wait(Math.max(warmUpSeconds, seconds) * 1000);
+      const pushedMs = Date.now();
+      for (let at = 0; Date.now() - pushedMs < seconds * 1000; at++) {
+        control.set(sidecar.nodeId, plans[at % plans.length]!);
+        await wait(stormEveryMs);
+      }
+      const acceptedMs = Date.now();
+      await wait(afterwardsMs);
+      const { longestMs = 0, quietMs = 0 } = figuresOf(await client.stop(), { pushedMs, acceptedMs });
+      return { longestMs, quietMs };
+    } finally {
+      await sidecar.stop();
+    }
+  } finally {
+    await control.close();
+  }
+}
+
 interface Steady {
   readonly samples: readonly { readonly atMs: number; readonly latencyUs: number }[];
   readonly errors: number;
@@ -34,10 +73,10 @@ export const stall =
   async (question: Question): Promise<Readonly<Record<string, number>>> => {
     const { bed, seconds } = question;
     const control = await startControl(join(bed.folder, 'control'));
-    const plan = (place: { outboundPort: number; accessLog: string }, what: Update) =>
-      bareResources({ port: place.outboundPort, accessLog: place.accessLog, ...what });
     try {
-      const sidecar = await startSidecar(question, control, 0, (place) => plan(place, before));
+      const sidecar = await startSidecar(question, control, 0, (place) =>
+        plan(place, { ...update, ...before }),
+      );
       try {
         // Encoded before the clock runs.
         const next = plan(sidecar, update);

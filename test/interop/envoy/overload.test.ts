@@ -152,7 +152,7 @@ export const groups: readonly Group[] = [
         },
       },
       {
-        name: 'a connection of HTTP/2 is told to go',
+        name: 'a connection of HTTP/2 ends after its requests',
         covers,
         play: http2([h2Get('/a')]),
         expect: { status: 200, client: /goaway/ },
