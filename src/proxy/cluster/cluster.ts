@@ -14,6 +14,7 @@ import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts'
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
+import { Aggregate } from './aggregate.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
@@ -23,6 +24,7 @@ import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
 import { HostSet } from './host-set.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
+import type { PriorityHealth } from './priority-load.ts';
 import type { ClusterSettings, TransportMatch } from './settings.ts';
 import { type ClusterStats, createClusterStats } from './stats.ts';
 
@@ -32,6 +34,8 @@ export interface ClusterDeps extends DataPathDeps {
   readonly dns: DnsCache;
   /** What HTTP/2 connections share. */
   readonly h2: H2Surroundings;
+  /** The cluster of that name in force. */
+  cluster(name: string): ClusterRuntime | undefined;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
   onException(error: unknown): void;
 }
@@ -55,6 +59,8 @@ export class ClusterRuntime {
   readonly original: OriginalDestinations | undefined;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
+  /** Only for clusters of clusters. */
+  readonly #aggregate: Aggregate | undefined;
   readonly #breakerDeps: BreakerDeps;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
@@ -85,8 +91,9 @@ export class ClusterRuntime {
       settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
     this.original = this.#originalDestinations();
     this.#health = this.#endpointHealth();
-    const { choiceCount, activeRequestBias, policy } = settings;
+    const { choiceCount, activeRequestBias, policy, children } = settings;
     const { panicPercent, failsInPanic, localityWeighted } = settings;
+    this.#aggregate = children && new Aggregate(children, panicPercent, deps);
     this.#hosts = new HostSet({
       policy,
       panicPercent,
@@ -204,6 +211,7 @@ export class ClusterRuntime {
         next.set(key, known);
       } else {
         const endpoint = new Endpoint(target, address, { ...traits }, transport);
+        endpoint.owner = this;
         this.#health?.admit(key, endpoint);
         next.set(key, endpoint);
         fresh.push(endpoint);
@@ -264,9 +272,30 @@ export class ClusterRuntime {
 
   /** Undefined where there is none to be had. */
   pick(context: PickContext): Endpoint | undefined {
-    const endpoint = this.#hosts.pick(context);
+    const endpoint = (this.#aggregate ?? this.#hosts).pick(context);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
+  }
+
+  /**
+   * One of a priority, for a cluster that this one is a part of.
+   *
+   * @param level its place in {@link priorities}
+   */
+  pickAt(level: number, isDegraded: boolean, context: PickContext): Endpoint | undefined {
+    // Tables of hashes are of all priorities, as Envoy's are.
+    if (this.settings.policy.hashes) return this.#hosts.pick(context);
+    return this.#hosts.pickAt(level, isDegraded, context);
+  }
+
+  /** How its endpoints do, priority by priority. */
+  priorities(): readonly PriorityHealth[] {
+    return this.#hosts.priorities();
+  }
+
+  /** Another number says that {@link priorities} may be others. */
+  get revision(): number {
+    return this.#hosts.revision;
   }
 
   /**
@@ -284,8 +313,9 @@ export class ClusterRuntime {
   ): ConnectionPool {
     let pool = priority === 'default' ? endpoint.pool : endpoint.highPool;
     if (pool === undefined) {
-      const breaker = this.breakerOf(priority);
-      pool = new EndpointPools(endpoint, this.settings.pool, breaker, this.stats, this.#deps);
+      const { settings, stats } = endpoint.owner ?? this;
+      const breaker = (endpoint.owner ?? this).breakerOf(priority);
+      pool = new EndpointPools(endpoint, settings.pool, breaker, stats, this.#deps);
       if (priority === 'default') endpoint.pool = pool;
       else endpoint.highPool = pool;
     }
@@ -298,9 +328,10 @@ export class ClusterRuntime {
   tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream, priority: RequestPriority): ConnectionPool {
     const { proxyHeader } = endpoint.transport;
     const { originalSource } = downstream;
-    return new TcpUpstream(endpoint, this, {
+    const owner = endpoint.owner ?? this;
+    return new TcpUpstream(endpoint, owner, {
       ...this.#deps,
-      breaker: this.breakerOf(priority),
+      breaker: owner.breakerOf(priority),
       ...(proxyHeader !== undefined && { downstream }),
       ...(originalSource !== undefined && { originalSource }),
     });

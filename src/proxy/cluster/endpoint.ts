@@ -4,6 +4,7 @@ import type { EndpointStatus } from '../contract.ts';
 import type { EndpointPools } from '../pool/endpoint-pools.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 
+import type { ClusterRuntime } from './cluster.ts';
 import type { HostRow } from './host-cells.ts';
 import type { HostMonitor } from './outlier/monitor.ts';
 
@@ -99,6 +100,8 @@ export class Endpoint {
   row: HostRow | undefined;
   /** Is told how requests go, where that matters. */
   monitor: HostMonitor | undefined;
+  /** Whose it is, where another cluster may choose it too. */
+  owner: ClusterRuntime | undefined;
   /** Made on first use. */
   pool: EndpointPools | undefined;
   /** Those of requests with high priority, made on first use. */

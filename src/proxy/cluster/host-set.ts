@@ -91,6 +91,8 @@ export class HostSet {
   #changes = 0;
   #applied = 0;
   #applying = false;
+  /** Counts what was put in force. */
+  revision = 0;
 
   constructor(options: HostSetOptions) {
     this.#options = options;
@@ -164,6 +166,12 @@ export class HostSet {
     return { healthy, degraded, excluded };
   }
 
+  /** How its priorities do, for a cluster that this one is a part of. */
+  priorities(): PriorityHealth[] {
+    const { overprovisioning, weightedHealth } = this.#policy;
+    return this.#levels.map((level) => ({ ...level.health(weightedHealth), overprovisioning }));
+  }
+
   pick(context: PickContext): Endpoint | undefined {
     const { attempts, tried } = context;
     let endpoint = this.#pickOnce(context, 0);
@@ -173,9 +181,20 @@ export class HostSet {
     return endpoint;
   }
 
+  /** The same of one priority: of its degraded endpoints, or of those that are well. */
+  pickAt(level: number, isDegraded: boolean, context: PickContext): Endpoint | undefined {
+    const { attempts, hash, tried } = context;
+    const source: Source = isDegraded ? 'degraded' : 'healthy';
+    let endpoint = this.#pickOf(level, source, hash, 0);
+    for (let i = 1; i < attempts && endpoint !== undefined && tried?.has(endpoint) === true; i++) {
+      endpoint = this.#pickOf(level, source, hash, i);
+    }
+    return endpoint;
+  }
+
   #pickOnce({ hash }: PickContext, attempt: number): Endpoint | undefined {
     if (this.#only !== undefined) return this.#only.pick(hash, attempt);
-    const { policy, settings, failsInPanic, onPanic } = this.#options;
+    const { policy, settings } = this.#options;
     const point = policy.hashes && hash !== undefined ? remainder(hash, 100) : settings.random.below(100);
     let source: Source = 'healthy';
     let at = priorityAt(this.#healthy, point);
@@ -184,12 +203,18 @@ export class HostSet {
       // Tables of hashes hold healthy endpoints alone, as Envoy's do.
       if (!policy.hashes) source = 'degraded';
     }
+    return this.#pickOf(at, source, hash, attempt);
+  }
+
+  #pickOf(at: number, source: Source, hash: PickContext['hash'], attempt: number): Endpoint | undefined {
+    const { failsInPanic, onPanic } = this.#options;
+    let from = source;
     if (this.#inPanic[at] === true) {
       onPanic();
       if (failsInPanic) return undefined;
-      source = 'all';
+      from = 'all';
     }
-    return this.#levels[at]?.pickers[source]?.pick(hash, attempt);
+    return this.#levels[at]?.pickers[from]?.pick(hash, attempt);
   }
 
   /** Makes what is missing of `levels`. @returns puts them in force. */
@@ -211,6 +236,7 @@ export class HostSet {
       }
     }
     return () => {
+      this.revision++;
       this.#levels = levels;
       this.#healthy = healthy;
       this.#healthySum = healthy.reduce((sum, percent) => sum + percent, 0);

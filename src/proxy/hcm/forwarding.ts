@@ -11,6 +11,7 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
+import type { RequestPriority } from '../route/action.ts';
 import { Attempt } from './attempt.ts';
 import { noteResponse } from './attempt-outcome.ts';
 import type { Chosen } from './destination.ts';
@@ -41,6 +42,7 @@ export class Forwarding implements TimerOwner {
   readonly cluster: ClusterRuntime;
   /** Of the route's priority. */
   readonly breaker: CircuitBreaker;
+  readonly priority: RequestPriority;
   readonly runtime: HcmRuntime;
   readonly hasBody: boolean;
   readonly #chosen: Chosen;
@@ -70,7 +72,8 @@ export class Forwarding implements TimerOwner {
     this.exchange = exchange;
     this.#chosen = chosen;
     this.cluster = chosen.cluster;
-    this.breaker = chosen.cluster.breakerOf(chosen.action.priority);
+    this.priority = chosen.action.priority;
+    this.breaker = chosen.cluster.breakerOf(this.priority);
     this.runtime = runtime;
     this.hasBody = hasBody;
     this.#endsHere = endsHere(exchange, chosen.action);

@@ -177,7 +177,7 @@ export class TcpConnection
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
       ? startTunnel(endpoint, cluster, tunnel, this.#facts, this)
-      : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
+      : startRelay(endpoint, endpoint.owner ?? cluster, this.#connectingTo(endpoint), this);
   }
 
   /** With the connection that some endpoints are told of, the address that it may leave from, and what it offers. */

@@ -26,6 +26,7 @@ export const topics = {
   routing: 'routes, redirects, rewrites, header mutations',
   upstream: 'what upstreams do',
   dns: 'clusters of names that are looked up',
+  aggregate: 'clusters of clusters',
   balancing: 'health of endpoints, priorities, panic',
   breakers: 'circuit breakers, retry budgets',
   outliers: 'outlier detection',
