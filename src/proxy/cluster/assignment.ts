@@ -3,18 +3,21 @@ import { hostPort } from '#core/ip-address.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Address, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type {
+  Endpoint_AdditionalAddress,
   Endpoint_HealthCheckConfig,
   LbEndpoint,
   LocalityLbEndpoints,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Findings } from '../findings.ts';
+import { isAddress } from './dynamic-hosts.ts';
 import {
   type EndpointCheck,
   type EndpointTraits,
   type Locality,
   plainCheck,
   type Target,
+  type TcpTarget,
 } from './endpoint.ts';
 import { flagsOfEds } from './health.ts';
 import { type AssignmentPolicy, plainAssignmentPolicy } from './host-set.ts';
@@ -35,6 +38,7 @@ export interface AssignedEndpoint {
 }
 
 const MAX_PORT = 65535;
+const NO_IP = 'must be an IP address with a port, as the endpoint has several addresses';
 
 /** Reads an endpoint at a time. */
 export function* readAssignment(
@@ -76,7 +80,6 @@ function readEndpoint(
     return undefined;
   }
   const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
-  if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
   if (target === undefined) return undefined;
   return {
@@ -90,6 +93,7 @@ function readEndpoint(
       localityWeight: group.loadBalancingWeight ?? 0,
       metadata: entry.metadata,
       hostname,
+      additional: readAdditional(additionalAddresses, target.target, at, findings),
       check:
         healthCheckConfig === undefined
           ? plainCheck
@@ -101,6 +105,26 @@ function readEndpoint(
             ),
     },
   };
+}
+
+const none: readonly TcpTarget[] = [];
+
+function readAdditional(
+  addresses: readonly Endpoint_AdditionalAddress[],
+  first: Target,
+  at: () => string,
+  findings: Findings,
+): readonly TcpTarget[] {
+  if (addresses.length === 0) return none;
+  if (first.kind !== 'tcp') findings.error(`${at()}.endpoint.address`, NO_IP);
+  return addresses.flatMap(({ address }, i) => {
+    const path = `${at()}.endpoint.additional_addresses[${i}].address`;
+    const target = readTarget(address, () => path, findings)?.target;
+    if (target === undefined) return [];
+    if (target.kind === 'tcp' && isAddress(target.host)) return [target];
+    findings.error(path, NO_IP);
+    return [];
+  });
 }
 
 /** @param serving where requests go */

@@ -8,9 +8,15 @@ import type { ClusterRuntime } from './cluster.ts';
 import type { HostRow } from './host-cells.ts';
 import type { HostMonitor } from './outlier/monitor.ts';
 
+export interface TcpTarget {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Where an endpoint listens. */
 export type Target =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | TcpTarget
   | { readonly kind: 'pipe'; readonly path: string }
   /** A listener of this very process (`envoy_internal_address`). */
   | { readonly kind: 'internal'; readonly listener: string };
@@ -33,6 +39,8 @@ export interface EndpointTraits {
   /** Name given with the address; the host for `auto_host_rewrite`. */
   hostname: string;
   check: EndpointCheck;
+  /** Other addresses of it, besides that of {@link Endpoint.target}. */
+  additional: readonly TcpTarget[];
 }
 
 /** How checks of it differ from those of others (Envoy, `health_check_config`). */
@@ -60,6 +68,7 @@ export function plainTraits(hostname: string): EndpointTraits {
     metadata: undefined,
     hostname,
     check: plainCheck,
+    additional: [],
   };
 }
 

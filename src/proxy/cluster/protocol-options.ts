@@ -15,6 +15,7 @@ import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { readKeepAlive } from '../keep-alive.ts';
+import { type HappyEyeballs, plainHappyEyeballs } from '../pool/happy-eyeballs.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
 
@@ -72,6 +73,7 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
       findings,
     ),
     binding: readBinding(cluster, deps, findings),
+    happyEyeballs: readHappyEyeballs(cluster, findings),
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:
@@ -92,6 +94,19 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
       findings,
     ),
   };
+}
+
+const families: readonly HappyEyeballs['family'][] = [undefined, 4, 6];
+
+function readHappyEyeballs({ upstreamConnectionOptions: of }: Cluster, findings: Findings): HappyEyeballs {
+  const path = 'upstream_connection_options.happy_eyeballs_config';
+  const config = of?.happyEyeballsConfig;
+  if (config === undefined) return plainHappyEyeballs;
+  const { firstAddressFamilyVersion: version, firstAddressFamilyCount: count = 1 } = config;
+  if (version >= families.length)
+    findings.error(`${path}.first_address_family_version`, `${version} is unknown`);
+  if (count < 1) findings.error(`${path}.first_address_family_count`, 'must be 1 or more');
+  return { family: families[version], count };
 }
 
 function readBinding(

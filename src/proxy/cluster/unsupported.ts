@@ -11,6 +11,7 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
     'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
   };
   for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
+  const options = cluster.upstreamConnectionOptions;
   const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
     [
       'wait_for_warm_on_init',
@@ -21,6 +22,11 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
       'common_lb_config.update_merge_window',
       (common?.updateMergeWindow?.seconds ?? 0n) !== 0n || (common?.updateMergeWindow?.nanos ?? 0) !== 0,
       'has no effect: endpoints take effect when they come',
+    ],
+    [
+      'upstream_connection_options.set_local_interface_name_on_upstream_connections',
+      options?.setLocalInterfaceNameOnUpstreamConnections === true,
+      'has no effect: nothing shows the name of an interface',
     ],
   ];
   for (const [field, isSet, why] of idle) if (isSet) findings.warn(field, why);

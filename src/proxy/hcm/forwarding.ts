@@ -171,6 +171,7 @@ export class Forwarding implements TimerOwner {
     }
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
+    exchange.upstreamRemoteAddress = '';
     exchange.upstreamLocalAddress = '';
     const startMs = exchange.upstreamAttempts === 1 ? exchange.startMs : runtime.clock.nowMs();
     const attempt = new Attempt(this, endpoint, startMs);
@@ -187,6 +188,7 @@ export class Forwarding implements TimerOwner {
   /** An attempt has its stream; nothing was sent on it. */
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
+    exchange.upstreamRemoteAddress = stream.remoteAddress;
     exchange.upstreamLocalAddress = stream.localAddress;
     exchange.upstreamPeerUri = stream.peer.uri;
     exchange.upstreamLocalUri = stream.peer.ownUri;

@@ -32,6 +32,7 @@ export abstract class TrafficRecord implements AccessRecord {
   localReplyBody = '';
   upstreamHost = '';
   upstreamCluster = '';
+  upstreamRemoteAddress = '';
   upstreamLocalAddress = '';
   upstreamTransportFailureReason = '';
   upstreamAttempts = 0;

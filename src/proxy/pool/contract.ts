@@ -69,6 +69,8 @@ export interface UpstreamStream {
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
+  /** Where it leads to: an address of the endpoint. */
+  readonly remoteAddress: string;
   /** Version of HTTP; 0 for a plain connection. */
   readonly major: 0 | 1 | 2;
   /** Who is told from now on. */

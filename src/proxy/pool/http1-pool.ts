@@ -240,6 +240,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #connect(): void {
     const startMs = this.#deps.clock.nowMs();
     const handler: ConnectHandler = {
+      onNextAddress: () => this.stats.upstream_cx_total.inc(),
       onConnected: (socket, peer) => {
         this.#connecting.delete(connecting);
         this.#onConnected(socket, peer, startMs, reader);

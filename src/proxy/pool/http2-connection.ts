@@ -10,6 +10,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import { type OutputOwner, SocketOutput } from '../http2/socket-output.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import { remoteAddressOf } from './happy-eyeballs.ts';
 import type { Http2Pool } from './http2-pool.ts';
 import { Http2Stream } from './http2-stream.ts';
 
@@ -20,6 +21,7 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
+  readonly remoteAddress: string;
   readonly openedMs: number;
   /** Streams opened on it. */
   requests = 0;
@@ -40,6 +42,7 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
     this.peer = peer;
     this.openedMs = nowMs;
     this.#socket = socket;
+    this.remoteAddress = remoteAddressOf(pool.endpoint, socket);
     const { localAddress, localPort } = socket as Socket;
     this.localAddress = localAddress === undefined ? '' : `${localAddress}:${localPort}`;
     const { settings, deps } = pool;

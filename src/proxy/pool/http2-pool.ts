@@ -171,6 +171,7 @@ export class Http2Pool implements ConnectionPool {
     stats.upstream_cx_active.add(1);
     const startMs = this.deps.clock.nowMs();
     const handler: ConnectHandler = {
+      onNextAddress: () => stats.upstream_cx_total.inc(),
       onConnected: (socket, peer) => this.#onConnected(socket, peer, startMs),
       onConnectFailed: (failure, reason) => this.#onConnectFailed(failure, reason),
     };

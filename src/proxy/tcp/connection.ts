@@ -228,11 +228,12 @@ export class TcpConnection
     wheel.arm(this.#backOffTimer, random.ratio() * longestMs);
   }
 
-  onOpen(peer: TlsPeer, localAddress: string): void {
+  onOpen(peer: TlsPeer, localAddress: string, remoteAddress: string): void {
     this.#open = true;
     this.upstreamPeerUri = peer.uri;
     this.upstreamLocalUri = peer.ownUri;
     this.upstreamLocalAddress = localAddress;
+    this.upstreamRemoteAddress = remoteAddress;
     const { settings, wheel } = this.#runtime;
     this.#idleTimeoutMs = Number(this.state.text(stateKeys.idleTimeout) ?? settings.idleTimeoutMs);
     if (this.#idleTimeoutMs > 0) {
