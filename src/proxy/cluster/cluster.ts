@@ -11,6 +11,7 @@ import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
+import { MOST_AHEAD, needsMore } from '../pool/preconnect.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
@@ -22,6 +23,7 @@ import { Endpoint } from './endpoint.ts';
 import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
 import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
 import { HostSet } from './host-set.ts';
+import { LookAhead } from './look-ahead.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import type { PriorityHealth } from './priority-load.ts';
@@ -59,6 +61,8 @@ export class ClusterRuntime {
   readonly original: OriginalDestinations | undefined;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
+  /** Only where connections are made to endpoints that will be picked. */
+  readonly #ahead: LookAhead | undefined;
   /** Only for clusters of clusters. */
   readonly #aggregate: Aggregate | undefined;
   readonly #breakerDeps: BreakerDeps;
@@ -108,6 +112,8 @@ export class ClusterRuntime {
       },
       onPanic: () => this.stats.lb_healthy_panic.inc(),
     });
+    const isForeseeable = policy.kind === 'round_robin' || policy.kind === 'random';
+    if (settings.pool.preconnect.predictive > 1 && isForeseeable) this.#ahead = new LookAhead(this.#hosts);
   }
 
   #endpointHealth(): EndpointHealth | undefined {
@@ -272,7 +278,7 @@ export class ClusterRuntime {
 
   /** Undefined where there is none to be had. */
   pick(context: PickContext): Endpoint | undefined {
-    const endpoint = (this.#aggregate ?? this.#hosts).pick(context);
+    const endpoint = (this.#aggregate ?? this.#ahead ?? this.#hosts).pick(context);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
   }
@@ -310,6 +316,33 @@ export class ClusterRuntime {
     downstream: PooledDownstream,
     serverName = '',
     priority: RequestPriority = 'default',
+  ): ConnectionPool {
+    if (this.#ahead !== undefined) {
+      this.#prepare(this.#ahead, (next) =>
+        this.#poolTo(next, downstreamMajor, downstream, serverName, priority),
+      );
+    }
+    return this.#poolTo(endpoint, downstreamMajor, downstream, serverName, priority);
+  }
+
+  /** Connections to endpoints that requests will go to, one of which is about to come. */
+  #prepare(ahead: LookAhead, poolTo: (endpoint: Endpoint) => ConnectionPool): void {
+    const { predictive } = this.settings.pool.preconnect;
+    for (let i = 0; i < MOST_AHEAD; i++) {
+      const provision = { pending: 0, active: 0, capacity: 0 };
+      for (const endpoint of this.endpoints) endpoint.addProvision(provision);
+      if (!needsMore(provision, predictive, 1)) return;
+      const endpoint = ahead.peek();
+      if (endpoint === undefined || !poolTo(endpoint).prepare(predictive)) return;
+    }
+  }
+
+  #poolTo(
+    endpoint: Endpoint,
+    downstreamMajor: 1 | 2,
+    downstream: PooledDownstream,
+    serverName: string,
+    priority: RequestPriority,
   ): ConnectionPool {
     let pool = priority === 'default' ? endpoint.pool : endpoint.highPool;
     if (pool === undefined) {

@@ -167,6 +167,12 @@ export class Endpoint {
     if (awaited) this.monitor?.failed(GATEWAY_TIMEOUT);
   }
 
+  /** Adds what its connections are for. */
+  addProvision(to: Parameters<EndpointPools['addProvision']>[0]): void {
+    this.pool?.addProvision(to);
+    this.highPool?.addProvision(to);
+  }
+
   drainPools(): void {
     this.pool?.drain();
     this.highPool?.drain();

@@ -16,6 +16,7 @@ import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { readKeepAlive } from '../keep-alive.ts';
 import { type HappyEyeballs, plainHappyEyeballs } from '../pool/happy-eyeballs.ts';
+import { noPreconnect, type Preconnect } from '../pool/preconnect.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
 
@@ -78,6 +79,7 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:
       findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
+    preconnect: readPreconnect(cluster, findings),
     limits,
     properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
@@ -107,6 +109,19 @@ function readHappyEyeballs({ upstreamConnectionOptions: of }: Cluster, findings:
     findings.error(`${path}.first_address_family_version`, `${version} is unknown`);
   if (count < 1) findings.error(`${path}.first_address_family_count`, 'must be 1 or more');
   return { family: families[version], count };
+}
+
+const MOST_PRECONNECT = 3;
+
+function readPreconnect({ preconnectPolicy: policy }: Cluster, findings: Findings): Preconnect {
+  if (policy === undefined) return noPreconnect;
+  const { perUpstreamPreconnectRatio: perUpstream = 1, predictivePreconnectRatio: predictive = 1 } = policy;
+  const ratios = { per_upstream_preconnect_ratio: perUpstream, predictive_preconnect_ratio: predictive };
+  for (const [field, ratio] of Object.entries(ratios)) {
+    if (!(ratio >= 1 && ratio <= MOST_PRECONNECT))
+      findings.error(`preconnect_policy.${field}`, `must be from 1 to ${MOST_PRECONNECT}`);
+  }
+  return { perUpstream, predictive };
 }
 
 function readBinding(

@@ -105,6 +105,13 @@ export interface ConnectionPool {
   request(client: PoolClient): void;
   /** The client no longer waits. */
   cancel(client: PoolClient): void;
+  /**
+   * Makes a connection for requests that may come.
+   *
+   * @param ratio how many requests to be ready for, for each that there is
+   * @returns whether it did
+   */
+  prepare(ratio: number): boolean;
   /** What is idle ends now, what is busy when it is done. */
   drain(): void;
   /** Everything ends now. */

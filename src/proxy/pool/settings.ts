@@ -4,6 +4,7 @@ import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { H2Options } from '#http/codec/h2/options.ts';
 import type { ConnectDeps, ConnectSettings } from './connect.ts';
+import type { Preconnect } from './preconnect.ts';
 
 /** `auto`: what ALPN agrees on; `downstream`: what the request came by. */
 export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
@@ -25,6 +26,7 @@ export interface PoolSettings extends ConnectSettings {
   readonly maxRequestsPerConnection: number;
   /** 0: no limit. */
   readonly maxConnectionDurationMs: number;
+  readonly preconnect: Preconnect;
   readonly limits: DecoderLimits;
   /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
   readonly sendsTrailers: boolean;

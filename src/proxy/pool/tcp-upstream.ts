@@ -79,6 +79,10 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
     this.close();
   }
 
+  prepare(): boolean {
+    return false;
+  }
+
   drain(): void {}
 
   close(): void {

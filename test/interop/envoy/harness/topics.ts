@@ -27,6 +27,7 @@ export const topics = {
   upstream: 'what upstreams do',
   dns: 'clusters of names that are looked up',
   aggregate: 'clusters of clusters',
+  preconnect: 'connections made ahead of requests',
   addresses: 'endpoints with several addresses',
   balancing: 'health of endpoints, priorities, panic',
   breakers: 'circuit breakers, retry budgets',
