@@ -21,7 +21,6 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(16)), 0),
     slot,
     name: 'test',
-    resolve: () => Promise.reject(new Error('no names in this test')),
   };
 }
 

@@ -9,8 +9,8 @@ import type {
   LocalityLbEndpoints,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { isAddress } from '../dns/named-host.ts';
 import type { Findings } from '../findings.ts';
-import { isAddress } from './dynamic-hosts.ts';
 import {
   type EndpointCheck,
   type EndpointTraits,

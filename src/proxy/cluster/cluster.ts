@@ -6,7 +6,7 @@ import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { DnsCache } from '../dns/cache.ts';
+import type { HostCaches } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
@@ -33,7 +33,7 @@ import { type ClusterStats, createClusterStats } from './stats.ts';
 export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
-  readonly dns: DnsCache;
+  readonly hostCaches: HostCaches;
   /** What HTTP/2 connections share. */
   readonly h2: H2Surroundings;
   /** The cluster of that name in force. */
@@ -91,8 +91,9 @@ export class ClusterRuntime {
       isFirst: (deps.thread?.index ?? 0) === 0,
     };
     this.breaker = new CircuitBreaker(settings.circuit.default, 'default', this.#breakerDeps);
-    this.dynamic =
-      settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
+    const cache = settings.cache && deps.hostCaches.get(settings.cache);
+    const { secure } = settings.transport;
+    this.dynamic = cache && new DynamicHosts(() => this.#transportFor(undefined), secure, cache);
     this.original = this.#originalDestinations();
     this.#health = this.#endpointHealth();
     const { choiceCount, activeRequestBias, policy, children } = settings;
@@ -206,7 +207,9 @@ export class ClusterRuntime {
     const fresh: Endpoint[] = [];
     for (const { address, target, traits } of assigned.endpoints) {
       const transport = this.#transportFor(traits.metadata);
-      const key = `${address}|${transport.key}|${traits.hostname}`;
+      // The connections of a logical host outlast its address.
+      const place = this.settings.kind === 'logical-dns' ? '' : address;
+      const key = `${place}|${transport.key}|${traits.hostname}`;
       if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
@@ -214,6 +217,7 @@ export class ClusterRuntime {
         known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
         this.#health?.setGone(known, false);
         known.transport = transport;
+        if (known.address !== address) known.moveTo(target, address);
         next.set(key, known);
       } else {
         const endpoint = new Endpoint(target, address, { ...traits }, transport);
@@ -269,6 +273,11 @@ export class ClusterRuntime {
   /** Whether endpoints are made for the hosts that requests name. */
   get isDynamic(): boolean {
     return this.dynamic !== undefined;
+  }
+
+  /** Of hosts that requests name without a port. */
+  get defaultPort(): number | undefined {
+    return this.dynamic?.defaultPort;
   }
 
   /** Whether endpoints are made when somebody asks for them, one for each request. */
@@ -378,6 +387,7 @@ export class ClusterRuntime {
   *drain(): Steps<void> {
     this.#closed = true;
     this.original?.close();
+    this.dynamic?.close();
     this.breaker.retire();
     this.#highBreaker?.retire();
     this.#health?.close();

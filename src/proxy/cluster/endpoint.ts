@@ -88,8 +88,8 @@ const GATEWAY_TIMEOUT = 504;
 
 export class Endpoint {
   /** `127.0.0.1:9080`, a path, or `envoy://NAME/ID`. */
-  readonly address: string;
-  readonly target: Target;
+  address: string;
+  target: Target;
   readonly traits: EndpointTraits;
   /** All that is known against it; see `health.ts`. */
   flags: number;
@@ -171,6 +171,12 @@ export class Endpoint {
   addProvision(to: Parameters<EndpointPools['addProvision']>[0]): void {
     this.pool?.addProvision(to);
     this.highPool?.addProvision(to);
+  }
+
+  /** New connections lead elsewhere; those there are stay. */
+  moveTo(target: Target, address: string): void {
+    this.target = target;
+    this.address = address;
   }
 
   drainPools(): void {

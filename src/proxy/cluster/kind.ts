@@ -10,9 +10,9 @@ import {
   DnsClusterSchema,
 } from '#xds/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js';
 import { ClusterConfigSchema as DynamicSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
+import { type CacheSettings, readCache } from '../dns/cache-settings.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { isClusterProvided } from './original-destination-settings.ts';
-import { warnOfCache } from './unsupported.ts';
 
 export type ClusterKind =
   | 'static'
@@ -28,6 +28,8 @@ export interface KindSettings {
   /** Names of the clusters that an aggregate has. */
   readonly children?: readonly string[];
   readonly dnsCluster?: DnsCluster;
+  /** The names that a dynamic forward proxy knows. */
+  readonly cache?: CacheSettings;
 }
 
 export function readKind(cluster: Cluster, findings: Findings): KindSettings {
@@ -68,8 +70,13 @@ function readExtension(cluster: Cluster, config: Any | undefined, findings: Find
     default: {
       const dynamic = findings.unpack(path, config, DynamicSchema);
       findings.refuse(`${path}.allow_coalesced_connections`, dynamic?.allowCoalescedConnections === true);
-      const { clusterImplementationSpecifier: cache } = dynamic ?? {};
-      if (cache?.value !== undefined) warnOfCache(cache.value, `${path}.dns_cache_config`, findings);
+      const cached = dynamic?.clusterImplementationSpecifier.value;
+      if (cached !== undefined)
+        return {
+          kind: 'dynamic-forward-proxy',
+          cache: readCache(cached, `${path}.dns_cache_config`, findings),
+        };
+      if (dynamic !== undefined) findings.error(`${path}.dns_cache_config`, 'is missing');
       return { kind: 'dynamic-forward-proxy' };
     }
   }

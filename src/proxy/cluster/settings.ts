@@ -2,6 +2,7 @@
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
+import type { CacheSettings } from '../dns/cache-settings.ts';
 import type { Findings } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import type { NamedSecret } from '../tls/material.ts';
@@ -29,6 +30,8 @@ export interface ClusterSettings extends Balancing {
   readonly kind: ClusterKind;
   /** Names of the clusters that an aggregate has. */
   readonly children: readonly string[] | undefined;
+  /** The names that a dynamic forward proxy knows. */
+  readonly cache: CacheSettings | undefined;
   /** Of an ORIGINAL_DST cluster. */
   readonly originalDestination: OriginalDestinationSettings | undefined;
   /** Name of the load assignment in EDS. */
@@ -61,7 +64,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   const secrets: NamedSecret[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
   refuseUnsupported(cluster, findings);
-  const { kind, children, dnsCluster } = readKind(cluster, findings);
+  const { kind, children, cache, dnsCluster } = readKind(cluster, findings);
   const balancing = readBalancing(cluster, findings);
   if (kind === 'dynamic-forward-proxy' || kind === 'original-dst') {
     const why = 'has no effect: each request names its endpoint, and there is no other';
@@ -72,6 +75,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     name: cluster.name,
     kind,
     children,
+    cache,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
     serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
     metadata: cluster.metadata,

@@ -3,8 +3,8 @@ import { hostPort } from '#core/ip-address.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { AssignedEndpoint, Assignment } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
-import { isAddress } from '../cluster/dynamic-hosts.ts';
 import type { FoundAddresses } from './lookup.ts';
+import { isAddress } from './named-host.ts';
 
 /** The least that is waited between two questions. */
 const LEAST_MS = 1;

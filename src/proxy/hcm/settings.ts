@@ -281,7 +281,7 @@ function readFilters(
       statPrefix: hcm.statPrefix,
       slot: filters.length,
       name: filter.name,
-      resolve: (host) => deps.resolve(host),
+      ...(deps.hostCache !== undefined && { hostCache: deps.hostCache }),
     });
     findings.problems.push(...loaded.problems);
     if (loaded.ok) filters.push({ name: filter.name, disabled: filter.disabled, filter: loaded.value });

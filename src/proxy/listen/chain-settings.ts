@@ -150,7 +150,7 @@ function readObserver(
     statPrefix: '',
     name,
     slot: 0,
-    resolve: (host) => deps.resolve(host),
+    ...(deps.hostCache !== undefined && { hostCache: deps.hostCache }),
   });
   findings.problems.push(...loaded.problems);
   return loaded.ok ? [loaded.value] : [];

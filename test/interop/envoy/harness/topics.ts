@@ -28,6 +28,7 @@ export const topics = {
   dns: 'clusters of names that are looked up',
   aggregate: 'clusters of clusters',
   preconnect: 'connections made ahead of requests',
+  'dynamic-hosts': 'dynamic forward proxy and its names',
   addresses: 'endpoints with several addresses',
   balancing: 'health of endpoints, priorities, panic',
   breakers: 'circuit breakers, retry budgets',
