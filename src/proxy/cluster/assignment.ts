@@ -11,6 +11,7 @@ import type {
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { isAddress } from '../dns/named-host.ts';
 import type { Findings } from '../findings.ts';
+import { ratioOf } from '../route/table.ts';
 import {
   type EndpointCheck,
   type EndpointTraits,
@@ -27,9 +28,11 @@ import { OVERPROVISIONING } from './priority-load.ts';
 export interface Assignment {
   readonly endpoints: readonly AssignedEndpoint[];
   readonly policy: AssignmentPolicy;
+  /** How much of the requests is turned down, 0 to 1. */
+  readonly dropRatio: number;
 }
 
-export const noEndpoints: Assignment = { endpoints: [], policy: plainAssignmentPolicy };
+export const noEndpoints: Assignment = { endpoints: [], policy: plainAssignmentPolicy, dropRatio: 0 };
 
 export interface AssignedEndpoint {
   readonly address: string;
@@ -47,7 +50,6 @@ export function* readAssignment(
   findings: Findings,
 ): Steps<Assignment> {
   const endpoints: AssignedEndpoint[] = [];
-  findings.refuse(`${path}policy.drop_overloads`, (assignment.policy?.dropOverloads.length ?? 0) > 0);
   const { overprovisioningFactor: overprovisioning = OVERPROVISIONING, weightedPriorityHealth } =
     assignment.policy ?? {};
   if (overprovisioning === 0) {
@@ -64,7 +66,21 @@ export function* readAssignment(
       yield;
     }
   }
-  return { endpoints, policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true } };
+  return {
+    endpoints,
+    policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true },
+    dropRatio: readDropRatio(assignment, path, findings),
+  };
+}
+
+function readDropRatio({ policy }: ClusterLoadAssignment, path: string, findings: Findings): number {
+  const { dropOverloads: [drop, ...more] = [] } = policy ?? {};
+  if (more.length > 0) findings.error(`${path}policy.drop_overloads`, 'must be one at most');
+  if (drop === undefined) return 0;
+  if (drop.category === '') findings.error(`${path}policy.drop_overloads[0].category`, 'is missing');
+  const ratio = drop.dropPercentage === undefined ? 0 : ratioOf(drop.dropPercentage);
+  if (ratio > 1) findings.error(`${path}policy.drop_overloads[0].drop_percentage`, 'must be 100 % at most');
+  return ratio;
 }
 
 /** @param at gives the path; it is asked for where something is wrong. */

@@ -51,6 +51,8 @@ const UNMATCHED_COUNTER = 'default.total_match_count';
 export class ClusterRuntime {
   readonly settings: ClusterSettings;
   readonly name: string;
+  /** In figures and logs. */
+  readonly shownName: string;
   readonly metadata: Metadata | undefined;
   readonly stats: ClusterStats;
   /** Of requests with default priority. */
@@ -59,6 +61,8 @@ export class ClusterRuntime {
   readonly dynamic: DynamicHosts | undefined;
   /** Only for clusters whose endpoints are where connections were made to. */
   readonly original: OriginalDestinations | undefined;
+  /** How much of the requests is turned down, as the assignment says; 0 to 1. */
+  dropRatio = 0;
   readonly #deps: ClusterDeps;
   readonly #hosts: HostSet;
   /** Only where connections are made to endpoints that will be picked. */
@@ -79,9 +83,10 @@ export class ClusterRuntime {
   constructor(settings: ClusterSettings, deps: ClusterDeps) {
     this.settings = settings;
     this.name = settings.name;
+    this.shownName = settings.shownName;
     this.metadata = settings.metadata;
     this.#deps = deps;
-    this.stats = createClusterStats(deps.metrics, settings.name);
+    this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
     this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
@@ -235,7 +240,11 @@ export class ClusterRuntime {
     if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
     const before = this.#byKey;
     this.#byKey = next;
-    if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
+    this.dropRatio = assigned.dropRatio;
+    if (fresh.length > 0 || before.size > next.size) {
+      this.stats.membership_change.inc();
+      if (this.settings.renewsOnChange) for (const endpoint of endpoints) endpoint.renewPools();
+    }
     this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {

@@ -14,6 +14,7 @@ import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { readJitter } from '../jitter.ts';
 import { readKeepAlive } from '../keep-alive.ts';
 import { type HappyEyeballs, plainHappyEyeballs } from '../pool/happy-eyeballs.ts';
 import { noPreconnect, type Preconnect } from '../pool/preconnect.ts';
@@ -56,7 +57,6 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     autoName,
   } = choose(cluster, findings);
   findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
-  findings.refuse(`${at}.max_connection_duration_jitter`, common?.maxConnectionDurationJitter !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
   const headerCase = readHeaderCase(http1, http1Path, findings);
   const limits: DecoderLimits = {
@@ -80,6 +80,12 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     maxConnectionDurationMs:
       findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
     preconnect: readPreconnect(cluster, findings),
+    durationJitter: readJitter(
+      common?.maxConnectionDurationJitter,
+      `${at}.max_connection_duration_jitter`,
+      findings,
+    ),
+    perDownstream: cluster.connectionPoolPerDownstreamConnection,
     limits,
     properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
@@ -106,7 +112,10 @@ function readHappyEyeballs({ upstreamConnectionOptions: of }: Cluster, findings:
   if (config === undefined) return plainHappyEyeballs;
   const { firstAddressFamilyVersion: version, firstAddressFamilyCount: count = 1 } = config;
   if (version >= families.length)
-    findings.error(`${path}.first_address_family_version`, `${version} is unknown`);
+    findings.error(
+      `${path}.first_address_family_version`,
+      `${version} is not supported: say DEFAULT, V4 or V6`,
+    );
   if (count < 1) findings.error(`${path}.first_address_family_count`, 'must be 1 or more');
   return { family: families[version], count };
 }

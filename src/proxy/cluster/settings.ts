@@ -27,6 +27,8 @@ export interface TransportMatch {
 
 export interface ClusterSettings extends Balancing {
   readonly name: string;
+  /** Shown in figures and logs in place of the name. */
+  readonly shownName: string;
   readonly kind: ClusterKind;
   /** Names of the clusters that an aggregate has. */
   readonly children: readonly string[] | undefined;
@@ -45,6 +47,8 @@ export interface ClusterSettings extends Balancing {
   readonly ignoresNew: boolean;
   /** Whether endpoints go with their assignment, however well they are. */
   readonly dropsHealthy: boolean;
+  /** Whether all connections are renewed when endpoints come or go. */
+  readonly renewsOnChange: boolean;
   /** Whether connections without HTTP end with the health of their endpoint. */
   readonly closesUnhealthy: boolean;
   /** Whole percents: where fewer endpoints are available all of them are used. */
@@ -73,6 +77,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   }
   return {
     name: cluster.name,
+    shownName: cluster.altStatName || cluster.name,
     kind,
     children,
     cache,
@@ -86,6 +91,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     ignoresNew: kind !== 'static' && cluster.commonLbConfig?.ignoreNewHostsUntilFirstHc === true,
     dropsHealthy: cluster.ignoreHealthOnHostRemoval,
     outlier: readOutlierDetection(cluster.outlierDetection, findings),
+    renewsOnChange: cluster.commonLbConfig?.closeConnectionsOnHostSetChange === true,
     closesUnhealthy: cluster.closeConnectionsOnHostHealthFailure,
     ...balancing,
     panicPercent: Math.round(cluster.commonLbConfig?.healthyPanicThreshold?.value ?? PANIC_PERCENT),

@@ -13,10 +13,7 @@ function problems(fields: MessageInitShape<typeof ClusterSchema>): string[] {
 
 test('what is not done is refused, or warned of where it harms nobody', () => {
   assert.deepEqual(problems({ name: 'a' }), []);
-  assert.deepEqual(problems({ altStatName: 'b', waitForWarmOnInit: false }), [
-    'error alt_stat_name',
-    'warning wait_for_warm_on_init',
-  ]);
+  assert.deepEqual(problems({ waitForWarmOnInit: false }), ['warning wait_for_warm_on_init']);
   assert.deepEqual(problems({ commonLbConfig: { updateMergeWindow: { seconds: 1n } } }), [
     'warning common_lb_config.update_merge_window',
   ]);

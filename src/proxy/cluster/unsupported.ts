@@ -4,12 +4,6 @@ import type { Findings } from '../findings.ts';
 
 export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
   const common = cluster.commonLbConfig;
-  const refused: Readonly<Record<string, boolean>> = {
-    alt_stat_name: cluster.altStatName !== '',
-    connection_pool_per_downstream_connection: cluster.connectionPoolPerDownstreamConnection,
-    'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
-  };
-  for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
   const options = cluster.upstreamConnectionOptions;
   const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
     [

@@ -128,9 +128,9 @@ export class DnsFollower {
 
   #changed(): void {
     if (!this.#begun) return;
-    const { endpoints, policy } = this.#named;
+    const { endpoints } = this.#named;
     const found = endpoints.flatMap((endpoint) => this.#resolved(endpoint));
-    this.#cluster.setEndpoints({ endpoints: found, policy });
+    this.#cluster.setEndpoints({ ...this.#named, endpoints: found });
   }
 
   #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {

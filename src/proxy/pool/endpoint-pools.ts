@@ -71,7 +71,8 @@ export class EndpointPools {
     if (serverName !== '' && this.#endpoint.transport.secure) {
       return this.#namedOf(serverName).of(downstreamMajor, downstream);
     }
-    if (downstream !== undefined && this.#endpoint.transport.proxyHeader !== undefined) {
+    const isOwn = this.#settings.perDownstream || this.#endpoint.transport.proxyHeader !== undefined;
+    if (downstream !== undefined && isOwn) {
       return this.#ownOf(downstream).of(downstreamMajor);
     }
     switch (this.#settings.protocol) {

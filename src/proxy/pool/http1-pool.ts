@@ -50,9 +50,11 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     this.#breaker = breaker;
     this.#deps = deps;
     this.#idleTimer = new Timer(this, 0);
-    const { maxConnectionDurationMs: lifeMs } = settings;
+    const { maxConnectionDurationMs: lifeMs, durationJitter: jitter } = settings;
     this.#lifetimes =
-      lifeMs === 0 ? undefined : new Lifetimes(lifeMs, deps, (connection) => this.#onOver(connection));
+      lifeMs === 0
+        ? undefined
+        : new Lifetimes({ lifeMs, jitter }, deps, (connection) => this.#onOver(connection));
   }
 
   get sendsTrailers(): boolean {

@@ -140,7 +140,7 @@ export class TcpConnection
       return;
     }
     this.cluster = cluster;
-    this.upstreamCluster = cluster.name;
+    this.upstreamCluster = cluster.shownName;
     this.#attempt();
   }
 

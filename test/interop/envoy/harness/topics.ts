@@ -29,6 +29,7 @@ export const topics = {
   aggregate: 'clusters of clusters',
   preconnect: 'connections made ahead of requests',
   'dynamic-hosts': 'dynamic forward proxy and its names',
+  clusters: 'fields of clusters that stand alone',
   addresses: 'endpoints with several addresses',
   balancing: 'health of endpoints, priorities, panic',
   breakers: 'circuit breakers, retry budgets',
