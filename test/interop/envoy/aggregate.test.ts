@@ -34,7 +34,7 @@ const failing = 'HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n';
 
 /** Some requests, one after the other, to the cluster of that name. */
 const sent = (name: string, to: string, expect: Expectation, more: Partial<Case> = {}): Case => ({
-  name,
+  name: `aggregate: ${name}`,
   covers: 'aggregate',
   play: http1(
     several.map(() => get(`/${to}`)),
@@ -141,7 +141,7 @@ const cases: readonly Case[] = [
     },
   }),
   {
-    name: 'a connection without HTTP',
+    name: 'aggregate: a connection without HTTP',
     covers: 'aggregate',
     on: 'tcp',
     play: http1([get('/echo')]),
@@ -324,7 +324,7 @@ export const groups: readonly Group[] = [
       ),
     cases: [
       {
-        name: 'a child that comes, changes and goes',
+        name: 'aggregate: a child that comes, changes and goes',
         covers: 'aggregate',
         play: changing,
         logLines: 4,
