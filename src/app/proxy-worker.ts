@@ -18,13 +18,7 @@ import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import {
-  applicationSockets,
-  dataReader,
-  localAddress,
-  resolveHost,
-  systemCalls,
-} from './operating-system.ts';
+import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
 const data = workerData as ProxyWorkerData;
@@ -54,7 +48,6 @@ serveMain({
     log,
     filters,
     openLog: (path) => logFiles.open(path),
-    resolve: resolveHost,
     lookUp: lookUpHost,
     localAddress: localAddress(),
     nodeCluster,

@@ -23,7 +23,6 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     slot,
     createCoder,
     name: 'test',
-    resolve: () => Promise.reject(new Error('no names in this test')),
   };
 }
 

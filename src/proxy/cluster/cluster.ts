@@ -6,14 +6,16 @@ import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { DnsCache } from '../dns/cache.ts';
+import type { HostCaches } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
+import { MOST_AHEAD, needsMore } from '../pool/preconnect.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
+import { Aggregate } from './aggregate.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import type { Balancer } from './balancer.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
@@ -23,15 +25,17 @@ import { DynamicHosts } from './dynamic-hosts.ts';
 import { Endpoint } from './endpoint.ts';
 import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
 import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
+import { LookAhead, looksAhead } from './look-ahead.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
+import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
 import type { ClusterSettings, TransportMatch } from './settings.ts';
 import { type ClusterStats, createClusterStats, responseCounter } from './stats.ts';
 
 export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
-  readonly dns: DnsCache;
+  readonly hostCaches: HostCaches;
   /** What HTTP/2 connections share. */
   readonly h2: H2Surroundings;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
@@ -49,6 +53,8 @@ const UNMATCHED_COUNTER = 'default.total_match_count';
 export class ClusterRuntime {
   readonly settings: ClusterSettings;
   readonly name: string;
+  /** In figures and logs. */
+  readonly shownName: string;
   readonly metadata: Metadata | undefined;
   readonly stats: ClusterStats;
   /** Of requests with default priority. */
@@ -57,10 +63,16 @@ export class ClusterRuntime {
   readonly dynamic: DynamicHosts | undefined;
   /** Only for clusters whose endpoints are where connections were made to. */
   readonly original: OriginalDestinations | undefined;
+  /** How much of the requests is turned down, as the assignment says; 0 to 1. */
+  dropRatio = 0;
   readonly #deps: ClusterDeps;
   readonly #hosts: Balancer;
   /** Where weights follow from what endpoints report. */
   readonly #weights: ClientSideWeights | undefined;
+  /** Only where connections are made to endpoints that will be picked. */
+  readonly #ahead: LookAhead | undefined;
+  /** Only for clusters of clusters. */
+  readonly #aggregate: Aggregate | undefined;
   readonly #breakerDeps: BreakerDeps;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
@@ -77,9 +89,10 @@ export class ClusterRuntime {
   constructor(settings: ClusterSettings, deps: ClusterDeps) {
     this.settings = settings;
     this.name = settings.name;
+    this.shownName = settings.shownName;
     this.metadata = settings.metadata;
     this.#deps = deps;
-    this.stats = createClusterStats(deps.metrics, settings.name);
+    this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
     this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
@@ -89,12 +102,16 @@ export class ClusterRuntime {
       isFirst: (deps.thread?.index ?? 0) === 0,
     };
     this.breaker = new CircuitBreaker(settings.circuit.default, 'default', this.#breakerDeps);
-    this.dynamic =
-      settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
+    const cache = settings.cache && deps.hostCaches.get(settings.cache);
+    const { secure } = settings.transport;
+    this.dynamic = cache && new DynamicHosts(() => this.#transportFor(undefined), secure, cache);
     this.original = this.#originalDestinations();
     this.#health = this.#endpointHealth();
+    const { children, panicPercent } = settings;
+    this.#aggregate = children && new Aggregate(children, panicPercent, deps);
     this.#hosts = createBalancer(settings, this.stats, deps);
     this.#weights = this.#clientSideWeights();
+    if (looksAhead(settings)) this.#ahead = new LookAhead(this.#hosts, () => this.#membershipChanges);
   }
 
   #clientSideWeights(): ClientSideWeights | undefined {
@@ -206,7 +223,9 @@ export class ClusterRuntime {
     const fresh: Endpoint[] = [];
     for (const { address, target, traits } of assigned.endpoints) {
       const transport = this.#transportFor(traits.metadata);
-      const key = `${address}|${transport.key}|${traits.hostname}`;
+      // The connections of a logical host outlast its address.
+      const place = this.settings.kind === 'logical-dns' ? '' : address;
+      const key = `${place}|${transport.key}|${traits.hostname}`;
       if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
@@ -215,9 +234,11 @@ export class ClusterRuntime {
         this.#health?.setGone(known, false);
         known.transport = transport;
         known.zoneCount = this.#zoneCounter(traits.locality.zone);
+        if (known.address !== address) known.moveTo(target, address);
         next.set(key, known);
       } else {
         const endpoint = new Endpoint(target, address, { ...traits }, transport);
+        endpoint.owner = this;
         this.#health?.admit(key, endpoint);
         this.#weights?.admit(endpoint);
         endpoint.zoneCount = this.#zoneCounter(traits.locality.zone);
@@ -233,8 +254,12 @@ export class ClusterRuntime {
     if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
     const before = this.#byKey;
     this.#byKey = next;
+    this.dropRatio = assigned.dropRatio;
     this.#membershipChanges++;
-    if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
+    if (fresh.length > 0 || before.size > next.size) {
+      this.stats.membership_change.inc();
+      if (this.settings.renewsOnChange) for (const endpoint of endpoints) endpoint.renewPools();
+    }
     this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {
@@ -285,6 +310,11 @@ export class ClusterRuntime {
     return this.dynamic !== undefined;
   }
 
+  /** Of hosts that requests name without a port. */
+  get defaultPort(): number | undefined {
+    return this.dynamic?.defaultPort;
+  }
+
   /** Whether endpoints are made when somebody asks for them, one for each request. */
   get isOnDemand(): boolean {
     return this.dynamic !== undefined || this.original !== undefined;
@@ -292,9 +322,19 @@ export class ClusterRuntime {
 
   /** Undefined where there is none to be had. */
   pick(context: PickContext): Endpoint | undefined {
-    const endpoint = this.#hosts.pick(context);
+    const endpoint = (this.#aggregate ?? this.#ahead ?? this.#hosts).pick(context);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
+  }
+
+  /** For a cluster that this one is a part of, and which has chosen a priority. */
+  pickAt(context: PickContext): Endpoint | undefined {
+    return this.#hosts.pick(context);
+  }
+
+  /** How its endpoints do, priority by priority; others perhaps when {@link membershipChanges} is another. */
+  priorities(): readonly PlacedHealth[] {
+    return prioritiesOf(this.endpoints, this.#assigned.policy);
   }
 
   /**
@@ -310,10 +350,38 @@ export class ClusterRuntime {
     serverName = '',
     priority: RequestPriority = 'default',
   ): ConnectionPool {
+    if (this.#ahead !== undefined) {
+      this.#prepare(this.#ahead, (next) =>
+        this.#poolTo(next, downstreamMajor, downstream, serverName, priority),
+      );
+    }
+    return this.#poolTo(endpoint, downstreamMajor, downstream, serverName, priority);
+  }
+
+  /** Connections to endpoints that requests will go to, one of which is about to come. */
+  #prepare(ahead: LookAhead, poolTo: (endpoint: Endpoint) => ConnectionPool): void {
+    const { predictive } = this.settings.pool.preconnect;
+    for (let i = 0; i < MOST_AHEAD; i++) {
+      const provision = { pending: 0, active: 0, capacity: 0 };
+      for (const endpoint of this.endpoints) endpoint.addProvision(provision);
+      if (!needsMore(provision, predictive, 1)) return;
+      const endpoint = ahead.peek();
+      if (endpoint === undefined || !poolTo(endpoint).prepare(predictive)) return;
+    }
+  }
+
+  #poolTo(
+    endpoint: Endpoint,
+    downstreamMajor: 1 | 2,
+    downstream: PooledDownstream,
+    serverName: string,
+    priority: RequestPriority,
+  ): ConnectionPool {
     let pool = priority === 'default' ? endpoint.pool : endpoint.highPool;
     if (pool === undefined) {
-      const breaker = this.breakerOf(priority);
-      pool = new EndpointPools(endpoint, this.settings.pool, breaker, this.stats, this.#deps);
+      const { settings, stats } = endpoint.owner ?? this;
+      const breaker = (endpoint.owner ?? this).breakerOf(priority);
+      pool = new EndpointPools(endpoint, settings.pool, breaker, stats, this.#deps);
       if (priority === 'default') endpoint.pool = pool;
       else endpoint.highPool = pool;
     }
@@ -326,9 +394,10 @@ export class ClusterRuntime {
   tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream, priority: RequestPriority): ConnectionPool {
     const { proxyHeader } = endpoint.transport;
     const { originalSource } = downstream;
-    return new TcpUpstream(endpoint, this, {
+    const owner = endpoint.owner ?? this;
+    return new TcpUpstream(endpoint, owner, {
       ...this.#deps,
-      breaker: this.breakerOf(priority),
+      breaker: owner.breakerOf(priority),
       ...(proxyHeader !== undefined && { downstream }),
       ...(originalSource !== undefined && { originalSource }),
     });
@@ -347,6 +416,7 @@ export class ClusterRuntime {
   *drain(): Steps<void> {
     this.#closed = true;
     this.original?.close();
+    this.dynamic?.close();
     this.breaker.retire();
     this.#highBreaker?.retire();
     this.#health?.close();

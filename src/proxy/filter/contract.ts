@@ -12,6 +12,8 @@ import type { HeaderList } from '#http/header-list.ts';
 import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { HostCache } from '../dns/cache.ts';
+import type { CacheSettings } from '../dns/cache-settings.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { CompiledRoute, RouteRequest } from '../route/table.ts';
@@ -50,6 +52,8 @@ export interface ClusterFacts {
   readonly metadata: Metadata | undefined;
   /** Whether its endpoints are the hosts that requests name. */
   readonly isDynamic?: boolean;
+  /** Of hosts that requests name without a port, where they name endpoints. */
+  readonly defaultPort?: number | undefined;
 }
 
 export interface EndpointFacts {
@@ -195,8 +199,8 @@ export interface FilterDeps extends RouteFilterDeps {
   /** Of the filter in its chain: by it the route table has configurations of its own. */
   readonly name: string;
   readonly createCoder: CreateCoder;
-  /** Addresses of a host name; rejects when it has none. */
-  resolve(host: string): Promise<readonly string[]>;
+  /** As `DataPathDeps` has it. */
+  hostCache?(settings: CacheSettings): HostCache | undefined;
 }
 
 /** How far a filter may be trusted with what comes in (Envoy's `status` and `security_posture`). */

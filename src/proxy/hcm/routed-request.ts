@@ -155,7 +155,7 @@ export abstract class RoutedRequest extends TakenRequest {
       this.#unchosen = chosen;
       return;
     }
-    this.upstreamCluster = chosen.cluster.name;
+    this.upstreamCluster = chosen.cluster.shownName;
     this.#chosen = chosen;
     this.#overrides = chosen.destination.filters ?? route.filters;
     const { timeouts } = chosen.action;

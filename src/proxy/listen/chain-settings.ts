@@ -142,7 +142,7 @@ function readObserver(
     name,
     slot: 0,
     createCoder,
-    resolve: (host) => deps.resolve(host),
+    ...(deps.hostCache !== undefined && { hostCache: deps.hostCache }),
   });
   findings.problems.push(...loaded.problems);
   return loaded.ok ? [loaded.value] : [];

@@ -144,7 +144,7 @@ export class TcpConnection
       return;
     }
     this.cluster = cluster;
-    this.upstreamCluster = cluster.name;
+    this.upstreamCluster = cluster.shownName;
     this.#attempt();
   }
 
@@ -182,7 +182,7 @@ export class TcpConnection
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
       ? startTunnel(endpoint, cluster, tunnel, this.#facts, this)
-      : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
+      : startRelay(endpoint, endpoint.owner ?? cluster, this.#connectingTo(endpoint), this);
   }
 
   /** With the connection that some endpoints are told of, the address that it may leave from, and what it offers. */
@@ -233,11 +233,9 @@ export class TcpConnection
     wheel.arm(this.#backOffTimer, random.ratio() * longestMs);
   }
 
-  onOpen(peer: TlsPeer, localAddress: string): void {
+  onOpen(peer: TlsPeer, localAddress: string, remoteAddress: string): void {
     this.#open = true;
-    this.upstreamPeerUri = peer.uri;
-    this.upstreamLocalUri = peer.ownUri;
-    this.upstreamLocalAddress = localAddress;
+    this.noteConnection(peer, localAddress, remoteAddress);
     const { settings, wheel } = this.#runtime;
     this.#idleTimeoutMs = Number(this.state.text(stateKeys.idleTimeout) ?? settings.idleTimeoutMs);
     if (this.#idleTimeoutMs > 0) {
