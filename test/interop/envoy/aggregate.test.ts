@@ -131,6 +131,34 @@ const cases: readonly Case[] = [
     { status: several.map(() => 503), upstream: /a\| GET/, never: /b\| GET/ },
     { answers: { a: failing } },
   ),
+  sent(
+    'a retry at another priority goes to the next child',
+    'other-priority',
+    {
+      ...ok,
+      upstream: [/a\| GET/, /b\| GET/],
+      stats: { 'cluster.a.upstream_rq_total': REQUESTS, 'cluster.b.upstream_rq_total': REQUESTS },
+    },
+    { answers: { a: failing } },
+  ),
+  sent(
+    'retries at other priorities begin anew after the last child',
+    'all-priorities',
+    {
+      status: several.map(() => 503),
+      stats: { 'cluster.a.upstream_rq_total': 2 * REQUESTS, 'cluster.b.upstream_rq_total': REQUESTS },
+    },
+    { answers: { a: failing, b: failing } },
+  ),
+  sent('the subsets of a child', 'subsets', ofSecond),
+  sent('a child without the subset that the route asks for', 'no-subset', {
+    ...unavailable,
+    stats: {
+      'cluster.split.upstream_cx_none_healthy': 0,
+      'cluster.no-subset.upstream_cx_none_healthy': REQUESTS,
+    },
+  }),
+  sent('the health of a child is not that of its subset', 'sick-subset', unavailable),
   sent('an endpoint that cannot be reached', 'refusing', {
     status: several.map(() => 503),
     log: / 503 UF upstream_reset_before_response_started/,
@@ -235,10 +263,41 @@ const children: Readonly<Record<string, readonly string[]>> = {
   limited: ['limited-child', 'b'],
   again: ['a', 'b'],
   elsewhere: ['a', 'b'],
+  'other-priority': ['a', 'b'],
+  'all-priorities': ['a', 'b'],
+  subsets: ['split', 'a'],
+  'no-subset': ['split', 'b'],
+  'sick-subset': ['split-ill', 'a'],
   refusing: ['closed', 'b'],
 };
 
+const otherPriorities: Message = {
+  retry_priority: extension(
+    'envoy.retry_priorities.previous_priorities',
+    'retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
+    { update_frequency: 1 },
+  ),
+};
+
+const side = (port: number, name: string, health?: string): Message => ({
+  ...on(port, health),
+  metadata: { filter_metadata: { 'envoy.lb': { side: name } } },
+});
+
+const bySide: Message = {
+  lb_subset_config: { fallback_policy: 'NO_FALLBACK', subset_selectors: [{ keys: ['side'] }] },
+};
+
+/** Of the metadata of endpoints. */
+const asked: Readonly<Record<string, string>> = {
+  subsets: 'right',
+  'no-subset': 'middle',
+  'sick-subset': 'left',
+};
+
 const retrying = {
+  'other-priority': { retry_on: '5xx', num_retries: 1, ...otherPriorities },
+  'all-priorities': { retry_on: '5xx', num_retries: 2, ...otherPriorities },
   again: { retry_on: '5xx', num_retries: 2 },
   'no-retries': { retry_on: '5xx', num_retries: 2 },
   elsewhere: {
@@ -272,6 +331,9 @@ export const groups: readonly Group[] = [
                 cluster: path,
                 prefix_rewrite: '/echo',
                 hash_policy: [{ header: { header_name: 'x-test' } }],
+                ...(path in asked && {
+                  metadata_match: { filter_metadata: { 'envoy.lb': { side: asked[path] } } },
+                }),
                 ...(path in retrying && { retry_policy: retrying[path as keyof typeof retrying] }),
               }),
             ),
@@ -294,6 +356,11 @@ export const groups: readonly Group[] = [
           priorities('half', [[on(a), on(b, 'UNHEALTHY')]], { policy: { overprovisioning_factor: 200 } }),
           priorities('hashing', [[on(b, 'UNHEALTHY')], [on(a)]], { fields: { lb_policy: 'RING_HASH' } }),
           priorities('hashing-ill', [[on(a, 'UNHEALTHY')]], { fields: { lb_policy: 'MAGLEV' } }),
+          priorities('split', [[side(a, 'left'), side(b, 'right')]], { fields: bySide }),
+          priorities('split-ill', [[side(a, 'left', 'UNHEALTHY'), side(b, 'right')]], {
+            policy: { overprovisioning_factor: 200 },
+            fields: { ...bySide, common_lb_config: { healthy_panic_threshold: { value: 0 } } },
+          }),
           ...Object.entries(children).map(([name, clusters]) => aggregate(name, clusters)),
           aggregate('strict', ['ill'], { common_lb_config: { healthy_panic_threshold: { value: 0 } } }),
           aggregate('unlimited', ['a'], without('max_requests')),
