@@ -48,11 +48,10 @@ export class AgentNames {
     this.#transport = controlTransport(options.control, identity);
     this.#stream = createXdsStream({
       name: 'ads',
-      service: 'ads',
+      scope: 'ads',
       protocol: 'delta',
       node: ownNode('agent', place),
-      transport: this.#transport,
-      metadata: {},
+      servers: [{ transport: this.#transport, metadata: {} }],
       log,
       connectedState: scope.gauge('connected_state'),
       random: Math.random,

@@ -17,6 +17,7 @@ import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
 import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
+import { KeptConfiguration } from '#proxy/apply/kept-configuration.ts';
 import {
   type AdoptNames,
   type CountUpdate,
@@ -27,8 +28,9 @@ import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
-import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
+import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -38,6 +40,7 @@ import { lowerBackgroundThreads } from './background-threads.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { dataReader } from './operating-system.ts';
+import { recordInitialization, showServerStats } from './server-stats.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
 import type { Succession } from './succession.ts';
@@ -54,6 +57,8 @@ export interface ProxyProcessOptions {
   readonly unknownFields: UnknownDynamicFields;
   /** Not live before its listeners and clusters came; else it is after the initial fetch timeout. */
   readonly needsConfiguration?: boolean;
+  /** A file to keep the last good configuration in; absent: it is not kept. */
+  readonly keptConfigurationPath?: string | undefined;
   /** A file to write the admin interface's address to. */
   readonly adminAddressPath?: string | undefined;
   /** The way to the management server `cluster`; absent: that cluster of the bootstrap. */
@@ -138,8 +143,10 @@ class RunningProxy implements ProxyProcess {
   adminAddress: string | undefined;
   #options: ProxyProcessOptions;
   readonly #serving: Serving;
+  readonly #runtime: ProcessRuntime;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
+  #kept: KeptConfiguration | undefined;
   #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
   readonly #live = Promise.withResolvers<void>();
@@ -154,6 +161,8 @@ class RunningProxy implements ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
+    this.metrics.view = settings.statsView;
+    this.#runtime = new ProcessRuntime(settings.runtimeLayers, { metrics: this.metrics, log });
     this.#serving = createServing({
       threads: options.threads,
       metrics: this.metrics,
@@ -163,7 +172,7 @@ class RunningProxy implements ProxyProcess {
       nodeId: options.loaded.bootstrap.node?.id ?? '',
       home: homeOf(options.loaded.bootstrap),
       logFlushIntervalMs: options.logFlushIntervalMs,
-      connectionLimits: settings.connectionLimits,
+      runtime: this.#runtime.values,
       overload: settings.overload,
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,
@@ -171,19 +180,19 @@ class RunningProxy implements ProxyProcess {
     });
     forgetSuccession();
     this.dataPath = this.#serving.dataPath;
-    const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
+    const server = showServerStats(this.metrics, {
+      ...{ startedMs: this.#startedMs, concurrency: options.threads?.count ?? 1, secrets },
+      state: () => this.state(),
+    });
     this.#configuration = new Configuration({
       dataPath: this.dataPath,
       secrets,
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
-    server.gauge('live').set(0);
-    const uptime = server.gauge('uptime');
-    this.metrics.beforeReading(() => uptime.set(Math.floor((Date.now() - this.#startedMs) / 1000)));
-    server.gauge('concurrency').set(options.threads?.count ?? 1);
   }
 
   offerStatic(): readonly Problem[] {
@@ -202,6 +211,7 @@ class RunningProxy implements ProxyProcess {
     // before this one answers as long as this one waits.
     if (predecessor === undefined) problems.push(...(await this.#startAdmin()));
     this.#state = 'INITIALIZING';
+    this.#runtime.watch();
     await this.#configuration.settle();
     problems.push(...this.#notBound());
     if (problems.some(({ level }) => level === 'error')) return problems;
@@ -269,7 +279,9 @@ class RunningProxy implements ProxyProcess {
   async close(): Promise<void> {
     clearInterval(this.#intervals);
     this.#discovery.close();
+    await this.#kept?.close();
     this.#secretFiles?.close();
+    this.#runtime.close();
     this.#configuration.close();
     await this.dataPath.close();
     await this.#admin?.close();
@@ -283,7 +295,7 @@ class RunningProxy implements ProxyProcess {
     if (this.#state !== 'INITIALIZING' || !this.complete()) return;
     this.#state = 'LIVE';
     this.#live.resolve();
-    this.metrics.scope({ path: 'server', family: 'server', labels: {} }).gauge('live').set(1);
+    recordInitialization(this.metrics, this.#startedMs);
     this.#options.log.info('proxy.live');
   }
 
@@ -299,6 +311,9 @@ class RunningProxy implements ProxyProcess {
     const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
+    const { keptConfigurationPath: path } = this.#options;
+    const node = loaded.bootstrap.node?.id ?? '';
+    this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node, log });
     const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
     const receive = createReceiver({
       configuration: this.#configuration,
@@ -324,6 +339,7 @@ class RunningProxy implements ProxyProcess {
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       needsConfiguration: this.#options.needsConfiguration === true,
       onProgress: () => this.#settled(),
+      kept: this.#kept,
       log,
       metrics: this.metrics,
       random: Math.random,
@@ -346,12 +362,22 @@ class RunningProxy implements ProxyProcess {
     scope.counter(`update_${outcome}`).inc();
   }
 
+  #carriesStreams(cluster: string): boolean {
+    const { transportTo, ownSecrets, loaded } = this.#options;
+    // What has a way of its own to its server knows no other.
+    return (
+      ownSecrets.has(cluster) || (transportTo === undefined && carriesStreams(loaded.bootstrap, cluster))
+    );
+  }
+
   #transportTo(name: string): Transport {
+    // Each connection goes to the next endpoint: one that is away does not stand for all.
+    let connections = 0;
     return createGrpcTransport(() => {
       const entry = this.#configuration.table.get('cluster', name);
       const cluster = (entry?.active ?? entry?.warming)?.message as Cluster | undefined;
       if (cluster === undefined) throw new Error(`there is no cluster ${name}`);
-      return channelOfCluster(cluster, { secrets: this.#options.secrets, reader: dataReader });
+      return channelOfCluster(cluster, connections++, { secrets: this.#options.secrets, reader: dataReader });
     });
   }
 
@@ -383,6 +409,7 @@ class RunningProxy implements ProxyProcess {
       dataPath,
       table: this.#configuration.table,
       secrets,
+      runtime: this.#runtime,
       bootstrap: loaded.bootstrap,
       commandLine,
       version: VERSION,

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
-import { relayLogger, sharedLogLevel } from '#observe/log.ts';
+import { relayLogger, sharedLogLevels } from '#observe/log.ts';
 import { createLogFiles } from '#observe/log-files.ts';
 import { Metrics } from '#observe/metrics.ts';
 import type { Announcement } from '#observe/metrics-announcement.ts';
@@ -11,6 +11,7 @@ import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import { createDataPath } from '#proxy/data-path.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
+import { RuntimeSnapshot } from '#proxy/runtime/snapshot.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
 import { connectionLimits, secondDescriptors } from './connection-limits.ts';
@@ -27,48 +28,55 @@ const port = parentPort!;
 
 const metrics = new Metrics(announceTo());
 const say = (message: FromWorker): void => port.postMessage(message);
-const log = relayLogger(sharedLogLevel(logLevel), (level, event, fields) =>
+const log = relayLogger(sharedLogLevels(logLevel), (level, event, fields) =>
   say({ kind: 'log', level, event, fields }),
 );
 surviveExceptions(metrics, log);
 trimHeap();
 const logFiles = createLogFiles(logFlushIntervalMs);
 const secrets = createSecretStore();
+const runtime = new RuntimeSnapshot(data.runtime);
+const limits = connectionLimits(data.connections, runtime, new SharedCounts(data.connectionCount, thread));
 let counts: SharedArrayBuffer | undefined;
 let hosts: SharedArrayBuffer | undefined;
+
+const dataPath = createDataPath({
+  clock: systemClock,
+  runtime,
+  random: systemRandom(),
+  metrics,
+  secrets,
+  log,
+  filters,
+  openLog: (path) => logFiles.open(path),
+  lookUp: lookUpHost,
+  localAddress: localAddress(),
+  nodeCluster,
+  nodeId,
+  home: data.home,
+  drainTimeMs: data.drainTimeMs,
+  upstreamBindConfig: data.upstreamBindConfig,
+  connectionLimits: limits,
+  secondDescriptors: secondDescriptors(thread.count),
+  overload: watchMemory(data.overload, metrics, log),
+  bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
+  ...dataReader,
+  ...systemCalls,
+  ...applicationSockets(),
+  buckets: new BucketMemory(data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
+  thread,
+  sharedHosts: () => hosts,
+  tellThreads: (cluster, event) => say({ kind: 'hosts', cluster, event }),
+  outlierLogPath: data.outlierLogPath,
+  sharedCounts: () => counts && new SharedCounts(counts, thread),
+});
+runtime.onChange(() => dataPath.onRuntime());
 
 serveMain({
   port,
   secrets,
-  dataPath: createDataPath({
-    clock: systemClock,
-    random: systemRandom(),
-    metrics,
-    secrets,
-    log,
-    filters,
-    openLog: (path) => logFiles.open(path),
-    lookUp: lookUpHost,
-    localAddress: localAddress(),
-    nodeCluster,
-    nodeId,
-    home: data.home,
-    drainTimeMs: data.drainTimeMs,
-    upstreamBindConfig: data.upstreamBindConfig,
-    connectionLimits: connectionLimits(data.connections, new SharedCounts(data.connectionCount, thread)),
-    secondDescriptors: secondDescriptors(thread.count),
-    overload: watchMemory(data.overload, metrics, log),
-    bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
-    ...dataReader,
-    ...systemCalls,
-    ...applicationSockets(),
-    buckets: new BucketMemory(data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
-    thread,
-    sharedHosts: () => hosts,
-    tellThreads: (cluster, event) => say({ kind: 'hosts', cluster, event }),
-    outlierLogPath: data.outlierLogPath,
-    sharedCounts: () => counts && new SharedCounts(counts, thread),
-  }),
+  dataPath,
+  setRuntime: (entries) => runtime.replace(entries),
   holdCounts: (memory, ofHosts) => {
     counts = memory;
     hosts = ofHosts;

@@ -5,7 +5,7 @@ import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import type { ProxyOptions } from '#cli/command/proxy.ts';
 import { CliError, EXIT_DATA, EXIT_OK } from '#cli/exit.ts';
 import { hasErrors, type Problem } from '#core/problem.ts';
-import { type Logger, sharedLogLevel } from '#observe/log.ts';
+import { type Logger, sharedLogLevels } from '#observe/log.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { type BootstrapText, type LoadedBootstrap, loadBootstrap } from '#proxy/bootstrap/load.ts';
 import { bootstrapSettings } from '#proxy/bootstrap/settings.ts';
@@ -32,7 +32,7 @@ import { Succession } from './succession.ts';
 /** Runs until SIGTERM or SIGINT, or only checks; resolves to the exit code. */
 export async function runProxy(options: ProxyOptions): Promise<number> {
   const threads = servingThreads(options.concurrency);
-  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
+  const log = openLog(options, threads && sharedLogLevels(threads.logLevel));
   const stopping = stopSignal(log);
   if (options.mode === 'validate')
     return validate(options, prepare({ ...options, threads }, { log, stopping, succession: undefined }));
@@ -94,6 +94,7 @@ function prepare(options: Options, { log, stopping, succession }: Parts): Prepar
           ? 'ignore'
           : 'warn',
     adminAddressPath: options.adminAddressPath,
+    keptConfigurationPath: options.keptConfiguration,
     logFlushIntervalMs: options.fileFlushIntervalMsec,
     threads: options.threads,
     drainTimeMs: options.drainTimeS * 1000,

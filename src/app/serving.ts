@@ -1,10 +1,9 @@
 /** The data path of a process: on the main thread, or on several threads where that is asked for. */
 import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
-import type { Logger } from '#observe/log.ts';
+import { LOG_LEVEL_BYTES, type Logger } from '#observe/log.ts';
 import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
 import type { Metrics } from '#observe/metrics.ts';
-import type { ConnectionLimitSettings } from '#proxy/bootstrap/connection-limits.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
@@ -12,9 +11,10 @@ import type { Home } from '#proxy/data-path-deps.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
+import type { RuntimeSnapshot } from '#proxy/runtime/snapshot.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import { connectionFigures, connectionLimits, secondDescriptors } from './connection-limits.ts';
+import { connectionLimits, maxConnections, secondDescriptors } from './connection-limits.ts';
 import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
 import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
@@ -32,7 +32,9 @@ export interface ServingThreads {
 
 /** @param concurrency as on the command line: 0 and absent are one thread, which is the main thread. */
 export function servingThreads(concurrency = 0): ServingThreads | undefined {
-  return concurrency <= 1 ? undefined : { count: concurrency, logLevel: new SharedArrayBuffer(4) };
+  return concurrency <= 1
+    ? undefined
+    : { count: concurrency, logLevel: new SharedArrayBuffer(LOG_LEVEL_BYTES) };
 }
 
 export interface ServingOptions {
@@ -45,7 +47,7 @@ export interface ServingOptions {
   readonly nodeId: string;
   readonly home: Home;
   readonly logFlushIntervalMs: number | undefined;
-  readonly connectionLimits: ConnectionLimitSettings;
+  readonly runtime: RuntimeSnapshot;
   /** Absent: the default. */
   readonly overload?: OverloadSettings | undefined;
   /** Of clusters that say nothing themselves. */
@@ -70,6 +72,7 @@ export function createServing(options: ServingOptions): Serving {
     metrics,
     secrets,
     log,
+    runtime,
     nodeCluster,
     nodeId,
     home,
@@ -79,11 +82,12 @@ export function createServing(options: ServingOptions): Serving {
     upstreamBindConfig,
     outlierLogPath,
   } = options;
-  const connections = connectionFigures(options.connectionLimits);
+  const connections = maxConnections(overload?.maxConnections);
   const logFiles = createLogFiles(logFlushIntervalMs);
   const bucketMemory = new SharedArrayBuffer(BucketMemory.bytes(TOKEN_BUCKETS));
   const local = createDataPath({
     clock: systemClock,
+    runtime,
     random: systemRandom(),
     metrics,
     secrets,
@@ -98,7 +102,7 @@ export function createServing(options: ServingOptions): Serving {
     drainTimeMs,
     upstreamBindConfig,
     outlierLogPath,
-    connectionLimits: connectionLimits(connections),
+    connectionLimits: connectionLimits(connections, runtime),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
@@ -107,6 +111,7 @@ export function createServing(options: ServingOptions): Serving {
     ...systemCalls,
     ...applicationSockets(),
   });
+  runtime.onChange(() => local.onRuntime());
   if (threads === undefined) return { dataPath: local, logFiles, reopenLogs: () => logFiles.reopen() };
   const { count, logLevel } = threads;
   const connectionCount = SharedCounts.memory(1, count);
@@ -122,6 +127,7 @@ export function createServing(options: ServingOptions): Serving {
         thread: { index, count },
         figures,
         logLevel,
+        runtime: runtime.entries,
         logFlushIntervalMs,
         nodeCluster,
         nodeId,
@@ -135,6 +141,7 @@ export function createServing(options: ServingOptions): Serving {
         overload,
       }),
   });
+  runtime.onChange(() => dataPath.setRuntime(runtime.entries));
   const reopenLogs = (): void => {
     logFiles.reopen();
     dataPath.reopenLogs();

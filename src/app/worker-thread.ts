@@ -1,11 +1,13 @@
 /** Starts a thread of the data path; `proxy-worker.ts` is what runs in it. */
+
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Home } from '#proxy/data-path-deps.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
+import type { RuntimeEntries } from '#proxy/runtime/entry.ts';
 import type { ServingThread } from '#proxy/threads/serving-thread.ts';
 import { processTicketSecret } from '#proxy/tls/ticket-keys.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import type { ConnectionFigures } from './connection-limits.ts';
+import type { MaxConnections } from './connection-limits.ts';
 
 /** What a worker is given at its start. */
 export interface ProxyWorkerData {
@@ -13,6 +15,7 @@ export interface ProxyWorkerData {
   /** For announcements of its metrics. */
   readonly figures: MessagePort;
   readonly logLevel: SharedArrayBuffer;
+  readonly runtime: RuntimeEntries;
   readonly logFlushIntervalMs: number | undefined;
   readonly nodeCluster: string;
   readonly nodeId: string;
@@ -20,7 +23,7 @@ export interface ProxyWorkerData {
   readonly drainTimeMs: number;
   readonly upstreamBindConfig: BindConfig | undefined;
   readonly outlierLogPath: string | undefined;
-  readonly connections: ConnectionFigures;
+  readonly connections: MaxConnections;
   /** Where all threads count their connections. */
   readonly connectionCount: SharedArrayBuffer;
   /** Token buckets of filters, and when the main thread began, in milliseconds since 1970. */

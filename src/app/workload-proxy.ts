@@ -14,14 +14,16 @@ import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { SIDECAR_MARK } from '#host/network/sidecar-mark.ts';
 import { SO_MARK, SOL_SOCKET } from '#host/socket-options.ts';
 import { handedSocketStock } from '#host/socket-stock.ts';
-import { type Logger, sharedLogLevel } from '#observe/log.ts';
+import { type Logger, sharedLogLevels } from '#observe/log.ts';
 import { prometheusContentType } from '#observe/prometheus.ts';
+import { plainView } from '#observe/stats-view.ts';
 import { textReply } from '#proxy/admin/contract.ts';
 import type { Answer } from '#proxy/admin/page-connection.ts';
 import { type RunningServer, type ServeAddress, servePages } from '#proxy/admin/server.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import type { BootstrapSettings } from '#proxy/bootstrap/settings.ts';
 import type { SecretMaterial } from '#proxy/contract.ts';
+import { adsSource } from '#proxy/resource-source.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import {
   type Bootstrap,
@@ -88,7 +90,7 @@ export async function runWorkloadProxy(
   options: WorkloadProxyOptions & DnsOptions & Partial<GroupOptions>,
 ): Promise<number> {
   const threads = servingThreads(options.concurrency);
-  const log = openLog(options, threads && sharedLogLevel(threads.logLevel));
+  const log = openLog(options, threads && sharedLogLevels(threads.logLevel));
   const stopping = stopSignal(log);
   const succession = await Succession.begin(options, log);
   const identity = workloadIdentity(options, succession.predecessor?.estate.certificate, log);
@@ -279,13 +281,14 @@ function processOptions(
   const settings: BootstrapSettings = {
     admin: hostPort(options.adminAddress, options.address, ADMIN_PORT),
     adminLogPaths: [],
-    ads: { protocol: 'delta', cluster: 'xds-grpc', initialMetadata: [] },
-    listeners: { kind: 'ads' },
-    clusters: { kind: 'ads' },
+    ads: { protocol: 'delta', services: [{ cluster: 'xds-grpc', initialMetadata: [] }] },
+    listeners: adsSource,
+    clusters: adsSource,
     initialFetchTimeoutMs: INITIAL_FETCH_TIMEOUT_MS,
     statsFlushIntervalMs: STATS_FLUSH_INTERVAL_MS,
     overload: undefined,
-    connectionLimits: { process: undefined, ofListener: {} },
+    runtimeLayers: [],
+    statsView: plainView,
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
@@ -305,6 +308,7 @@ function processOptions(
     ownSecrets: new Set([SECRET_CLUSTER]),
     unknownFields: 'warn',
     needsConfiguration: true,
+    keptConfigurationPath: options.keptConfiguration,
     transportTo: () => controlTransport(options.control, identity),
     initialFailure: health?.failure,
     healthFailed: health && ((failed) => health.setLeaving(failed)),

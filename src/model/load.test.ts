@@ -98,9 +98,9 @@ describe('problems of one document', () => {
       ['error 7:41 spec.http[0].timeout must be at least 1ms (leave the field out to switch it off)'],
     ],
     [
-      'feature that is missing',
-      virtualService(`{${route}, mirror: {host: y}}`),
-      [`warning 7:41 spec.http[0].mirror this field ${noEffect}`],
+      'mirrors in both forms',
+      virtualService(`{${route}, mirror: {host: y}, mirrors: [{destination: {host: z}}]}`),
+      ['error 7:60 spec.http[0].mirrors stands beside mirror (write mirrors only)'],
     ],
     [
       'exportTo',

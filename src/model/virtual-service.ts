@@ -15,7 +15,7 @@ import {
   httpRedirect,
   httpRewrite,
 } from './http-action.ts';
-import { type HttpFault, httpFault } from './http-fault.ts';
+import { type HttpFault, httpFault, percentage } from './http-fault.ts';
 import { type HttpMatch, httpMatch } from './http-match.ts';
 import { type HttpRetry, httpRetry } from './http-retry.ts';
 import type { KindDefinition } from './kind.ts';
@@ -36,6 +36,14 @@ export interface HttpDestination {
   readonly headers?: Headers;
 }
 
+export interface HttpMirror {
+  readonly destination: Destination;
+  /** Above 0. */
+  readonly percent: number;
+  /** Steps to the destination, below its route. */
+  readonly path: Path;
+}
+
 export interface HttpRoute {
   readonly name?: string;
   /** Any of them; empty: every request. */
@@ -49,6 +57,8 @@ export interface HttpRoute {
   readonly retries?: HttpRetry;
   readonly headers?: Headers;
   readonly fault?: HttpFault;
+  /** Who gets copies of requests. */
+  readonly mirrors: readonly HttpMirror[];
   readonly corsPolicy?: CorsPolicy;
 }
 
@@ -87,11 +97,14 @@ const fields = {
   corsPolicy: optional(corsPolicy),
   delegate: unsupported('closes'),
   fault: optional(httpFault),
-  mirror: unsupported('adds'),
-  mirrors: unsupported('adds'),
-  mirrorPercent: unsupported('adds'),
-  mirror_percent: unsupported('adds'),
-  mirrorPercentage: unsupported('adds'),
+  mirror: optional(destination),
+  mirrors: defaulted(
+    list(object({ destination: required(destination), percentage: optional(percentage) })),
+    [],
+  ),
+  mirrorPercent: optional(integer(0, 100)),
+  mirror_percent: optional(integer(0, 100)),
+  mirrorPercentage: optional(percentage),
 } as const;
 
 const writtenRoute = object(fields);
@@ -99,21 +112,37 @@ const writtenRoute = object(fields);
 const httpRoute: Decoder<HttpRoute> = (value, path, report) => {
   const decoded = writtenRoute(value, path, report);
   if (decoded === undefined) return undefined;
-  const { timeout, ...rest } = decoded;
-  const route: HttpRoute = { ...rest, ...(timeout !== undefined && { timeoutMs: timeout }) };
+  const { timeout, mirror, mirrors, mirrorPercent, mirror_percent, mirrorPercentage, ...rest } = decoded;
+  if (mirror !== undefined && mirrors.length > 0)
+    report.error([...path, 'mirrors'], 'stands beside mirror', 'write mirrors only');
+  const share = mirrorPercentage ?? mirrorPercent ?? mirror_percent;
+  if (mirror === undefined && share !== undefined)
+    report.warning([...path, 'mirrorPercentage'], 'has no effect without mirror');
+  const route: HttpRoute = {
+    ...rest,
+    ...(timeout !== undefined && { timeoutMs: timeout }),
+    mirrors: [
+      ...(mirror === undefined ? [] : [{ destination: mirror, percent: share ?? 100, path: ['mirror'] }]),
+      ...mirrors.map(({ destination: to, percentage: percent = 100 }, i) => ({
+        ...{ destination: to, percent },
+        path: ['mirrors', i, 'destination'],
+      })),
+    ].filter(({ percent }) => percent > 0),
+  };
   // A route that delegates has no action of its own; that it delegates was reported already.
   if (!Object.hasOwn(value as object, 'delegate')) checkRoute(route, path, report);
   return route;
 };
 
 function checkRoute(route: HttpRoute, path: Path, report: Report): void {
-  const { redirect, directResponse, rewrite, timeoutMs, retries } = route;
+  const { redirect, directResponse, rewrite, timeoutMs, retries, mirrors } = route;
   const actions = [route.route.length > 0, redirect !== undefined, directResponse !== undefined];
   const count = actions.filter(Boolean).length;
   if (count !== 1) report.error(path, 'one of route, redirect, directResponse is needed, and only one');
   if (count === 1 && route.route.length === 0) {
     if (rewrite !== undefined) report.error([...path, 'rewrite'], 'goes with a route only');
     if (timeoutMs !== undefined) report.warning([...path, 'timeout'], 'has no effect without a route');
+    for (const mirror of mirrors) report.warning([...path, ...mirror.path], 'has no effect without a route');
     if (retries !== undefined) report.warning([...path, 'retries'], 'has no effect without a route');
   }
   checkWeights(route.route, [...path, 'route'], report);

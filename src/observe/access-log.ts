@@ -113,8 +113,9 @@ function compileJsonText(text: string, omitEmpty: boolean, path: string, problem
   const only = parts.length === 1 ? parts[0] : undefined;
   if (typeof only === 'function') {
     const absent = omitEmpty ? undefined : 'null';
+    const read = only.typed ?? only;
     return (record) => {
-      const found = only(record);
+      const found = read(record);
       if (found === undefined) return absent;
       return typeof found === 'number' ? String(found) : JSON.stringify(found);
     };

@@ -2,24 +2,27 @@
  * The command operators of an access log (Envoy, "Access logging"): each becomes a function that
  * reads one thing of an {@link AccessRecord}.
  */
-import type { Parsed, Problem } from '#core/problem.ts';
-import type { AccessRecord, MetadataValue } from './access-record.ts';
+import type { Parsed } from '#core/problem.ts';
+import {
+  commonDuration,
+  environment,
+  grpcStatus,
+  grpcStatusOf,
+  hostName,
+  pathOf,
+  queryParameter,
+  withoutPorts,
+} from './access-operator-kinds.ts';
+import { badOperator, goodOperator, hostOf, type Operator, orNothing } from './access-operator-parts.ts';
+import type { AccessRecord, FilterMetadata, MetadataValue } from './access-record.ts';
 import type { Command } from './format-string.ts';
+import { longFlags } from './response-flags.ts';
 import { compileTimeFormat, isoTime } from './time-format.ts';
 
-/** What an operator finds; undefined is shown as `-` in a text and `null` in JSON. */
-export type Operator = (record: AccessRecord) => string | number | undefined;
-
-const orNothing = (text: string): string | undefined => (text === '' ? undefined : text);
+export type { Operator } from './access-operator-parts.ts';
 
 function elapsed(fromMs: number, toMs: number): number | undefined {
   return toMs < 0 ? undefined : Math.max(0, Math.floor(toMs - fromMs));
-}
-
-/** Without the port, and IPv6 without its brackets; a path as it is. */
-function hostOf(address: string): string | undefined {
-  const host = /^(?:\[(.*)\]|([^/:]*)):\d+$/.exec(address);
-  return orNothing(host === null ? address : (host[1] ?? host[2]!));
 }
 
 function portOf(address: string): number | undefined {
@@ -33,6 +36,21 @@ const plainOperators: Readonly<Record<string, Operator>> = {
   RESPONSE_CODE: (r) => r.responseCode,
   RESPONSE_CODE_DETAILS: (r) => orNothing(r.responseCodeDetails),
   RESPONSE_FLAGS: (r) => orNothing(r.responseFlags),
+  RESPONSE_FLAGS_LONG: (r) => orNothing(r.responseFlags && longFlags(r.responseFlags)),
+  GRPC_STATUS_NUMBER: (r) => grpcStatusOf(r),
+  STREAM_ID: (r) => headerOf(r.requestHeaders, 'x-request-id'),
+  UPSTREAM_PROTOCOL: (r) => orNothing(r.upstreamProtocol ?? ''),
+  UPSTREAM_HOST_NAME: (r) => orNothing(r.upstreamHostname || r.upstreamHost),
+  UPSTREAM_HOST_NAME_WITHOUT_PORT: (r) => hostOf(r.upstreamHostname || r.upstreamHost),
+  UPSTREAM_HOSTS_ATTEMPTED: (r) => orNothing(r.upstreamHostsAttempted ?? ''),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: (r) => withoutPorts(r.upstreamHostsAttempted ?? ''),
+  DOWNSTREAM_PEER_SUBJECT: (r) => orNothing(r.downstreamCertificate?.subject ?? ''),
+  DOWNSTREAM_PEER_ISSUER: (r) => orNothing(r.downstreamCertificate?.issuer ?? ''),
+  DOWNSTREAM_PEER_FINGERPRINT_256: (r) => orNothing(r.downstreamCertificate?.hash ?? ''),
+  DOWNSTREAM_PEER_DNS_SAN: (r) => orNothing(r.downstreamCertificate?.dns.join(',') ?? ''),
+  DOWNSTREAM_PEER_CERT: (r) => orNothing(r.downstreamCertificate?.pem ?? ''),
+  TRACE_ID: () => undefined,
+  SPAN_ID: () => undefined,
   CONNECTION_TERMINATION_DETAILS: (r) => orNothing(r.connectionTerminationDetails),
   ACCESS_LOG_TYPE: (r) => r.accessLogType,
   UPSTREAM_LOCAL_CLOSE_REASON: (r) => orNothing(r.upstreamLocalCloseReason),
@@ -81,14 +99,26 @@ const plainOperators: Readonly<Record<string, Operator>> = {
 
 /** Operators with an argument, such as `REQ(USER-AGENT)`. */
 const argumentOperators: Readonly<Record<string, (argument: string) => Parsed<Operator>>> = {
-  REQ: (argument) => good(firstOf(argument, requestHeader)),
-  RESP: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseHeaders, name))),
-  TRAILER: (argument) => good(firstOf(argument, (name) => (r) => headerOf(r.responseTrailers, name))),
-  DYNAMIC_METADATA: (argument) => good(metadataOf(argument.split(':'))),
+  REQ: (argument) => goodOperator(firstOf(argument, requestHeader)),
+  RESP: (argument) => goodOperator(firstOf(argument, (name) => (r) => headerOf(r.responseHeaders, name))),
+  TRAILER: (argument) => goodOperator(firstOf(argument, (name) => (r) => headerOf(r.responseTrailers, name))),
+  DYNAMIC_METADATA: (argument) => goodOperator(metadataOf(argument.split(':'), ({ metadata }) => metadata)),
+  CLUSTER_METADATA: (argument) => goodOperator(metadataOf(argument.split(':'), (r) => r.clusterMetadata)),
+  UPSTREAM_METADATA: (argument) => goodOperator(metadataOf(argument.split(':'), (r) => r.endpointMetadata)),
+  METADATA: anyMetadata,
+  GRPC_STATUS: grpcStatus,
+  ENVIRONMENT: environment,
+  QUERY_PARAM: queryParameter,
+  COMMON_DURATION: commonDuration,
+  PATH: pathOf,
+  EMIT_TIME: (argument) => {
+    const format = compileTimeFormat(argument);
+    return format.ok ? goodOperator(() => format.value(Date.now())) : format;
+  },
   FILTER_STATE: filterState,
   START_TIME: (argument) => {
     const format = compileTimeFormat(argument);
-    return format.ok ? good((r) => format.value(r.startTimeMs)) : format;
+    return format.ok ? goodOperator((r) => format.value(r.startTimeMs)) : format;
   },
 };
 
@@ -97,7 +127,7 @@ export function compileOperator(command: Command): Parsed<Operator> {
   const { maxLength } = command;
   if (!found.ok || maxLength === undefined) return found;
   const operator = found.value;
-  return good((record) => {
+  return goodOperator((record) => {
     const value = operator(record);
     return typeof value === 'string' ? value.slice(0, maxLength) : value;
   });
@@ -105,17 +135,22 @@ export function compileOperator(command: Command): Parsed<Operator> {
 
 function findOperator({ name, argument }: Command): Parsed<Operator> {
   if (name === 'START_TIME' && (argument === undefined || argument === '')) {
-    return good((record) => isoTime(record.startTimeMs));
+    return goodOperator((record) => isoTime(record.startTimeMs));
   }
+  if (name === 'EMIT_TIME' && (argument === undefined || argument === ''))
+    return goodOperator(() => isoTime(Date.now()));
+  if (name === 'GRPC_STATUS' && argument === undefined) return grpcStatus();
+  if (name === 'PATH' && argument === undefined) return pathOf('');
+  if (name === 'HOSTNAME' && argument === undefined) return goodOperator(hostName());
   const withArgument = Object.hasOwn(argumentOperators, name) ? argumentOperators[name] : undefined;
   if (withArgument !== undefined) {
     if (argument === undefined || argument === '')
-      return bad(`operator %${name}% needs an argument, such as %${name}(NAME)%`);
+      return badOperator(`operator %${name}% needs an argument, such as %${name}(NAME)%`);
     return withArgument(argument);
   }
   const plain = Object.hasOwn(plainOperators, name) ? plainOperators[name] : undefined;
-  if (plain === undefined) return bad(`operator %${name}% is not supported`);
-  return argument === undefined ? good(plain) : bad(`operator %${name}% takes no argument`);
+  if (plain === undefined) return badOperator(`operator %${name}% is not supported`);
+  return argument === undefined ? goodOperator(plain) : badOperator(`operator %${name}% takes no argument`);
 }
 
 /** `KEY`, `KEY:TYPED` or `KEY:PLAIN`. */
@@ -123,9 +158,9 @@ function filterState(argument: string): Parsed<Operator> {
   const [key = '', form = 'TYPED', ...more] = argument.split(':');
   const plain = form === 'PLAIN';
   if (more.length > 0 || !(plain || form === 'TYPED')) {
-    return bad(`%FILTER_STATE(${argument})% is not supported: only :PLAIN and :TYPED are`);
+    return badOperator(`%FILTER_STATE(${argument})% is not supported: only :PLAIN and :TYPED are`);
   }
-  return good((record) => record.filterState?.(key, plain));
+  return goodOperator((record) => record.filterState?.(key, plain));
 }
 
 /** `X?Y`: header X, or Y where X is absent. */
@@ -153,20 +188,42 @@ function requestHeader(name: string): Operator {
   }
 }
 
-/** `NAMESPACE:KEY` is a text, `NAMESPACE` an object of all its keys. */
-function metadataOf([namespace = '', key, ...deeper]: readonly string[]): Operator {
-  if (key === undefined) {
-    return ({ metadata }) => metadata?.[namespace] && jsonOf(metadata[namespace]);
+/** `KIND:NAMESPACE:KEY`. */
+function anyMetadata(argument: string): Parsed<Operator> {
+  const [kind = '', ...path] = argument.split(':');
+  const read = metadataKinds[kind];
+  if (read === undefined || path.length === 0) {
+    const known = Object.keys(metadataKinds).join(', ');
+    return badOperator(`%METADATA(${argument})%: must be KIND:NAMESPACE:KEY with a kind of ${known}`);
   }
-  const path = [key, ...deeper];
-  return ({ metadata }) => {
-    let value: MetadataValue | undefined = metadata?.[namespace];
+  return goodOperator(metadataOf(path, read));
+}
+
+const metadataKinds: Readonly<Record<string, (record: AccessRecord) => FilterMetadata | undefined>> = {
+  DYNAMIC: ({ metadata }) => metadata,
+  CLUSTER: (r) => r.clusterMetadata,
+  ROUTE: (r) => r.routeMetadata,
+  UPSTREAM_HOST: (r) => r.endpointMetadata,
+};
+
+/** `NAMESPACE:KEY` is a text, `NAMESPACE` an object of all its keys. */
+function metadataOf(
+  [namespace = '', ...path]: readonly string[],
+  read: (record: AccessRecord) => FilterMetadata | undefined,
+): Operator {
+  const typed = (record: AccessRecord): MetadataValue | undefined => {
+    let value: MetadataValue | undefined = read(record)?.[namespace];
     for (const step of path) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
       value = (value as Readonly<Record<string, MetadataValue>>)[step];
     }
+    return value;
+  };
+  const text = (record: AccessRecord): string | undefined => {
+    const value = typed(record);
     return value === undefined || typeof value === 'string' ? value : jsonOf(value);
   };
+  return Object.assign(text, { typed });
 }
 
 /** With the fields of objects in the order of their names (Envoy). */
@@ -184,13 +241,4 @@ function headerOf(headers: readonly string[], name: string): string | undefined 
     if (headers[i] === name) return headers[i + 1];
   }
   return undefined;
-}
-
-function good(value: Operator): Parsed<Operator> {
-  return { ok: true, value, problems: [] };
-}
-
-function bad(message: string): Parsed<Operator> {
-  const problems: Problem[] = [{ level: 'error', message }];
-  return { ok: false, problems };
 }

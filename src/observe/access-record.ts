@@ -10,6 +10,17 @@ export type MetadataValue =
 /** What filters found, by their name and theirs (Envoy, dynamic metadata). */
 export type FilterMetadata = Readonly<Record<string, Readonly<Record<string, MetadataValue>>>>;
 
+/** What a certificate says. */
+export interface PeerCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  /** SHA-256, lower-case hex. */
+  readonly hash: string;
+  /** URL-encoded PEM. */
+  readonly pem: string;
+  readonly dns: readonly string[];
+}
+
 /**
  * What is known about one finished request or connection: filled by the data path, read by the
  * access log and the metrics. A plain mutable object, so that filling a field costs a store.
@@ -91,6 +102,17 @@ export interface AccessRecord {
   /** What filters noted about a connection, as a text or a JSON value; absent where nobody does. */
   filterState?(key: string, plain: boolean): string | undefined;
   connectionId: number;
+  /** `HTTP/1.1` or `HTTP/2`; '' and absent where there was no upstream. */
+  readonly upstreamProtocol?: string;
+  /** As the cluster names the endpoint; '' and absent where it does not. */
+  readonly upstreamHostname?: string;
+  /** Addresses, with commas between. */
+  readonly upstreamHostsAttempted?: string;
+  readonly clusterMetadata?: FilterMetadata | undefined;
+  readonly endpointMetadata?: FilterMetadata | undefined;
+  readonly routeMetadata?: FilterMetadata | undefined;
+  /** Of the client, where it was verified. */
+  readonly downstreamCertificate?: PeerCertificate | undefined;
   /** Whether it asked for the health of the proxy, or of what stands behind it. */
   isHealthCheck: boolean;
 }

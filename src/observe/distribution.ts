@@ -18,6 +18,12 @@ import {
 /** Quantiles as Envoy prints them on `/stats`. */
 export const shownQuantiles: readonly number[] = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
 
+export interface Bin {
+  readonly start: number;
+  readonly width: number;
+  readonly count: number;
+}
+
 /** A copy: what is recorded later is not in it. */
 export class Distribution {
   readonly #totals = new Float64Array(TOTALS_SLOTS);
@@ -62,8 +68,14 @@ export class Distribution {
     return this.#totals[0]!;
   }
 
-  /** How many values were at most each of {@link defaultBucketBounds}. */
-  cumulativeCounts(): number[] {
+  /** How many values were at most each of the bounds: exact for {@link defaultBucketBounds}, else by whole bins. */
+  cumulativeCounts(bounds: readonly number[] = defaultBucketBounds): number[] {
+    if (bounds !== defaultBucketBounds) {
+      const bins = [...this.filledBins()];
+      return bounds.map((bound) =>
+        bins.reduce((sum, { start, width, count }) => (start + width <= bound ? sum + count : sum), 0),
+      );
+    }
     let below = 0;
     return defaultBucketBounds.map((_, i) => (below += this.#totals[1 + i]!));
   }
@@ -75,7 +87,7 @@ export class Distribution {
     for (const decade of this.#decades) for (const bin of decade ?? []) count += bin;
     if (count === 0) return shownQuantiles.map(() => Number.NaN);
     const found: number[] = [];
-    const bins = this.#filledBins();
+    const bins = this.filledBins();
     let bin = bins.next().value!;
     let below = 0;
     for (const quantile of shownQuantiles) {
@@ -92,10 +104,8 @@ export class Distribution {
     return found;
   }
 
-  *#filledBins(): Generator<
-    { readonly start: number; readonly width: number; readonly count: number },
-    undefined
-  > {
+  /** Those that anything fell into, from the lowest on. */
+  *filledBins(): Generator<Bin, undefined> {
     const zeros = this.#totals[ZEROS_AT]!;
     if (zeros > 0) yield { start: 0, width: 0, count: zeros };
     for (let i = 0; i < DECADES; i++) {

@@ -23,25 +23,64 @@ export interface Logger {
   enabled(level: LogLevel): boolean;
   /** A logger whose lines all carry `fields`; it follows the level of this one. */
   child(fields: LogFields): Logger;
+  /** Set, it is that of all loggers. */
   level: LogLevel;
+  /** Of a part of what is logged. */
+  levelOf(name: LoggerName): LogLevel;
+  setLevel(name: LoggerName, level: LogLevel): void;
 }
 
-/** Where a logger and its children have their level. */
+/** Parts of what is logged, by Envoy's names. */
+export const loggerNames = [
+  'config',
+  'conn_handler',
+  'dns',
+  'grpc',
+  'http2',
+  'main',
+  'runtime',
+  'secret',
+] as const;
+
+export type LoggerName = (typeof loggerNames)[number];
+
+/** By the room an event is of; others are `main`. */
+const loggerOfRoom: Readonly<Record<string, LoggerName>> = {
+  apply: 'config',
+  listen: 'conn_handler',
+  dns: 'dns',
+  xds: 'grpc',
+  http2: 'http2',
+  runtime: 'runtime',
+  identity: 'secret',
+};
+
+function loggerOf(event: string): LoggerName {
+  return loggerOfRoom[event.slice(0, event.indexOf('.'))] ?? 'main';
+}
+
+/** Where a logger and its children have their levels. */
 export interface LogLevelCell {
-  level: LogLevel;
+  get(name: LoggerName): LogLevel;
+  set(name: LoggerName, level: LogLevel): void;
 }
 
-/** Where several threads have it: 4 bytes, zero is the most talkative. */
-export function sharedLogLevel(memory: SharedArrayBuffer): LogLevelCell {
-  const cell = new Int32Array(memory);
+/** Bytes of {@link sharedLogLevels}. */
+export const LOG_LEVEL_BYTES: number = loggerNames.length * Int32Array.BYTES_PER_ELEMENT;
+
+/** Where several threads have them: zero is the most talkative. */
+export function sharedLogLevels(memory: ArrayBuffer | SharedArrayBuffer): LogLevelCell {
+  const cells = new Int32Array(memory);
   return {
-    get level(): LogLevel {
-      return logLevels[cell[0]!]!;
-    },
-    set level(level: LogLevel) {
-      cell[0] = logLevels.indexOf(level);
+    get: (name) => logLevels[cells[loggerNames.indexOf(name)]!]!,
+    set: (name, level) => {
+      cells[loggerNames.indexOf(name)] = logLevels.indexOf(level);
     },
   };
+}
+
+function setAll(cell: LogLevelCell, level: LogLevel): void {
+  for (const name of loggerNames) cell.set(name, level);
 }
 
 export interface LoggerOptions {
@@ -58,8 +97,8 @@ export interface LoggerOptions {
 export function createLogger(options: LoggerOptions): Logger {
   const nowMs = options.nowMs ?? Date.now;
   const render = options.format === 'json' ? renderJson : renderText;
-  const cell = options.cell ?? { level: options.level };
-  cell.level = options.level;
+  const cell = options.cell ?? sharedLogLevels(new ArrayBuffer(LOG_LEVEL_BYTES));
+  setAll(cell, options.level);
   return loggerWith(cell, {}, (level, event, fields) => {
     options.write(render(new Date(nowMs()).toISOString(), level, event, fields));
   });
@@ -89,11 +128,13 @@ export const silentLogger: Logger = createLogger({ level: 'off', format: 'text',
 type Emit = (level: LogLevel, event: string, fields: LogFields) => void;
 
 function loggerWith(state: LogLevelCell, inherited: LogFields, emit: Emit): Logger {
-  const enabled = (level: LogLevel): boolean => logLevels.indexOf(level) >= logLevels.indexOf(state.level);
+  const passes = (name: LoggerName, level: LogLevel): boolean =>
+    logLevels.indexOf(level) >= logLevels.indexOf(state.get(name));
+  const enabled = (level: LogLevel): boolean => loggerNames.some((name) => passes(name, level));
   const at =
     (level: LogLevel) =>
     (event: string, fields: LogFields = {}): void => {
-      if (enabled(level)) emit(level, event, { ...inherited, ...fields });
+      if (passes(loggerOf(event), level)) emit(level, event, { ...inherited, ...fields });
     };
   return {
     trace: at('trace'),
@@ -104,11 +145,13 @@ function loggerWith(state: LogLevelCell, inherited: LogFields, emit: Emit): Logg
     enabled,
     child: (fields) => loggerWith(state, { ...inherited, ...fields }, emit),
     get level(): LogLevel {
-      return state.level;
+      return state.get('main');
     },
     set level(level: LogLevel) {
-      state.level = level;
+      setAll(state, level);
     },
+    levelOf: (name) => state.get(name),
+    setLevel: (name, level) => state.set(name, level),
   };
 }
 

@@ -4,12 +4,15 @@ import { type MetricKind, metricKinds } from './metric-table.ts';
 import { type MetricRow, rowNamed, type ScopeGroup } from './metrics-sum.ts';
 import { labelText, type PrometheusFamily, type Sample } from './prometheus.ts';
 import { extractTags } from './stat-tags.ts';
+import type { StatsView } from './stats-view.ts';
 
 /** @param sampleOf what is shown of a row. */
 export function* envoyFamilies(
   groups: readonly ScopeGroup[],
   sampleOf: (row: MetricRow, labels: string) => Sample,
+  { shows, fixedTags }: StatsView,
 ): Steps<PrometheusFamily[]> {
+  const fixed = Object.fromEntries(fixedTags.map(([name, value]) => [labelName(name), value]));
   const labels = new Map<ScopeGroup, string>();
   const families = new Map<string, { readonly kind: MetricKind; readonly sources: Source[] }>();
   for (const [family, { members, names }] of yield* scopeFamilies(groups)) {
@@ -33,7 +36,7 @@ export function* envoyFamilies(
     name,
     type: kind,
     help: '',
-    samples: { [Symbol.iterator]: () => samplesOf(kind, sources, labels, sampleOf) },
+    samples: { [Symbol.iterator]: () => samplesOf(kind, sources, { labels, shows, fixed }, sampleOf) },
   }));
 }
 
@@ -70,22 +73,35 @@ function* scopeFamilies(groups: readonly ScopeGroup[]): Steps<Map<string, ScopeF
 function* samplesOf(
   kind: MetricKind,
   sources: readonly Source[],
-  labels: Map<ScopeGroup, string>,
+  { labels, shows, fixed }: Shown,
   sampleOf: (row: MetricRow, labels: string) => Sample,
 ): Generator<Sample, void, undefined> {
   for (const { members, metrics } of sources) {
     for (const group of members) {
       let own = labels.get(group);
       if (own === undefined) {
-        own = labelText(group.labels);
+        own = labelText({ ...group.labels, ...fixed });
         labels.set(group, own);
       }
       for (const { name, tags } of metrics) {
         const row = rowNamed(group, kind, name);
-        if (row !== undefined) yield sampleOf(row, tags === '' || own === '' ? tags + own : `${tags},${own}`);
+        if (row === undefined || (shows !== undefined && !shows(row.path))) continue;
+        yield sampleOf(row, tags === '' || own === '' ? tags + own : `${tags},${own}`);
       }
     }
   }
+}
+
+interface Shown {
+  /** As text, those of a scope. */
+  readonly labels: Map<ScopeGroup, string>;
+  readonly shows: StatsView['shows'];
+  /** On every sample. */
+  readonly fixed: Readonly<Record<string, string>>;
+}
+
+function labelName(tag: string): string {
+  return tag.replace(/[^A-Za-z0-9_]/g, '_');
 }
 
 function familyName(scope: string, base: string): string {

@@ -25,6 +25,10 @@ export type MetricRow =
  */
 const countedAlike: ReadonlySet<string> = new Set([
   'membership_change',
+  'cluster_added',
+  'cluster_modified',
+  'cluster_removed',
+  'cluster_updated',
   'update_attempt',
   'update_success',
   'update_failure',

@@ -4,7 +4,7 @@
  * several threads serve, each counts in a table of its own, and what is shown is their sum.
  */
 import { atOnce, pausing, type Steps } from '#core/time-slice.ts';
-import { Distribution, shownQuantiles } from './distribution.ts';
+import { Distribution } from './distribution.ts';
 import { type BucketHistogram, bucketSlots, defaultBucketBounds } from './histogram.ts';
 import type { MetricLayout } from './metric-layout.ts';
 import {
@@ -46,6 +46,7 @@ import {
 } from './prometheus.ts';
 import { ownSlots, type SlotCounter, sharedSlots } from './slots.ts';
 import { type Stat, statLine } from './stat.ts';
+import { plainView, type StatsView } from './stats-view.ts';
 
 /** What one histogram had recorded when the last interval ended, and within that interval. */
 interface Interval {
@@ -54,7 +55,7 @@ interface Interval {
   readonly within: Distribution | undefined;
 }
 
-const noValues = shownQuantiles.map(() => Number.NaN);
+const nothing = new Distribution();
 
 /** The metrics of another thread, as they are shown here. */
 export interface ShownThread {
@@ -70,6 +71,9 @@ export class Metrics implements MetricRegistry {
   /** What is no longer counted since `resetCounters`, of counters that other threads write. */
   readonly #reset = new ByScope<number>();
   readonly #beforeReading = new Set<() => void>();
+
+  /** How they are shown, in every form. */
+  view: StatsView = plainView;
 
   /** @param announce is told of every metric, whose slots are then in shared memory. */
   constructor(announce?: Announce) {
@@ -135,7 +139,11 @@ export class Metrics implements MetricRegistry {
   /** Those of some kinds, sorted by name, a few at a time; none where it may be interrupted. */
   *statBatches(kinds: readonly MetricKind[]): Generator<readonly Stat[], void, undefined> {
     const groups = yield* pausing(this.#groups(), []);
-    for (const rows of rowsInOrder(groups, kinds)) yield rows.map((row) => this.#stat(row));
+    const { shows } = this.view;
+    for (const rows of rowsInOrder(groups, kinds)) {
+      const shown = shows === undefined ? rows : rows.filter(({ path }) => shows(path));
+      yield shown.map((row) => this.#stat(row));
+    }
   }
 
   #stat(row: MetricRow): Stat {
@@ -147,7 +155,21 @@ export class Metrics implements MetricRegistry {
     }
     const all = distributionOf(row);
     const { count } = all;
-    return { kind, name, histogram: { count, quantiles: () => this.#quantiles(row, all) }, used: count > 0 };
+    const within = (): Distribution => this.#intervals.get(row)?.within ?? nothing;
+    const histogram = {
+      count,
+      quantiles: () => ({ interval: within().quantiles(), all: all.quantiles() }),
+      cumulativeCounts: () => {
+        const bounds = this.#boundsOf(row);
+        return {
+          bounds,
+          interval: within().cumulativeCounts(bounds),
+          all: all.cumulativeCounts(bounds),
+        };
+      },
+      bins: () => ({ interval: [...within().filledBins()], all: [...all.filledBins()] }),
+    };
+    return { kind, name, histogram, used: count > 0 };
   }
 
   /** Envoy's text of `/stats`: counters and gauges first, then histograms with their quantiles. */
@@ -211,14 +233,22 @@ export class Metrics implements MetricRegistry {
    * What `prometheus()` gives, in pieces; '' where it may be interrupted.
    *
    * @param chosen whether a sample of the family of that name is shown.
+   * @param summaries whether histograms are shown by the quantiles of their last interval
    */
-  *prometheusPieces(chosen?: (name: string, used: boolean) => boolean): Generator<string, void, undefined> {
-    yield* prometheusPieces(yield* pausing(this.#families(), ''), chosen);
+  *prometheusPieces(
+    chosen?: (name: string, used: boolean) => boolean,
+    summaries = false,
+  ): Generator<string, void, undefined> {
+    yield* prometheusPieces(yield* pausing(this.#families(summaries), ''), chosen);
   }
 
-  *#families(): Steps<PrometheusFamily[]> {
+  *#families(summaries = false): Steps<PrometheusFamily[]> {
     const groups = yield* this.#groups();
-    const families = yield* envoyFamilies(groups, (row, labels) => this.#sample(row, labels));
+    const families = yield* envoyFamilies(
+      groups,
+      (row, labels) => this.#sample(row, labels, summaries),
+      this.view,
+    );
     return [...families, ...this.#labelledFamilies()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -237,13 +267,19 @@ export class Metrics implements MetricRegistry {
     });
   }
 
-  #sample(row: MetricRow, labels: string): Sample {
+  #sample(row: MetricRow, labels: string, summaries: boolean): Sample {
     switch (row.kind) {
       case 'histogram': {
+        if (summaries) {
+          const within = this.#intervals.get(row)?.within ?? nothing;
+          const { count: value, sum } = within;
+          const used = row.metrics.some(({ count }) => count > 0);
+          return { labels, used, quantiles: within.quantiles(), sum, value };
+        }
         const all = distributionOf(row);
         const { count: value, sum } = all;
-        const counts = all.cumulativeCounts();
-        return { labels, used: value > 0, bounds: defaultBucketBounds, counts, sum, value };
+        const bounds = this.#boundsOf(row);
+        return { labels, used: value > 0, bounds, counts: all.cumulativeCounts(bounds), sum, value };
       }
       case 'counter': {
         const value = this.#counted(row);
@@ -254,13 +290,12 @@ export class Metrics implements MetricRegistry {
     }
   }
 
-  #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {
-    return counterSum(row) - (this.#reset.get(row) ?? 0);
+  #boundsOf({ path }: MetricRow): readonly number[] {
+    return this.view.buckets.find(({ matches }) => matches(path))?.bounds ?? defaultBucketBounds;
   }
 
-  #quantiles(row: MetricRow, all: Distribution): { interval: readonly number[]; all: readonly number[] } {
-    const { within } = this.#intervals.get(row) ?? {};
-    return { interval: within?.quantiles() ?? noValues, all: all.quantiles() };
+  #counted(row: Extract<MetricRow, { kind: 'counter' }>): number {
+    return counterSum(row) - (this.#reset.get(row) ?? 0);
   }
 
   *#groups(): Steps<ScopeGroup[]> {

@@ -1,4 +1,5 @@
 /** Prometheus text exposition, version 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+import { shownQuantiles } from './distribution.ts';
 
 export interface Sample {
   /** See {@link labelText}. */
@@ -11,6 +12,8 @@ export interface Sample {
   /** Cumulative, one for each of `bounds`. */
   readonly counts?: readonly number[];
   readonly sum?: number;
+  /** Of a summary, in the order of `shownQuantiles`. */
+  readonly quantiles?: readonly number[];
 }
 
 export interface PrometheusFamily {
@@ -45,6 +48,7 @@ export function* prometheusPieces(
     if (help !== '') head = `# HELP ${name} ${help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\n${head}`;
     let seen = 0;
     for (const sample of samples) {
+      if (sample.quantiles !== undefined) head = head.replace(/ histogram\n$/, ' summary\n');
       if (chosen(name, sample.used)) {
         piece += head + sampleText(name, sample);
         head = '';
@@ -57,8 +61,9 @@ export function* prometheusPieces(
   }
 }
 
-function sampleText(name: string, { labels, value, bounds, counts, sum }: Sample): string {
+function sampleText(name: string, { labels, value, bounds, counts, sum, quantiles }: Sample): string {
   const braces = labels === '' ? '' : `{${labels}}`;
+  if (quantiles !== undefined) return summaryText(name, labels, quantiles, sum ?? 0, value);
   if (bounds === undefined || counts === undefined) return `${name}${braces} ${formatNumber(value)}\n`;
   const before = labels === '' ? '' : `${labels},`;
   let text = '';
@@ -67,6 +72,21 @@ function sampleText(name: string, { labels, value, bounds, counts, sum }: Sample
   }
   text += `${name}_bucket{${before}le="+Inf"} ${value}\n`;
   return `${text}${name}_sum${braces} ${formatNumber(sum ?? 0)}\n${name}_count${braces} ${value}\n`;
+}
+
+function summaryText(
+  name: string,
+  labels: string,
+  quantiles: readonly number[],
+  sum: number,
+  count: number,
+): string {
+  const before = labels === '' ? '' : `${labels},`;
+  const braces = labels === '' ? '' : `{${labels}}`;
+  const lines = quantiles.map(
+    (value, i) => `${name}{${before}quantile="${shownQuantiles[i]! / 100}"} ${formatNumber(value)}\n`,
+  );
+  return `${lines.join('')}${name}_sum${braces} ${formatNumber(sum)}\n${name}_count${braces} ${count}\n`;
 }
 
 /** Labels as they stand between the braces; '' without any. */

@@ -1,11 +1,18 @@
 /** Metrics of Envoy's kind as the admin interface lists them, and their text. */
-import { shownQuantiles } from './distribution.ts';
+import { type Bin, shownQuantiles } from './distribution.ts';
 
 /** Of a histogram: values since the start, and in the last finished interval (Envoy: 5 s). */
 export interface HistogramFigures {
   readonly count: number;
   /** In the order of {@link shownQuantiles}; NaN where nothing was recorded. */
   quantiles(): { readonly interval: readonly number[]; readonly all: readonly number[] };
+  /** How many values were at most each bound of the buckets. */
+  cumulativeCounts(): {
+    readonly bounds: readonly number[];
+    readonly interval: readonly number[];
+    readonly all: readonly number[];
+  };
+  bins(): { readonly interval: readonly Bin[]; readonly all: readonly Bin[] };
 }
 
 export type Stat =

@@ -11,6 +11,7 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { HostEvent } from './cluster/endpoint-health.ts';
+import type { Wanted } from './resource-source.ts';
 import type { CertificateMaterial } from './tls/certificate-material.ts';
 import type { ValidationRules } from './tls/validation-rules.ts';
 
@@ -44,11 +45,11 @@ export interface SecretStore extends EventEmitter<{ change: [name: string] }> {
 /** What must be there before something can serve (warming, xDS protocol "Resource warming"). */
 export interface Dependencies {
   /** RouteConfigurations asked for by RDS. */
-  readonly routes: readonly string[];
+  readonly routes: readonly Wanted[];
   /** ClusterLoadAssignments asked for by EDS. */
-  readonly endpoints: readonly string[];
-  /** Secrets asked for by SDS, with the name of the cluster that serves them ('' = ADS). */
-  readonly secrets: readonly { readonly name: string; readonly sdsCluster: string }[];
+  readonly endpoints: readonly Wanted[];
+  /** Secrets asked for by SDS; their keys are their names. */
+  readonly secrets: readonly Wanted[];
 }
 
 /** A validated and compiled resource that is not yet in force. */
@@ -152,6 +153,8 @@ export interface LocalDataPath extends DataPath {
   listeners(): readonly ListenerStatus[];
   openSockets(): readonly OpenSocket[];
   clusters(): Iterable<ClusterStatus>;
+  /** Values of the runtime have changed. */
+  onRuntime(): void;
   /** Another thread tells of a cluster. */
   hearThreads(cluster: string, event: HostEvent): void;
   /** What will happen by itself: of connections that are gone there is nothing among it. */

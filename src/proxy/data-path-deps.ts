@@ -17,6 +17,7 @@ import type { CataloguedFilter } from './filter/contract.ts';
 import type { OriginalDestination } from './listen/original-dst.ts';
 import type { OverloadState } from './overload/state.ts';
 import type { SocketOption } from './pool/upstream-binding.ts';
+import type { RuntimeValues } from './runtime/values.ts';
 import type { ServingThread } from './threads/serving-thread.ts';
 
 /** Where access-log lines go. */
@@ -29,8 +30,6 @@ export interface LineSink {
 export interface ConnectionLimits {
   /** Of all listeners and threads together, but for listeners that ignore it. */
   readonly process: LimitedCount;
-  /** Of one listener, over all threads; undefined: none. */
-  ofListener(name: string): number | undefined;
 }
 
 /** What zone-aware routing starts from. */
@@ -43,6 +42,8 @@ export interface Home {
 
 export interface DataPathDeps {
   readonly clock: Clock;
+  /** Absent: what configuration says holds. */
+  readonly runtime?: RuntimeValues;
   readonly random: Random;
   readonly metrics: MetricRegistry;
   readonly secrets: SecretStore;

@@ -16,6 +16,7 @@ import { isUnpacked } from '#xds/registry.ts';
 import { type Assignment, noEndpoints, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
+import { type ClusterManagerStats, createClusterManagerStats } from './cluster/manager-stats.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
@@ -57,6 +58,7 @@ class ProxyDataPath implements LocalDataPath {
   readonly #routes = new Map<string, RouteTable>();
   readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
+  readonly #stats: ClusterManagerStats;
   #connectionId: number;
 
   constructor(deps: DataPathDeps) {
@@ -66,6 +68,7 @@ class ProxyDataPath implements LocalDataPath {
     this.#exceptions = deps.metrics
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
+    this.#stats = createClusterManagerStats(deps.metrics);
     const wheel = new TimerWheel(deps.clock);
     const hostCaches = new HostCaches({ ...deps, wheel });
     this.#deps = {
@@ -91,6 +94,11 @@ class ProxyDataPath implements LocalDataPath {
     this.#listeners = new ListenerTable(this.#deps);
   }
 
+  onRuntime(): void {
+    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) runtime.onRuntime();
+    this.#listeners.onRuntime();
+  }
+
   get armedTimers(): number {
     return this.#deps.wheel.size;
   }
@@ -111,7 +119,7 @@ class ProxyDataPath implements LocalDataPath {
       name: settings.name,
       dependencies: {
         routes: [],
-        endpoints: settings.kind === 'eds' ? [settings.serviceName] : [],
+        endpoints: settings.kind === 'eds' ? [settings.assignment] : [],
         secrets: settings.secrets,
       },
       stage,
@@ -154,6 +162,8 @@ class ProxyDataPath implements LocalDataPath {
     const before = this.#clusters.get(name);
     this.#staged.delete(staged);
     this.#clusters.set(name, staged);
+    (before === undefined ? this.#stats.cluster_added : this.#stats.cluster_modified).inc();
+    this.#stats.active_clusters.set(this.#clusters.size);
     if (before === undefined) return;
     before.follower?.stop();
     await inSlices(before.runtime.drain());
@@ -161,11 +171,11 @@ class ProxyDataPath implements LocalDataPath {
 
   /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
   async #assignTo(runtime: ClusterRuntime): Promise<void> {
-    const { serviceName } = runtime.settings;
+    const { key } = runtime.settings.assignment;
     for (;;) {
-      const assigned = this.#assignments.get(serviceName);
+      const assigned = this.#assignments.get(key);
       await inSlices(runtime.replaceEndpoints(assigned ?? noEndpoints));
-      if (assigned === this.#assignments.get(serviceName)) return;
+      if (assigned === this.#assignments.get(key)) return;
     }
   }
 
@@ -206,8 +216,10 @@ class ProxyDataPath implements LocalDataPath {
     if (findings.failed) return findings.problems;
     this.#assignments.set(clusterName, assigned);
     for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
-      const { kind, serviceName } = runtime.settings;
-      if (kind === 'eds' && serviceName === clusterName) yield* runtime.replaceEndpoints(assigned);
+      const { kind, assignment: wanted } = runtime.settings;
+      if (kind !== 'eds' || wanted.key !== clusterName) continue;
+      yield* runtime.replaceEndpoints(assigned);
+      if (this.#clusters.get(runtime.name)?.runtime === runtime) this.#stats.cluster_updated.inc();
     }
     return findings.problems;
   }
@@ -220,6 +232,8 @@ class ProxyDataPath implements LocalDataPath {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return;
     this.#clusters.delete(name);
+    this.#stats.cluster_removed.inc();
+    this.#stats.active_clusters.set(this.#clusters.size);
     cluster.follower?.stop();
     this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
     yield* cluster.runtime.drain();

@@ -2,7 +2,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Any, Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
-import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import { typeUrlOf, unpackAny } from '#xds/registry.ts';
 
 export class Findings {
@@ -23,14 +22,6 @@ export class Findings {
 
   get failed(): boolean {
     return this.problems.some(({ level }) => level === 'error');
-  }
-
-  /** An error where resources are to come from elsewhere than the stream that all of them come by. */
-  refuseOwnSource(path: string, source: ConfigSource | undefined): void {
-    const kind = source?.configSourceSpecifier.case;
-    if (kind === undefined || kind === 'ads' || kind === 'self') return;
-    const field = kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    this.error(`${path}.${field}`, 'is not supported: must be ads');
   }
 
   /** The outcome for the message that gave `value`. */

@@ -36,6 +36,12 @@ describe('messageFromDocument accepts', () => {
     [ClusterSchema, '{type: EDS}', '{"type":"EDS"}', 'an enum by name'],
     [ClusterSchema, '{type: 3}', '{"type":"EDS"}', 'an enum by number'],
     [ClusterSchema, '{connect_timeout: 0.25s}', '{"connect_timeout":"0.250s"}', 'a duration'],
+    [
+      ClusterSchema,
+      '{connect_timeout: {seconds: 1, nanos: 5000000}}',
+      '{"connect_timeout":"1.005s"}',
+      'a duration by its parts',
+    ],
     [CidrRangeSchema, '{prefix_len: 0}', '{"prefix_len":0}', 'a wrapper keeps its zero'],
     [CidrRangeSchema, '{prefix_len: "8"}', '{"prefix_len":8}', 'a whole number as text'],
     [

@@ -14,7 +14,7 @@ import {
   ScalarType,
 } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { AnySchema, isWrapperDesc } from '@bufbuild/protobuf/wkt';
+import { AnySchema, DurationSchema, isWrapperDesc } from '@bufbuild/protobuf/wkt';
 import { closest, didYouMean } from '#core/did-you-mean.ts';
 import { hasErrors, type Level, type Parsed, type Position, type Problem } from '#core/problem.ts';
 import { type DocumentPath, formatPath } from './document-path.ts';
@@ -265,11 +265,22 @@ function itemOf(field: DescField): Item {
 
 function readLeaf(schema: DescMessage, what: string, value: unknown): Read<Message> {
   try {
-    return { ok: true, value: fromJson(schema, value as JsonValue) };
+    const isPlain = schema.typeName !== DurationSchema.typeName || !isObject(value);
+    return { ok: true, value: fromJson(schema, isPlain ? (value as JsonValue) : durationText(value)) };
   } catch {
     const bare = schema.typeName === 'google.protobuf.Duration' && typeof value === 'number';
     return expected(what, value, bare ? `write "${shown(value)}s"` : undefined);
   }
+}
+
+/** `{ seconds: 1, nanos: 5 }`, which Envoy takes too, as ProtoJSON writes it. Throws where it is none. */
+function durationText({ seconds = 0, nanos = 0, ...rest }: Record<string, unknown>): string {
+  const whole = Number(seconds);
+  const fraction = Number(nanos);
+  const isSound = Number.isSafeInteger(whole) && Number.isInteger(fraction) && Math.abs(fraction) < 1e9;
+  if (!isSound || Object.keys(rest).length > 0 || whole * fraction < 0) throw new Error('no duration');
+  const sign = whole < 0 || fraction < 0 ? '-' : '';
+  return `${sign}${Math.abs(whole)}.${String(Math.abs(fraction)).padStart(9, '0')}s`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

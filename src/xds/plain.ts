@@ -20,6 +20,15 @@ export function plainFromMessage<Desc extends DescMessage>(
   return typeFirst(toJson(schema, message, { registry: tolerant, useProtoFieldName: true }));
 }
 
+/** The same, with the fields that are at their default; those of messages alone are left out. */
+export function wholeFromMessage<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): JsonValue {
+  const options = { registry: tolerant, useProtoFieldName: true, alwaysEmitImplicit: true };
+  return typeFirst(toJson(schema, message, options));
+}
+
 /** Puts `@type` before the fields it explains, as people write it. */
 function typeFirst(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(typeFirst);

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { OwnCount } from '#proxy/cluster/limited-count.ts';
-import type { ConnectionLimits } from '#proxy/data-path-deps.ts';
 import { calm } from '#proxy/overload/state.ts';
+import { entryOf } from '#proxy/runtime/entry.ts';
+import { RuntimeSnapshot } from '#proxy/runtime/snapshot.ts';
 import { bootstrap, cluster, type RunningDataPath, startDataPath } from '../support/data-path.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -24,16 +25,23 @@ import { startThreads } from '../support/threads.ts';
 
 const own = (name: string): string => `listener.127.0.0.1_0.${name}`;
 
-function limits(process: number, ofListener: Readonly<Record<string, number>> = {}): ConnectionLimits {
-  return { process: new OwnCount(process), ofListener: (name) => ofListener[name] };
-}
-
 const run = (
   t: TestContext,
-  connectionLimits: ConnectionLimits,
+  process: number,
+  ofListener: Readonly<Record<string, number>>,
   ...listeners: string[]
 ): Promise<RunningDataPath> =>
-  startDataPath(t, bootstrap(listeners, []), undefined, undefined, { connectionLimits });
+  startDataPath(t, bootstrap(listeners, []), undefined, undefined, {
+    connectionLimits: { process: new OwnCount(process) },
+    runtime: new RuntimeSnapshot(
+      new Map(
+        Object.entries(ofListener).map(([name, limit]) => [
+          `envoy.resource_limits.listener.${name}.connection_limit`,
+          entryOf(limit),
+        ]),
+      ),
+    ),
+  });
 
 /** A connection that is served: it has had an answer. */
 async function served(t: TestContext, port: number): Promise<RawClient> {
@@ -61,7 +69,8 @@ describe('limits on connections', () => {
   test('of the process, over all listeners', async (t) => {
     const path = await run(
       t,
-      limits(2),
+      2,
+      {},
       listener('one', [chain('main')], { stat_prefix: 'one', access_log: accessLog('closed') }),
       listener('two', [chain('main')], { stat_prefix: 'two' }),
     );
@@ -79,24 +88,20 @@ describe('limits on connections', () => {
   });
 
   test('a listener may ignore that of the process', async (t) => {
-    const path = await run(
-      t,
-      limits(1),
-      listener('web', [chain('main')], { ignore_global_conn_limit: true }),
-    );
+    const path = await run(t, 1, {}, listener('web', [chain('main')], { ignore_global_conn_limit: true }));
     await Promise.all([1, 2, 3].map(() => served(t, path.port('web'))));
     assert.equal(path.stat(own('downstream_global_cx_overflow')), 0);
   });
 
   test('of one listener', async (t) => {
-    const path = await run(t, limits(100, { web: 2 }), listener('web', [chain('main')]));
+    const path = await run(t, 100, { web: 2 }, listener('web', [chain('main')]));
     await twoAtMost(t, path.port('web'));
     assert.ok(path.stat(own('downstream_cx_overflow')) >= 1);
     assert.equal(path.stat(own('downstream_global_cx_overflow')), 0);
   });
 
   test('connections that listener filters look at count too', async (t) => {
-    const path = await run(t, limits(1), listener('web', [chain('main')], { listener_filters: [] }));
+    const path = await run(t, 1, {}, listener('web', [chain('main')], { listener_filters: [] }));
     const silent = rawConnect(t, { port: path.port('web') });
     await once(silent.socket, 'connect');
     await eventually(() => assert.equal(path.stat(own('downstream_cx_active')), 1));
@@ -135,7 +140,7 @@ describe('connection_limit', () => {
     ]);
 
   test('closes what is too many in its chain', async (t) => {
-    const path = await run(t, limits(100), limited({}));
+    const path = await run(t, 100, {}, limited({}));
     await twoAtMost(t, path.port('web'));
     assert.ok(path.stat('connection_limit.limit.limited_connections') >= 1);
     await eventually(() => assert.equal(path.stat('connection_limit.limit.active_connections'), 1));
@@ -155,7 +160,7 @@ describe('connection_limit', () => {
   });
 
   test('with a delay it holds the connection before it is closed, and answers nothing', async (t) => {
-    const path = await run(t, limits(100), limited({ max_connections: 1, delay: '0.3s' }));
+    const path = await run(t, 100, {}, limited({ max_connections: 1, delay: '0.3s' }));
     await served(t, path.port('web'));
     const startMs = performance.now();
     const client = rawConnect(t, { port: path.port('web') });
@@ -169,7 +174,8 @@ describe('connection_limit', () => {
   test('switched off, it lets everything pass', async (t) => {
     const path = await run(
       t,
-      limits(100),
+      100,
+      {},
       limited({ max_connections: 1, runtime_enabled: { default_value: false } }),
     );
     await Promise.all([1, 2, 3].map(() => served(t, path.port('web'))));
@@ -182,7 +188,7 @@ describe('connection_limit', () => {
   ];
   for (const [fields, problem] of wrong) {
     test(`is refused: ${JSON.stringify(fields)}`, async (t) => {
-      await assert.rejects(run(t, limits(1), limited(fields)), (error: Error) =>
+      await assert.rejects(run(t, 1, {}, limited(fields)), (error: Error) =>
         error.message.includes(`filter_chains[0].filters[0].typed_config.${problem}: `),
       );
     });

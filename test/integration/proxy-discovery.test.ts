@@ -7,10 +7,12 @@ import type { WorkloadCertificate } from '#app/workload-identity.ts';
 import { CONTROL_PLANE_DNS_NAME } from '#identity/control-plane-name.ts';
 import { silentLogger } from '#observe/log.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
+import { fromAds } from '#proxy/resource-source.ts';
 import { configuredProxy } from '../support/configured-proxy.ts';
 import { resources, startTestControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { fromServer, secretOf } from '../support/wanted.ts';
 
 const { cluster, endpoint, listener, route } = resources;
 const nodeId = 'sidecar~127.0.0.1~reviews-v1-0.default~default.svc.cluster.local';
@@ -22,7 +24,7 @@ describe('configuration over gRPC', () => {
       const plane = await startTestControlPlane(t, { stateFolder: tempDir(t), resources: some });
       const transport = createGrpcTransport(() => ({ uri: `ipv4:${plane.plaintextAddress}` }));
       const { dataPath, complete } = configuredProxy(t, { transport, protocol, nodeId });
-      dataPath.needs.set('web', { routes: ['r'] });
+      dataPath.needs.set('web', { routes: [fromAds('r')] });
       await eventually(() => assert.equal(complete(), true));
       assert.deepEqual(
         dataPath.events.filter((event) => event.startsWith('install')),
@@ -100,7 +102,7 @@ describe('configuration over gRPC', () => {
       secretTransport: createGrpcTransport(() => ({ uri: `unix:${socket}` })),
       nodeId,
     });
-    const asked = ['default', 'ROOTCA'].map((name) => ({ name, sdsCluster: 'agent' }));
+    const asked = ['default', 'ROOTCA'].map((name) => secretOf(fromServer('agent', name)));
     dataPath.needs.set('web', { secrets: asked });
     await eventually(() => assert.ok(dataPath.events.includes('install listener web')));
     assert.equal(secrets.get('ROOTCA')?.trustedCaPem, first.rootCaPem);

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { configuredProxy } from '../support/configured-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { fileAt, fromFile, secretOf } from '../support/wanted.ts';
 
 const clusters = (...names: string[]): string =>
   JSON.stringify({
@@ -85,8 +86,8 @@ describe('resources from files', () => {
     replace(clusters('a', 'b'));
     writeFileSync(lds, '{"resources": []}');
     const proxy = configuredProxy(t, {
-      listeners: { kind: 'file', path: lds },
-      clusters: { kind: 'file', path },
+      listeners: fileAt(lds),
+      clusters: fileAt(path),
     });
     const { dataPath, complete } = proxy;
     await eventually(() => assert.equal(complete(), true));
@@ -104,10 +105,10 @@ describe('resources from files', () => {
     writeFileSync(at('cds.json'), clusters());
     writeFileSync(at('lds.json'), listener(at('sds.json')));
     const { dataPath, secrets, complete } = configuredProxy(t, {
-      listeners: { kind: 'file', path: at('lds.json') },
-      clusters: { kind: 'file', path: at('cds.json') },
+      listeners: fileAt(at('lds.json')),
+      clusters: fileAt(at('cds.json')),
     });
-    dataPath.needs.set('web', { secrets: [{ name: 'server', sdsCluster: '' }] });
+    dataPath.needs.set('web', { secrets: [secretOf(fromFile(at('sds.json'), 'server'))] });
     await eventually(() => assert.ok(!complete()));
     certificate(folder, 'first');
     writeFileSync(at('sds.json'), secret(folder));

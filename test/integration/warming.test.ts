@@ -104,7 +104,8 @@ function bootstrap(xdsPort: number, sdsSocket: string): string {
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
     dynamic_resources: {
       ads_config: {
-        api_type: 'DELTA_GRPC',
+        // By delta the server would say that there are no endpoints, and nobody would wait for them.
+        api_type: 'GRPC',
         transport_api_version: 'V3',
         grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
       },

@@ -9,8 +9,8 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery } from '#proxy/apply/discovery.ts';
 import { type AdoptNames, createReceiver } from '#proxy/apply/receive.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
-import type { ListSource } from '#proxy/bootstrap/settings.ts';
 import type { SecretStore } from '#proxy/contract.ts';
+import { adsSource, type ResourceSource } from '#proxy/resource-source.ts';
 import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Transport } from '#xds/transport.ts';
 import { type FakeDataPath, fakeDataPath } from './fake-data-path.ts';
@@ -28,8 +28,8 @@ export interface ConfiguredProxyOptions {
   readonly transport?: Transport;
   /** To every SDS cluster but `sds-grpc`. */
   readonly secretTransport?: Transport;
-  readonly listeners?: ListSource;
-  readonly clusters?: ListSource;
+  readonly listeners?: ResourceSource;
+  readonly clusters?: ResourceSource;
   readonly protocol?: 'sotw' | 'delta';
   readonly nodeId?: string;
   readonly initialFetchTimeoutMs?: number;
@@ -45,8 +45,8 @@ export function configuredProxy(
   const {
     transport,
     protocol = 'delta',
-    listeners = { kind: 'ads' },
-    clusters = { kind: 'ads' },
+    listeners = adsSource,
+    clusters = adsSource,
     nodeId = 'test',
     initialFetchTimeoutMs = 60_000,
     adoptNames,
@@ -80,7 +80,7 @@ export function configuredProxy(
     receive,
     counted,
     node: create(NodeSchema, { id: nodeId }),
-    ads: transport && { protocol, cluster: 'xds', initialMetadata: [] },
+    ads: transport && { protocol, services: [{ cluster: 'xds', initialMetadata: [] }] },
     listeners,
     clusters,
     ownSecrets: new Set(['sds-grpc']),

@@ -2,6 +2,7 @@
 import type { Parsed, Problem } from '#core/problem.ts';
 import { oneStep } from '#core/time-slice.ts';
 import type { DataPath, Dependencies, Prepared } from '#proxy/contract.ts';
+import { fromAds } from '#proxy/resource-source.ts';
 import { type Cluster, Cluster_DiscoveryType } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 
 export interface FakeDataPath extends DataPath {
@@ -70,5 +71,7 @@ export function fakeDataPath(): FakeDataPath {
 }
 
 function clusterNeeds({ name, clusterDiscoveryType: type }: Cluster): Partial<Dependencies> {
-  return type.case === 'type' && type.value === Cluster_DiscoveryType.EDS ? { endpoints: [name] } : {};
+  return type.case === 'type' && type.value === Cluster_DiscoveryType.EDS
+    ? { endpoints: [fromAds(name)] }
+    : {};
 }

@@ -7,7 +7,7 @@ import { systemClock } from '#core/clock.ts';
 import { formatProblem, type Parsed } from '#core/problem.ts';
 import { systemRandom } from '#core/random.ts';
 import { atOnce } from '#core/time-slice.ts';
-import { createLogger } from '#observe/log.ts';
+import { createLogger, LOG_LEVEL_BYTES } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { loadBootstrap } from '#proxy/bootstrap/load.ts';
@@ -76,13 +76,14 @@ export async function startThreads(
       const worker = startWorkerThread({
         thread: { index, count },
         figures,
-        logLevel: new SharedArrayBuffer(4),
+        logLevel: new SharedArrayBuffer(LOG_LEVEL_BYTES),
         logFlushIntervalMs: 10,
         nodeCluster,
         nodeId,
         home: { cluster: '' },
         drainTimeMs: 600_000,
-        connections: { process: maxConnections, ofListener: {} },
+        connections: { limit: maxConnections, isFixed: true },
+        runtime: new Map(),
         connectionCount,
         buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
         overload: undefined,

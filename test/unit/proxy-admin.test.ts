@@ -8,6 +8,7 @@ import type { AdminView } from '#proxy/admin/contract.ts';
 import { answerAdmin, pages } from '#proxy/admin/pages.ts';
 import { ResourceTable } from '#proxy/apply/resource-table.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { ClustersSchema } from '#xds/gen/envoy/admin/v3/clusters_pb.js';
 import { ConfigDumpSchema } from '#xds/gen/envoy/admin/v3/config_dump_pb.js';
 import { ListenersSchema } from '#xds/gen/envoy/admin/v3/listeners_pb.js';
@@ -62,6 +63,10 @@ function view(): AdminView & { readonly calls: string[] } {
     metrics,
     table,
     secrets: createSecretStore(),
+    runtime: new ProcessRuntime([{ name: 'admin', kind: 'admin' }], {
+      metrics: new Metrics(),
+      log: silentLogger,
+    }),
     dataPath: {
       ...fakeDataPath(),
       clusters: () => [{ name: 'a', addedViaApi: true, outlier: undefined, endpoints: [endpoint] }],
@@ -142,9 +147,39 @@ describe('/config_dump', () => {
     const none = await json('/config_dump?resource=dynamic_active_clusters&name_regex=^b');
     assert.equal((none.configs as unknown[]).length, 0);
     assert.equal((await answerAdmin('GET', '/config_dump?resource=nothing', view())).status, 404);
-    assert.equal((await answerAdmin('GET', '/config_dump?mask=bootstrap', view())).status, 400);
     assert.equal((await answerAdmin('GET', '/config_dump?name_regex=(', view())).status, 400);
   });
+});
+
+describe('/config_dump?mask', () => {
+  const configs = async (target: string): Promise<unknown> => (await json(target)).configs;
+
+  test('of one kind leaves out the others', async () => {
+    const [first, ...others] = (await configs('/config_dump?mask=bootstrap.node.id')) as unknown[];
+    assert.deepEqual(first, {
+      '@type': 'type.googleapis.com/envoy.admin.v3.BootstrapConfigDump',
+      bootstrap: { node: { id: 'n' } },
+    });
+    assert.deepEqual(others, []);
+  });
+
+  test('of a resource is one of each of its entries', async () => {
+    assert.deepEqual(await configs('/config_dump?resource=dynamic_listeners&mask=name'), [
+      { '@type': 'type.googleapis.com/envoy.admin.v3.ListenersConfigDump.DynamicListener', name: 'web' },
+    ]);
+  });
+
+  for (const target of [
+    'mask=nothing',
+    'mask=bootstrap,nothing',
+    'mask=dynamic_listeners.name',
+    'resource=dynamic_listeners&mask=nothing',
+    'resource=dynamic_listeners&mask=active_state.listener.name',
+  ]) {
+    test(`is refused: ${target}`, async () => {
+      assert.equal((await answerAdmin('GET', `/config_dump?${target}`, view())).status, 400);
+    });
+  }
 });
 
 describe('other pages', () => {
@@ -184,13 +219,14 @@ describe('other pages', () => {
   });
 
   test('what changes something takes POST only', async () => {
+    const answered = new Set([200, 400, 501]);
     const mutations = pages.filter(({ method }) => method === 'POST');
     assert.ok(mutations.length >= 6);
     for (const { path } of mutations) {
       const of = view();
       assert.equal((await answerAdmin('GET', path, of)).status, 405, path);
       assert.deepEqual(of.calls, []);
-      assert.equal((await answerAdmin('POST', path, of)).status, 200, path);
+      assert.ok(answered.has((await answerAdmin('POST', path, of)).status), path);
     }
   });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { create, type Message } from '@bufbuild/protobuf';
 import type { AdoptNames } from '#proxy/apply/receive.ts';
+import { fromAds } from '#proxy/resource-source.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -21,6 +22,7 @@ import { packAny } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { type ConfiguredProxy, configuredProxy } from '../support/configured-proxy.ts';
 import { eventually } from '../support/eventually.ts';
+import { fromServer, secretOf } from '../support/wanted.ts';
 
 interface Server {
   /** Of every connection, in order. */
@@ -89,7 +91,7 @@ const answered = (server: Server, kind: ResourceKind, count: number): Promise<vo
 describe('warming', () => {
   test('a listener that hands connections over comes after those it hands them to', async (t) => {
     const { server, dataPath } = rig(t);
-    dataPath.needs.set('web', { routes: ['r'] });
+    dataPath.needs.set('web', { routes: [fromAds('r')] });
     server.push('cluster', []);
     server.push('listener', [create(ListenerSchema, { name: 'all', useOriginalDst: true }), listener('web')]);
     await answered(server, 'listener', 1);
@@ -102,7 +104,10 @@ describe('warming', () => {
 
   test('a listener waits for clusters, their endpoints, its routes and its secrets', async (t) => {
     const { server, dataPath, secrets, complete } = rig(t);
-    dataPath.needs.set('web', { routes: ['r'], secrets: [{ name: 'default', sdsCluster: 'sds-grpc' }] });
+    dataPath.needs.set('web', {
+      routes: [fromAds('r')],
+      secrets: [secretOf(fromServer('sds-grpc', 'default'))],
+    });
     server.push('listener', [listener('web')]);
     await answered(server, 'listener', 1);
     assert.deepEqual(dataPath.events, [], 'the first clusters are not known');
@@ -158,7 +163,7 @@ describe('acceptance', () => {
     const error = server.of('cluster').at(-1)?.errorDetail?.message ?? '';
     assert.match(error, /CDS bad: name: refused by the test/);
     assert.match(error, /CDS worse: name: refused by the test/);
-    assert.deepEqual(dataPath.events, ['install cluster good', 'install cluster good']);
+    assert.deepEqual(dataPath.events, ['install cluster good'], 'what comes again as it is stays');
     assert.match(configuration.table.get('cluster', 'bad')?.refused?.details ?? '', /refused by the test/);
   });
 
@@ -176,7 +181,7 @@ describe('acceptance', () => {
 
   test('removals reach the data path, and what only they named is dropped', async (t) => {
     const { server, dataPath } = rig(t);
-    dataPath.needs.set('web', { routes: ['r'] });
+    dataPath.needs.set('web', { routes: [fromAds('r')] });
     server.push('cluster', [edsCluster('a')]);
     server.push('endpoint', [endpoints('a')]);
     server.push('listener', [listener('web')]);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { create, type Message } from '@bufbuild/protobuf';
+import { fromAds } from '#proxy/resource-source.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
@@ -69,7 +70,7 @@ test('a secret goes with the last that names it, and is waited for anew', async 
       value: { trustedCa: { specifier: { case: 'inlineString', value: inlineString } } },
     },
   });
-  dataPath.needs.set('web', { secrets: [{ name: 's', sdsCluster: '' }] });
+  dataPath.needs.set('web', { secrets: [fromAds('s')] });
   push('cluster');
   push('listener', listener('web'));
   await eventually(() => assert.deepEqual(asked('secret'), ['s']));

@@ -139,6 +139,7 @@ export class ApplicationSidecar {
         ...this.#words(),
         ...(token === undefined ? [] : ['--token-fd', String(SECRET_FD)]),
         ...['--certificate-folder', join(options.state ?? folder, 'certificate')],
+        ...['--kept-configuration', join(options.state ?? folder, 'configuration')],
         ...['--pid-file', join(folder, 'sidecar.pid')],
       ],
       env: { ...cleanEnvironment(process.env, pathWithNode(process.env.PATH)), ...proxyEnvironment },

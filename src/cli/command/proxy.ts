@@ -25,6 +25,8 @@ export interface ProxyOptions {
   readonly baseId?: number;
   readonly restartEpoch?: number;
   readonly disableHotRestart?: boolean;
+  /** A file to keep the last good configuration of management servers in. */
+  readonly keptConfiguration?: string;
   readonly allowUnknownStaticFields?: boolean;
   readonly rejectUnknownDynamicFields?: boolean;
   readonly ignoreUnknownDynamicFields?: boolean;
@@ -119,6 +121,10 @@ function addFlags(proxy: Command): Command {
         .default('immediate'),
     )
     .option('--admin-address-path <file>', "write the admin interface's address there")
+    .option(
+      '--kept-configuration <file>',
+      'keep what management servers said there (mode 0600), and begin with it while they are away',
+    )
     .option('--allow-unknown-static-fields', 'warn of unknown fields of the bootstrap and leave them out')
     .option('--reject-unknown-dynamic-fields', 'refuse resources of a management server with unknown fields')
     .option('--ignore-unknown-dynamic-fields', 'say nothing of unknown fields of a management server')

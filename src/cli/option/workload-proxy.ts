@@ -14,6 +14,8 @@ export interface WorkloadProxyOptions extends InterceptionOptions {
   readonly tokenFd?: number;
   /** Where the certificate is kept, for the next process; absent: nowhere. */
   readonly certificateFolder?: string;
+  /** A file to keep the last good configuration in; absent: it is not kept. */
+  readonly keptConfiguration?: string;
   /** Name of the one instance, such as `reviews-v1-0`. */
   readonly name: string;
   readonly namespace: string;
@@ -57,6 +59,10 @@ export function addWorkloadProxyOptions(command: Command): Command {
     .option(
       '--certificate-folder <dir>',
       'keep the certificate there, and begin with it while it is good: the token is needed once',
+    )
+    .option(
+      '--kept-configuration <file>',
+      'keep the configuration there (mode 0600), and begin with it while the control plane is away',
     )
     .requiredOption('--name <name>', 'name of this instance, such as reviews-v1-0')
     .option('--namespace <namespace>', 'its namespace', 'default')

@@ -1,4 +1,5 @@
 /** Small messages that everything is made of. */
+
 import {
   create,
   type DescMessage,
@@ -15,6 +16,10 @@ import {
   type ConfigSource,
   ConfigSourceSchema,
 } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
+import {
+  FractionalPercent_DenominatorType,
+  type FractionalPercentSchema,
+} from '#xds/gen/envoy/type/v3/percent_pb.js';
 import { packAny } from '#xds/registry.ts';
 import { sdsCluster } from './names.ts';
 
@@ -86,4 +91,12 @@ export function configPath(
   { name, namespace = '' }: OwnName,
 ): string {
   return `/apis/networking.istio.io/v1/namespaces/${namespace}/${kind}/${name}`;
+}
+
+/** Of 0 to 100, as a fraction. */
+export function millionths(percent: number): Init<typeof FractionalPercentSchema> {
+  return {
+    numerator: Math.round(percent * 10_000),
+    denominator: FractionalPercent_DenominatorType.MILLION,
+  };
 }

@@ -1,22 +1,24 @@
 /** What a matched request meets: a destination, a redirect or a reply. */
 import type { HttpDirectResponse, HttpRedirect } from '#model/http-action.ts';
-import type { Destination, HttpDestination, HttpRoute } from '#model/virtual-service.ts';
+import type { Destination, HttpDestination, HttpMirror, HttpRoute } from '#model/virtual-service.ts';
 import {
   RedirectAction_RedirectResponseCode,
   type RedirectAction_RedirectResponseCode as RedirectCode,
+  type RouteAction_RequestMirrorPolicySchema,
   type RouteActionSchema,
   type RouteSchema,
   type WeightedCluster_ClusterWeightSchema,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { authorityFrom, type HeaderMutations, joinMutations, translateHeaders } from './header-mutation.ts';
-import { duration, type Init } from './message.ts';
+import { duration, type Init, millionths } from './message.ts';
 import { outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { translateRetry } from './retry.ts';
 
 export type RouteInit = Init<typeof RouteSchema>;
 type RouteActionInit = Init<typeof RouteActionSchema>;
+type MirrorInit = Init<typeof RouteAction_RequestMirrorPolicySchema>;
 type ClusterWeight = Init<typeof WeightedCluster_ClusterWeightSchema>;
 
 /** For whom and where a route is made. */
@@ -81,8 +83,9 @@ export function plainAction(cluster: string): { readonly case: 'route'; readonly
   };
 }
 
-function commonAction(route: HttpRoute, { client }: RouteContext): RouteActionInit {
-  const { rewrite, timeoutMs, retries } = route;
+function commonAction(route: HttpRoute, context: RouteContext): RouteActionInit {
+  const { client } = context;
+  const { rewrite, timeoutMs, retries, mirrors } = route;
   const retryPolicy = translateRetry(retries);
   const authority = rewrite?.authority ?? authorityFrom(route.headers);
   const regexRewrite = rewrite?.uriRegexRewrite;
@@ -92,11 +95,25 @@ function commonAction(route: HttpRoute, { client }: RouteContext): RouteActionIn
     ...(client === 'grpc' &&
       timeoutMs !== undefined && { maxStreamDuration: { maxStreamDuration: duration(timeoutMs) } }),
     ...(retryPolicy !== undefined && { retryPolicy }),
+    // gRPC's clients make no copies.
+    ...(client !== 'grpc' &&
+      mirrors.length > 0 && {
+        requestMirrorPolicies: mirrors.map((mirror) => mirrorPolicy(mirror, context)),
+      }),
     ...(rewrite?.uri !== undefined && { prefixRewrite: rewrite.uri }),
     ...(regexRewrite !== undefined && {
       regexRewrite: { pattern: { regex: regexRewrite.match }, substitution: regexRewrite.rewrite },
     }),
     ...(authority !== undefined && hostRewrite(authority)),
+  };
+}
+
+/** As Istio has it: no trace of its own. */
+function mirrorPolicy({ destination, percent }: HttpMirror, context: RouteContext): MirrorInit {
+  return {
+    cluster: destinationCluster(destination, context),
+    runtimeFraction: { defaultValue: millionths(percent) },
+    traceSampled: false,
   };
 }
 

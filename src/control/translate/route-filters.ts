@@ -7,11 +7,7 @@ import { CorsPolicySchema, CorsSchema } from '#xds/gen/envoy/extensions/filters/
 import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { HttpFilterSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { StringMatcherSchema } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
-import {
-  FractionalPercent_DenominatorType,
-  type FractionalPercentSchema,
-} from '#xds/gen/envoy/type/v3/percent_pb.js';
-import { duration, type Init, pack } from './message.ts';
+import { duration, type Init, millionths, pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import { stringMatcher } from './route-match.ts';
 
@@ -71,13 +67,6 @@ function translateFault({ delay, abort }: HttpFault): Any {
       },
     }),
   });
-}
-
-function millionths(percent: number): Init<typeof FractionalPercentSchema> {
-  return {
-    numerator: Math.round(percent * 10_000),
-    denominator: FractionalPercent_DenominatorType.MILLION,
-  };
 }
 
 function translateCors(policy: CorsPolicy): Any {

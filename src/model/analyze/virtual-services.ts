@@ -62,12 +62,15 @@ function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundi
 
 function destinationFindings(virtualService: VirtualService, surroundings: Surroundings): Problem[] {
   if (surroundings.isEmpty) return [];
-  return virtualService.spec.http.flatMap(({ route }, r) =>
-    route.flatMap(({ destination }, d) => {
+  return virtualService.spec.http.flatMap(({ route, mirrors }, r) => [
+    ...route.flatMap(({ destination }, d) => {
       const path = ['spec', 'http', r, 'route', d, 'destination'];
       return destinationFinding(virtualService, destination, path, surroundings);
     }),
-  );
+    ...mirrors.flatMap(({ destination, path }) =>
+      destinationFinding(virtualService, destination, ['spec', 'http', r, ...path], surroundings),
+    ),
+  ]);
 }
 
 function destinationFinding(

@@ -1,15 +1,17 @@
 /** The pages that change something: POST only, as in Envoy. */
 import { inSlices } from '#core/time-slice.ts';
-import { parseLogLevel } from '#observe/log.ts';
-import { type AdminPage, type AdminReply, textReply } from './contract.ts';
-
-const ok: AdminReply = textReply('OK\n');
+import { type AdminPage, type AdminReply, ok, textReply } from './contract.ts';
 
 export const actionPages: readonly AdminPage[] = [
   {
     path: '/drain_listeners',
     method: 'POST',
-    help: 'drain listeners (graceful, inboundonly, skip_exit)',
+    help: 'drain listeners',
+    parameters: {
+      graceful: 'end connections with their responses for the drain time, and close listeners then',
+      skip_exit: 'do not close listeners; together with graceful',
+      inboundonly: 'drain listeners whose traffic_direction is INBOUND',
+    },
     async answer(query, { actions }): Promise<AdminReply> {
       if (query.has('skip_exit') && !query.has('graceful'))
         return textReply('skip_exit requires graceful\n', 400);
@@ -48,21 +50,6 @@ export const actionPages: readonly AdminPage[] = [
       const outcome = await actions.hotRestart();
       if (outcome.ok) return textReply(`process ${outcome.pid} serves\n`);
       return textReply(`no other process serves: ${outcome.reason}\n`, 503);
-    },
-  },
-  {
-    path: '/logging',
-    method: 'POST',
-    help: 'query/change logging levels (level=LEVEL)',
-    answer(query, { log }): AdminReply {
-      if (query.has('paths')) return textReply('error: there is one logger: use ?level=LEVEL\n', 400);
-      const wanted = query.get('level');
-      if (wanted !== null) {
-        const level = parseLogLevel(wanted);
-        if (level === undefined) return textReply('error: unknown logger level\n', 400);
-        log.level = level;
-      }
-      return textReply(`active loggers:\n  heddle: ${log.level}\n`);
     },
   },
   {

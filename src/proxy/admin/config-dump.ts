@@ -13,7 +13,15 @@ import { examine } from '#xds/unknown-fields.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
 import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
-import { type DumpEntry, type Entries, resourceOnly, type Section, sectionJson } from './dump-section.ts';
+import {
+  type DumpEntry,
+  type Entries,
+  maskedSection,
+  resourceOnly,
+  type Section,
+  sectionJson,
+} from './dump-section.ts';
+import { parseFieldMask } from './field-mask.ts';
 import { type JsonPieceField, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 import { lazyMessage } from './lazy-message.ts';
 import { nameFilter } from './name-filter.ts';
@@ -21,18 +29,32 @@ import { nameFilter } from './name-filter.ts';
 export const configDumpPage: AdminPage = {
   path: '/config_dump',
   method: 'GET',
-  help: 'dump current Envoy configs (include_eds, resource=FIELD, name_regex=REGEX)',
+  help: 'dump the configuration',
+  parameters: {
+    resource: 'the list to dump, such as dynamic_active_clusters',
+    mask: 'a FieldMask: fields to dump, of each entry of the list where there is one',
+    name_regex: 'regular expression (RE2) for names',
+    include_eds: 'endpoints too',
+  },
   answer(query, view): AdminReply {
-    if (query.has('mask')) return textReply('mask is not supported: use resource and name_regex\n', 400);
     const names = nameFilter(query.get('name_regex'));
     if (names === undefined) return textReply(`Error parsing regex: ${query.get('name_regex')}\n`, 400);
     const sections = dumpSections(view, query.has('include_eds'));
     const wanted = query.get('resource');
-    const configs =
-      wanted === null
-        ? new LazyList(() => sections.map((section) => sectionJson(section, names)))
-        : resourceOnly(sections, wanted, names);
-    if (configs === undefined) return textReply(`${wanted} not found in config dump\n`, 404);
+    const maskText = query.get('mask');
+    const mask = maskText === null ? undefined : parseFieldMask(maskText);
+    if (wanted !== null) {
+      const entries = resourceOnly(sections, wanted, names, mask);
+      if (entries === 'unknown') return textReply(`${wanted} not found in config dump`, 404);
+      if (entries === 'not masked')
+        return textReply(`FieldMask ${maskText} could not be successfully used.`, 400);
+      return lazyJsonReply(new LazyObject(() => [['configs', entries]]));
+    }
+    const shown =
+      mask === undefined ? sections : sections.flatMap((section) => maskedSection(section, mask) ?? []);
+    if (mask !== undefined && shown.length === 0)
+      return textReply(`FieldMask ${maskText} could not be successfully applied to any configs.`, 400);
+    const configs = new LazyList(() => shown.map((section) => sectionJson(section, names)));
     return lazyJsonReply(new LazyObject(() => [['configs', configs]]));
   },
 };
@@ -130,6 +152,7 @@ function twoStates({ table }: AdminView, names: KindNames, [active, warming]: [s
   }
   return {
     type: names.section,
+    inside: resourceTypes[names.kind].schema,
     fields: version === '' || names.kind === 'secret' ? [] : [['version_info', version]],
     lists: {
       [names.staticList]: staticEntries(entries, names),
@@ -145,6 +168,7 @@ function oneState({ table }: AdminView, names: KindNames, list: string): Section
   const dynamic = entries.filter(({ origin }) => origin === 'dynamic');
   return {
     type: names.section,
+    inside: resourceTypes[names.kind].schema,
     fields: [],
     lists: {
       [names.staticList]: staticEntries(entries, names),
@@ -160,6 +184,7 @@ function listeners({ table }: AdminView): Section {
     held === undefined ? [] : [[key, new LazyObject(() => versionFields(held, listenerNames))]];
   return {
     type: 'ListenersConfigDump',
+    inside: resourceTypes.listener.schema,
     fields: version === '' ? [] : [['version_info', version]],
     lists: {
       static_listeners: staticEntries(entries, listenerNames),

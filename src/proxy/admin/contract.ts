@@ -6,6 +6,7 @@ import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.
 import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { ResourceTable } from '../apply/resource-table.ts';
 import type { DataPath, SecretStore } from '../contract.ts';
+import type { ProcessRuntime } from '../runtime/runtime.ts';
 import { jsonPieces, type LazyJson } from './json-pieces.ts';
 
 /** Envoy's states of a server. */
@@ -16,6 +17,7 @@ export interface AdminView {
   readonly dataPath: DataPath;
   readonly table: ResourceTable;
   readonly secrets: SecretStore;
+  readonly runtime: ProcessRuntime;
   readonly bootstrap: Bootstrap;
   readonly commandLine: CommandLineOptions;
   /** Such as `heddle/0.1.0`. */
@@ -61,11 +63,19 @@ export interface AdminReply {
 export interface AdminPage {
   /** Such as `/stats`. */
   readonly path: string;
-  /** A page that changes something answers POST only. */
+  /** Whether it changes something: it answers POST only then. */
   readonly method: 'GET' | 'POST';
   readonly help: string;
+  /** What may be asked for with it, and what that means. */
+  readonly parameters?: Readonly<Record<string, string>>;
   answer(query: URLSearchParams, view: AdminView): AdminReply | Promise<AdminReply>;
 }
+
+export const ok: AdminReply = {
+  status: 200,
+  contentType: 'text/plain; charset=UTF-8',
+  body: 'OK\n',
+};
 
 export function textReply(body: string, status = 200): AdminReply {
   return { status, contentType: 'text/plain; charset=UTF-8', body };

@@ -1,4 +1,7 @@
 /** The sections of `/config_dump`, as text is made of them: their entries one after the other. */
+import type { DescMessage } from '@bufbuild/protobuf';
+import { registry } from '#xds/registry.ts';
+import { type FieldMask, isMaskOf, maskedFields } from './field-mask.ts';
 import { type JsonPieceField, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
 import type { NameFilter } from './name-filter.ts';
 
@@ -6,6 +9,8 @@ import type { NameFilter } from './name-filter.ts';
 export interface Section {
   /** Without its package. */
   readonly type: string;
+  /** Of what entries hold as Any. */
+  readonly inside?: DescMessage;
   readonly fields: readonly JsonPieceField[];
   readonly lists: Readonly<Record<string, Entries>>;
 }
@@ -21,7 +26,8 @@ export interface DumpEntry {
   fields(): Iterable<JsonPieceField | undefined>;
 }
 
-const typePrefix = 'type.googleapis.com/envoy.admin.v3.';
+const PACKAGE = 'envoy.admin.v3.';
+const typePrefix = `type.googleapis.com/${PACKAGE}`;
 
 /** Lists in which nothing is chosen are left out. */
 export function sectionJson({ type, fields, lists }: Section, names: NameFilter): LazyJson {
@@ -54,28 +60,67 @@ function* entriesJson(
   }
 }
 
-/** `?resource=dynamic_active_clusters`: the entries of that list alone, each with its type. */
+/** What `mask` leaves of it; undefined where it is a mask of something else. */
+export function maskedSection(section: Section, mask: FieldMask): Section | undefined {
+  const { type, fields, lists } = section;
+  const schema = registry.getMessage(PACKAGE + type);
+  if (schema === undefined || !isMaskOf(mask, schema)) return undefined;
+  return {
+    ...section,
+    fields: [...maskedFields(fields, mask)] as JsonPieceField[],
+    lists: Object.fromEntries(Object.entries(lists).filter(([list]) => mask.has(list))),
+  };
+}
+
+/**
+ * `?resource=dynamic_active_clusters`: the entries of that list alone, each with its type.
+ *
+ * @param mask of each of them
+ */
 export function resourceOnly(
   sections: readonly Section[],
   wanted: string,
   names: NameFilter,
-): LazyList | undefined {
-  for (const { type, lists, fields } of sections) {
+  mask?: FieldMask,
+): LazyList | 'unknown' | 'not masked' {
+  for (const { type, lists, fields, inside } of sections) {
     const entries = lists[wanted];
-    if (entries !== undefined) return new LazyList(() => typedEntries(type, chosen(entries, names)));
+    if (entries !== undefined) {
+      const isMask = (entry: DumpEntry): boolean => {
+        const schema = registry.getMessage(`${PACKAGE}${type}.${entry.type}`);
+        return mask === undefined || (schema !== undefined && isMaskOf(mask, schema, inside));
+      };
+      for (const entry of chosen(entries, names)) {
+        if (entry === undefined) continue;
+        if (!isMask(entry)) return 'not masked';
+        break;
+      }
+      return new LazyList(() => typedEntries(type, chosen(entries, names), mask));
+    }
     if (wanted === 'bootstrap' && type === 'BootstrapConfigDump') {
-      return new LazyList(() => [new LazyObject(() => [['@type', typePrefix + type], ...fields])]);
+      const schema = registry.getMessage(PACKAGE + type)!;
+      if (mask !== undefined && !isMaskOf(mask, schema)) return 'not masked';
+      const left = mask === undefined ? fields : [...maskedFields(fields, mask)];
+      return new LazyList(() => [new LazyObject(() => [['@type', typePrefix + type], ...left])]);
     }
   }
-  return undefined;
+  return 'unknown';
 }
 
 function* typedEntries(
   type: string,
   entries: Iterable<DumpEntry | undefined>,
+  mask: FieldMask | undefined,
 ): Generator<LazyJson | undefined, void, undefined> {
   for (const entry of entries) {
-    yield entry && new LazyObject(() => [['@type', `${typePrefix}${type}.${entry.type}`], ...entry.fields()]);
+    if (entry === undefined) {
+      yield undefined;
+      continue;
+    }
+    yield new LazyObject(function* fields(): Generator<JsonPieceField | undefined, void, undefined> {
+      yield ['@type', `${typePrefix}${type}.${entry.type}`];
+      yield* mask === undefined ? entry.fields() : maskedFields(entry.fields(), mask);
+    });
   }
 }
 

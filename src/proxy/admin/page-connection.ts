@@ -7,15 +7,18 @@ import { timeSlices } from '#core/time-slice.ts';
 import { type DecoderEvents, defaultLimits } from '#http/codec/h1/decoder.ts';
 import type { Fault } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
+import { headerOf } from '#http/header-list.ts';
 import { phraseOf } from '#http/status.ts';
 import { type AdminReply, textReply } from './contract.ts';
 
-export type Answer = (method: string, target: string) => Promise<AdminReply>;
+/** @param form what the body says, where it is one */
+export type Answer = (method: string, target: string, form: string) => Promise<AdminReply>;
 
 /** A connection on which nothing happens is closed after this. */
 const IDLE_MS = 60_000;
 const nothing: Buffer = Buffer.alloc(0);
 const lineEnd: Buffer = Buffer.from('\r\n');
+const MAX_FORM_BYTES = 65_536;
 /** What is gathered of a long page before it is written. */
 const CHUNK_CHARACTERS = 16_384;
 
@@ -26,6 +29,8 @@ export class PageConnection implements DecoderEvents {
   /** What came behind the request being answered. */
   #rest: Buffer = nothing;
   #answering = false;
+  /** Of the body of a form. */
+  #form = '';
   /** The other side sends no more. */
   #ended = false;
 
@@ -50,7 +55,12 @@ export class PageConnection implements DecoderEvents {
     if (this.#decoder.method === 'CONNECT') this.#refuse(textReply('no tunnels here\n', 405));
   }
 
-  onData(): void {}
+  onData(data: Buffer): void {
+    const isForm = headerOf(this.#decoder.headers, 'content-type') === 'application/x-www-form-urlencoded';
+    if (!isForm) return;
+    this.#form += data.toString('latin1');
+    if (this.#form.length > MAX_FORM_BYTES) this.#refuse(textReply('the form is too large\n', 413));
+  }
 
   onTrailers(): void {}
 
@@ -58,7 +68,9 @@ export class PageConnection implements DecoderEvents {
     const { method, target, keepAlive } = this.#decoder;
     this.#answering = true;
     this.#socket.pause();
-    this.#answer(method, target)
+    const form = this.#form;
+    this.#form = '';
+    this.#answer(method, target, form)
       .catch((error: unknown) =>
         textReply(`${error instanceof Error ? error.message : String(error)}\n`, 500),
       )

@@ -28,8 +28,8 @@ export function serveAdmin(
   view: AdminView,
   logged: (line: { method: string; target: string; status: number }) => void,
 ): Promise<RunningServer> {
-  return servePages(address, async (method, target) => {
-    const reply = await answerAdmin(method, target, view);
+  return servePages(address, async (method, target, form) => {
+    const reply = await answerAdmin(method, target, view, form);
     logged({ method, target, status: reply.status });
     return reply;
   });

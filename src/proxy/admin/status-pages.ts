@@ -1,15 +1,15 @@
-/** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/certs`, `/init_dump`: how the proxy is doing. */
-import { X509Certificate } from 'node:crypto';
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+/** `/ready`, `/server_info`, `/listeners`, `/clusters`, `/init_dump`: how the proxy is doing. */
+import type { JsonObject } from '@bufbuild/protobuf';
 import { pausing } from '#core/time-slice.ts';
 import { CommandLineOptionsSchema } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import { plainFromMessage } from '#xds/plain.ts';
+import { wholeFromMessage } from '#xds/plain.ts';
 import { healthFlag, healthText } from '../cluster/health.ts';
 import type { ClusterStatus, EndpointStatus, OutlierStatus } from '../contract.ts';
 import { type AdminPage, type AdminReply, type AdminView, jsonReply, textReply } from './contract.ts';
 import { jsonPieces, type LazyJson, LazyList, LazyObject } from './json-pieces.ts';
+import { type NameFilter, nameFilter } from './name-filter.ts';
 
 export const readyPage: AdminPage = {
   path: '/ready',
@@ -34,8 +34,9 @@ export const serverInfoPage: AdminPage = {
       uptime_current_epoch: uptime,
       uptime_all_epochs: uptime,
       hot_restart_version: 'disabled',
-      command_line_options: plainFromMessage(CommandLineOptionsSchema, view.commandLine),
-      ...(node === undefined ? {} : { node: plainFromMessage(NodeSchema, node) }),
+      hot_restart_initializing: false,
+      command_line_options: wholeFromMessage(CommandLineOptionsSchema, view.commandLine),
+      ...(node === undefined ? {} : { node: wholeFromMessage(NodeSchema, node) }),
     });
   },
 };
@@ -43,7 +44,8 @@ export const serverInfoPage: AdminPage = {
 export const listenersPage: AdminPage = {
   path: '/listeners',
   method: 'GET',
-  help: 'print listener info (format=json)',
+  help: 'print listener info',
+  parameters: { format: 'one of text, json' },
   async answer(query, { dataPath }): Promise<AdminReply> {
     const listeners = await dataPath.listeners();
     if (query.get('format') !== 'json') {
@@ -63,23 +65,42 @@ export const listenersPage: AdminPage = {
 export const clustersPage: AdminPage = {
   path: '/clusters',
   method: 'GET',
-  help: 'upstream cluster status (format=json)',
+  help: 'upstream cluster status',
+  parameters: { filter: 'regular expression (RE2) for names of clusters', format: 'one of text, json' },
   answer(query, view): AdminReply {
-    if (query.get('format') === 'json') return { ...jsonReply({}), body: clusterJsonPieces(view) };
-    return { ...textReply(''), body: clusterTextPieces(view) };
+    const chosen = nameFilter(query.get('filter'));
+    if (chosen === undefined) return textReply('Invalid re2 regex\n', 400);
+    if (query.get('format') === 'json') return { ...jsonReply({}), body: clusterJsonPieces(view, chosen) };
+    return { ...textReply(''), body: clusterTextPieces(view, chosen) };
   },
 };
 
-async function* clusterTextPieces(view: AdminView): AsyncGenerator<string, void, undefined> {
-  for await (const status of view.dataPath.clusters()) {
+async function* chosenClusters(
+  { dataPath, table }: AdminView,
+  chosen: NameFilter,
+): AsyncGenerator<ClusterStatus, void, undefined> {
+  for await (const status of dataPath.clusters()) {
+    const isStatic = table.get('cluster', status.name)?.origin === 'static';
+    if (chosen(status.name)) yield { ...status, addedViaApi: !isStatic };
+  }
+}
+
+async function* clusterTextPieces(
+  view: AdminView,
+  chosen: NameFilter,
+): AsyncGenerator<string, void, undefined> {
+  for await (const status of chosenClusters(view, chosen)) {
     yield clusterText(status, yield* clusterOf(view, status.name));
     for (const endpoint of status.endpoints) yield endpointText(status.name, endpoint);
   }
 }
 
-async function* clusterJsonPieces(view: AdminView): AsyncGenerator<string, void, undefined> {
+async function* clusterJsonPieces(
+  view: AdminView,
+  chosen: NameFilter,
+): AsyncGenerator<string, void, undefined> {
   let before = '{\n "cluster_statuses": [';
-  for await (const status of view.dataPath.clusters()) {
+  for await (const status of chosenClusters(view, chosen)) {
     yield `${before}\n  `;
     yield* jsonPieces(clusterJson(status, yield* clusterOf(view, status.name)), '  ');
     before = ',';
@@ -87,28 +108,14 @@ async function* clusterJsonPieces(view: AdminView): AsyncGenerator<string, void,
   yield before === ',' ? '\n ]\n}\n' : '{}\n';
 }
 
-export const certsPage: AdminPage = {
-  path: '/certs',
-  method: 'GET',
-  help: 'print certs on machine',
-  answer(_, { secrets }): AdminReply {
-    const certificates = secrets.names().map((name): JsonObject => {
-      const material = secrets.get(name);
-      return {
-        ca_cert: detailsOf(name, material?.trustedCaPem),
-        cert_chain: detailsOf(name, material?.certificateChainPem),
-      };
-    });
-    return jsonReply({ certificates });
-  },
-};
-
 export const initDumpPage: AdminPage = {
   path: '/init_dump',
   method: 'GET',
-  help: 'dump current Envoy init manager information (what is waited for)',
-  answer(_, view): AdminReply {
-    const names = [...view.warming()];
+  help: 'dump what is waited for',
+  parameters: { mask: 'the kind of what waits, such as listener or cluster' },
+  answer(query, view): AdminReply {
+    const kind = query.get('mask');
+    const names = view.warming().filter((name) => kind === null || name.startsWith(`${kind} `));
     return jsonReply(
       names.length === 0 ? {} : { unready_targets_dumps: [{ name: 'warming', target_names: names }] },
     );
@@ -230,17 +237,23 @@ function* hostItems(
   for (let next = more.next(); next.done !== true; next = more.next()) yield hostJson(next.value);
 }
 
-const gauges: ReadonlySet<string> = new Set(['cx_active', 'rq_active']);
+const gauges: ReadonlySet<string> = new Set(['cx_active', 'rq_active', 'rq_pending_active']);
+
+function inOrder(stats: EndpointStatus['stats']): [name: string, value: number][] {
+  const all = Object.entries(stats);
+  return [...all.filter(([name]) => !gauges.has(name)), ...all.filter(([name]) => gauges.has(name))];
+}
 
 function hostJson(endpoint: EndpointStatus): JsonObject {
   const { region, zone, subZone } = endpoint.locality;
   return {
     address: addressJson(endpoint.address),
-    stats: Object.entries(endpoint.stats).map(
+    // As Envoy lists them: counters, and then gauges.
+    stats: inOrder(endpoint.stats).map(
       ([name, value]): JsonObject => ({
+        ...(gauges.has(name) ? { type: 'GAUGE' } : {}),
         name,
         ...(value === 0 ? {} : { value: String(value) }),
-        ...(gauges.has(name) ? { type: 'GAUGE' } : {}),
       }),
     ),
     health_status: healthJson(endpoint.flags),
@@ -289,25 +302,4 @@ function addressJson(address: string): JsonObject {
   const match = /^\[?(.*?)\]?:(\d+)$/.exec(address);
   if (match === null) return { pipe: { path: address } };
   return { socket_address: { address: match[1] ?? '', port_value: Number(match[2]) } };
-}
-
-function detailsOf(path: string, pem: string | undefined): JsonValue[] {
-  const blocks = pem?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => {
-    const { serialNumber, subjectAltName = '', validFromDate, validToDate } = new X509Certificate(block);
-    const names = subjectAltName.split(', ').flatMap((entry): JsonObject[] => {
-      const [kind, ...rest] = entry.split(':');
-      const field = { URI: 'uri', DNS: 'dns', 'IP Address': 'ip_address' }[kind ?? ''];
-      return field === undefined ? [] : [{ [field]: rest.join(':') }];
-    });
-    const leftDays = Math.max(0, Math.floor((validToDate.getTime() - Date.now()) / 86_400_000));
-    return {
-      path,
-      serial_number: serialNumber.toLowerCase(),
-      subject_alt_names: names,
-      days_until_expiration: String(leftDays),
-      valid_from: validFromDate.toISOString(),
-      expiration_time: validToDate.toISOString(),
-    };
-  });
 }

@@ -29,15 +29,19 @@ export interface ChannelDeps {
   readonly reader: DataReader;
 }
 
-/** @throws Error with what is wrong or not there yet. */
-export function channelOfCluster(cluster: Cluster, deps: ChannelDeps): ChannelTarget {
+/**
+ * @param nth of all connections: they go to its endpoints in turn
+ * @throws Error with what is wrong or not there yet.
+ */
+export function channelOfCluster(cluster: Cluster, nth: number, deps: ChannelDeps): ChannelTarget {
   const endpoints = cluster.loadAssignment?.endpoints.flatMap(({ lbEndpoints }) => lbEndpoints) ?? [];
   const addresses = endpoints.flatMap(({ hostIdentifier }) =>
     hostIdentifier.case === 'endpoint' && hostIdentifier.value.address ? [hostIdentifier.value.address] : [],
   );
-  const [first] = addresses;
-  if (first === undefined) throw new Error(`cluster ${cluster.name} has no endpoint in its load_assignment`);
-  const uri = uriOf(first, isNamed(cluster));
+  const address = addresses[nth % addresses.length];
+  if (address === undefined)
+    throw new Error(`cluster ${cluster.name} has no endpoint in its load_assignment`);
+  const uri = uriOf(address, isNamed(cluster));
   const socket = cluster.transportSocket?.configType;
   if (socket?.case !== 'typedConfig') return { uri };
   const unpacked = unpackAny(socket.value);

@@ -5,16 +5,16 @@
  * What stays away is waited for at most the initial fetch timeout. Call `settle` after offers.
  */
 import type { Message } from '@bufbuild/protobuf';
-import type { Problem } from '#core/problem.ts';
+import type { Parsed, Problem } from '#core/problem.ts';
 import { type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import { resourceTypes } from '#xds/resource-type.ts';
 import type { DataPath, Dependencies, Prepared, SecretStore } from '../contract.ts';
-import { type FileSecret, fileSecretsOf } from './file-secrets.ts';
+import { textOfKey, type Wanted } from '../resource-source.ts';
+import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
 
 export interface ConfigurationDeps {
@@ -25,16 +25,8 @@ export interface ConfigurationDeps {
   readonly initialFetchTimeoutMs: number;
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
-}
-
-/** Names that have to be asked for. */
-export interface Interest {
-  readonly routes: ReadonlySet<string>;
-  readonly endpoints: ReadonlySet<string>;
-  /** Names of secrets by the cluster that serves them; '' is the ADS stream. */
-  readonly secrets: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Names of secrets by the path of the file that holds them. */
-  readonly files: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
+  readonly carriesStreams?: (cluster: string) => boolean;
 }
 
 export interface Versioned<M extends Message> {
@@ -43,16 +35,12 @@ export interface Versioned<M extends Message> {
   readonly origin: 'static' | 'dynamic';
   /** The bytes of the message, where they are there: what is kept to be shown. */
   readonly encoded?: Uint8Array | undefined;
-}
-
-/** What a resource names, and where the secrets among it come from a file. */
-interface Needs extends Dependencies {
-  readonly files: readonly FileSecret[];
+  /** What it is called in here, where that is not its name. */
+  readonly key?: string | undefined;
 }
 
 interface Waiting {
   readonly prepared: Prepared;
-  readonly needs: Needs;
   /** A listener that hands its connections to others: before they are there they would go where they were made to. */
   readonly handsOver: boolean;
   /** Set when it has waited long enough. */
@@ -75,7 +63,7 @@ export class Configuration {
     route: new Map(),
     listener: new Map(),
   };
-  readonly #installed: Record<InstalledKind, Map<string, Needs>> = {
+  readonly #installed: Record<InstalledKind, Map<string, Dependencies>> = {
     cluster: new Map(),
     route: new Map(),
     listener: new Map(),
@@ -84,6 +72,12 @@ export class Configuration {
   readonly #endpoints = new Set<string>();
   /** Names of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
+  /** Keys of what a server said that it cannot give. */
+  readonly #unavailable: Readonly<Record<NamedKind, Set<string>>> = {
+    route: new Set(),
+    endpoint: new Set(),
+    secret: new Set(),
+  };
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
   #settling: Promise<void> | undefined;
@@ -108,35 +102,39 @@ export class Configuration {
   }
 
   *offerCluster(offer: Versioned<Cluster>): Steps<readonly Problem[]> {
-    const parsed = yield* this.#deps.dataPath.prepareCluster(offer.message);
-    if (parsed.ok) yield* this.#wait('cluster', parsed.value, offer);
-    return parsed.problems;
+    return this.#take('cluster', yield* this.#deps.dataPath.prepareCluster(offer.message), offer);
   }
 
   *offerListener(offer: Versioned<Listener>): Steps<readonly Problem[]> {
-    const parsed = yield* this.#deps.dataPath.prepareListener(offer.message);
-    if (parsed.ok) yield* this.#wait('listener', parsed.value, offer);
-    return parsed.problems;
+    return this.#take('listener', yield* this.#deps.dataPath.prepareListener(offer.message), offer);
   }
 
   *offerRoutes(offer: Versioned<RouteConfiguration>): Steps<readonly Problem[]> {
-    const parsed = yield* this.#deps.dataPath.prepareRoutes(offer.message);
-    if (parsed.ok) yield* this.#wait('route', parsed.value, offer);
-    return parsed.problems;
+    const { message, key = message.name } = offer;
+    this.#unavailable.route.delete(key);
+    const named = key === message.name ? message : { ...message, name: key };
+    return this.#take('route', yield* this.#deps.dataPath.prepareRoutes(named), offer);
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
-    const { message, version, origin, encoded } = offer;
-    const problems = yield* this.#deps.dataPath.setEndpoints(message);
+    const { message, version, origin, encoded, key = message.clusterName } = offer;
+    const named = key === message.clusterName ? message : { ...message, clusterName: key };
+    const problems = yield* this.#deps.dataPath.setEndpoints(named);
     if (problems.some(({ level }) => level === 'error')) return problems;
-    this.#endpoints.add(message.clusterName);
-    this.table.warm('endpoint', message.clusterName, version, encoded ?? message, origin);
-    this.table.activate('endpoint', message.clusterName);
+    this.#unavailable.endpoint.delete(key);
+    this.#endpoints.add(key);
+    this.table.warm('endpoint', key, version, encoded ?? message, origin);
+    this.table.activate('endpoint', key);
     return problems;
   }
 
   tookSecret(name: string): void {
     this.#secrets.add(name);
+  }
+
+  /** It will not come: nothing waits for it any more. */
+  giveUp(kind: NamedKind, key: string): void {
+    this.#unavailable[kind].add(key);
   }
 
   *removeCluster(name: string): Steps<void> {
@@ -161,50 +159,47 @@ export class Configuration {
   }
 
   interest(): Interest {
-    const routes = new Set<string>();
-    const endpoints = new Set<string>();
-    const secrets = new Map<string, Set<string>>();
-    const files = new Map<string, Set<string>>();
+    const interest = noInterest();
     for (const needs of this.#allNeeds()) {
-      for (const name of needs.routes) routes.add(name);
-      for (const name of needs.endpoints) endpoints.add(name);
-      for (const { path, name } of needs.files) files.set(path, (files.get(path) ?? new Set()).add(name));
-      for (const { name, sdsCluster } of needs.secrets) {
-        if (needs.files.some((file) => file.name === name)) continue;
-        const ofCluster = secrets.get(sdsCluster) ?? new Set();
-        secrets.set(sdsCluster, ofCluster.add(name));
-      }
+      for (const wanted of needs.routes) interest.route.add(wanted);
+      for (const wanted of needs.endpoints) interest.endpoint.add(wanted);
+      for (const wanted of needs.secrets) interest.secret.add(wanted);
     }
-    return { routes, endpoints, secrets, files };
+    return interest;
   }
 
   /** Lets go of routes, endpoints and secrets nobody asks for any more; call it when that is told the server. */
-  dropAllBut({ routes, endpoints, secrets, files }: Interest): void {
+  dropAllBut(interest: Interest): void {
+    const { route, endpoint, secret } = interest;
     for (const { name, origin } of this.table.entries('route')) {
-      if (origin === 'static' || routes.has(name)) continue;
+      if (origin === 'static' || route.keys.has(name)) continue;
       this.#forget('route', name);
       this.#deps.dataPath.removeRoutes(name);
     }
     for (const name of [...this.#endpoints]) {
-      if (endpoints.has(name)) continue;
+      if (endpoint.keys.has(name)) continue;
       this.#endpoints.delete(name);
       this.#deps.dataPath.forgetEndpoints(name);
       this.table.remove('endpoint', name);
     }
-    const named = [...secrets.values(), ...files.values()];
     for (const name of [...this.#secrets]) {
-      if (named.some((names) => names.has(name))) continue;
+      if (secret.keys.has(name)) continue;
       this.#secrets.delete(name);
       // Else what names it later would serve with what may be out of date.
       this.#deps.secrets.delete(name);
       this.table.remove('secret', name);
+    }
+    for (const kind of namedKinds) {
+      for (const key of this.#unavailable[kind]) {
+        if (!interest[kind].keys.has(key)) this.#unavailable[kind].delete(key);
+      }
     }
   }
 
   /** What is accepted and not in force, such as `listener 0.0.0.0_8080`. */
   warming(): string[] {
     return (['cluster', 'route', 'listener'] as const).flatMap((kind) =>
-      [...this.#waiting[kind].keys()].map((name) => `${kind} ${name}`),
+      [...this.#waiting[kind].keys()].map((name) => `${kind} ${textOfKey(name)}`),
     );
   }
 
@@ -231,22 +226,45 @@ export class Configuration {
     }
   }
 
-  *#wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): Steps<void> {
+  #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
+    if (!parsed.ok) return parsed.problems;
+    const refused = this.#refuseSources(parsed.value.dependencies);
+    if (refused.length > 0) return [...parsed.problems, ...refused];
+    this.#wait(kind, parsed.value, offer);
+    return parsed.problems;
+  }
+
+  /** A stream through a cluster that is not in the bootstrap might never be there (Envoy). */
+  #refuseSources({ routes, endpoints, secrets }: Dependencies): Problem[] {
+    const { carriesStreams } = this.#deps;
+    if (carriesStreams === undefined) return [];
+    return [...routes, ...endpoints, ...secrets].flatMap(({ source, path }): Problem[] => {
+      if (source.kind !== 'stream') return [];
+      return source.stream.services
+        .filter(({ cluster }) => !carriesStreams(cluster))
+        .map(({ cluster }) => ({
+          level: 'error',
+          path: `${path}.api_config_source.grpc_services`,
+          message: `"${cluster}" must be a cluster of the bootstrap that is not of type EDS`,
+        }));
+    });
+  }
+
+  #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
     const { name } = prepared;
-    const files = kind === 'route' ? [] : yield* fileSecretsOf(resourceTypes[kind].schema, offer.message);
     this.#dismiss(kind, name);
-    const needs: Needs = { ...prepared.dependencies, files };
     const handsOver = kind === 'listener' && (offer.message as Listener).useOriginalDst === true;
     const warming = prepared.warm === undefined ? 'done' : 'not-begun';
-    const waiting: Waiting = { prepared, needs, handsOver, late: false, warming, timer: undefined };
-    const { initialFetchTimeoutMs, log } = this.#deps;
+    const waiting: Waiting = { prepared, handsOver, late: false, warming, timer: undefined };
+    const { log } = this.#deps;
+    const waitMs = this.#patienceMs(prepared.dependencies);
     // 0: however long it takes.
-    if (initialFetchTimeoutMs > 0) {
+    if (waitMs > 0) {
       waiting.timer = setTimeout(() => {
         waiting.late = true;
         log.warn('apply.waited-in-vain', { kind, name, missing: this.#missing(prepared.dependencies) });
         void this.settle();
-      }, initialFetchTimeoutMs).unref();
+      }, waitMs).unref();
     }
     this.#waiting[kind].set(name, waiting);
     this.table.warm(kind, name, offer.version, offer.encoded ?? offer.message, offer.origin);
@@ -323,9 +341,9 @@ export class Configuration {
       this.#waiting[kind].delete(name);
       this.table.activate(kind, name);
     }
-    this.#installed[kind].set(name, waiting.needs);
+    this.#installed[kind].set(name, waiting.prepared.dependencies);
     this.#settleAgain = true;
-    this.#deps.log.info('apply.installed', { kind, name });
+    this.#deps.log.info('apply.installed', { kind, name: textOfKey(name) });
   }
 
   #installFailed(kind: InstalledKind, name: string, waiting: Waiting, error: unknown): void {
@@ -346,21 +364,32 @@ export class Configuration {
   }
 
   #isComplete({ routes, endpoints, secrets }: Dependencies): boolean {
+    const { route, endpoint, secret } = this.#unavailable;
     return (
-      routes.every((name) => this.#installed.route.has(name)) &&
-      endpoints.every((name) => this.#endpoints.has(name)) &&
-      secrets.every(({ name }) => this.#deps.secrets.get(name) !== undefined)
+      routes.every(({ key }) => this.#installed.route.has(key) || route.has(key)) &&
+      endpoints.every(({ key }) => this.#endpoints.has(key) || endpoint.has(key)) &&
+      secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key))
     );
+  }
+
+  /** How long one waits for what it names. */
+  #patienceMs({ routes, endpoints, secrets }: Dependencies): number {
+    const { initialFetchTimeoutMs } = this.#deps;
+    const all = [...routes, ...endpoints, ...secrets].map(
+      ({ timeoutMs }) => timeoutMs ?? initialFetchTimeoutMs,
+    );
+    if (all.length === 0) return initialFetchTimeoutMs;
+    return all.includes(0) ? 0 : Math.max(...all);
   }
 
   /** What `dependencies` still lacks. */
   #missing({ routes, endpoints, secrets }: Dependencies): string[] {
+    const lacking = (what: string, wanted: readonly Wanted[], isThere: (key: string) => boolean): string[] =>
+      wanted.filter(({ key }) => !isThere(key)).map(({ key }) => `${what} ${textOfKey(key)}`);
     return [
-      ...routes.filter((name) => !this.#installed.route.has(name)).map((name) => `routes ${name}`),
-      ...endpoints.filter((name) => !this.#endpoints.has(name)).map((name) => `endpoints ${name}`),
-      ...secrets
-        .filter(({ name }) => this.#deps.secrets.get(name) === undefined)
-        .map(({ name }) => `secret ${name}`),
+      ...lacking('routes', routes, (key) => this.#installed.route.has(key)),
+      ...lacking('endpoints', endpoints, (key) => this.#endpoints.has(key)),
+      ...lacking('secret', secrets, (key) => this.#deps.secrets.get(key) !== undefined),
     ];
   }
 
@@ -372,10 +401,10 @@ export class Configuration {
     this.#announce();
   }
 
-  *#allNeeds(): Generator<Needs> {
+  *#allNeeds(): Generator<Dependencies> {
     for (const kind of ['cluster', 'route', 'listener'] as const) {
       yield* this.#installed[kind].values();
-      for (const { needs } of this.#waiting[kind].values()) yield needs;
+      for (const { prepared } of this.#waiting[kind].values()) yield prepared.dependencies;
     }
   }
 

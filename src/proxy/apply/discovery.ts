@@ -7,9 +7,13 @@ import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ResourceKind } from '#xds/resource-type.ts';
 import type { Transport } from '#xds/transport.ts';
-import type { ListSource, StreamSource } from '../bootstrap/settings.ts';
-import type { Configuration, Interest } from './configuration.ts';
-import { type FileSource, watchFileSource } from './file-source.ts';
+import { adsSource, type ResourceSource, type StreamSource } from '../resource-source.ts';
+import type { Configuration } from './configuration.ts';
+import { discoveryMethods, type StreamScope } from './discovery-method.ts';
+import { type FileKind, type FileSource, watchFileSource } from './file-source.ts';
+import { namedKinds } from './interest.ts';
+import type { KeptConfiguration } from './kept-configuration.ts';
+import { type FileOrigin, NamedSources, type StreamOrigin } from './named-sources.ts';
 import type { CountUpdate, Receive } from './receive.ts';
 import { createXdsStream, type XdsStream } from './stream.ts';
 
@@ -19,8 +23,8 @@ export interface DiscoveryDeps {
   readonly counted: CountUpdate;
   readonly node: Node;
   readonly ads: StreamSource | undefined;
-  readonly listeners: ListSource | undefined;
-  readonly clusters: ListSource | undefined;
+  readonly listeners: ResourceSource | undefined;
+  readonly clusters: ResourceSource | undefined;
   /** Whether to ask the ADS server for the names of DNS. */
   readonly names: boolean;
   /** SDS clusters whose secrets this process gives itself. */
@@ -34,8 +38,19 @@ export interface DiscoveryDeps {
   readonly log: Logger;
   readonly metrics: MetricRegistry;
   readonly random: () => number;
+  /** What is begun with while no server can be had; absent: nothing. */
+  readonly kept?: KeptConfiguration | undefined;
   transportTo(cluster: string): Transport;
 }
+
+/** Where the state of a kind's own stream is counted, where that is not with its server. */
+const statsOf: Readonly<Partial<Record<StreamScope, string>>> = {
+  ads: 'control_plane',
+  cluster: 'cluster_manager.cds.control_plane',
+  listener: 'listener_manager.lds.control_plane',
+  endpoint: 'eds.control_plane',
+  route: 'rds.control_plane',
+};
 
 /** How much longer than it takes to come into step there is before that is done again. */
 const PAUSE_FACTOR = 8;
@@ -56,9 +71,8 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
 class StreamsInStep implements Discovery {
   readonly #deps: DiscoveryDeps;
   readonly #transports: Transport[] = [];
-  readonly #secretStreams = new Map<string, XdsStream>();
-  readonly #files: FileSource[] = [];
-  readonly #secretFiles = new Map<string, FileSource>();
+  readonly #lists: { close(): void }[] = [];
+  readonly #named: NamedSources;
   /** What is asked for as a whole and has not come yet. */
   readonly #awaited = new Set<ResourceKind>();
   #ads: XdsStream | undefined;
@@ -75,6 +89,12 @@ class StreamsInStep implements Discovery {
     if (deps.clusters !== undefined) this.#awaited.add('cluster');
     if (deps.listeners !== undefined) this.#awaited.add('listener');
     if (deps.names) this.#awaited.add('nameTable');
+    this.#named = new NamedSources({
+      openStream: (kind, source) => this.#stream(kind, source),
+      openFile: (kind, source, names) => this.#file(kind, source, names),
+      isOwn: (kind, { stream }) =>
+        kind === 'secret' && stream.services.some(({ cluster }) => deps.ownSecrets.has(cluster)),
+    });
   }
 
   start(): void {
@@ -85,18 +105,8 @@ class StreamsInStep implements Discovery {
     }
     configuration.onChange(() => this.#soon());
     this.#startAds();
-    for (const [kind, source] of [
-      ['cluster', clusters],
-      ['listener', listeners],
-    ] as const) {
-      if (source?.kind !== 'file') continue;
-      const { log, counted } = this.#deps;
-      const onUnreadable = (): void => counted(kind, 'failure', '');
-      const { path } = source;
-      this.#files.push(
-        watchFileSource({ kind, path, configuration, log, apply: this.#received, onUnreadable }),
-      );
-    }
+    this.#startList('cluster', clusters);
+    this.#startList('listener', listeners);
     this.#keepInStep();
   }
 
@@ -114,13 +124,14 @@ class StreamsInStep implements Discovery {
     clearTimeout(this.#holdTimer);
     clearTimeout(this.#inStep);
     this.#ads?.close();
-    for (const stream of this.#secretStreams.values()) stream.close();
-    for (const file of [...this.#files, ...this.#secretFiles.values()]) file.close();
+    for (const list of this.#lists) list.close();
+    this.#named.close();
     for (const transport of this.#transports) transport.close();
   }
 
-  readonly #received: Receive = async (update) => {
-    const outcome = await this.#deps.receive(update);
+  readonly #received: Receive = async (update, source) => {
+    const outcome = await this.#deps.receive(update, source);
+    this.#deps.kept?.note(update, source, outcome.applied);
     const first = this.#awaited.delete(update.kind);
     if (this.#awaited.size === 0) clearTimeout(this.#holdTimer);
     if (first && update.kind === 'cluster') this.#deps.configuration.holdListeners(false);
@@ -144,7 +155,7 @@ class StreamsInStep implements Discovery {
   #startAds(): void {
     const { ads, clusters, listeners, names } = this.#deps;
     if (ads === undefined) return;
-    this.#ads = this.#stream('ads', 'ads', ads);
+    this.#ads = this.#stream('ads', { kind: 'stream', id: '', stream: ads });
     if (this.#health !== undefined) this.#ads.reportHealth(this.#health.failure);
     if (clusters?.kind === 'ads') this.#ads.want('cluster', ['*']);
     if (listeners?.kind === 'ads') this.#ads.want('listener', ['*']);
@@ -152,24 +163,60 @@ class StreamsInStep implements Discovery {
     this.#ads.start();
   }
 
-  #stream(name: string, service: 'ads' | 'sds', source: StreamSource): XdsStream {
-    const { node, log, metrics, random } = this.#deps;
-    const transport = this.#deps.transportTo(source.cluster);
-    this.#transports.push(transport);
-    const path = service === 'ads' ? 'control_plane' : `sds.${source.cluster}`;
-    const scope = metrics.scope({ path, family: service === 'ads' ? 'control_plane' : 'sds', labels: {} });
-    return createXdsStream({
-      name,
-      service,
-      protocol: source.protocol,
-      node,
-      transport,
-      metadata: Object.fromEntries(source.initialMetadata),
-      log,
-      connectedState: scope.gauge('connected_state'),
-      random,
-      apply: this.#received,
+  /** Of lists that do not come by ADS. */
+  #startList(kind: 'cluster' | 'listener', source: ResourceSource | undefined): void {
+    if (source?.kind === 'file') {
+      this.#lists.push(this.#file(kind, source, undefined));
+    } else if (source?.kind === 'stream') {
+      const stream = this.#stream(kind, source);
+      this.#lists.push(stream);
+      stream.want(kind, ['*']);
+      stream.start();
+    }
+  }
+
+  #file(kind: FileKind, source: FileOrigin, names: (() => ReadonlySet<string>) | undefined): FileSource {
+    const { configuration, log, counted } = this.#deps;
+    return watchFileSource({
+      ...{ kind, source, configuration, log },
+      ...(names !== undefined && { names }),
+      apply: (update) => this.#received(update, source),
+      onUnreadable(): void {
+        if (kind !== 'secret') counted(kind, 'failure', '');
+        else for (const name of names?.() ?? []) counted(kind, 'failure', name);
+      },
     });
+  }
+
+  #stream(scope: StreamScope, source: StreamOrigin): XdsStream {
+    const { node, log, metrics, random } = this.#deps;
+    const { protocol, services } = source.stream;
+    const servers = services.map(({ cluster, initialMetadata }) => {
+      const transport = this.#deps.transportTo(cluster);
+      this.#transports.push(transport);
+      return { transport, metadata: Object.fromEntries(initialMetadata) };
+    });
+    const path = statsOf[scope] ?? `sds.${services[0]!.cluster}`;
+    const family = scope === 'ads' ? 'control_plane' : (statsOf[scope] ?? 'sds');
+    const gauges = metrics.scope({ path, family, labels: {} });
+    const from: ResourceSource = scope === 'ads' ? adsSource : source;
+    const stream: XdsStream = createXdsStream({
+      name: scope === 'ads' ? 'ads' : `${discoveryMethods[scope].sotw.parent.name} ${source.id}`,
+      ...{ scope, protocol, node, servers, log, random },
+      connectedState: gauges.gauge('connected_state'),
+      apply: (update) => this.#received(update, from),
+      ...(this.#deps.kept !== undefined && { onAway: () => this.#beginWithKept(from, stream) }),
+    });
+    return stream;
+  }
+
+  /** What that source said to the process before. */
+  async #beginWithKept(source: ResourceSource, stream: XdsStream): Promise<void> {
+    for (const update of this.#deps.kept?.load(source) ?? []) {
+      const { applied } = await this.#received(update, source);
+      const versions = new Map(update.changed.map(({ name, version }) => [name, version]));
+      for (const name of applied) stream.adopt(update.kind, name, versions.get(name) ?? '');
+    }
   }
 
   /** Once for many changes of one turn, and of several where there is so much that it takes a while. */
@@ -186,47 +233,9 @@ class StreamsInStep implements Discovery {
   #keepInStep(): void {
     if (this.#closed) return;
     const interest = this.#deps.configuration.interest();
-    this.#ads?.want('route', interest.routes);
-    this.#ads?.want('endpoint', interest.endpoints);
-    this.#ads?.want('secret', interest.secrets.get('') ?? []);
-    this.#keepSecretsInStep(interest);
-    this.#keepFilesInStep(interest.files);
+    for (const kind of namedKinds) this.#ads?.want(kind, interest[kind].of(adsSource.id));
+    this.#named.keepInStep(interest);
     this.#deps.configuration.dropAllBut(interest);
-  }
-
-  #keepSecretsInStep({ secrets }: Interest): void {
-    for (const [cluster, names] of secrets) {
-      if (cluster === '' || this.#deps.ownSecrets.has(cluster)) continue;
-      let stream = this.#secretStreams.get(cluster);
-      if (stream === undefined) {
-        stream = this.#stream(`sds ${cluster}`, 'sds', { protocol: 'sotw', cluster, initialMetadata: [] });
-        this.#secretStreams.set(cluster, stream);
-        stream.want('secret', names);
-        stream.start();
-      } else stream.want('secret', names);
-    }
-    for (const [cluster, stream] of this.#secretStreams) {
-      if (secrets.has(cluster)) continue;
-      stream.close();
-      this.#secretStreams.delete(cluster);
-    }
-  }
-
-  #keepFilesInStep(files: Interest['files']): void {
-    const { configuration, log, counted } = this.#deps;
-    for (const path of files.keys()) {
-      if (this.#secretFiles.has(path)) continue;
-      const onUnreadable = (): void => {
-        for (const name of configuration.interest().files.get(path) ?? []) counted('secret', 'failure', name);
-      };
-      const apply = this.#received;
-      const source = watchFileSource({ kind: 'secret', path, configuration, log, apply, onUnreadable });
-      this.#secretFiles.set(path, source);
-    }
-    for (const [path, source] of this.#secretFiles) {
-      if (files.has(path)) continue;
-      source.close();
-      this.#secretFiles.delete(path);
-    }
+    this.#deps.kept?.keepOnly(interest);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Listeners, clusters or secrets from a file that holds a DiscoveryResponse (Envoy's `path_config_source`).
+ * Resources of one kind from a file that holds a DiscoveryResponse (Envoy's `path_config_source`).
  * A new version takes effect when the file is moved into place or written; a broken one is reported
  * and the last good one stays.
  */
@@ -14,23 +14,29 @@ import { receivedMessage } from '#xds/client/received-resource.ts';
 import { messageFromDocument } from '#xds/document.ts';
 import { DiscoveryResponseSchema } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { decodeResource } from '#xds/resource-type.ts';
+import type { ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
-import type { Receive } from './receive.ts';
+import type { NamedKind } from './interest.ts';
 import { filesOf } from './secret-material.ts';
+import type { Outcome } from './stream.ts';
 
-export type FileKind = 'cluster' | 'listener' | 'secret';
+export type FileKind = 'cluster' | 'listener' | NamedKind;
 
 export interface FileSourceOptions {
   readonly kind: FileKind;
-  readonly path: string;
+  readonly source: Extract<ResourceSource, { readonly kind: 'file' }>;
+  /** What is wanted of it now; undefined: all there is. */
+  readonly names?: () => ReadonlySet<string>;
   readonly configuration: Configuration;
   readonly log: Logger;
-  readonly apply: Receive;
+  apply(update: AnyUpdate): Promise<Outcome>;
   /** What was there is no update. */
   onUnreadable(): void;
 }
 
 export interface FileSource {
+  /** Gives again what the file holds. */
+  reload(): void;
   close(): void;
 }
 
@@ -38,7 +44,8 @@ export interface FileSource {
 const SETTLE_MS = 20;
 
 export function watchFileSource(options: FileSourceOptions): FileSource {
-  const { path, kind, log } = options;
+  const { kind, log } = options;
+  const { path, watchedFolder } = options.source;
   const watchers = new Map<string, FSWatcher>();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
@@ -54,24 +61,30 @@ export function watchFileSource(options: FileSourceOptions): FileSource {
       for (const file of await take(text, options)) watchFolderOf(file);
     });
   };
-  const watchFolderOf = (file: string): void => {
-    const folder = dirname(file);
+  const watchFolderOf = (file: string): void => watchFolder(dirname(file), file);
+  const watchFolder = (folder: string, file: string | undefined): void => {
     if (watchers.has(folder) || closed) return;
     const watcher = watch(folder, (_event, entry) => {
       // A folder that is swapped as a whole (Kubernetes) names another entry than the file's.
-      if (kind !== 'secret' && entry !== null && entry !== basename(file) && !entry.startsWith('..')) return;
+      const isFile = file === undefined || entry === null || entry === basename(file);
+      if (kind !== 'secret' && !isFile && !entry.startsWith('..')) return;
       clearTimeout(timer);
       timer = setTimeout(load, SETTLE_MS);
     });
     watchers.set(folder, watcher.unref());
   };
   try {
-    watchFolderOf(path);
+    if (watchedFolder === undefined) watchFolderOf(path);
+    else watchFolder(watchedFolder, undefined);
   } catch (error) {
     log.error('apply.file-not-watched', { path, error });
   }
   load();
   return {
+    reload(): void {
+      last = undefined;
+      load();
+    },
     close(): void {
       closed = true;
       clearTimeout(timer);
@@ -92,9 +105,10 @@ function readText(path: string, log: Logger): string | undefined {
 /** Resolves to the files that are named inside. */
 async function take(
   text: string,
-  { kind, path, configuration, log, apply, onUnreadable }: FileSourceOptions,
+  { kind, source: { path }, names, configuration, log, apply, onUnreadable }: FileSourceOptions,
 ): Promise<string[]> {
-  const read = readUpdate(text, path, kind, kind === 'secret' ? [] : configuration.dynamicNames(kind));
+  const held = kind === 'cluster' || kind === 'listener' ? configuration.dynamicNames(kind) : [];
+  const read = readUpdate(text, path, kind, { held, names: names?.() });
   if (!read.ok) onUnreadable();
   const problems = read.ok ? (await apply(read.update)).problems : read.problems;
   if (problems.length > 0) log.warn('apply.file-problems', { path, problems: problems.map(formatProblem) });
@@ -109,7 +123,12 @@ type Read =
   | { readonly ok: true; readonly update: AnyUpdate }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-function readUpdate(text: string, path: string, kind: FileKind, held: readonly string[]): Read {
+function readUpdate(
+  text: string,
+  path: string,
+  kind: FileKind,
+  { held, names: wanted }: { held: readonly string[]; names: ReadonlySet<string> | undefined },
+): Read {
   const { documents, problems } = parseYaml(text, path);
   const [document] = documents;
   if (document === undefined || problems.some(({ level }) => level === 'error'))
@@ -121,20 +140,25 @@ function readUpdate(text: string, path: string, kind: FileKind, held: readonly s
   const wrong: Problem[] = [];
   resources.forEach((any, i) => {
     const decoded = decodeResource(kind, any);
-    if (decoded.ok) changed.push(receivedMessage(decoded, version));
-    else {
-      const at = document.positionOf(['resources', i]);
-      wrong.push({
-        level: 'error',
-        path: `resources[${i}]`,
-        message: decoded.detail,
-        ...(at === undefined ? {} : { at }),
-      });
-    }
+    const detail = decoded.ok ? unwanted(kind, decoded.name, wanted) : decoded.detail;
+    if (decoded.ok && detail === undefined) changed.push(receivedMessage(decoded, version));
+    if (detail === undefined) return;
+    const at = document.positionOf(['resources', i]);
+    const problem: Problem = { level: 'error', path: `resources[${i}]`, message: detail };
+    wrong.push(at === undefined ? problem : { ...problem, at });
   });
+  if ((kind === 'endpoint' || kind === 'route') && resources.length > 1)
+    wrong.push({ level: 'error', path: 'resources', message: 'must be one: it is a file for each of them' });
   if (wrong.length > 0) return { ok: false, problems: wrong };
+  const lifetimes = new Map();
   const names = new Set(changed.map(({ name }) => name));
   const removed = held.filter((name) => !names.has(name));
-  const update = { kind, nonce: '', version, changed, removed, problems: [], unavailable: [] };
+  const update = { kind, nonce: '', version, changed, removed, problems: [], lifetimes, unavailable: [] };
   return { ok: true, update: update as AnyUpdate };
+}
+
+/** Why nobody wants it (Envoy: a file of routes or endpoints holds what is asked for, and nothing else). */
+function unwanted(kind: FileKind, name: string, wanted: ReadonlySet<string> | undefined): string | undefined {
+  if (kind === 'secret' || wanted === undefined || wanted.has(name)) return undefined;
+  return `calls itself "${name}", and what is asked for is "${[...wanted].join('" or "')}"`;
 }

@@ -18,6 +18,7 @@ import { forgetUnpacked } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine, type UnknownField } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
+import { keyOf, type ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
 import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
@@ -50,23 +51,24 @@ export interface ReceiverDeps {
 
 export type AdoptNames = (table: NameTable) => Steps<readonly Problem[]>;
 
-export type Receive = (update: AnyUpdate) => Promise<Outcome>;
+/** @param source where it came from */
+export type Receive = (update: AnyUpdate, source: ResourceSource) => Promise<Outcome>;
 
 export function createReceiver(deps: ReceiverDeps): Receive {
-  return async (update) => {
+  return async (received, source) => {
+    const update: Given = { ...received, source };
     const { service } = resourceTypes[update.kind];
     const problems: Problem[] = [];
     const applied: string[] = [];
-    const seen = new Set<string>();
+    const twice = repeated(update.changed.map(({ name }) => name));
     const breathe = timeSlices();
     let readable = isGood(update.problems);
     for (const resource of update.changed) {
       const { name } = resource;
-      const found: Offered = seen.has(name)
+      const found: Offered = twice.has(name)
         ? { problems: [duplicate], held: resource.encoded }
         : await inSlices(offer(deps, update, resource), breathe);
       const good = isGood(found.problems);
-      seen.add(name);
       for (const problem of found.problems) problems.push({ ...problem, resource: `${service} ${name}` });
       if (update.kind === 'secret') deps.counted('secret', good ? 'success' : 'rejected', name);
       if (good) applied.push(name);
@@ -75,7 +77,11 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     }
     // What is missing beside something that cannot be read may be just that.
     if (readable) await inSlices(remove(deps, update), breathe);
-    if (readable && isFullState(update)) deps.configuration.table.forgetRefused(update.kind, seen);
+    if (readable && isFullState(update)) {
+      const named = new Set([...update.changed.map(({ name }) => name), ...update.lifetimes.keys()]);
+      deps.configuration.table.forgetRefused(update.kind, named);
+    }
+    tellUnavailable(deps, update);
     finish(deps, update, problems);
     await deps.configuration.settle();
     return { problems, applied };
@@ -85,6 +91,15 @@ export function createReceiver(deps: ReceiverDeps): Receive {
 /** The state of the world, of a kind that comes whole. */
 const isFullState = ({ kind, version }: AnyUpdate): boolean =>
   resourceTypes[kind].fullState && version !== '';
+
+/** An update, and where it came from. */
+type Given = AnyUpdate & { readonly source: ResourceSource };
+
+/** Neither of two is what is meant. */
+function repeated(names: readonly string[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  return new Set(names.filter((name) => seen.size === seen.add(name).size));
+}
 
 const duplicate: Problem = { level: 'error', message: 'the name stands twice in one response' };
 
@@ -101,8 +116,9 @@ function isGood(problems: readonly Problem[]): boolean {
   return problems.every(({ level }) => level !== 'error');
 }
 
-function* offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResource): Steps<Offered> {
+function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): Steps<Offered> {
   yield;
+  if (isKept(deps, update, resource)) return { problems: [], held: resource.encoded };
   const decoded = yield* resource.decoded();
   if (!decoded.ok) {
     return { problems: [{ level: 'error', message: decoded.detail }], unreadable: true, held: undefined };
@@ -113,14 +129,33 @@ function* offer(deps: ReceiverDeps, update: AnyUpdate, resource: ReceivedResourc
   return { problems, held: resource.encoded ?? message };
 }
 
+/** Whether it came again as it is: what is in force, or on its way there, stays with its connections (Envoy). */
+function isKept(
+  { configuration: { table } }: ReceiverDeps,
+  update: Given,
+  { name, encoded }: ReceivedResource,
+): boolean {
+  const { kind } = update;
+  if (encoded === undefined || (kind !== 'cluster' && kind !== 'listener' && kind !== 'route')) return false;
+  const entry = table.get(kind, keyInTable(update, name));
+  const held = (entry?.warming ?? entry?.active)?.held;
+  if (!(held instanceof Uint8Array) || !sameBytes(held, encoded)) return false;
+  table.forgetRefusal(kind, keyInTable(update, name));
+  return true;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 function* offerMessage(
   deps: ReceiverDeps,
-  update: AnyUpdate,
+  update: Given,
   resource: ReceivedResource,
   message: Message,
 ): Steps<readonly Problem[]> {
   const { kind } = update;
-  if (deps.configuration.table.get(kind, resource.name)?.origin === 'static') {
+  if (deps.configuration.table.get(kind, keyInTable(update, resource.name))?.origin === 'static') {
     return [{ level: 'error', message: 'a static resource has that name' }];
   }
   const { anys, unknown: fields } = yield* examine(resourceTypes[kind].schema, message);
@@ -133,12 +168,12 @@ function* offerMessage(
 
 function* offerKnown(
   deps: ReceiverDeps,
-  { kind, nonce }: AnyUpdate,
-  { version, encoded }: ReceivedResource,
+  { kind, source }: Given,
+  { name, version, encoded }: ReceivedResource,
   message: Message,
 ): Steps<readonly Problem[]> {
   const { configuration } = deps;
-  const versioned = { version, origin: 'dynamic', encoded } as const;
+  const versioned = { version, origin: 'dynamic', encoded, key: keyOf(name, source) } as const;
   switch (kind) {
     case 'cluster':
       return yield* configuration.offerCluster({ ...versioned, message: message as Cluster });
@@ -149,7 +184,7 @@ function* offerKnown(
     case 'route':
       return yield* configuration.offerRoutes({ ...versioned, message: message as RouteConfiguration });
     case 'secret':
-      return offerSecret(deps, version, message as Secret, nonce !== '');
+      return offerSecret(deps, version, message as Secret, source.kind !== 'file');
     case 'nameTable':
       return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
     case 'workloadGroup':
@@ -192,7 +227,7 @@ function unknownProblems(
 
 function refuse(
   deps: ReceiverDeps,
-  { kind }: AnyUpdate,
+  update: Given,
   { name, version }: ReceivedResource,
   { problems, held }: Offered,
 ): void {
@@ -200,24 +235,43 @@ function refuse(
     .filter(({ level }) => level === 'error')
     .map(formatProblem)
     .join('\n');
+  const { kind } = update;
   const { table } = deps.configuration;
-  if (table.get(kind, name)?.origin === 'static') return;
-  table.refuse(kind, name, version, held, details);
+  const key = keyInTable(update, name);
+  if (table.get(kind, key)?.origin === 'static') return;
+  table.refuse(kind, key, version, held, details);
 }
 
-function* remove({ configuration, log }: ReceiverDeps, { kind, removed }: AnyUpdate): Steps<void> {
+/** Clusters and listeners have one source each, and certificates one name wherever they come from. */
+function keyInTable({ kind, source }: Given, name: string): string {
+  return kind === 'route' || kind === 'endpoint' ? keyOf(name, source) : name;
+}
+
+function* remove({ configuration, log }: ReceiverDeps, { kind, removed, source }: Given): Steps<void> {
   for (const name of removed) {
     if (configuration.table.get(kind, name)?.origin === 'static') continue;
-    // Endpoints, routes and secrets stay in force while something names them, as in Envoy.
+    // Endpoints, routes and secrets stay in force while something names them, as in Envoy; and a cluster whose
+    // endpoints were never there does not wait for them.
     if (kind === 'cluster') yield* configuration.removeCluster(name);
     else if (kind === 'listener') void configuration.removeListener(name);
-    else continue;
+    else {
+      if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
+      continue;
+    }
     log.info('apply.removed', { kind, name });
     yield;
   }
 }
 
-function finish(deps: ReceiverDeps, update: AnyUpdate, problems: readonly Problem[]): void {
+/** What the server says that it cannot give may come yet: it is waited for (Envoy). */
+function tellUnavailable({ counted, log }: ReceiverDeps, { kind, unavailable }: Given): void {
+  for (const { name, detail } of unavailable) {
+    log.warn('xds.unavailable', { service: resourceTypes[kind].service, name, detail });
+    counted(kind, 'failure', kind === 'secret' ? name : '');
+  }
+}
+
+function finish(deps: ReceiverDeps, update: Given, problems: readonly Problem[]): void {
   const { service } = resourceTypes[update.kind];
   const all = [...update.problems, ...problems];
   const refused = !isGood(all);

@@ -108,6 +108,12 @@ export class ResourceTable {
     };
   }
 
+  /** It came again as it is in force. */
+  forgetRefusal(kind: ResourceKind, name: string): void {
+    const entry = this.#entries.get(kind)?.get(name);
+    if (entry !== undefined) entry.refused = undefined;
+  }
+
   remove(kind: ResourceKind, name: string): void {
     this.#entries.get(kind)?.delete(name);
   }

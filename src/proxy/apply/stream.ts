@@ -10,16 +10,17 @@ import type { AnyUpdate, ClientStream } from '#xds/client/contract.ts';
 import { createDeltaClientStream } from '#xds/client/delta.ts';
 import { createSotwClientStream } from '#xds/client/sotw.ts';
 import type { Node } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import { AggregatedDiscoveryService } from '#xds/gen/envoy/service/discovery/v3/ads_pb.js';
 import type {
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
   DiscoveryRequest,
   DiscoveryResponse,
 } from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
-import { SecretDiscoveryService } from '#xds/gen/envoy/service/secret/v3/sds_pb.js';
 import type { ResourceKind } from '#xds/resource-type.ts';
 import type { MessageStream, StreamEvents, Transport } from '#xds/transport.ts';
+import { discoveryMethods, type StreamScope } from './discovery-method.ts';
+import { Lifetimes } from './lifetimes.ts';
+import { ServerChoice } from './server-choice.ts';
 
 /** What became of an update. */
 export interface Outcome {
@@ -32,17 +33,24 @@ export interface Outcome {
 export interface StreamOptions {
   /** For the log, such as `ads` or `sds sds-grpc`. */
   readonly name: string;
-  readonly service: 'ads' | 'sds';
+  readonly scope: StreamScope;
   readonly protocol: 'sotw' | 'delta';
   readonly node: Node;
-  readonly transport: Transport;
-  readonly metadata: Readonly<Record<string, string>>;
+  /** One, or one and another to fall back to. */
+  readonly servers: readonly StreamServer[];
   readonly log: Logger;
   /** 1 while connected (Envoy's `control_plane.connected_state`). */
   readonly connectedState: Gauge;
   /** From 0 to below 1. */
   readonly random: () => number;
   apply(update: AnyUpdate): Promise<Outcome>;
+  /** Called once, where no server could be had; it is asked again when what is begun with in its place is in force. */
+  onAway?(): Promise<void>;
+}
+
+export interface StreamServer {
+  readonly transport: Transport;
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Envoy's defaults for management servers. */
@@ -57,6 +65,8 @@ export interface XdsStream {
   want(kind: ResourceKind, names: Iterable<string>): void;
   /** Says how the application is, now and on each connection to come. @param failure undefined: it is healthy */
   reportHealth(failure: string | undefined): void;
+  /** Says that a resource is in force that was not had from a server; the server is told when it is asked. */
+  adopt(kind: ResourceKind, name: string, version: string): void;
   /** What it lacked may be there now: where it waits to connect again, it does so at once. */
   hurry(): void;
   close(): void;
@@ -74,8 +84,16 @@ class ReconnectingStream implements XdsStream {
   readonly #client: ClientStream<Request, Response>;
   readonly #wanted = new Map<ResourceKind, Set<string>>();
   #connection: MessageStream<Request> | undefined;
-  /** Responses not yet applied, of the running connection. */
+  /** Not yet applied: responses of the running connection. */
   #inbox: Response[] = [];
+  /** Not yet applied: what is no longer good. */
+  #expired: { readonly kind: ResourceKind; readonly name: string }[] = [];
+  readonly #lifetimes = new Lifetimes((kind, name) => {
+    this.#expired.push({ kind, name });
+    void this.#work();
+  });
+  readonly #choice: ServerChoice;
+  #saidAway = false;
   #working = false;
   #startAfterWork = false;
   #backOffMs = FIRST_BACK_OFF_MS;
@@ -86,6 +104,7 @@ class ReconnectingStream implements XdsStream {
   constructor(options: StreamOptions) {
     this.#options = options;
     const { protocol, node } = options;
+    this.#choice = new ServerChoice(options.servers.length);
     // Both variants take requests and responses of their own kind only, which the methods below keep.
     this.#client = (
       protocol === 'delta' ? createDeltaClientStream(node) : createSotwClientStream(node)
@@ -104,6 +123,7 @@ class ReconnectingStream implements XdsStream {
       onOpen: () => this.#opened(),
       onMessage: (response) => {
         this.#heard();
+        this.#choice.answered();
         this.#inbox.push(response);
         void this.#work();
       },
@@ -111,7 +131,11 @@ class ReconnectingStream implements XdsStream {
     };
     const connection = this.#open(events);
     this.#connection = connection;
-    for (const request of this.#client.connected()) connection.send(request);
+    for (const request of this.#client.connected(this.#choice.isOther)) connection.send(request);
+  }
+
+  adopt(kind: ResourceKind, name: string, version: string): void {
+    this.#client.adopt(kind, name, version);
   }
 
   want(kind: ResourceKind, names: Iterable<string>): void {
@@ -122,6 +146,7 @@ class ReconnectingStream implements XdsStream {
     this.#wanted.set(kind, next);
     // First what is new, then what goes: a server never sees an empty list, which would mean all.
     if (added.length > 0) this.#send(this.#client.subscribe(kind, added));
+    this.#lifetimes.forget(kind, gone);
     if (gone.length > 0) this.#send(this.#client.unsubscribe(kind, gone));
   }
 
@@ -144,21 +169,18 @@ class ReconnectingStream implements XdsStream {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#lifetimes.close();
     this.#connection?.cancel();
     this.#connection = undefined;
   }
 
   #open(events: StreamEvents<Response>): MessageStream<Request> {
-    const { service, protocol, transport, metadata } = this.#options;
-    const ads = AggregatedDiscoveryService.method;
-    const sds = SecretDiscoveryService.method;
+    const { scope, protocol, servers } = this.#options;
+    const { transport, metadata } = servers[this.#choice.current]!;
+    const { sotw, delta } = discoveryMethods[scope];
     const call = { metadata };
-    if (protocol === 'delta') {
-      const method = service === 'ads' ? ads.deltaAggregatedResources : sds.deltaSecrets;
-      return transport.stream(method, events, call) as MessageStream<Request>;
-    }
-    const method = service === 'ads' ? ads.streamAggregatedResources : sds.streamSecrets;
-    return transport.stream(method, events, call) as MessageStream<Request>;
+    if (protocol === 'delta') return transport.stream(delta, events, call) as MessageStream<Request>;
+    return transport.stream(sotw, events, call) as MessageStream<Request>;
   }
 
   #send(requests: readonly Request[]): void {
@@ -183,12 +205,19 @@ class ReconnectingStream implements XdsStream {
     this.#client.disconnected();
     this.#options.connectedState.set(0);
     if (this.#closed) return;
+    const isOther = this.#choice.ended();
+    if (this.#choice.allAway && !this.#saidAway) {
+      this.#saidAway = true;
+      void this.#beginWithout();
+    }
     if (performance.now() - this.#openedMs > MAX_BACK_OFF_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
     // Full jitter, so that a restarted server is not met by all its clients at once.
     const waitMs = Math.ceil(this.#backOffMs * (0.5 + this.#options.random() / 2));
-    const maxMs = this.#options.service === 'sds' ? MAX_SDS_BACK_OFF_MS : MAX_BACK_OFF_MS;
+    const maxMs = this.#options.scope === 'secret' ? MAX_SDS_BACK_OFF_MS : MAX_BACK_OFF_MS;
     this.#backOffMs = Math.min(this.#backOffMs * 2, maxMs);
-    this.#options.log.warn('xds.disconnected', { stream: this.#options.name, code, detail, retryMs: waitMs });
+    const { name: stream } = this.#options;
+    const next = isOther && { nextServer: this.#choice.current };
+    this.#options.log.warn('xds.disconnected', { stream, code, detail, retryMs: waitMs, ...next });
     this.#timer = setTimeout(() => this.#again(), waitMs);
   }
 
@@ -197,17 +226,11 @@ class ReconnectingStream implements XdsStream {
     if (this.#working) return;
     this.#working = true;
     try {
-      for (let response = this.#inbox.shift(); response !== undefined; response = this.#inbox.shift()) {
-        const connection = this.#connection;
-        const update = await inSlices(this.#client.receive(response));
-        if (update === undefined) continue;
-        const outcome = await this.#options.apply(update);
-        const refused = [...update.problems, ...outcome.problems].some(({ level }) => level === 'error');
-        const answer = refused
-          ? this.#client.nack(update, outcome.problems, outcome.applied)
-          : this.#client.ack(update);
-        // An answer belongs to the connection its response came by.
-        if (connection !== undefined && connection === this.#connection) connection.send(answer);
+      for (;;) {
+        const response = this.#inbox.shift();
+        if (response !== undefined) await this.#answer(response);
+        else if (this.#expired.length > 0) await this.#expire();
+        else break;
       }
     } finally {
       this.#working = false;
@@ -215,6 +238,49 @@ class ReconnectingStream implements XdsStream {
     if (this.#startAfterWork) {
       this.#startAfterWork = false;
       this.start();
+    }
+  }
+
+  /** Nothing is asked meanwhile: what is adopted is said with the first request. */
+  async #beginWithout(): Promise<void> {
+    const { onAway, log, name: stream } = this.#options;
+    if (onAway === undefined) return;
+    this.#working = true;
+    try {
+      await onAway.call(this.#options);
+    } catch (error) {
+      log.error('xds.not-begun', { stream, error });
+    } finally {
+      this.#working = false;
+    }
+    if (this.#startAfterWork) {
+      this.#startAfterWork = false;
+      this.start();
+    }
+  }
+
+  async #answer(response: Response): Promise<void> {
+    const connection = this.#connection;
+    const update = await inSlices(this.#client.receive(response));
+    if (update === undefined) return;
+    const outcome = await this.#options.apply(update);
+    const refused = [...update.problems, ...outcome.problems].some(({ level }) => level === 'error');
+    const answer = refused
+      ? this.#client.nack(update, outcome.problems, outcome.applied)
+      : this.#client.ack(update);
+    this.#lifetimes.take(update, refused ? outcome.applied : undefined);
+    // An answer belongs to the connection its response came by.
+    if (connection !== undefined && connection === this.#connection) connection.send(answer);
+  }
+
+  /** What came again meanwhile is as good as before. */
+  async #expire(): Promise<void> {
+    const { log, name: stream } = this.#options;
+    const expired = this.#expired.filter(({ kind, name }) => !this.#lifetimes.isLimited(kind, name));
+    this.#expired = [];
+    for (const { kind, name } of expired) {
+      log.warn('xds.expired', { stream, kind, name });
+      await this.#options.apply(this.#client.expire(kind, [name]));
     }
   }
 }

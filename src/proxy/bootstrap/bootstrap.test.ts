@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatProblem } from '#core/problem.ts';
+import { adsSource } from '../resource-source.ts';
 import { type BootstrapText, loadBootstrap } from './load.ts';
 import { bootstrapSettings } from './settings.ts';
 
@@ -100,8 +101,11 @@ static_resources:
   test('reads where dynamic resources come from', () => {
     const settings = bootstrapSettings(good(file(ads)).bootstrap);
     assert.ok(settings.ok, settings.problems.map(formatProblem).join('\n'));
-    assert.deepEqual(settings.value.ads, { protocol: 'delta', cluster: 'xds', initialMetadata: [] });
-    assert.deepEqual(settings.value.listeners, { kind: 'ads' });
+    assert.deepEqual(settings.value.ads, {
+      protocol: 'delta',
+      services: [{ cluster: 'xds', initialMetadata: [] }],
+    });
+    assert.deepEqual(settings.value.listeners, adsSource);
     assert.equal(settings.value.initialFetchTimeoutMs, 15_000);
   });
 
@@ -114,14 +118,30 @@ static_resources:
     assert.equal(settings.value.initialFetchTimeoutMs, 0);
   });
 
+  const third = '\n      - envoy_grpc: {cluster_name: xds}';
   const refused: [text: string, message: RegExp][] = [
     [ads.replace('DELTA_GRPC', 'REST'), /ads_config\.api_type: must be GRPC or DELTA_GRPC/],
     [ads.replace('clusters: [{name: xds}]', 'clusters: []'), /no static cluster is named "xds"/],
+    [ads.replace('[{name: xds}]', '[{name: xds, type: EDS}]'), /named "xds", or it is of type EDS/],
+    [
+      ads.replace('{cluster_name: xds}', `{cluster_name: xds}${third}${third}`),
+      /grpc_services\[2\]: is one too many/,
+    ],
+    ['dynamic_resources: {lds_config: {path_config_source: {}}}', /path_config_source\.path: is missing/],
+    ['dynamic_resources: {lds_config: {}}', /names no source: write ads, path_config_source or/],
     [ads.replace('node: {id: n, cluster: c}', ''), /node\.id: is needed/],
     ['dynamic_resources: {lds_config: {ads: {}}}', /ads_config is missing/],
     [
-      'stats_config: {stats_tags: [{tag_name: a, fixed_value: b}]}',
+      'stats_config: {stats_tags: [{tag_name: a, regex: b}]}',
       /stats_tags\[0\]\.tag_name: only the default tags/,
+    ],
+    [
+      'stats_config: {stats_matcher: {inclusion_list: {}}}',
+      /stats_matcher\.inclusion_list\.patterns: needs at least one/,
+    ],
+    [
+      'stats_config: {histogram_bucket_settings: [{buckets: [0], bins: 5}]}',
+      /buckets: must be greater than 0/,
     ],
     ['admin: {address: {socket_address: {address: a, named_port: http}}}', /named_port: is not supported/],
     ['cluster_manager: {local_cluster_name: me}', /no static cluster is named "me"/],

@@ -2,16 +2,14 @@
  * What a bootstrap says beside its resources: admin address, where dynamic resources come from,
  * intervals. Fields the messages have and the proxy cannot honour are problems here.
  */
+
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Parsed, Problem } from '#core/problem.ts';
+import type { StatsView } from '#observe/stats-view.ts';
 import type { Admin, Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { Cluster_DiscoveryType } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Address, BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import {
-  type ApiConfigSource,
-  ApiConfigSource_ApiType,
-  ApiVersion,
-  type ConfigSource,
-} from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
+import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import {
   type FileAccessLog,
   FileAccessLogSchema,
@@ -22,39 +20,32 @@ import type { Home } from '../data-path-deps.ts';
 import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
-import { type ConnectionLimitSettings, readConnectionLimits } from './connection-limits.ts';
+import { type ResourceSource, readSource, readStream, type StreamSource } from '../resource-source.ts';
+import { type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
+import { readStatsView } from './stats-settings.ts';
 
 /** Where the admin interface listens. */
 export type AdminAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'pipe'; readonly path: string };
 
-/** A stream to a management server. */
-export interface StreamSource {
-  readonly protocol: 'sotw' | 'delta';
-  /** Cluster of the bootstrap the stream goes through. */
-  readonly cluster: string;
-  readonly initialMetadata: readonly (readonly [name: string, value: string])[];
-}
-
-/** Where listeners or clusters come from. */
-export type ListSource = { readonly kind: 'ads' } | { readonly kind: 'file'; readonly path: string };
-
 export interface BootstrapSettings {
   readonly admin: AdminAddress | undefined;
   /** Files the admin interface logs its requests to. */
   readonly adminLogPaths: readonly string[];
   readonly ads: StreamSource | undefined;
-  readonly listeners: ListSource | undefined;
-  readonly clusters: ListSource | undefined;
+  /** Where they come from. */
+  readonly listeners: ResourceSource | undefined;
+  readonly clusters: ResourceSource | undefined;
   readonly initialFetchTimeoutMs: number;
   readonly statsFlushIntervalMs: number;
   /** Absent: the default. */
   readonly overload: OverloadSettings | undefined;
-  readonly connectionLimits: ConnectionLimitSettings;
-  /** Of clusters that say nothing themselves. */
+  readonly runtimeLayers: readonly RuntimeLayerSettings[];
+  readonly statsView: StatsView;
   /** Where ejections are told of; undefined: nowhere. */
   readonly outlierLogPath: string | undefined;
+  /** Of clusters that say nothing themselves. */
   readonly upstreamBindConfig: BindConfig | undefined;
 }
 
@@ -68,16 +59,24 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     problems.push({ level, path, message });
   };
   const dynamic = bootstrap.dynamicResources;
-  const ads = dynamic?.adsConfig && streamSource(dynamic.adsConfig, 'dynamic_resources.ads_config', report);
-  const listeners = listSource(dynamic?.ldsConfig, 'dynamic_resources.lds_config', ads !== undefined, report);
-  const clusters = listSource(dynamic?.cdsConfig, 'dynamic_resources.cds_config', ads !== undefined, report);
+  const findings = new Findings();
+  const [adsPath, ldsPath, cdsPath] = (['ads', 'lds', 'cds'] as const).map(
+    (name) => `dynamic_resources.${name}_config`,
+  ) as [string, string, string];
+  const ads = dynamic?.adsConfig && readStream(dynamic.adsConfig, adsPath, findings);
+  const hasAds = dynamic?.adsConfig !== undefined;
+  const listeners = listSource(dynamic?.ldsConfig, ldsPath, hasAds, findings);
+  const clusters = listSource(dynamic?.cdsConfig, cdsPath, hasAds, findings);
+  problems.push(...findings.problems);
   const known = (bootstrap.staticResources?.clusters ?? []).map(({ name }) => name);
-  if (ads !== undefined && !known.includes(ads.cluster)) {
-    report('dynamic_resources.ads_config.grpc_services', `no static cluster is named "${ads.cluster}"`);
-  }
-  if ((ads !== undefined || listeners?.kind === 'ads') && (bootstrap.node?.id ?? '') === '') {
-    report('node.id', 'is needed to ask a management server: set it here or with --service-node');
-  }
+  const ownStream = (source: ResourceSource | undefined): StreamSource | undefined =>
+    source?.kind === 'stream' ? source.stream : undefined;
+  const streams = [
+    [adsPath, ads],
+    [`${ldsPath}.api_config_source`, ownStream(listeners)],
+    [`${cdsPath}.api_config_source`, ownStream(clusters)],
+  ] as const;
+  checkStreams(streams, bootstrap, report);
   refuseUnsupported(bootstrap, known, report);
   const overload = readOverloadManager(bootstrap, problems);
   const settings: BootstrapSettings = {
@@ -89,7 +88,8 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
-    connectionLimits: readConnectionLimits(bootstrap, overload?.maxConnections, report),
+    runtimeLayers: readRuntimeLayers(bootstrap, report),
+    statsView: readStatsView(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,
   };
@@ -111,72 +111,43 @@ function readOverloadManager(
 
 export type Report = (path: string, message: string, level?: Problem['level']) => void;
 
-/** Reads `api_config_source` for gRPC; anything else is a problem at `path`. */
-export function streamSource(
-  source: ApiConfigSource,
-  path: string,
-  report: Report,
-): StreamSource | undefined {
-  const { GRPC, DELTA_GRPC } = ApiConfigSource_ApiType;
-  if (source.apiType !== GRPC && source.apiType !== DELTA_GRPC) {
-    report(`${path}.api_type`, 'must be GRPC or DELTA_GRPC');
-    return undefined;
-  }
-  if (source.transportApiVersion !== ApiVersion.V3) report(`${path}.transport_api_version`, 'must be V3');
-  if (source.clusterNames.length > 0)
-    report(`${path}.cluster_names`, 'belongs to REST: name the cluster in grpc_services');
-  if (source.refreshDelay !== undefined) report(`${path}.refresh_delay`, 'belongs to REST');
-  if (source.requestTimeout !== undefined) report(`${path}.request_timeout`, 'belongs to REST');
-  if (source.rateLimitSettings !== undefined) report(`${path}.rate_limit_settings`, 'is not supported');
-  const [service, second] = source.grpcServices;
-  if (service === undefined) {
-    report(`${path}.grpc_services`, 'needs one service');
-    return undefined;
-  }
-  if (second !== undefined) report(`${path}.grpc_services[1]`, 'only one service is supported');
-  const { targetSpecifier, initialMetadata } = service;
-  if (targetSpecifier.case !== 'envoyGrpc') {
-    report(`${path}.grpc_services[0]`, 'only envoy_grpc is supported');
-    return undefined;
-  }
-  const { clusterName, authority, retryPolicy, maxReceiveMessageLength } = targetSpecifier.value;
-  const at = `${path}.grpc_services[0].envoy_grpc`;
-  if (authority !== '') report(`${at}.authority`, 'is not supported');
-  if (retryPolicy !== undefined)
-    report(`${at}.retry_policy`, 'is not supported: the stream reconnects with back-off');
-  if (maxReceiveMessageLength !== undefined) report(`${at}.max_receive_message_length`, 'is not supported');
-  return {
-    protocol: source.apiType === DELTA_GRPC ? 'delta' : 'sotw',
-    cluster: clusterName,
-    initialMetadata: initialMetadata.map(({ key, value }) => [key, value]),
-  };
-}
-
+/** Where listeners or clusters come from. */
 function listSource(
   source: ConfigSource | undefined,
   path: string,
   hasAds: boolean,
+  findings: Findings,
+): ResourceSource | undefined {
+  const from = source && readSource(source, path, findings);
+  if (from?.kind === 'ads' && !hasAds)
+    findings.error(path, 'asks for ads, but dynamic_resources.ads_config is missing');
+  return from;
+}
+
+/** Envoy: a stream is there before any cluster that it tells of. */
+function checkStreams(
+  sources: readonly (readonly [path: string, stream: StreamSource | undefined])[],
+  bootstrap: Bootstrap,
   report: Report,
-): ListSource | undefined {
-  const specifier = source?.configSourceSpecifier;
-  switch (specifier?.case) {
-    case undefined:
-      if (source !== undefined) report(path, 'names no source');
-      return undefined;
-    case 'ads':
-      if (!hasAds) report(path, 'asks for ads, but dynamic_resources.ads_config is missing');
-      return { kind: 'ads' };
-    case 'path':
-      return { kind: 'file', path: specifier.value };
-    case 'pathConfigSource':
-      if (specifier.value.pollInterval !== undefined) {
-        report(`${path}.path_config_source.poll_interval`, 'is not supported: the file is watched');
-      }
-      return { kind: 'file', path: specifier.value.path };
-    default:
-      report(path, 'must be ads or path_config_source');
-      return undefined;
+): void {
+  const streams = sources.filter(([, stream]) => stream !== undefined);
+  for (const [path, stream] of streams) {
+    for (const { cluster } of stream?.services ?? []) {
+      if (!carriesStreams(bootstrap, cluster))
+        report(`${path}.grpc_services`, `no static cluster is named "${cluster}", or it is of type EDS`);
+    }
   }
+  if (streams.length > 0 && (bootstrap.node?.id ?? '') === '') {
+    report('node.id', 'is needed to ask a management server: set it here or with --service-node');
+  }
+}
+
+/** Whether it is a cluster of the bootstrap that is there from the start. */
+export function carriesStreams({ staticResources }: Bootstrap, name: string): boolean {
+  const cluster = staticResources?.clusters.find((one) => one.name === name);
+  if (cluster === undefined) return false;
+  const { clusterDiscoveryType: type } = cluster;
+  return type.case !== 'type' || type.value !== Cluster_DiscoveryType.EDS;
 }
 
 function adminAddress(address: Address | undefined, report: Report): AdminAddress | undefined {
@@ -218,7 +189,6 @@ function adminLogPaths(admin: Admin | undefined, report: Report): string[] {
 
 function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], report: Report): void {
   const { clusterManager, admin, applicationLogConfig } = bootstrap;
-  checkStatsTags(bootstrap, report);
   if (applicationLogConfig?.logFormat !== undefined) {
     report('application_log_config.log_format', 'is not supported: use --log-format text|json');
   }
@@ -246,31 +216,6 @@ function refuseUnsupported(bootstrap: Bootstrap, clusters: readonly string[], re
     }
   });
 }
-
-/** Envoy cuts tags out of names with regular expressions; here they are known where a metric is made. */
-function checkStatsTags({ statsConfig }: Bootstrap, report: Report): void {
-  statsConfig?.statsTags.forEach(({ tagName, tagValue }, i) => {
-    const at = `stats_config.stats_tags[${i}]`;
-    if (!defaultTags.has(tagName)) report(`${at}.tag_name`, 'only the default tags of Envoy are supported');
-    else if (tagValue.case === 'fixedValue')
-      report(`${at}.fixed_value`, 'is not supported for a default tag');
-    else if (tagValue.case === 'regex')
-      report(`${at}.regex`, 'has no effect: the tag is always taken whole', 'warning');
-  });
-  if (statsConfig?.useAllDefaultTags === false) {
-    report('stats_config.use_all_default_tags', 'has no effect: the default tags are always used', 'warning');
-  }
-}
-
-/** Tags that metrics have here (Envoy, `well_known_names.h`). */
-const defaultTags: ReadonlySet<string> = new Set([
-  'envoy.cluster_name',
-  'envoy.http_conn_manager_prefix',
-  'envoy.listener_address',
-  'envoy.response_code',
-  'envoy.response_code_class',
-  'envoy.tcp_prefix',
-]);
 
 function initialFetchTimeoutMs(...sources: readonly (ConfigSource | undefined)[]): number {
   const given = sources.flatMap((source) => milliseconds(source?.initialFetchTimeout) ?? []);

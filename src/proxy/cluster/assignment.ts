@@ -11,7 +11,7 @@ import type {
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { isAddress } from '../dns/named-host.ts';
 import type { Findings } from '../findings.ts';
-import { ratioOf } from '../route/table.ts';
+import { partsOf } from '../runtime/values.ts';
 import { type AssignmentPolicy, plainAssignmentPolicy } from './balancer.ts';
 import {
   type EndpointCheck,
@@ -72,8 +72,9 @@ export function* readAssignment(
       yield;
     }
   }
+  // What was pushed to has room for more, in each of thousands of clusters.
   return {
-    endpoints,
+    endpoints: endpoints.slice(),
     policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true },
     dropRatio: readDropRatio(assignment, path, findings),
   };
@@ -84,7 +85,8 @@ function readDropRatio({ policy }: ClusterLoadAssignment, path: string, findings
   if (more.length > 0) findings.error(`${path}policy.drop_overloads`, 'must be one at most');
   if (drop === undefined) return 0;
   if (drop.category === '') findings.error(`${path}policy.drop_overloads[0].category`, 'is missing');
-  const ratio = drop.dropPercentage === undefined ? 0 : ratioOf(drop.dropPercentage);
+  const { dropPercentage: share } = drop;
+  const ratio = share === undefined ? 0 : share.numerator / partsOf(share);
   if (ratio > 1) findings.error(`${path}policy.drop_overloads[0].drop_percentage`, 'must be 100 % at most');
   return ratio;
 }

@@ -1,9 +1,10 @@
 /** Limits of a cluster for requests of one priority (Envoy, "Circuit breaking"). A place is taken before something is begun. */
 import type { Scope } from '#observe/metrics-contract.ts';
 import type { RequestPriority } from '../route/action.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 import type { Endpoint } from './endpoint.ts';
 import { LimitGauges } from './limit-gauges.ts';
-import { type LimitedCount, limitedCount, type SharedCounts } from './limited-count.ts';
+import { type AdjustableCount, type LimitedCount, limitedCount, type SharedCounts } from './limited-count.ts';
 import { RetryBudget, type RetryBudgetRules } from './retry-budget.ts';
 
 export interface CircuitLimits {
@@ -44,28 +45,57 @@ export interface BreakerDeps {
 }
 
 export class CircuitBreaker {
-  readonly connections: LimitedCount;
-  readonly pending: LimitedCount;
-  readonly requests: LimitedCount;
+  readonly connections: AdjustableCount;
+  readonly pending: AdjustableCount;
+  readonly requests: AdjustableCount;
   readonly retries: LimitedCount;
+  readonly #limits: CircuitLimits;
+  readonly #retryLimit: AdjustableCount;
   readonly #maxHostConnections: number;
-  readonly #gauges: LimitGauges[] = [];
+  readonly #gauges: readonly LimitGauges[];
 
   constructor(limits: CircuitLimits, priority: RequestPriority, deps: BreakerDeps) {
+    this.#limits = limits;
     const from = priority === 'high' ? COUNTS_A_PRIORITY : 0;
     const begins = limits.tracksRemaining ? deps.isFirst : undefined;
-    const count = (at: number, name: string, limit: number): LimitedCount => {
-      const gauges = new LimitGauges(deps.scope, `circuit_breakers.${priority}.`, name, limit, begins);
-      this.#gauges.push(gauges);
-      return limitedCount(deps.shared, from + at, limit, gauges);
-    };
-    this.connections = count(0, 'cx', limits.maxConnections);
-    this.pending = count(1, 'rq_pending', limits.maxPending);
-    this.requests = count(2, 'rq', limits.maxRequests);
-    const retries = count(3, 'rq_retry', limits.maxRetries);
+    const shown = (name: string, limit: number): LimitGauges =>
+      new LimitGauges(deps.scope, `circuit_breakers.${priority}.`, name, limit, begins);
+    const gauges = [
+      shown('cx', limits.maxConnections),
+      shown('rq_pending', limits.maxPending),
+      shown('rq', limits.maxRequests),
+      shown('rq_retry', limits.maxRetries),
+    ] as const;
+    this.#gauges = gauges;
+    const count = (at: 0 | 1 | 2 | 3, limit: number): AdjustableCount =>
+      limitedCount(deps.shared, from + at, limit, gauges[at]);
+    this.connections = count(0, limits.maxConnections);
+    this.pending = count(1, limits.maxPending);
+    this.requests = count(2, limits.maxRequests);
+    const retries = count(3, limits.maxRetries);
+    this.#retryLimit = retries;
     const { retryBudget } = limits;
     this.retries = retryBudget === undefined ? retries : new RetryBudget(retries, retryBudget, this);
     this.#maxHostConnections = limits.maxHostConnections;
+  }
+
+  /** Takes limits of the runtime. @param prefix of its keys, such as `circuit_breakers.reviews.default.` */
+  readRuntime(runtime: RuntimeValues, prefix: string): void {
+    const limits = this.#limits;
+    this.connections.setLimit(runtime.integer(`${prefix}max_connections`, limits.maxConnections));
+    this.pending.setLimit(runtime.integer(`${prefix}max_pending_requests`, limits.maxPending));
+    this.requests.setLimit(runtime.integer(`${prefix}max_requests`, limits.maxRequests));
+    this.#retryLimit.setLimit(runtime.integer(`${prefix}max_retries`, limits.maxRetries));
+    const { retryBudget } = limits;
+    if (retryBudget === undefined) return;
+    (this.retries as RetryBudget).rules = {
+      ...retryBudget,
+      percent: runtime.double(`${prefix}retry_budget.budget_percent`, retryBudget.percent),
+      minConcurrency: runtime.integer(
+        `${prefix}retry_budget.min_retry_concurrency`,
+        retryBudget.minConcurrency,
+      ),
+    };
   }
 
   /** One more connection to `endpoint`, unless that would be over a limit. */

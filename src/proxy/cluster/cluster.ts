@@ -11,9 +11,9 @@ import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
-import { MOST_AHEAD, needsMore } from '../pool/preconnect.ts';
 import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
+import { type Fraction, noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { Aggregate } from './aggregate.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
@@ -30,7 +30,8 @@ import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
 import type { ClusterSettings, TransportMatch } from './settings.ts';
-import { type ClusterStats, createClusterStats, responseCounter } from './stats.ts';
+import { type ClusterStats, createClusterStats } from './stats.ts';
+import { ZoneCounters } from './zone-counters.ts';
 
 export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
@@ -45,6 +46,7 @@ export interface ClusterDeps extends DataPathDeps {
 }
 
 const TRANSPORT_MATCH = 'envoy.transport_socket_match';
+const noMaintenance: Fraction = { numerator: 0, parts: 100 };
 /** Of an endpoint that is in no assignment any more, and not well. */
 const GONE = healthFlag.pending_dynamic_removal | healthFlag.failed_active_hc;
 /** Counts endpoints that no match is for, under Envoy's name. */
@@ -74,6 +76,8 @@ export class ClusterRuntime {
   /** Only for clusters of clusters. */
   readonly #aggregate: Aggregate | undefined;
   readonly #breakerDeps: BreakerDeps;
+  /** Whether some requests are refused because operators say so. */
+  inMaintenance = false;
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
   readonly #health: EndpointHealth | undefined;
@@ -81,7 +85,7 @@ export class ClusterRuntime {
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
-  readonly #zoneCounters = new Map<string, (status: number) => void>();
+  readonly #zones: ZoneCounters;
   #replacements = 0;
   #membershipChanges = 0;
   #closed = false;
@@ -94,6 +98,7 @@ export class ClusterRuntime {
     this.#deps = deps;
     this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
+    this.#zones = new ZoneCounters(deps.home?.locality?.zone ?? '', this.stats.scope);
     this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
     this.#breakerDeps = {
@@ -112,6 +117,7 @@ export class ClusterRuntime {
     this.#hosts = createBalancer(settings, this.stats, deps);
     this.#weights = this.#clientSideWeights();
     if (looksAhead(settings)) this.#ahead = new LookAhead(this.#hosts, () => this.#membershipChanges);
+    if (this.#runtime.version > 0) this.onRuntime();
   }
 
   #clientSideWeights(): ClientSideWeights | undefined {
@@ -128,6 +134,33 @@ export class ClusterRuntime {
     });
   }
 
+  get #runtime(): RuntimeValues {
+    return this.#deps.runtime ?? noRuntime;
+  }
+
+  get #maintenanceKey(): string {
+    return `upstream.maintenance_mode.${this.name}`;
+  }
+
+  /** Whether the request with that random value is refused for maintenance; it is counted. */
+  refusesFor(randomValue: number): boolean {
+    const { numerator, parts } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    if (randomValue % parts >= numerator) return false;
+    this.stats.upstream_rq_maintenance_mode.inc();
+    this.stats.countStatus(503);
+    return true;
+  }
+
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    const keys = `circuit_breakers.${this.name}`;
+    const { numerator } = this.#runtime.fraction(this.#maintenanceKey, noMaintenance);
+    this.inMaintenance = numerator > 0;
+    this.breaker.readRuntime(this.#runtime, `${keys}.default.`);
+    this.#highBreaker?.readRuntime(this.#runtime, `${keys}.high.`);
+    this.#health?.onRuntime();
+  }
+
   #endpointHealth(): EndpointHealth | undefined {
     const { name, outlier, checks, ignoresNew, circuit, pool } = this.settings;
     const perHost = [circuit.default, circuit.high].some((limits) =>
@@ -138,7 +171,7 @@ export class ClusterRuntime {
     return new EndpointHealth(
       { name, outlier, checks, ignoresNew, pool },
       {
-        ...{ clock, random, wheel, thread, scope: this.stats.scope },
+        ...{ clock, random, wheel, thread, scope: this.stats.scope, runtime: this.#runtime },
         memory: this.#deps.sharedHosts?.(),
         ...{ outlierLogPath, poolDeps: this.#deps },
         openLog: (path) => this.#deps.openLog(path),
@@ -208,7 +241,9 @@ export class ClusterRuntime {
 
   breakerOf(priority: RequestPriority): CircuitBreaker {
     if (priority === 'default') return this.breaker;
-    this.#highBreaker ??= new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    if (this.#highBreaker !== undefined) return this.#highBreaker;
+    this.#highBreaker = new CircuitBreaker(this.settings.circuit.high, 'high', this.#breakerDeps);
+    this.#highBreaker.readRuntime(this.#runtime, `circuit_breakers.${this.name}.high.`);
     return this.#highBreaker;
   }
 
@@ -233,7 +268,7 @@ export class ClusterRuntime {
         known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
         this.#health?.setGone(known, false);
         known.transport = transport;
-        known.zoneCount = this.#zoneCounter(traits.locality.zone);
+        known.zoneCount = this.#zones.to(traits.locality.zone);
         if (known.address !== address) known.moveTo(target, address);
         next.set(key, known);
       } else {
@@ -241,7 +276,7 @@ export class ClusterRuntime {
         endpoint.owner = this;
         this.#health?.admit(key, endpoint);
         this.#weights?.admit(endpoint);
-        endpoint.zoneCount = this.#zoneCounter(traits.locality.zone);
+        endpoint.zoneCount = this.#zones.to(traits.locality.zone);
         next.set(key, endpoint);
         fresh.push(endpoint);
       }
@@ -260,7 +295,7 @@ export class ClusterRuntime {
       this.stats.membership_change.inc();
       if (this.settings.renewsOnChange) for (const endpoint of endpoints) endpoint.renewPools();
     }
-    this.stats.update_success.inc();
+    if (this.settings.kind !== 'static') this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {
       if (next.has(key)) continue;
@@ -269,17 +304,6 @@ export class ClusterRuntime {
       endpoint.drainPools();
       yield;
     }
-  }
-
-  /** @param to where requests go; '' where nobody says. */
-  #zoneCounter(to: string): ((status: number) => void) | undefined {
-    const from = this.#deps.home?.locality?.zone ?? '';
-    if (from === '' || to === '') return undefined;
-    const known = this.#zoneCounters.get(to);
-    if (known !== undefined) return known;
-    const counter = responseCounter(this.stats.scope, `zone.${from}.${to}.`);
-    this.#zoneCounters.set(to, counter);
-    return counter;
   }
 
   /** Those that are well by active checks stay, though no assignment has them. */
@@ -350,24 +374,10 @@ export class ClusterRuntime {
     serverName = '',
     priority: RequestPriority = 'default',
   ): ConnectionPool {
-    if (this.#ahead !== undefined) {
-      this.#prepare(this.#ahead, (next) =>
-        this.#poolTo(next, downstreamMajor, downstream, serverName, priority),
-      );
-    }
+    this.#ahead?.prepare(this.endpoints, this.settings.pool.preconnect.predictive, (next) =>
+      this.#poolTo(next, downstreamMajor, downstream, serverName, priority),
+    );
     return this.#poolTo(endpoint, downstreamMajor, downstream, serverName, priority);
-  }
-
-  /** Connections to endpoints that requests will go to, one of which is about to come. */
-  #prepare(ahead: LookAhead, poolTo: (endpoint: Endpoint) => ConnectionPool): void {
-    const { predictive } = this.settings.pool.preconnect;
-    for (let i = 0; i < MOST_AHEAD; i++) {
-      const provision = { pending: 0, active: 0, capacity: 0 };
-      for (const endpoint of this.endpoints) endpoint.addProvision(provision);
-      if (!needsMore(provision, predictive, 1)) return;
-      const endpoint = ahead.peek();
-      if (endpoint === undefined || !poolTo(endpoint).prepare(predictive)) return;
-    }
   }
 
   #poolTo(

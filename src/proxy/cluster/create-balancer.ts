@@ -1,5 +1,7 @@
 /** Makes what chooses among the endpoints of a cluster, as its settings say. */
+
 import { SlowStart } from '../balance/slow-start.ts';
+import { noRuntime } from '../runtime/values.ts';
 import type { Balancer } from './balancer.ts';
 import type { ClusterDeps } from './cluster.ts';
 import { HostSet, type HostSetOptions } from './host-set.ts';
@@ -14,10 +16,11 @@ import type { LocalCluster } from './zone-routing.ts';
 export function createBalancer(settings: ClusterSettings, stats: ClusterStats, deps: ClusterDeps): Balancer {
   const { policy, panicPercent, failsInPanic, localityWeighted, zones } = settings;
   const { choiceCount, activeRequestBias, fullScan, slowStart, subsets, overrides } = settings;
-  const { clock, random, home } = deps;
+  const { clock, random, home, runtime = noRuntime } = deps;
   const options: HostSetOptions = {
     policy,
     panicPercent,
+    runtime,
     failsInPanic,
     localityWeighted,
     ownLocality: home?.locality && localityKey(home.locality),

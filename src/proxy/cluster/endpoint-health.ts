@@ -9,6 +9,7 @@ import type { Scope } from '#observe/metrics-contract.ts';
 import type { OutlierStatus } from '../contract.ts';
 import type { LineSink } from '../data-path-deps.ts';
 import type { PoolDeps, PoolSettings } from '../pool/settings.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 import type { ServingThread } from '../threads/serving-thread.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { HealthChecker } from './check/checker.ts';
@@ -20,6 +21,7 @@ import { HostCells, type HostRow } from './host-cells.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { OutlierEventLog } from './outlier/event-log.ts';
 import { HostMonitor, hit } from './outlier/monitor.ts';
+import { withRuntime } from './outlier/runtime-settings.ts';
 import type { OutlierSettings } from './outlier/settings.ts';
 import { createOutlierStats } from './outlier/stats.ts';
 
@@ -41,6 +43,7 @@ export interface EndpointHealthSettings {
 export interface EndpointHealthDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly runtime: RuntimeValues;
   readonly wheel: TimerWheel;
   readonly scope: Scope;
   readonly thread: ServingThread | undefined;
@@ -65,6 +68,8 @@ export interface HealthChange {
 
 export class EndpointHealth {
   readonly #settings: EndpointHealthSettings;
+  /** As the runtime has it now. */
+  readonly #outlier: OutlierSettings | undefined;
   readonly #deps: EndpointHealthDeps;
   readonly #cells: HostCells;
   readonly #endpoints = new Set<Endpoint>();
@@ -79,6 +84,8 @@ export class EndpointHealth {
   constructor(settings: EndpointHealthSettings, deps: EndpointHealthDeps) {
     this.#settings = settings;
     this.#deps = deps;
+    this.#outlier = settings.outlier && { ...settings.outlier };
+    this.onRuntime();
     const alone = { index: 0, count: 1 };
     this.#cells = new HostCells(deps.memory ?? HostCells.memory(1), deps.memory ? deps.thread! : alone);
     if ((deps.thread?.index ?? 0) !== 0) return;
@@ -86,8 +93,15 @@ export class EndpointHealth {
     this.#checker = this.#makeChecker();
   }
 
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    const { outlier } = this.#settings;
+    if (outlier !== undefined) Object.assign(this.#outlier!, withRuntime(outlier, this.#deps.runtime));
+  }
+
   #makeDetector(): OutlierDetector | undefined {
-    const { outlier, name } = this.#settings;
+    const { name } = this.#settings;
+    const outlier = this.#outlier;
     if (outlier === undefined) return undefined;
     const { clock, random, wheel, scope, outlierLogPath, openLog } = this.#deps;
     return new OutlierDetector(outlier, {
@@ -101,10 +115,10 @@ export class EndpointHealth {
   #makeChecker(): HealthChecker | undefined {
     const { checks, name, pool } = this.#settings;
     if (checks === undefined) return undefined;
-    const { clock, random, wheel, scope, poolDeps, openLog, transportFor } = this.#deps;
+    const { clock, random, wheel, scope, runtime, poolDeps, openLog, transportFor } = this.#deps;
     const sinks = checks.logPaths.map((path) => openLog(path));
     return new HealthChecker(checks, {
-      ...{ clock, random, wheel, scope, cluster: name, pool, poolDeps, transportFor },
+      ...{ clock, random, wheel, scope, runtime, cluster: name, pool, poolDeps, transportFor },
       log: sinks.length === 0 ? undefined : new CheckEventLog(name, checks.check.kind, sinks, clock),
       hasTraffic: () => this.#cells.hasTraffic,
       setFlags: (endpoint, flags) => this.#setFlags(endpoint, flags),
@@ -137,7 +151,8 @@ export class EndpointHealth {
 
   /** A new endpoint, which nobody picks yet. @param key the same in all threads */
   admit(key: string, endpoint: Endpoint): void {
-    const { outlier, checks, ignoresNew } = this.#settings;
+    const { checks, ignoresNew } = this.#settings;
+    const outlier = this.#outlier;
     const isChecked = checks !== undefined && !endpoint.traits.check.disabled;
     const pending = ignoresNew ? healthFlag.pending_active_hc : 0;
     const row = this.#cells.enter(key, isChecked ? healthFlag.failed_active_hc | pending : 0);

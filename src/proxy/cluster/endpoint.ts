@@ -81,6 +81,7 @@ export interface EndpointCounts {
   cxTotal: number;
   rqActive: number;
   rqError: number;
+  rqPending: number;
   rqSuccess: number;
   rqTimeout: number;
   rqTotal: number;
@@ -101,6 +102,7 @@ export class Endpoint {
     cxTotal: 0,
     rqActive: 0,
     rqError: 0,
+    rqPending: 0,
     rqSuccess: 0,
     rqTimeout: 0,
     rqTotal: 0,
@@ -254,6 +256,7 @@ export class Endpoint {
         cx_total: counts.cxTotal,
         rq_active: counts.rqActive,
         rq_error: counts.rqError,
+        rq_pending_active: counts.rqPending,
         rq_success: counts.rqSuccess,
         rq_timeout: counts.rqTimeout,
         rq_total: counts.rqTotal,

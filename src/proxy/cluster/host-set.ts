@@ -5,6 +5,7 @@
 import type { Steps } from '#core/time-slice.ts';
 import { remainder } from '#core/word64.ts';
 import type { Picker } from '../balance/contract.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 import { type AssignmentPolicy, type Balancer, type Members, plainAssignmentPolicy } from './balancer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Level, type LevelRules, type Source } from './level.ts';
@@ -15,6 +16,8 @@ import { byPriority } from './priority-members.ts';
 export interface HostSetOptions extends LevelRules {
   /** Whole percents: where fewer endpoints are available all of them are used. */
   readonly panicPercent: number;
+  /** May say otherwise of that. */
+  readonly runtime: RuntimeValues;
   /** Whether nothing is chosen in panic. */
   readonly failsInPanic: boolean;
   /** An endpoint is picked in panic. */
@@ -51,7 +54,9 @@ export class HostSet implements Balancer {
   *replace(endpoints: readonly Endpoint[], policy: AssignmentPolicy = plainAssignmentPolicy): Steps<boolean> {
     const replacement = ++this.#replacements;
     const changes = this.#changes;
-    const levels = byPriority(endpoints).map(([priority, all]) => new Level(priority, all, this.#options));
+    const levels = byPriority(endpoints).map(
+      ([priority, all]) => new Level(priority, all.slice(), this.#options),
+    );
     yield;
     // Without endpoints there is one empty priority, in panic where that is allowed.
     if (levels.length === 0) levels.push(new Level(0, [], this.#options));
@@ -168,7 +173,8 @@ export class HostSet implements Balancer {
 
   /** Makes what is missing of `levels`. @returns puts them in force. */
   *#made(levels: readonly Level[], policy: AssignmentPolicy): Steps<() => void> {
-    const { panicPercent } = this.#options;
+    const { panicPercent: byDefault, runtime } = this.#options;
+    const panicPercent = Math.min(100, runtime.integer('upstream.healthy_panic_threshold', byDefault));
     const { healthy, degraded, inPanic } = loadOfPriorities(
       levels.map((level) => level.health(policy.weightedHealth)),
       { panicPercent, overprovisioning: policy.overprovisioning },

@@ -39,7 +39,6 @@ export function readKind(cluster: Cluster, findings: Findings): KindSettings {
     case Discovery.EDS:
       if (cluster.edsClusterConfig?.edsConfig === undefined)
         findings.error('eds_cluster_config.eds_config', 'is missing');
-      findings.refuseOwnSource('eds_cluster_config.eds_config', cluster.edsClusterConfig?.edsConfig);
       return { kind: 'eds' };
     case Discovery.STRICT_DNS:
       return { kind: 'strict-dns' };

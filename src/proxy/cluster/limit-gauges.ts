@@ -5,11 +5,12 @@
 import type { Gauge, Scope } from '#observe/metrics-contract.ts';
 
 export class LimitGauges {
-  readonly #limit: number;
+  #limit: number;
   readonly #scope: Scope;
   readonly #openName: string;
   #openGauge: Gauge | undefined;
   readonly #remaining: Gauge | undefined;
+  readonly #begins: boolean;
   #open = 0;
   #left = 0;
   #retired = false;
@@ -22,7 +23,8 @@ export class LimitGauges {
   constructor(scope: Scope, path: string, name: string, limit: number, begins: boolean | undefined) {
     this.#limit = limit;
     this.#scope = scope;
-    this.#openName = `${path}${name}_open`;
+    this.#openName = openName(path, name);
+    this.#begins = begins === true;
     if (begins === undefined) return;
     this.#remaining = scope.gauge(`${path}remaining_${remainingNames[name] ?? name}`);
     if (begins) this.#leave(limit);
@@ -37,6 +39,16 @@ export class LimitGauges {
   onReleased(value: number): void {
     if (value === this.#limit - 1) this.#reach(-1);
     if (this.#remaining !== undefined && value < this.#limit) this.#leave(1);
+  }
+
+  /** Another limit holds from now on. @param value what is taken now */
+  setLimit(limit: number, value: number): void {
+    if (limit === this.#limit) return;
+    const open = value >= limit ? 1 : 0;
+    if (this.#begins) this.#leave(limit - this.#limit);
+    this.#limit = limit;
+    // The thread that has seen it reached is the one to take that back.
+    if (open !== this.#open && (open === 0 || this.#begins)) this.#reach(open - this.#open);
   }
 
   /** Another shows the same limit from now on. */
@@ -58,6 +70,17 @@ export class LimitGauges {
     this.#left += by;
     this.#remaining!.add(by);
   }
+}
+
+const openNames = new Map<string, string>();
+
+/** One text for all clusters. */
+function openName(path: string, name: string): string {
+  const written = `${path}${name}_open`;
+  const known = openNames.get(written);
+  if (known !== undefined) return known;
+  openNames.set(written, written);
+  return written;
 }
 
 /** Where they differ from the name of the limit. */

@@ -17,8 +17,13 @@ export interface LimitedCount {
   release(): void;
 }
 
-export class OwnCount implements LimitedCount {
-  readonly limit: number;
+/** A limit that may change while it is counted. */
+export interface AdjustableCount extends LimitedCount {
+  setLimit(limit: number): void;
+}
+
+export class OwnCount implements AdjustableCount {
+  limit: number;
   readonly #gauges: LimitGauges | undefined;
   value = 0;
 
@@ -32,6 +37,11 @@ export class OwnCount implements LimitedCount {
     this.value++;
     this.#gauges?.onTaken(this.value);
     return true;
+  }
+
+  setLimit(limit: number): void {
+    this.#gauges?.setLimit(limit, this.value);
+    this.limit = limit;
   }
 
   force(): void {
@@ -66,7 +76,7 @@ export class SharedCounts {
     return new SharedArrayBuffer(counts * (threads + 1) * Int32Array.BYTES_PER_ELEMENT);
   }
 
-  count(index: number, limit: number, gauges?: LimitGauges): LimitedCount {
+  count(index: number, limit: number, gauges?: LimitGauges): AdjustableCount {
     const own = (this.#thread + 1) * this.#perThread + index;
     return new SharedCount(this.#cells, index, own, limit, gauges);
   }
@@ -80,8 +90,8 @@ export class SharedCounts {
   }
 }
 
-class SharedCount implements LimitedCount {
-  readonly limit: number;
+class SharedCount implements AdjustableCount {
+  limit: number;
   readonly #cells: Int32Array;
   readonly #sum: number;
   readonly #own: number;
@@ -93,6 +103,11 @@ class SharedCount implements LimitedCount {
     this.#sum = sum;
     this.#own = own;
     this.#gauges = gauges;
+  }
+
+  setLimit(limit: number): void {
+    this.#gauges?.setLimit(limit, this.value);
+    this.limit = limit;
   }
 
   get value(): number {
@@ -130,6 +145,6 @@ export function limitedCount(
   index: number,
   limit: number,
   gauges?: LimitGauges,
-): LimitedCount {
+): AdjustableCount {
   return shared?.count(index, limit, gauges) ?? new OwnCount(limit, gauges);
 }

@@ -1,4 +1,6 @@
 /** Endpoints that are chosen before somebody asks for them, so that connections can be made ahead. */
+import type { ConnectionPool } from '../pool/contract.ts';
+import { MOST_AHEAD, needsMore } from '../pool/preconnect.ts';
 import type { Endpoint } from './endpoint.ts';
 import { newPickContext, type PickContext } from './pick-context.ts';
 import type { ClusterSettings } from './settings.ts';
@@ -50,6 +52,21 @@ export class LookAhead {
     const endpoint = this.#choice.pick(nobody);
     if (endpoint !== undefined) this.#next.push(endpoint);
     return endpoint;
+  }
+
+  /** Makes connections to endpoints that requests will go to, one of which is about to come. */
+  prepare(
+    endpoints: readonly Endpoint[],
+    predictive: number,
+    poolTo: (endpoint: Endpoint) => ConnectionPool,
+  ): void {
+    for (let i = 0; i < MOST_AHEAD; i++) {
+      const provision = { pending: 0, active: 0, capacity: 0 };
+      for (const endpoint of endpoints) endpoint.addProvision(provision);
+      if (!needsMore(provision, predictive, 1)) return;
+      const endpoint = this.peek();
+      if (endpoint === undefined || !poolTo(endpoint).prepare(predictive)) return;
+    }
   }
 
   #follow(): void {

@@ -95,7 +95,8 @@ function distributeAll(
   const left = distribute(healthyCapacity, available, 100, healthy);
   const degraded: number[] = [];
   const over = distribute(degradedCapacity, available, left, degraded);
-  if (over === 0) return { healthy, degraded };
+  // Lists that were pushed to have room for more, in each of thousands of clusters.
+  if (over === 0) return { healthy: healthy.slice(), degraded: degraded.slice() };
   const first = healthyCapacity.findIndex((percent) => percent > 0);
   if (first !== -1) healthy[first]! += over;
   else degraded[degradedCapacity.findIndex((percent) => percent > 0)]! += over;

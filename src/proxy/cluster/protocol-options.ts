@@ -10,6 +10,7 @@ import {
   type HttpProtocolOptions,
   HttpProtocolOptionsSchema,
 } from '#xds/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { unpackAny } from '#xds/registry.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
@@ -20,6 +21,9 @@ import { type HappyEyeballs, plainHappyEyeballs } from '../pool/happy-eyeballs.t
 import { noPreconnect, type Preconnect } from '../pool/preconnect.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
+import { compileMirrors, type MirrorPolicy, noMirrors } from '../route/mirror-policy.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
+import { sharedSettings } from './shared-settings.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -89,17 +93,19 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     limits,
     properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
-    http2: readHttp2Options(
-      http2,
-      {
-        maxHeaderListBytes: limits.maxHeadBytes,
-        maxHeaderFields: limits.maxFields,
-        streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
-        streamFlushTimeoutMs: STREAM_FLUSH_MS,
-        streamErrors: false,
-      },
-      http2Path,
-      findings,
+    http2: sharedSettings(
+      readHttp2Options(
+        http2,
+        {
+          maxHeaderListBytes: limits.maxHeadBytes,
+          maxHeaderFields: limits.maxFields,
+          streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+          streamFlushTimeoutMs: STREAM_FLUSH_MS,
+          streamErrors: false,
+        },
+        http2Path,
+        findings,
+      ),
     ),
   };
 }
@@ -165,6 +171,22 @@ function choose(cluster: Cluster, findings: Findings): Chosen {
     if (options !== undefined) chosen = chooseFrom(options, path, findings);
   }
   return chosen;
+}
+
+/** Those of the cluster itself. */
+export function readMirrors(
+  cluster: Cluster,
+  runtime: RuntimeValues,
+  findings: Findings,
+): readonly MirrorPolicy[] {
+  const any = cluster.typedExtensionProtocolOptions[EXTENSION];
+  if (any === undefined) return noMirrors;
+  const unpacked = unpackAny(any);
+  // What cannot be read has been told of.
+  if (!unpacked.ok || unpacked.schema.typeName !== HttpProtocolOptionsSchema.typeName) return noMirrors;
+  const { requestMirrorPolicies } = unpacked.message as HttpProtocolOptions;
+  const path = `typed_extension_protocol_options[${EXTENSION}].`;
+  return compileMirrors(requestMirrorPolicies, noMirrors, path, runtime, findings);
 }
 
 function autoNameOf({ upstreamHttpProtocolOptions: of }: HttpProtocolOptions): AutoName | undefined {

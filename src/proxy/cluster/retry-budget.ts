@@ -9,7 +9,7 @@ export interface RetryBudgetRules {
 
 export class RetryBudget implements LimitedCount {
   readonly #retries: LimitedCount;
-  readonly #rules: RetryBudgetRules;
+  rules: RetryBudgetRules;
   readonly #load: { readonly requests: LimitedCount; readonly pending: LimitedCount };
 
   /** @param retries what is counted, and shown against the limit that the budget replaces */
@@ -19,12 +19,12 @@ export class RetryBudget implements LimitedCount {
     load: { readonly requests: LimitedCount; readonly pending: LimitedCount },
   ) {
     this.#retries = retries;
-    this.#rules = rules;
+    this.rules = rules;
     this.#load = load;
   }
 
   get limit(): number {
-    const { percent, minConcurrency } = this.#rules;
+    const { percent, minConcurrency } = this.rules;
     const { requests, pending } = this.#load;
     return Math.max(Math.floor((percent / 100) * (requests.value + pending.value)), minConcurrency);
   }

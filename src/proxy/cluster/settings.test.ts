@@ -36,13 +36,25 @@ describe('what is said of a cluster', () => {
   const cases: [fields: JsonObject, problems: string[]][] = [
     [eds({ ads: {} }), []],
     [eds({ self: {} }), []],
+    [eds({ pathConfigSource: { path: '/endpoints.yaml' } }), []],
+    [eds({ path: '/endpoints.yaml' }), []],
     [
-      eds({ pathConfigSource: { path: '/endpoints.yaml' } }),
-      ['error: eds_cluster_config.eds_config.path_config_source: is not supported: must be ads'],
+      eds({ pathConfigSource: { path: '/endpoints.yaml', pollInterval: '1s' } }),
+      ['error: eds_cluster_config.eds_config.path_config_source.poll_interval: is not supported'],
     ],
     [
-      eds({ apiConfigSource: { apiType: 'GRPC' } }),
-      ['error: eds_cluster_config.eds_config.api_config_source: is not supported: must be ads'],
+      eds({ apiConfigSource: { apiType: 'AGGREGATED_GRPC' } }),
+      ['error: eds_cluster_config.eds_config.api_config_source.api_type: must be GRPC or DELTA_GRPC'],
+    ],
+    [
+      eds({ apiConfigSource: { apiType: 'GRPC', transportApiVersion: 'V3' } }),
+      ['error: eds_cluster_config.eds_config.api_config_source.grpc_services: needs a service'],
+    ],
+    [
+      eds({ initialFetchTimeout: '1s' }),
+      [
+        'error: eds_cluster_config.eds_config: names no source: write ads, path_config_source or api_config_source',
+      ],
     ],
     [{ commonLbConfig: { zoneAwareLbConfig: { failTrafficOnPanic: true } } }, []],
     [{ commonLbConfig: { zoneAwareLbConfig: { routingEnabled: { value: 50 }, minClusterSize: '3' } } }, []],

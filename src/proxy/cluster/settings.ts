@@ -5,7 +5,9 @@ import type { DataPathDeps } from '../data-path-deps.ts';
 import type { CacheSettings } from '../dns/cache-settings.ts';
 import type { Findings } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
-import type { NamedSecret } from '../tls/material.ts';
+import { readWanted, type Wanted } from '../resource-source.ts';
+import type { MirrorPolicy } from '../route/mirror-policy.ts';
+import { noRuntime } from '../runtime/values.ts';
 import { readUpstreamTransport, type UpstreamTransport } from '../tls/upstream.ts';
 import { type Balancing, readBalancing } from './balancing.ts';
 import { type CheckSettings, readHealthChecks } from './check/settings.ts';
@@ -15,8 +17,9 @@ import { type ClusterKind, readKind } from './kind.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
-import { readPool } from './protocol-options.ts';
+import { readMirrors, readPool } from './protocol-options.ts';
 import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
+import { sharedSettings } from './shared-settings.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface TransportMatch {
@@ -37,11 +40,13 @@ export interface ClusterSettings extends Balancing {
   readonly cache: CacheSettings | undefined;
   /** Of an ORIGINAL_DST cluster. */
   readonly originalDestination: OriginalDestinationSettings | undefined;
-  /** Name of the load assignment in EDS. */
-  readonly serviceName: string;
+  /** Its load assignment in EDS. */
+  readonly assignment: Wanted;
   readonly metadata: Metadata | undefined;
   readonly pool: PoolSettings;
   readonly policies: RequestPolicies;
+  /** Who gets copies of its requests, whatever routes say; empty: as they say. */
+  readonly mirrors: readonly MirrorPolicy[];
   readonly circuit: CircuitSettings;
   readonly outlier: OutlierSettings | undefined;
   readonly checks: CheckSettings | undefined;
@@ -59,7 +64,7 @@ export interface ClusterSettings extends Balancing {
   readonly transportMatches: readonly TransportMatch[];
   readonly dns: DnsSettings;
   readonly bufferLimitBytes: number;
-  readonly secrets: readonly NamedSecret[];
+  readonly secrets: readonly Wanted[];
 }
 
 /** Envoy's defaults. */
@@ -67,7 +72,7 @@ const PANIC_PERCENT = 50;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
-  const secrets: NamedSecret[] = [];
+  const secrets: Wanted[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
   refuseUnsupported(cluster, findings);
   const { kind, children, cache, dnsCluster } = readKind(cluster, findings);
@@ -84,11 +89,17 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     children,
     cache,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
-    serviceName: cluster.edsClusterConfig?.serviceName || cluster.name,
+    assignment: readWanted(
+      cluster.edsClusterConfig?.serviceName || cluster.name,
+      cluster.edsClusterConfig?.edsConfig,
+      'eds_cluster_config.eds_config',
+      findings,
+    ),
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
-    circuit: readCircuit(cluster.circuitBreakers, findings),
+    mirrors: readMirrors(cluster, deps.runtime ?? noRuntime, findings),
+    circuit: sharedSettings(readCircuit(cluster.circuitBreakers, findings)),
     checks: readHealthChecks(cluster.healthChecks, findings),
     // Endpoints of static clusters are not new at any time.
     ignoresNew: kind !== 'static' && cluster.commonLbConfig?.ignoreNewHostsUntilFirstHc === true,
@@ -110,7 +121,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
         secrets,
       ),
     })),
-    dns: readDns(cluster, dnsCluster, findings),
+    dns: sharedSettings(readDns(cluster, dnsCluster, findings)),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,
   };

@@ -1,6 +1,6 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
 import { type LayMetrics, MetricLayout, metricsLaidOut } from '#observe/metric-layout.ts';
-import type { Counter, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type { Counter, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
@@ -38,6 +38,7 @@ const counterNames = [
   'upstream_rq_max_duration_reached',
   'upstream_rq_rx_reset',
   'upstream_rq_tx_reset',
+  'upstream_rq_maintenance_mode',
   'upstream_rq_retry',
   'upstream_rq_retry_success',
   'upstream_rq_retry_overflow',
@@ -47,6 +48,8 @@ const counterNames = [
   'upstream_flow_control_paused_reading_total',
   'upstream_flow_control_resumed_reading_total',
   'retry_or_shadow_abandoned',
+  'upstream_internal_redirect_succeeded_total',
+  'upstream_internal_redirect_failed_total',
   'membership_change',
   'lb_healthy_panic',
   'lb_local_cluster_not_ok',
@@ -66,6 +69,14 @@ const counterNames = [
   'update_failure',
   'update_empty',
   'update_no_rebuild',
+  'assignment_stale',
+  'assignment_timeout_received',
+  'assignment_use_cached',
+  'bind_errors',
+  'upstream_cx_connect_with_0_rtt',
+  'upstream_cx_http3_total',
+  'upstream_http3_broken',
+  'upstream_rq_0rtt',
 ] as const;
 
 const gaugeNames = [
@@ -78,6 +89,8 @@ const gaugeNames = [
   'membership_degraded',
   'membership_excluded',
   'max_host_weight',
+  'version',
+  'warming_state',
   'circuit_breakers.default.cx_open',
   'circuit_breakers.default.cx_pool_open',
   'circuit_breakers.default.rq_open',
@@ -103,6 +116,10 @@ export class ClusterStats extends LaidStats {
   /** For counters made on first use (`ssl.*`). */
   readonly scope: Scope;
   #count: ((status: number) => void) | undefined;
+  #internalTime: Histogram | undefined;
+  #externalTime: Histogram | undefined;
+  #countInternal: ((status: number) => void) | undefined;
+  #countExternal: ((status: number) => void) | undefined;
   #countRetried: ((status: number) => void) | undefined;
   #countCanary: ((status: number) => void) | undefined;
   #http2: Http2Stats | undefined;
@@ -112,10 +129,32 @@ export class ClusterStats extends LaidStats {
     this.scope = scope;
   }
 
-  /** Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`. */
-  countStatus(status: number): void {
+  /**
+   * Counts a response, our own too: `upstream_rq_completed`, `upstream_rq_503` and `upstream_rq_5xx`, and the
+   * same by where the request came from.
+   */
+  countStatus(status: number, isInternal = false): void {
     this.#count ??= responseCounter(this.scope, '');
     this.#count(status);
+    if (isInternal) {
+      this.#countInternal ??= responseCounter(this.scope, 'internal.');
+      this.#countInternal(status);
+    } else {
+      this.#countExternal ??= responseCounter(this.scope, 'external.');
+      this.#countExternal(status);
+    }
+  }
+
+  /** How long the upstream took for a request, in milliseconds. */
+  recordTime(ms: number, isInternal: boolean): void {
+    this.upstream_rq_time.record(ms);
+    if (isInternal) {
+      this.#internalTime ??= this.scope.histogram('internal.upstream_rq_time');
+      this.#internalTime.record(ms);
+    } else {
+      this.#externalTime ??= this.scope.histogram('external.upstream_rq_time');
+      this.#externalTime.record(ms);
+    }
   }
 
   /** Counts a response that is not used, as the request is sent again: the same names below `retry.`. */

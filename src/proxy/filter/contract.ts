@@ -16,7 +16,8 @@ import type { HostCache } from '../dns/cache.ts';
 import type { CacheSettings } from '../dns/cache-settings.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
-import type { CompiledRoute, RouteRequest } from '../route/table.ts';
+import type { RouteRequest } from '../route/match.ts';
+import type { CompiledRoute } from '../route/table.ts';
 import type { CoderSpec } from './recoder-library.ts';
 
 /** A reply made here instead of upstream. */

@@ -3,23 +3,40 @@ import type { Random } from '#core/random.ts';
 import type { RuntimeFractionalPercent } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { FractionalPercent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { Findings } from '../findings.ts';
-import { partsOf } from '../route/table.ts';
+import { type Fraction, noRuntime, partsOf, type RuntimeValues } from '../runtime/values.ts';
 
 export class Share {
-  readonly #numerator: number;
-  readonly #parts: number;
+  readonly #fraction: Fraction;
+  readonly #key: string;
   readonly #random: Random;
+  readonly #runtime: RuntimeValues;
 
-  constructor(percent: FractionalPercent | undefined, random: Random) {
-    this.#numerator = percent?.numerator ?? 0;
-    this.#parts = percent === undefined ? 1 : partsOf(percent);
+  /** @param key of the runtime that may say another share; '' for none */
+  constructor(
+    percent: FractionalPercent | undefined,
+    random: Random,
+    key = '',
+    runtime: RuntimeValues = noRuntime,
+  ) {
+    this.#fraction = {
+      numerator: percent?.numerator ?? 0,
+      parts: percent === undefined ? 1 : partsOf(percent),
+    };
+    this.#key = key;
     this.#random = random;
+    this.#runtime = runtime;
   }
 
-  /** Drawn anew. @param atMost the numerator, where a request wants less */
-  draw(atMost: number = this.#numerator): boolean {
-    const numerator = Math.min(atMost, this.#numerator);
-    return numerator > 0 && (numerator >= this.#parts || this.#random.below(this.#parts) < numerator);
+  /**
+   * Drawn anew.
+   *
+   * @param wanted the numerator, where a request wants less
+   * @param key of the runtime, in place of the share's own
+   */
+  draw(wanted: number = Number.POSITIVE_INFINITY, key: string = this.#key): boolean {
+    const fraction = key === '' ? this.#fraction : this.#runtime.fraction(key, this.#fraction);
+    const numerator = Math.min(wanted, fraction.numerator);
+    return numerator > 0 && (numerator >= fraction.parts || this.#random.below(fraction.parts) < numerator);
   }
 }
 
@@ -28,10 +45,11 @@ export function readShare(
   path: string,
   random: Random,
   findings: Findings,
+  runtime?: RuntimeValues,
 ): Share | undefined {
   if (share === undefined) return undefined;
-  if (share.runtimeKey !== '')
-    findings.warn(`${path}.runtime_key`, 'has no effect: no runtime key is supported');
   if (share.defaultValue === undefined) findings.error(`${path}.default_value`, 'is missing');
-  return new Share(share.defaultValue, random);
+  if (share.runtimeKey !== '' && runtime === undefined)
+    findings.warn(`${path}.runtime_key`, 'has no effect: there is no runtime here');
+  return new Share(share.defaultValue, random, share.runtimeKey, runtime);
 }

@@ -1,7 +1,6 @@
 /** `AccessLog` messages as functions that write a line. */
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Problem } from '#core/problem.ts';
-import type { Random } from '#core/random.ts';
 import {
   type AccessLogFormat,
   compileAccessLog,
@@ -19,7 +18,7 @@ import {
 } from '#xds/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { DataPathDeps, LineSink } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
-import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
+import { compileRecordFilter, type RecordChance, type RecordFilter } from './record-filter.ts';
 
 /** A log that opens its file when the listener goes into force. */
 export interface LogTarget {
@@ -36,12 +35,12 @@ export function readAccessLogs(
   logs: readonly AccessLog[],
   path: string,
   findings: Findings,
-  random?: Random,
+  chance?: RecordChance,
 ): LogTarget[] {
   return logs.flatMap((log, i) => {
     const at = `${path}[${i}].typed_config`;
     const target = readAccessLog(log, at, findings);
-    const filter = log.filter && compileRecordFilter(log.filter, `${path}[${i}].filter`, random, findings);
+    const filter = log.filter && compileRecordFilter(log.filter, `${path}[${i}].filter`, chance, findings);
     return target === undefined ? [] : [{ ...target, filter }];
   });
 }

@@ -150,7 +150,8 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
     if (older !== undefined) for (const attempt of older) attempt.abandon();
   }
 
-  protected noteConnection({ peer, localAddress, remoteAddress }: UpstreamStream): void {
+  protected noteConnection({ major, peer, localAddress, remoteAddress }: UpstreamStream): void {
+    this.exchange.upstreamProtocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
     this.exchange.noteConnection(peer, localAddress, remoteAddress);
   }
 

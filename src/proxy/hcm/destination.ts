@@ -1,6 +1,5 @@
 /** Which cluster a request goes to (the one of the route, of a header, or one drawn by weight) and which of its endpoints. */
 
-import { headerOf } from '#http/header-list.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -8,7 +7,8 @@ import type { CapturedConnection } from '../cluster/original-destinations.ts';
 import type { PickContext, PickingRequest } from '../cluster/pick-context.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
-import type { Destination, Forward } from '../route/action.ts';
+import type { Forward } from '../route/action.ts';
+import { type Choosing, clusterNameOf, type Destination } from '../route/destinations.ts';
 import type { HcmRuntime } from './runtime.ts';
 
 export interface Chosen {
@@ -18,34 +18,26 @@ export interface Chosen {
 }
 
 export function chooseDestination(
-  request: { readonly requestHeaders: readonly string[]; readonly randomValue: number },
+  request: Choosing,
   action: Forward,
   runtime: HcmRuntime,
 ): Chosen | LocalReply {
-  const destination = draw(action, request);
-  const name =
-    destination.cluster !== ''
-      ? destination.cluster
-      : destination.clusterHeader === ''
-        ? ''
-        : (headerOf(request.requestHeaders, destination.clusterHeader) ?? '');
+  const destination = action.choose(request);
+  const name = clusterNameOf(destination, request);
   const cluster = runtime.cluster(name);
   if (cluster === undefined) return { ...replyTo('NO_CLUSTER'), status: action.clusterNotFoundStatus };
+  if (cluster.inMaintenance && cluster.refusesFor(request.randomValue)) return maintenanceReply;
   return { cluster, destination, action };
 }
 
-function draw(
-  { destinations, totalWeight }: Forward,
-  { randomValue }: { readonly randomValue: number },
-): Destination {
-  if (destinations.length === 1) return destinations[0]!;
-  let point = randomValue % totalWeight;
-  for (const destination of destinations) {
-    point -= destination.weight;
-    if (point < 0) return destination;
-  }
-  return destinations[destinations.length - 1]!;
-}
+/** Envoy, `upstream.maintenance_mode`. */
+const maintenanceReply: LocalReply = {
+  status: 503,
+  body: 'maintenance mode',
+  flag: 'UO',
+  details: 'maintenance_mode',
+  headers: ['x-envoy-overloaded', 'true'],
+};
 
 /** What a request says of where it goes. */
 export interface Asking extends PickingRequest {

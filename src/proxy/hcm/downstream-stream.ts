@@ -4,6 +4,7 @@
  */
 import type { RawNames } from '#http/codec/h1/header-case.ts';
 import type { HeaderList } from '#http/header-list.ts';
+import type { HttpExchange } from './exchange.ts';
 import type { DownstreamFacts } from './runtime.ts';
 
 /** The head of a request as a codec read it, in the form of HTTP/1.1 (an extended CONNECT is an upgrade). */
@@ -76,6 +77,8 @@ export interface DownstreamStream {
   resume(): void;
   /** What comes after this exchange on its connection is not to be trusted: the connection ends when it may. */
   drain(): void;
+  /** Another exchange takes the place of this one, which has ended without an answer. */
+  renew(): HttpExchange;
   /** The exchange is over, in good order. @param close whether no other request may follow (HTTP/1). */
   finished(close: boolean): void;
   /** The exchange is over, its response is not complete, and the client must see that. */

@@ -77,6 +77,48 @@ export class HttpExchange extends RequestFilters {
     this.runFilters();
   }
 
+  /**
+   * A redirect of the upstream is followed: this exchange ends, and another one goes on in its place.
+   * @param headers of the redirect @param body of the request
+   */
+  startAgain(status: number, headers: HeaderList, body: readonly Buffer[]): void {
+    this.responseCode = status;
+    this.responseHeaders = headers;
+    this.responseCodeDetails = 'internal_redirect';
+    this.forwarding = undefined;
+    this.responseDone = true;
+    this.#record();
+    const next = this.stream.renew();
+    next.startTimers();
+    next.#goOnFrom(this, body);
+    next.flushUpstream();
+  }
+
+  /** The request as it is after the changes of the route that was left. */
+  #goOnFrom(before: HttpExchange, body: readonly Buffer[]): void {
+    const { method, path, authority, scheme, requestHeaders, connectionHeader } = before;
+    const { marks, minor, requestNames } = before;
+    this.take({
+      ...{ method, scheme, marks, minor },
+      ...{ target: path, host: authority, headers: requestHeaders, connection: connectionHeader },
+      ...{ hasBody: body.length > 0, upgrade: '', rawNames: requestNames },
+    });
+    this.protocol = before.protocol;
+    this.isGrpc = before.isGrpc;
+    this.redirects = before.redirects;
+    this.bytesReceived = before.bytesReceived;
+    this.downstreamRemoteAddress = before.downstreamRemoteAddress;
+    const refusal = readTarget(this, marks, minor, this.stream.major, this.runtime);
+    if (refusal !== undefined) {
+      this.refuse(refusal);
+      return;
+    }
+    this.findFirstRoute();
+    this.runFilters();
+    for (const data of body) this.onRequestData(data);
+    if (!this.ended) this.onRequestEnd();
+  }
+
   /** A head before the answer. */
   interim(status: number, headers: HeaderList): void {
     const { stats } = this.runtime;
@@ -118,7 +160,12 @@ export class HttpExchange extends RequestFilters {
         this.#redirect(action.status, action.location(this, this.scheme === 'https'));
         return;
       case 'direct':
-        this.#replyFromRoute(action.status, action.body, []);
+        this.#replyFromRoute(
+          action.status,
+          action.bodyOf(this),
+          action.tellsLocation ? ['location', `${this.scheme}://${this.authority}${this.path}`] : [],
+          action.contentType,
+        );
         return;
       default:
         this.reply({ status: 500, body: '', flag: '', details: 'non_forwarding_action' });
@@ -136,9 +183,10 @@ export class HttpExchange extends RequestFilters {
     this.#replyFromRoute(status, '', ['location', location]);
   }
 
-  #replyFromRoute(status: number, body: string, headers: HeaderList): void {
+  #replyFromRoute(status: number, body: string, headers: HeaderList, contentType?: string): void {
     this.runtime.stats.rq_direct_response.inc();
-    this.reply({ status, body, flag: '', details: 'direct_response', headers });
+    const type = contentType === undefined ? undefined : { contentType };
+    this.reply({ status, body, flag: '', details: 'direct_response', headers, ...type });
   }
 
   onRequestEnd(): void {

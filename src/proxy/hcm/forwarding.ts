@@ -4,12 +4,13 @@
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer } from '#core/timer-wheel.ts';
-import { type HeaderList, noTrailers, removeHeader } from '#http/header-list.ts';
+import { type HeaderList, headerOf, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
+import type { RouteCounter, RouteStats } from '../route/route-stats.ts';
 import { Attempt } from './attempt.ts';
 import { isCanary, noteResponse } from './attempt-outcome.ts';
 import { Attempts, BACK_OFF } from './attempts.ts';
@@ -17,9 +18,11 @@ import type { Chosen } from './destination.ts';
 import { nextEndpoint } from './endpoint-choice.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
+import { takeRedirect } from './internal-redirect.ts';
 import { keptBytesOf } from './kept-bytes.ts';
+import { type Mirror, startMirrors } from './mirror.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
-import type { AttemptFailure } from './retry.ts';
+import type { AttemptFailure, RetryVerdict } from './retry.ts';
 import {
   asksForRetries,
   hasAny,
@@ -35,6 +38,8 @@ import type { HcmRuntime } from './runtime.ts';
 import { serverNameFor } from './server-name.ts';
 import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
 
+const noMirrors: readonly Mirror[] = [];
+const noFigures: readonly RouteStats[] = [];
 const ROUTE = 0;
 
 /** One request on its way to a cluster, over all attempts; several may be under way (Envoy, "Request hedging"). */
@@ -58,6 +63,11 @@ export class Forwarding extends Attempts {
   /** Of the newest attempt. */
   #asked: Endpoint | undefined;
   #serverName = '';
+  #mirrors: readonly Mirror[] = noMirrors;
+  /** Of the virtual cluster and of the route, where they are counted. */
+  readonly #figures: readonly RouteStats[];
+  /** Whether the body may be needed for a redirect that is followed, and is there. */
+  #keepsForRedirect: boolean;
   #routeTimer: Timer | undefined;
 
   constructor(exchange: HttpExchange, chosen: Chosen, runtime: HcmRuntime, hasBody: boolean) {
@@ -66,6 +76,8 @@ export class Forwarding extends Attempts {
     this.hasBody = hasBody;
     this.#endsHere = endsHere(exchange, chosen.action);
     this.#held = asksUpgrade(exchange) && waitsForAcceptance(exchange, this.#endsHere);
+    this.#figures = figuresOf(exchange);
+    this.#keepsForRedirect = chosen.action.redirects !== undefined;
   }
 
   /** @param marks of the request's head as it came. */
@@ -86,22 +98,27 @@ export class Forwarding extends Attempts {
     this.#hashed = hashRequest(exchange, this.#chosen);
     this.#serverName = serverNameFor(exchange, this.cluster.settings.pool.autoName);
     this.#tryOnce();
+    const ofCluster = this.cluster.settings.mirrors;
+    const mirrors = ofCluster.length > 0 ? ofCluster : this.#chosen.action.mirrors;
+    if (mirrors.length === 0 || this.#ended) return;
+    this.#mirrors = startMirrors(mirrors, exchange, runtime, this.hasBody, this.timeouts.routeMs);
   }
 
   // --- the request
 
   sendData(data: Buffer): void {
     if (this.#ended) return;
+    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.sendData(data);
     const stream = this.#held ? undefined : this.attempt?.stream;
     if (stream !== undefined) {
       stream.sendData(data);
       if (stream.full) this.exchange.stream.pause();
-      if (this.retry === undefined) return;
+      if (!this.#keepsBody) return;
     }
     this.#body ??= [];
     this.#body.push(data);
     this.#bodyBytes += data.length;
-    if (this.retry !== undefined) this.#checkKept(stream !== undefined);
+    if (this.#keepsBody) this.#checkKept(stream !== undefined);
     else if (this.#bodyBytes > this.exchange.bufferLimitBytes) this.exchange.stream.pause();
   }
 
@@ -110,14 +127,20 @@ export class Forwarding extends Attempts {
     const { exchange } = this;
     if (this.#bodyBytes <= keptBytesOf(exchange)) return;
     this.cluster.stats.retry_or_shadow_abandoned.inc();
-    this.retry!.release();
+    this.retry?.release();
     this.retry = undefined;
+    this.#keepsForRedirect = false;
     if (isSent) this.#body = undefined;
     else if (this.attempt !== undefined) exchange.stream.pause();
     else {
       this.#end();
       exchange.reply(replyTo('RETRY_BUFFER_EXCEEDED'));
     }
+  }
+
+  /** Whether what goes out of the body is kept. */
+  get #keepsBody(): boolean {
+    return this.retry !== undefined || this.#keepsForRedirect;
   }
 
   sendTrailers(trailers: HeaderList): void {
@@ -133,10 +156,13 @@ export class Forwarding extends Attempts {
     }
     this.attempt?.arm();
     if (!this.#held) this.attempt?.writeEnd(this.#trailers);
+    for (const mirror of this.#mirrors) mirror.end(this.#trailers);
+    this.#mirrors = noMirrors;
   }
 
   flush(): void {
     this.attempt?.stream?.flush();
+    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.flush();
   }
 
   pauseResponse(): void {
@@ -155,7 +181,19 @@ export class Forwarding extends Attempts {
   }
 
   protected dropBody(): void {
-    this.#body = undefined;
+    if (!this.#keepsForRedirect) this.#body = undefined;
+  }
+
+  protected override noteVerdict(verdict: RetryVerdict): void {
+    if (this.#figures !== noFigures) this.#countVerdict(verdict);
+    super.noteVerdict(verdict);
+  }
+
+  #countVerdict(verdict: RetryVerdict): void {
+    // The attempt before was a retry, whose outcome stays.
+    if (verdict === 'no' && this.exchange.upstreamAttempts > 1) this.#count('upstream_rq_retry_success');
+    else if (verdict === 'limit-exceeded') this.#count('upstream_rq_retry_limit_exceeded');
+    else if (verdict === 'overflow') this.#count('upstream_rq_retry_overflow');
   }
 
   // --- attempts
@@ -199,6 +237,8 @@ export class Forwarding extends Attempts {
   onStream(stream: UpstreamStream): void {
     const { exchange } = this;
     this.noteConnection(stream);
+    exchange.noteConnected();
+    this.#count('upstream_rq_total');
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
   }
@@ -214,7 +254,7 @@ export class Forwarding extends Attempts {
     const body = this.#body;
     if (body !== undefined) {
       for (const data of body) stream.sendData(data);
-      if (this.retry === undefined) this.#body = undefined;
+      if (!this.#keepsBody) this.#body = undefined;
     }
     if (this.requestDone) attempt.writeEnd(this.#trailers);
     // Else the bytes at hand may hold more of the body; who reads them flushes.
@@ -245,11 +285,16 @@ export class Forwarding extends Attempts {
     dropResponseHopByHop(headers, marks, status === 101 && exchange.upgrade !== '');
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
+    if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
+    if (this.#keepsForRedirect) {
+      this.#keepsForRedirect = false;
+      this.dropBody();
+    }
     attempt.respond();
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
     if (!exchange.isHealthCheck) {
-      stats.countStatus(status);
+      this.#countStatus(status);
       if (isCanary(attempt.endpoint, headers, marks)) stats.countCanary(status);
       attempt.endpoint.zoneCount?.(status);
     }
@@ -259,6 +304,40 @@ export class Forwarding extends Attempts {
     rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);
+  }
+
+  /** @returns whether another exchange goes on in the place of this one */
+  #follow(attempt: Attempt, { status, headers, endStream }: IncomingResponse): boolean {
+    const { exchange } = this;
+    const { stats } = this.cluster;
+    const { redirects } = this.#chosen.action;
+    const { method } = exchange;
+    const isComplete = this.requestDone && (this.#keepsForRedirect || !this.hasBody);
+    if (
+      !isComplete ||
+      headerOf(headers, 'location') === undefined ||
+      !takeRedirect(exchange, exchange.route!, redirects!, status, headers)
+    ) {
+      stats.upstream_internal_redirect_failed_total.inc();
+      return false;
+    }
+    stats.upstream_internal_redirect_succeeded_total.inc();
+    const body = this.#body ?? [];
+    attempt.discard(endStream);
+    this.remove(attempt);
+    this.#end();
+    exchange.startAgain(status, headers, exchange.method === method ? body : []);
+    return true;
+  }
+
+  #count(name: RouteCounter): void {
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.count(name);
+  }
+
+  /** Of the answer that the client gets. */
+  #countStatus(status: number): void {
+    this.cluster.stats.countStatus(status, this.exchange.isInternal);
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.countStatus(status);
   }
 
   /** What was held goes out if this accepts it. @returns whether the response is of use to the client */
@@ -280,7 +359,7 @@ export class Forwarding extends Attempts {
   #countInterim(status: number): void {
     if (status > 104 || status === 101 || this.#interim) return;
     this.#interim = true;
-    this.cluster.stats.countStatus(status);
+    this.cluster.stats.countStatus(status, this.exchange.isInternal);
   }
 
   /** @param stream that of the attempt, which it has left */
@@ -291,7 +370,9 @@ export class Forwarding extends Attempts {
     if (!this.requestDone && this.#endsHere) stream?.reset();
     if (!attempt.responding) return;
     const { stats } = this.cluster;
-    stats.upstream_rq_time.record(this.runtime.clock.nowMs() - attempt.startMs);
+    const tookMs = this.runtime.clock.nowMs() - attempt.startMs;
+    stats.recordTime(tookMs, exchange.isInternal);
+    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.recordTime(tookMs);
     this.#end();
     exchange.respondEnd();
     exchange.stream.flush();
@@ -341,7 +422,7 @@ export class Forwarding extends Attempts {
   /** Replies made here in place of the upstream's count as answers of the cluster. */
   #countReply(status: number): void {
     if (this.exchange.isHealthCheck) return;
-    this.cluster.stats.countStatus(status);
+    this.#countStatus(status);
     this.#asked?.zoneCount?.(status);
   }
 
@@ -362,6 +443,8 @@ export class Forwarding extends Attempts {
 
   #end(): void {
     this.#ended = true;
+    for (const mirror of this.#mirrors) mirror.cancel();
+    this.#mirrors = noMirrors;
     const { wheel } = this.runtime;
     if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
     this.stopRetries();
@@ -380,10 +463,12 @@ export class Forwarding extends Attempts {
     if (kind === BACK_OFF) {
       this.waits = false;
       this.retry!.countRetry();
+      this.#count('upstream_rq_retry');
       tellRetry(this.exchange, this.#chosen.action, this.timeouts, this.afterTimeout, this.runtime);
       this.#tryOnce();
       return;
     }
+    this.#count('upstream_rq_timeout');
     const responding = this.attempt?.responding === true;
     const reply = this.#replyTo('UPSTREAM_TIMEOUT', '');
     for (let attempt = this.attempt; attempt !== undefined; attempt = this.attempt) {
@@ -396,4 +481,11 @@ export class Forwarding extends Attempts {
     if (responding) this.#breakOff('UT', 'response_timeout');
     else this.#replyWith(reply);
   }
+}
+
+function figuresOf(exchange: HttpExchange): readonly RouteStats[] {
+  const { host, stats } = exchange.route!;
+  if (stats === undefined && host.virtualCluster === undefined) return noFigures;
+  const ofCluster = host.virtualCluster?.(exchange).stats;
+  return [ofCluster, stats].filter((figures) => figures !== undefined);
 }

@@ -1,25 +1,17 @@
 /** `local_reply_config`: how replies are written that the proxy makes itself (Envoy, "Local reply modification"). */
-import type { Random } from '#core/random.ts';
 import type { HeaderList } from '#http/header-list.ts';
-import { compileAccessLog, type FormatLine } from '#observe/access-log.ts';
-import type { SubstitutionFormatString } from '#xds/gen/envoy/config/core/v3/substitution_format_string_pb.js';
 import type {
   LocalReplyConfig,
   ResponseMapper,
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { LocalReply } from '../filter/contract.ts';
 import type { Findings } from '../findings.ts';
-import { inlineText } from '../route/action.ts';
+import { type BodyFormat, readBodyFormat } from '../route/body-format.ts';
+import { readByteString } from '../route/direct-response.ts';
 import { compileMutation, type HeaderMutation, mutate } from '../route/header-mutation.ts';
-import { readFormat } from './access-log-settings.ts';
+import type { DataReader } from '../tls/data-source.ts';
 import type { TrafficRecord } from './record.ts';
-import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
-
-/** What a body looks like. */
-interface BodyFormat {
-  readonly format: FormatLine;
-  readonly contentType: string;
-}
+import { compileRecordFilter, type RecordChance, type RecordFilter } from './record-filter.ts';
 
 interface Mapper {
   readonly takes: RecordFilter;
@@ -69,54 +61,34 @@ export class LocalReplyRules {
 export function readLocalReply(
   config: LocalReplyConfig | undefined,
   path: string,
-  random: Random,
+  deps: DataReader & RecordChance,
   findings: Findings,
 ): LocalReplyRules | undefined {
   if (config === undefined) return undefined;
   const mappers = config.mappers.map((mapper, i) =>
-    readMapper(mapper, `${path}.mappers[${i}]`, random, findings),
+    readMapper(mapper, `${path}.mappers[${i}]`, deps, findings),
   );
   const format = config.bodyFormat && readBodyFormat(config.bodyFormat, `${path}.body_format`, findings);
   return new LocalReplyRules(mappers, format);
 }
 
-function readMapper(mapper: ResponseMapper, path: string, random: Random, findings: Findings): Mapper {
+function readMapper(
+  mapper: ResponseMapper,
+  path: string,
+  deps: DataReader & RecordChance,
+  findings: Findings,
+): Mapper {
   const { filter, statusCode, body, bodyFormatOverride: format, headersToAdd } = mapper;
   if (filter === undefined) findings.error(`${path}.filter`, 'is missing');
   if (statusCode !== undefined && (statusCode < 200 || statusCode > 599)) {
     findings.error(`${path}.status_code`, 'must be from 200 to 599');
   }
+  findings.refuse(`${path}.body.watched_directory`, body?.watchedDirectory !== undefined);
   return {
-    takes:
-      filter === undefined ? () => false : compileRecordFilter(filter, `${path}.filter`, random, findings),
+    takes: filter === undefined ? () => false : compileRecordFilter(filter, `${path}.filter`, deps, findings),
     status: statusCode,
-    body: body && inlineText(body, `${path}.body`, findings),
+    body: body && readByteString(body, `${path}.body`, deps, findings),
     format: format && readBodyFormat(format, `${path}.body_format_override`, findings),
     add: compileMutation(headersToAdd, [], `${path}.`, 'response', findings),
   };
-}
-
-function readBodyFormat(
-  message: SubstitutionFormatString,
-  path: string,
-  findings: Findings,
-): BodyFormat | undefined {
-  const format = readFormat(message, path, findings);
-  const compiled = compileAccessLog(format);
-  if (!compiled.ok) {
-    findings.problems.push(
-      ...compiled.problems.map((problem) => ({
-        ...problem,
-        path: problem.path ? `${path}.${problem.path}` : path,
-      })),
-    );
-    return undefined;
-  }
-  const contentType =
-    message.contentType !== ''
-      ? message.contentType
-      : format.kind === 'json'
-        ? 'application/json'
-        : 'text/plain';
-  return { format: compiled.value, contentType };
 }

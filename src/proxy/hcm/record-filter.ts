@@ -9,9 +9,15 @@ import {
 } from '#xds/gen/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { Findings } from '../findings.ts';
 import { compileHeaderMatch } from '../route/header-match.ts';
-import { ratioOf } from '../route/table.ts';
+import { noRuntime, partsOf, type RuntimeValues } from '../runtime/values.ts';
 
 export type RecordFilter = (record: AccessRecord) => boolean;
+
+/** What filters need besides the record. */
+export interface RecordChance {
+  readonly random: Random;
+  readonly runtime?: RuntimeValues;
+}
 
 /** Envoy's flags that may be named. */
 const flags: ReadonlySet<string> = new Set(
@@ -23,7 +29,7 @@ const flags: ReadonlySet<string> = new Set(
 export function compileRecordFilter(
   filter: AccessLogFilter,
   path: string,
-  random: Random | undefined,
+  chance: RecordChance | undefined,
   findings: Findings,
 ): RecordFilter {
   const { filterSpecifier: specifier } = filter;
@@ -33,6 +39,7 @@ export function compileRecordFilter(
         specifier.value.comparison,
         `${path}.status_code_filter`,
         (r) => r.responseCode,
+        chance?.runtime,
         findings,
       );
     case 'durationFilter':
@@ -40,18 +47,22 @@ export function compileRecordFilter(
         specifier.value.comparison,
         `${path}.duration_filter`,
         (r) => Math.floor(r.endMs - r.startMs),
+        chance?.runtime,
         findings,
       );
     case 'notHealthCheckFilter':
       return (record) => !record.isHealthCheck;
     case 'runtimeFilter': {
-      if (random === undefined) {
+      if (chance === undefined) {
         findings.error(`${path}.runtime_filter`, 'is not supported here');
         return () => false;
       }
-      const { percentSampled } = specifier.value;
-      const share = percentSampled === undefined ? 0 : ratioOf(percentSampled);
-      return () => random.ratio() < share;
+      const { percentSampled, runtimeKey } = specifier.value;
+      if (runtimeKey === '') findings.error(`${path}.runtime_filter.runtime_key`, 'is missing');
+      const { random, runtime = noRuntime } = chance;
+      const parts = percentSampled === undefined ? 100 : partsOf(percentSampled);
+      const numerator = percentSampled?.numerator ?? 0;
+      return () => random.below(parts) < Math.min(parts, runtime.integer(runtimeKey, numerator));
     }
     case 'andFilter':
     case 'orFilter': {
@@ -59,7 +70,7 @@ export function compileRecordFilter(
       const at = `${path}.${isAnd ? 'and_filter' : 'or_filter'}.filters`;
       if (specifier.value.filters.length < 2) findings.error(at, 'needs at least two filters');
       const all = specifier.value.filters.map((inner, i) =>
-        compileRecordFilter(inner, `${at}[${i}]`, random, findings),
+        compileRecordFilter(inner, `${at}[${i}]`, chance, findings),
       );
       return isAnd ? (r) => all.every((one) => one(r)) : (r) => all.some((one) => one(r));
     }
@@ -106,18 +117,20 @@ function compare(
   comparison: ComparisonFilter | undefined,
   path: string,
   read: (record: AccessRecord) => number,
+  runtime: RuntimeValues = noRuntime,
   findings: Findings,
 ): RecordFilter {
   if (comparison?.value === undefined) findings.error(`${path}.comparison.value`, 'is missing');
-  const wanted = comparison?.value?.defaultValue ?? 0;
+  const { defaultValue = 0, runtimeKey = '' } = comparison?.value ?? {};
+  const wanted = (): number => (runtimeKey === '' ? defaultValue : runtime.integer(runtimeKey, defaultValue));
   switch (comparison?.op) {
     case Op.GE:
-      return (r) => read(r) >= wanted;
+      return (r) => read(r) >= wanted();
     case Op.LE:
-      return (r) => read(r) <= wanted;
+      return (r) => read(r) <= wanted();
     case Op.NE:
-      return (r) => read(r) !== wanted;
+      return (r) => read(r) !== wanted();
     default:
-      return (r) => read(r) === wanted;
+      return (r) => read(r) === wanted();
   }
 }

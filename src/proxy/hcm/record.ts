@@ -2,7 +2,7 @@
 
 import type { Clock } from '#core/clock.ts';
 import type { HeaderList } from '#http/header-list.ts';
-import type { AccessRecord, FilterMetadata } from '#observe/access-record.ts';
+import type { AccessRecord, FilterMetadata, PeerCertificate } from '#observe/access-record.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { DownstreamFacts } from './runtime.ts';
 
@@ -37,6 +37,7 @@ export abstract class TrafficRecord implements AccessRecord {
   upstreamLocalAddress = '';
   upstreamTransportFailureReason = '';
   upstreamAttempts = 0;
+  upstreamProtocol = '';
   downstreamLocalAddress: string;
   downstreamRemoteAddress: string;
   downstreamDirectLocalAddress: string;
@@ -52,9 +53,13 @@ export abstract class TrafficRecord implements AccessRecord {
   downstreamLocalUri: string;
   upstreamPeerUri = '';
   isHealthCheck = false;
+  /** Whether it came from within. */
+  isInternal = false;
   upstreamLocalUri = '';
   downstreamTlsVersion: string;
   connectionId: number;
+  #attempted = '';
+  readonly #certificate: PeerCertificate | undefined;
 
   constructor(facts: DownstreamFacts, clock: Clock) {
     this.startTimeMs = clock.wallMs();
@@ -70,6 +75,21 @@ export abstract class TrafficRecord implements AccessRecord {
     this.downstreamLocalUri = facts.ownUri;
     this.downstreamTlsVersion = facts.tlsVersion;
     this.connectionId = facts.connectionId;
+    this.#certificate = facts.certificate;
+  }
+
+  /** There is a connection to the host that was chosen. */
+  noteConnected(): void {
+    const { upstreamHost } = this;
+    this.#attempted = this.#attempted === '' ? upstreamHost : `${this.#attempted},${upstreamHost}`;
+  }
+
+  get upstreamHostsAttempted(): string {
+    return this.#attempted;
+  }
+
+  get downstreamCertificate(): PeerCertificate | undefined {
+    return this.#certificate;
   }
 
   /** What is upstream is connected. */

@@ -1,6 +1,7 @@
 /** The hash of a request for clusters whose policy sends equal hashes to equal endpoints. */
 import type { Word64 } from '#core/word64.ts';
 import type { HashSource } from '../route/hash-policy.ts';
+import type { HeaderSource } from '../route/header-match.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 
@@ -17,10 +18,18 @@ export function hashRequest(exchange: HttpExchange, { action, cluster }: Chosen)
   if (!policy.hashes || hashOf === undefined) return undefined;
   const hash = { hi: 0, lo: 0 };
   const cookies: string[] = [];
-  return hashOf(sourceOf(exchange, cookies), hash) ? { hash, cookies } : undefined;
+  const source = hashSourceOf(exchange, (value) => void cookies.push(value));
+  return hashOf(source, hash) ? { hash, cookies } : undefined;
 }
 
-function sourceOf(exchange: HttpExchange, cookies: string[]): HashSource {
+/** The exchange, before it goes anywhere. */
+interface Hashable extends HeaderSource {
+  readonly downstreamRemoteAddress: string;
+  readonly stream: { readonly facts: { readonly remoteAddress: string; readonly localAddress: string } };
+}
+
+/** @param setCookie takes note of a `set-cookie` for the response */
+export function hashSourceOf(exchange: Hashable, setCookie: (value: string) => void): HashSource {
   const { requestHeaders, method, path, authority, scheme, downstreamRemoteAddress } = exchange;
   const { remoteAddress, localAddress } = exchange.stream.facts;
   return {
@@ -33,6 +42,6 @@ function sourceOf(exchange: HttpExchange, cookies: string[]): HashSource {
     localAddress,
     clientIp: downstreamRemoteAddress.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'),
     filterState: () => undefined,
-    setCookie: (value) => void cookies.push(value),
+    setCookie,
   };
 }

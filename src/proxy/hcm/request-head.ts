@@ -18,6 +18,7 @@ export interface MutableHead {
   /** As the target or `:scheme` says, lower case; '' for nothing. */
   scheme: string;
   downstreamRemoteAddress: string;
+  isInternal: boolean;
 }
 
 const SCHEMES: ReadonlySet<string> = new Set(['http', 'https']);
@@ -59,6 +60,7 @@ export function mutateRequestHead(
   if (client !== facts.remoteIp) head.downstreamRemoteAddress = withPort(client);
   setProtoAndPort(head, marks, facts, runtime);
   const isEdge = !isInternal && rules.useRemoteAddress;
+  head.isInternal = isInternal;
   if (isInternal) setHeader(headers, 'x-envoy-internal', 'true');
   else {
     if ((marks & mark.envoyInternal) !== 0) filterHeaders(headers, isEdge ? isBelievedAtEdge : isBelieved);

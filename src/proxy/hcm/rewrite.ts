@@ -159,9 +159,11 @@ export function rewriteRequest(
   const isChanged = destination.request !== undefined || request.length > 0;
   const { rewritePath } = action;
   if (rewritePath === undefined) return isChanged;
+  const path = rewritePath(exchange.path, exchange);
+  if (path === undefined) return isChanged;
   if (!router.suppressEnvoyHeaders) setHeader(headers, 'x-envoy-original-path', exchange.path);
   exchange.originalPath = exchange.path;
-  exchange.path = rewritePath(exchange.path);
+  exchange.path = path;
   return isChanged;
 }
 

@@ -1,16 +1,19 @@
 /** A request and where it goes: its route, and the cluster that was chosen of the route's. */
 
 import type { TimerWheel } from '#core/timer-wheel.ts';
-import type { MetadataValue } from '#observe/access-record.ts';
+import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
+import type { HashSource } from '../route/hash-policy.ts';
 import type { CompiledRoute } from '../route/table.ts';
 import { type Chosen, chooseDestination } from './destination.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
 import { limitDuration } from './duration.ts';
 import type { FilterHooks } from './filter-hooks.ts';
+import type { FollowedRedirects } from './internal-redirect.ts';
+import { hashSourceOf } from './request-hash.ts';
 import { mustRedirectToTls } from './request-head.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
@@ -31,6 +34,8 @@ export abstract class RoutedRequest extends TakenRequest {
   readonly peerValidated: boolean;
   /** Its filters, by the route that was found first. */
   hooks: FilterHooks;
+  /** Redirects of upstreams that were followed for it; undefined where none was. */
+  redirects: FollowedRedirects | undefined = undefined;
   /** Counted among the upgrades under way. */
   protected upgrading = false;
   #route: CompiledRoute | undefined = undefined;
@@ -86,6 +91,22 @@ export abstract class RoutedRequest extends TakenRequest {
     return this.chosen?.cluster;
   }
 
+  get clusterMetadata(): FilterMetadata | undefined {
+    return this.#chosen?.cluster.metadata?.filterMetadata;
+  }
+
+  get endpointMetadata(): FilterMetadata | undefined {
+    return this.endpoint?.metadata?.filterMetadata;
+  }
+
+  get routeMetadata(): FilterMetadata | undefined {
+    return this.#route?.metadata?.filterMetadata;
+  }
+
+  get upstreamHostname(): string {
+    return this.endpoint?.hostname ?? '';
+  }
+
   protected get chosen(): Chosen | undefined {
     if (this.#cleared) this.#findAgain();
     return this.#chosen;
@@ -99,6 +120,11 @@ export abstract class RoutedRequest extends TakenRequest {
   protected get redirectsToTls(): boolean {
     if (this.#cleared) this.#findAgain();
     return this.#redirectsToTls;
+  }
+
+  /** For a choice between clusters: no cookie is set by it. */
+  hashSource(): HashSource {
+    return hashSourceOf(this, () => {});
   }
 
   clearRoute(): void {
@@ -140,7 +166,7 @@ export abstract class RoutedRequest extends TakenRequest {
     const { runtime } = this;
     const table = runtime.routes();
     const route = table?.find(this);
-    const host = route === undefined ? table?.findHost(this.authority) : route.host;
+    const host = route === undefined ? table?.findHost(this) : route.host;
     if (mustRedirectToTls(host, this.requestHeaders)) {
       this.#redirectsToTls = true;
       return;

@@ -21,6 +21,7 @@ import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
 import { readJitter } from '../jitter.ts';
 import { replyTo } from '../reply.ts';
+import { readWanted, type Wanted } from '../resource-source.ts';
 import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
@@ -35,8 +36,8 @@ import { refuseUnsupported } from './unsupported.ts';
 
 export interface HcmSettings {
   readonly statPrefix: string;
-  /** Name of the RouteConfiguration to be had by RDS; '' where it is `inlineRoutes`. */
-  readonly routeName: string;
+  /** The RouteConfiguration to be had by RDS; undefined where it is `inlineRoutes`. */
+  readonly routes: Wanted | undefined;
   readonly inlineRoutes: RouteTable | undefined;
   readonly filters: readonly ChainFilter[];
   readonly router: RouterSettings;
@@ -112,7 +113,7 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
   const ms = (name: string, duration: Parameters<Findings['durationMs']>[1], otherwise: number): number =>
     findings.durationMs(`${at}.${name}`, duration) ?? otherwise;
   const { filters, router } = readFilters(hcm, context, findings);
-  const { inlineRoutes, routeName } = readRoutes(hcm, at, context.deps, findings);
+  const { inlineRoutes, routes } = readRoutes(hcm, at, context.deps, findings);
   const headerCase = readHeaderCase(h1, `${at}.http_protocol_options`, findings);
   const underscores =
     common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
@@ -133,20 +134,15 @@ export function readHcm(hcm: HttpConnectionManager, context: HcmContext, finding
     underscores,
   };
   const streamIdleTimeoutMs = ms('stream_idle_timeout', hcm.streamIdleTimeout, STREAM_IDLE_MS);
-  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps.random);
+  const logs = readAccessLogs(hcm.accessLog, `${at}.access_log`, findings, context.deps);
   return {
     statPrefix: hcm.statPrefix,
-    routeName,
+    routes,
     inlineRoutes,
     filters,
     router,
     logs,
-    localReply: readLocalReply(
-      hcm.localReplyConfig,
-      `${at}.local_reply_config`,
-      context.deps.random,
-      findings,
-    ),
+    localReply: readLocalReply(hcm.localReplyConfig, `${at}.local_reply_config`, context.deps, findings),
     codec: codecs[hcm.codecType] ?? 'auto',
     requests,
     plainRequests: {
@@ -246,6 +242,10 @@ function readFilters(
   let hasRouter = false;
   hcm.httpFilters.forEach((filter, i) => {
     const path = `${at}.http_filters[${i}]`;
+    if (filter.configType.case === 'configDiscovery') {
+      findings.error(`${path}.config_discovery`, 'is not supported: write typed_config');
+      return;
+    }
     const any = filter.configType.value;
     const typeName = typeNameOf(any);
     const last = i === hcm.httpFilters.length - 1;
@@ -272,6 +272,7 @@ function readFilters(
       log,
       buckets,
       nodeCluster,
+      ...(deps.runtime !== undefined && { runtime: deps.runtime }),
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,
@@ -291,23 +292,24 @@ function readRoutes(
   at: string,
   deps: DataPathDeps,
   findings: Findings,
-): { inlineRoutes: RouteTable | undefined; routeName: string } {
+): { inlineRoutes: RouteTable | undefined; routes: Wanted | undefined } {
   const { routeSpecifier } = hcm;
   if (routeSpecifier.case === 'rds') {
     if (routeSpecifier.value.routeConfigName === '')
       findings.error(`${at}.rds.route_config_name`, 'is missing');
-    findings.refuseOwnSource(`${at}.rds.config_source`, routeSpecifier.value.configSource);
-    return { inlineRoutes: undefined, routeName: routeSpecifier.value.routeConfigName };
+    const { routeConfigName, configSource } = routeSpecifier.value;
+    const routes = readWanted(routeConfigName, configSource, `${at}.rds.config_source`, findings);
+    return { inlineRoutes: undefined, routes };
   }
   if (routeSpecifier.case === undefined) {
     findings.error(at, 'has neither rds nor route_config');
-    return { inlineRoutes: undefined, routeName: '' };
+    return { inlineRoutes: undefined, routes: undefined };
   }
   const compiled = compileRoutes(routeSpecifier.value, { filters: deps.filters, deps });
   findings.problems.push(
     ...compiled.problems.map((problem) => ({ ...problem, path: `${at}.route_config.${problem.path ?? ''}` })),
   );
-  return { inlineRoutes: compiled.ok ? compiled.value : undefined, routeName: '' };
+  return { inlineRoutes: compiled.ok ? compiled.value : undefined, routes: undefined };
 }
 
 function readClientCert(hcm: HttpConnectionManager): ClientCertRules {

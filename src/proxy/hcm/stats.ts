@@ -54,13 +54,30 @@ const counterNames = [
   'rq_redirect',
   'rq_total',
   'rq_reset_after_downstream_response_started',
+  'passthrough_internal_redirect_bad_location',
+  'passthrough_internal_redirect_unsafe_scheme',
+  'passthrough_internal_redirect_too_many_redirects',
+  'passthrough_internal_redirect_no_route',
+  'passthrough_internal_redirect_predicate',
+  'downstream_cx_http3_total',
+  'downstream_rq_http3_total',
+  'downstream_rq_1xx',
+  'downstream_rq_2xx',
+  'downstream_rq_3xx',
+  'downstream_rq_4xx',
+  'downstream_rq_5xx',
+  'tracing.client_enabled',
   'tracing.health_check',
+  'tracing.not_traceable',
+  'tracing.random_sampling',
+  'tracing.service_forced',
 ] as const;
 
 const gaugeNames = [
   'downstream_cx_active',
   'downstream_cx_http1_active',
   'downstream_cx_http2_active',
+  'downstream_cx_http3_active',
   'downstream_cx_ssl_active',
   'downstream_cx_upgrades_active',
   'downstream_rq_active',
@@ -74,6 +91,8 @@ export type HttpStats = Readonly<
   readonly http2: Http2Stats;
   /** By the version of HTTP. */
   readonly underscores: { readonly 1: UnderscoreStats; readonly 2: UnderscoreStats };
+  /** Requests of the proxy's own: copies. */
+  readonly ownRequests: Counter;
   /** `downstream_rq_2xx` and so on. */
   countStatus(status: number): void;
 };
@@ -96,6 +115,13 @@ export function createHttpStats(metrics: MetricRegistry, prefix: string): HttpSt
       1: createUnderscoreStats(metrics, 'http1'),
       2: createUnderscoreStats(metrics, 'http2'),
     },
+    ownRequests: metrics
+      .scope({
+        path: 'http.async-client',
+        family: 'http',
+        labels: { envoy_http_conn_manager_prefix: 'async-client' },
+      })
+      .counter('rq_total'),
     countStatus: classCounter(scope),
   };
 }

@@ -11,11 +11,11 @@ import type { ConnectionFilter, Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { createCoder } from '../hcm/create-coder.ts';
 import { type HcmSettings, readHcm } from '../hcm/settings.ts';
+import type { Wanted } from '../resource-source.ts';
 import { readTcpFilter } from '../tcp/chain-filter.ts';
 import type { NetworkFilter } from '../tcp/network-filter.ts';
 import type { TcpTerminalSettings } from '../tcp/terminal.ts';
 import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream-settings.ts';
-import type { NamedSecret } from '../tls/material.ts';
 import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
 import type { GateSettings, GuardSettings } from './connection-gate.ts';
 import { digest } from './digest.ts';
@@ -45,7 +45,7 @@ export interface ChainContext {
   /** Of the listener's connections. */
   readonly bufferLimitBytes: number;
   /** Gets the secrets that the chain names. */
-  readonly secrets: NamedSecret[];
+  readonly secrets: Wanted[];
 }
 
 export function readChain(chain: FilterChain, context: ChainContext, findings: Findings): ChainSettings {

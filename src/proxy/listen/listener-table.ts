@@ -112,6 +112,11 @@ export class ListenerTable {
     return { addresses, commit, abandon };
   }
 
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    for (const { runtime } of [...this.#active.values(), ...this.#draining]) runtime.onRuntime();
+  }
+
   #open(
     settings: ListenerSettings,
     address: BindAddress,

@@ -1,7 +1,7 @@
 /** A listener in force: takes connections, has its filters look at them, and chooses their chain. */
 import type { Duplex } from 'node:stream';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
-import { type LimitedCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
+import { type AdjustableCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
 import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
@@ -45,8 +45,8 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   readonly #stats: ListenerStats;
   readonly #filters: readonly AppliedFilter[];
   readonly #writeLog: WriteLog | undefined;
-  /** Of this listener, where it has a limit of its own. */
-  readonly #count: LimitedCount | undefined;
+  /** Of this listener, against the limit that the runtime may set. */
+  readonly #count: AdjustableCount | undefined;
   #set: ChainSet;
   /** Connections that filters look at. */
   readonly #pending = new Map<AcceptedConnection, Inspection>();
@@ -59,10 +59,16 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
     this.#filters = settings.filters.map(({ create, skips }) => ({ filter: create(deps), skips }));
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);
-    const limit = deps.connectionLimits?.ofListener(settings.name);
     const shared = deps.sharedCounts?.('listener', settings.name);
-    this.#count = limit === undefined ? undefined : limitedCount(shared, 0, limit);
+    this.#count = deps.runtime && limitedCount(shared, 0, Number.POSITIVE_INFINITY);
+    this.onRuntime();
     this.#set = this.#createChains(settings, [], shared);
+  }
+
+  /** Values of the runtime have changed. */
+  onRuntime(): void {
+    const key = `envoy.resource_limits.listener.${this.settings.name}.connection_limit`;
+    this.#count?.setLimit(this.#deps.runtime!.integer(key, Number.POSITIVE_INFINITY));
   }
 
   get activeConnections(): number {

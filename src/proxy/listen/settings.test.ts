@@ -27,7 +27,13 @@ function read(fields: JsonObject, deps: Partial<DataPathDeps> = {}): [ListenerSe
   return [settings, findings.problems.map(({ path, message: text }) => `${path}: ${text}`)];
 }
 
-const rds = (configSource: JsonObject): JsonObject => ({
+const router: JsonObject = {
+  name: 'router',
+  typedConfig: { '@type': `${TYPES}.filters.http.router.v3.Router` },
+};
+const rds = (configSource: JsonObject): JsonObject =>
+  hcmWith({ rds: { routeConfigName: 'r', configSource } });
+const hcmWith = (fields: JsonObject): JsonObject => ({
   filterChains: [
     {
       filters: [
@@ -36,10 +42,8 @@ const rds = (configSource: JsonObject): JsonObject => ({
           typedConfig: {
             '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
             statPrefix: 's',
-            rds: { routeConfigName: 'r', configSource },
-            httpFilters: [
-              { name: 'router', typedConfig: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
-            ],
+            httpFilters: [router],
+            ...fields,
           },
         },
       ],
@@ -81,8 +85,16 @@ describe('what is refused, and where', () => {
       'connection_balance_config: is not supported: the kernel deals connections to threads',
     ],
     [
-      rds({ apiConfigSource: { apiType: 'GRPC' } }),
-      'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source: is not supported: must be ads',
+      rds({ apiConfigSource: { apiType: 'REST' } }),
+      'filter_chains[0].filters[0].typed_config.rds.config_source.api_config_source.api_type: must be GRPC or DELTA_GRPC',
+    ],
+    [
+      hcmWith({ routeConfig: {}, httpFilters: [{ name: 'x', configDiscovery: {} }, router] }),
+      'filter_chains[0].filters[0].typed_config.http_filters[0].config_discovery: is not supported: write typed_config',
+    ],
+    [
+      hcmWith({ routeConfig: { name: 'r', vhds: {} } }),
+      'filter_chains[0].filters[0].typed_config.route_config.vhds: is not supported',
     ],
     [{ filterChainMatcher: {} }, 'filter_chain_matcher: is not supported'],
     [{ fcdsConfig: { name: 'x' } }, 'fcds_config: is not supported'],

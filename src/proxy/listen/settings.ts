@@ -13,8 +13,8 @@ import type { Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
 import { readKeepAlive } from '../keep-alive.ts';
+import type { Wanted } from '../resource-source.ts';
 import { BUFFER_LIMIT_BYTES } from '../tcp/chain-filter.ts';
-import type { NamedSecret } from '../tls/material.ts';
 import { type BindAddress, readBindAddress } from './bind-address.ts';
 import { sameKeys } from './chain-criteria.ts';
 import { ChainMatcher } from './chain-match.ts';
@@ -55,8 +55,8 @@ export interface ListenerSettings {
   readonly logs: readonly LogTarget[];
   /** Equal for messages that differ in their chains only. */
   readonly frame: () => string;
-  readonly secrets: readonly NamedSecret[];
-  readonly routes: readonly string[];
+  readonly secrets: readonly Wanted[];
+  readonly routes: readonly Wanted[];
 }
 
 /** Envoy's default. */
@@ -70,7 +70,7 @@ const directions: Readonly<Record<number, Direction>> = {
 };
 
 export function readListener(listener: Listener, deps: DataPathDeps, findings: Findings): ListenerSettings {
-  const secrets: NamedSecret[] = [];
+  const secrets: Wanted[] = [];
   refuseListenerFields(listener, findings);
   const isInternal = listener.listenerSpecifier.case === 'internalListener';
   const addresses = isInternal ? [] : readAddresses(listener, findings);
@@ -112,10 +112,10 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     drainsWhenUnhealthy: listener.drainType === DrainType.DEFAULT,
     direction,
     statAddress: listener.statPrefix !== '' ? listener.statPrefix : text.replaceAll(':', '_'),
-    logs: readAccessLogs(listener.accessLog, 'access_log', findings),
+    logs: readAccessLogs(listener.accessLog, 'access_log', findings, deps),
     frame: digest(() => frameOf(listener)),
     secrets,
-    routes: all.flatMap(({ http }) => (http === undefined || http.routeName === '' ? [] : [http.routeName])),
+    routes: all.flatMap(({ http }) => (http?.routes === undefined ? [] : [http.routes])),
   };
 }
 

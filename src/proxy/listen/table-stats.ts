@@ -17,6 +17,7 @@ const gaugeNames = [
   'total_listeners_active',
   'total_listeners_draining',
   'total_listeners_warming',
+  'workers_pinned',
   'workers_started',
 ] as const;
 

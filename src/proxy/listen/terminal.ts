@@ -48,6 +48,13 @@ const closing: Terminal = {
   setDraining() {},
 };
 
+/** The table in force, now and at each request. */
+function routesOf({ inlineRoutes, routes }: HcmSettings, deps: ListenerDeps): HcmRuntime['routes'] {
+  if (routes === undefined) return () => inlineRoutes;
+  const { key } = routes;
+  return () => deps.routes(key);
+}
+
 function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps): Terminal {
   const stats = createHttpStats(deps.metrics, http.statPrefix);
   const countAtListener = createListenerHttpCounter(deps.metrics, statAddress, http.statPrefix);
@@ -67,7 +74,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     random: deps.random,
     connecting: deps,
     localAddress: deps.localAddress,
-    routes: http.inlineRoutes === undefined ? () => deps.routes(http.routeName) : () => http.inlineRoutes,
+    routes: routesOf(http, deps),
     cluster: (name) => deps.cluster(name),
     onException: (error) => deps.onException(error),
     overload: deps.overload ?? calm,

@@ -85,6 +85,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     }
     this.stats.upstream_rq_pending_total.inc();
     this.stats.upstream_rq_pending_active.add(1);
+    this.endpoint.counts.rqPending++;
     this.#waiting.push(client);
     this.#connectIfNeeded();
   }
@@ -321,6 +322,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   #leaveQueue(): void {
     this.#breaker.pending.release();
     this.stats.upstream_rq_pending_active.add(-1);
+    this.endpoint.counts.rqPending--;
   }
 
   #released(): void {

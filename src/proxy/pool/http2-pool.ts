@@ -65,6 +65,7 @@ export class Http2Pool implements ConnectionPool {
     }
     this.stats.upstream_rq_pending_total.inc();
     this.stats.upstream_rq_pending_active.add(1);
+    this.endpoint.counts.rqPending++;
     this.#waiting.push(client);
     this.#connectIfNeeded();
   }
@@ -273,6 +274,7 @@ export class Http2Pool implements ConnectionPool {
   #leaveQueue(): void {
     this.#breaker.pending.release();
     this.stats.upstream_rq_pending_active.add(-1);
+    this.endpoint.counts.rqPending--;
   }
 
   #released(): void {

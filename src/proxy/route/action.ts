@@ -1,23 +1,32 @@
-/** What a route does with a request: forward it, redirect it or answer it. */
-import type { Any } from '@bufbuild/protobuf/wkt';
+/** Routes that forward: where a request goes, and what is made of it. */
 import { headerOf } from '#http/header-list.ts';
-import { type DataSource, RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { AccessRecord } from '#observe/access-record.ts';
+import { RoutingPriority } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
-  type DirectResponseAction,
   RouteAction_ClusterNotFoundResponseCode as NotFound,
-  type RedirectAction,
-  RedirectAction_RedirectResponseCode as RedirectCode,
   type RouteAction,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { byteString, type Findings } from '../findings.ts';
-import type { FilterOverrides } from './filter-config.ts';
+import {
+  type ChooseDestination,
+  compileDestinations,
+  type Destination,
+  type DestinationFilters,
+} from './destinations.ts';
 import { compileHashPolicy, type RequestHash } from './hash-policy.ts';
 import type { HeaderSource } from './header-match.ts';
-import { compileMutation, type HeaderMutation } from './header-mutation.ts';
+import { compileValueFormat } from './header-mutation.ts';
 import { compileHedgePolicy } from './hedge-policy.ts';
-import { compileCriteria, type MetadataCriteria, mergeCriteria } from './metadata-criteria.ts';
+import { compileInternalRedirects, type InternalRedirects } from './internal-redirect.ts';
+import type { HostContext } from './level.ts';
+import { compileMirrors, type MirrorPolicy } from './mirror-policy.ts';
 import type { MatchedPath } from './path-match.ts';
-import { compilePathRewrite, compileTemplateRewrite, type PathRewrite } from './path-rewrite.ts';
+import {
+  compileFormattedPath,
+  compilePathRewrite,
+  compileTemplateRewrite,
+  type FormattedPath,
+} from './path-rewrite.ts';
 import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-policy.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
@@ -25,41 +34,24 @@ import { compileTimeouts, type RouteTimeouts } from './timeout.ts';
 /** Which limits of its cluster a request counts against. */
 export type RequestPriority = 'default' | 'high';
 
-/** One of the clusters a route may choose. */
-export interface Destination {
-  /** '' when the name stands in a header. */
-  readonly cluster: string;
-  readonly clusterHeader: string;
-  readonly weight: number;
-  readonly request: HeaderMutation | undefined;
-  readonly response: HeaderMutation | undefined;
-  readonly hostRewrite: string;
-  /** Of the metadata of endpoints. */
-  readonly criteria: MetadataCriteria | undefined;
-  /** What is said of filters here and around; undefined where nothing is said here. */
-  readonly filters: FilterOverrides | undefined;
-}
-
-/** What a weighted cluster, with the levels around it, says of filters. @param path of the cluster, with its full stop */
-export type DestinationFilters = (
-  configs: Readonly<Record<string, Any>>,
-  path: string,
-) => FilterOverrides | undefined;
-
 export interface Forward {
   readonly kind: 'forward';
   readonly destinations: readonly Destination[];
-  readonly totalWeight: number;
+  readonly choose: ChooseDestination;
   readonly clusterNotFoundStatus: number;
-  readonly rewritePath: ((path: string) => string) | undefined;
+  readonly rewritePath: FormattedPath | undefined;
   /** The new authority; undefined keeps the old one. */
-  readonly rewriteHost: ((source: HeaderSource) => string | undefined) | undefined;
+  readonly rewriteHost: ((source: HeaderSource & AccessRecord) => string | undefined) | undefined;
   readonly autoHostRewrite: boolean;
   readonly appendForwardedHost: boolean;
   readonly timeouts: RouteTimeouts;
   readonly retry: RetryRules | undefined;
   /** Whether a try that takes long goes on while another begins; undefined: the virtual host says. */
   readonly hedges: boolean | undefined;
+  /** Who gets copies of requests: of this route, or around it. */
+  readonly mirrors: readonly MirrorPolicy[];
+  /** Undefined where no redirect of the upstream is followed. */
+  readonly redirects: InternalRedirects | undefined;
   /** What clusters that hash are asked with. */
   readonly hash: RequestHash | undefined;
   readonly priority: RequestPriority;
@@ -71,34 +63,21 @@ export interface Forward {
   readonly upgrades: ReadonlyMap<string, boolean>;
 }
 
-export interface Redirect {
-  readonly kind: 'redirect';
-  readonly status: number;
-  location(source: HeaderSource, secure: boolean): string;
-}
-
-export interface DirectResponse {
-  readonly kind: 'direct';
-  readonly status: number;
-  /** A byte string. */
-  readonly body: string;
-}
-
 export interface NoForwarding {
   readonly kind: 'none';
 }
-
-/** Envoy's default. */
-const DEFAULT_BODY_BYTES = 4096;
 
 export function compileForward(
   action: RouteAction,
   matched: MatchedPath,
   filtersOf: DestinationFilters,
   path: string,
-  findings: Findings,
+  context: HostContext,
 ): Forward {
-  const destinations = compileDestinations(action, filtersOf, path, findings);
+  const { findings, runtime } = context;
+  refuseUnsupported(action, path, findings);
+  const hash = compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings);
+  const { list: destinations, choose } = compileDestinations(action, hash, path, { ...context, filtersOf });
   warnOfTypedPolicy(action.retryPolicyTypedConfig, path, findings);
   const upgrades = new Map<string, boolean>();
   let terminatesConnect = false;
@@ -107,6 +86,10 @@ export function compileForward(
     const type = upgrade.upgradeType.toLowerCase();
     const at = `${path}.upgrade_configs[${i}]`;
     upgrades.set(type, upgrade.enabled ?? true);
+    findings.refuse(
+      `${at}.connect_config.proxy_protocol_config`,
+      upgrade.connectConfig?.proxyProtocolConfig !== undefined,
+    );
     if (upgrade.connectConfig !== undefined && type !== 'connect') {
       findings.error(`${at}.connect_config`, 'is only for upgrade_type CONNECT');
     } else if (upgrade.connectConfig !== undefined) {
@@ -123,12 +106,9 @@ export function compileForward(
     kind: 'forward',
     priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
     destinations,
-    totalWeight: destinations.reduce((sum, { weight }) => sum + weight, 0),
+    choose,
     clusterNotFoundStatus: status[action.clusterNotFoundResponseCode] ?? 503,
-    rewritePath:
-      action.pathRewritePolicy === undefined
-        ? compilePathRewrite(action.prefixRewrite, action.regexRewrite, matched, path, findings)
-        : compileTemplateRewrite(action, matched.template, path, findings),
+    rewritePath: compileRewrite(action, matched, path, findings),
     rewriteHost: compileHostRewrite(action, path, findings),
     autoHostRewrite:
       action.hostRewriteSpecifier.case === 'autoHostRewrite' && action.hostRewriteSpecifier.value.value,
@@ -139,88 +119,54 @@ export function compileForward(
         ? undefined
         : compileRetryPolicy(action.retryPolicy, `${path}.retry_policy`, findings),
     hedges: compileHedgePolicy(action.hedgePolicy, `${path}.hedge_policy`, findings),
-    hash: compileHashPolicy(action.hashPolicy, `${path}.hash_policy`, findings),
-
+    mirrors: compileMirrors(action.requestMirrorPolicies, context.mirrors, `${path}.`, runtime, findings),
+    redirects: compileInternalRedirects(action, path, findings),
+    hash,
     terminatesConnect,
     terminatesPost,
     upgrades,
   };
 }
 
-function compileDestinations(
+/** What Envoy does of a route and this proxy does not. */
+function refuseUnsupported(action: RouteAction, path: string, findings: Findings): void {
+  if (action.rateLimits.length > 0)
+    findings.error(
+      `${path}.rate_limits`,
+      'is not supported: give the filter local_ratelimit rate_limits of its own',
+    );
+  findings.refuse(`${path}.include_vh_rate_limits`, action.includeVhRateLimits === true);
+  if (action.cors !== undefined)
+    findings.error(`${path}.cors`, 'is not supported: use typed_per_filter_config with a CorsPolicy');
+  if (action.earlyDataPolicy !== undefined)
+    findings.warn(`${path}.early_data_policy`, 'has no effect: no early data is sent');
+}
+
+function compileRewrite(
   action: RouteAction,
-  filtersOf: DestinationFilters,
+  matched: MatchedPath,
   path: string,
   findings: Findings,
-): Destination[] {
-  const { clusterSpecifier: specifier } = action;
-  const criteria = compileCriteria(action.metadataMatch);
-  const plain = {
-    weight: 1,
-    request: undefined,
-    response: undefined,
-    hostRewrite: '',
-    criteria,
-    filters: undefined,
-  };
-  switch (specifier.case) {
-    case 'cluster':
-      return [{ ...plain, cluster: specifier.value, clusterHeader: '' }];
-    case 'clusterHeader':
-      return [{ ...plain, cluster: '', clusterHeader: specifier.value.toLowerCase() }];
-    case 'weightedClusters': {
-      const at = `${path}.weighted_clusters`;
-      findings.refuse(`${at}.header_name`, specifier.value.randomValueSpecifier.case === 'headerName');
-      const destinations = specifier.value.clusters.map((entry, i): Destination => {
-        const here = `${at}.clusters[${i}]`;
-        if (entry.name === '' && entry.clusterHeader === '') findings.error(`${here}.name`, 'is missing');
-        const mutation = (kind: 'request' | 'response'): HeaderMutation | undefined =>
-          kind === 'request'
-            ? compileMutation(
-                entry.requestHeadersToAdd,
-                entry.requestHeadersToRemove,
-                `${here}.`,
-                kind,
-                findings,
-              )
-            : compileMutation(
-                entry.responseHeadersToAdd,
-                entry.responseHeadersToRemove,
-                `${here}.`,
-                kind,
-                findings,
-              );
-        return {
-          cluster: entry.name,
-          clusterHeader: entry.clusterHeader.toLowerCase(),
-          weight: entry.weight ?? 0,
-          request: mutation('request'),
-          response: mutation('response'),
-          hostRewrite:
-            entry.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? entry.hostRewriteSpecifier.value : '',
-          criteria: mergeCriteria(criteria, compileCriteria(entry.metadataMatch)),
-          filters:
-            Object.keys(entry.typedPerFilterConfig).length === 0
-              ? undefined
-              : filtersOf(entry.typedPerFilterConfig, `${here}.`),
-        };
-      });
-      if (destinations.every(({ weight }) => weight === 0)) {
-        findings.error(`${at}.clusters`, 'the sum of the weights must be at least 1');
-      }
-      return destinations;
-    }
-    default:
-      findings.error(path, 'names no cluster');
-      return [];
+): FormattedPath | undefined {
+  if (action.pathRewrite !== '') {
+    if (
+      action.prefixRewrite !== '' ||
+      action.regexRewrite !== undefined ||
+      action.pathRewritePolicy !== undefined
+    )
+      findings.error(path, 'has path_rewrite beside prefix_rewrite, regex_rewrite or path_rewrite_policy');
+    return compileFormattedPath(action.pathRewrite, `${path}.path_rewrite`, findings);
   }
+  return action.pathRewritePolicy === undefined
+    ? compilePathRewrite(action.prefixRewrite, action.regexRewrite, matched, path, findings)
+    : compileTemplateRewrite(action, matched.template, path, findings);
 }
 
 function compileHostRewrite(
   action: RouteAction,
   path: string,
   findings: Findings,
-): ((source: HeaderSource) => string | undefined) | undefined {
+): ((source: HeaderSource & AccessRecord) => string | undefined) | undefined {
   const { hostRewriteSpecifier: specifier } = action;
   switch (specifier.case) {
     case 'hostRewriteLiteral': {
@@ -238,108 +184,10 @@ function compileHostRewrite(
       if (regex === undefined) return undefined;
       return (source) => regex.replaceAll(source.path.split('?', 1)[0]!, substitution);
     }
+    case 'hostRewrite':
+      // As Envoy 1.40 has it, which is not so for paths.
+      return compileValueFormat(specifier.value, `${path}.host_rewrite`, findings, '-');
     default:
       return undefined;
-  }
-}
-
-const redirectStatus: Readonly<Record<number, number>> = {
-  [RedirectCode.MOVED_PERMANENTLY]: 301,
-  [RedirectCode.FOUND]: 302,
-  [RedirectCode.SEE_OTHER]: 303,
-  [RedirectCode.TEMPORARY_REDIRECT]: 307,
-  [RedirectCode.PERMANENT_REDIRECT]: 308,
-};
-
-export function compileRedirect(
-  action: RedirectAction,
-  matched: MatchedPath,
-  path: string,
-  findings: Findings,
-): Redirect {
-  const { schemeRewriteSpecifier: scheme, pathRewriteSpecifier: to } = action;
-  let newPath: PathRewrite | undefined;
-  if (to.case === 'prefixRewrite') newPath = compilePathRewrite(to.value, undefined, matched, path, findings);
-  else if (to.case === 'regexRewrite') newPath = compilePathRewrite('', to.value, matched, path, findings);
-  else if (to.case === 'pathRewrite') findings.error(`${path}.path_rewrite`, 'is not supported');
-  const pathRedirect = to.case === 'pathRedirect' ? byteString(to.value) : undefined;
-  return {
-    kind: 'redirect',
-    status: redirectStatus[action.responseCode] ?? 301,
-    location(source, secure) {
-      const old = secure ? 'https' : 'http';
-      const next =
-        scheme.case === 'httpsRedirect' && scheme.value
-          ? 'https'
-          : scheme.case === 'schemeRedirect' && scheme.value !== ''
-            ? scheme.value
-            : old;
-      const host = redirectHost(action, source.authority, old, next);
-      let target = source.path;
-      const question = target.indexOf('?');
-      const query = question === -1 ? '' : target.slice(question);
-      if (pathRedirect !== undefined && pathRedirect !== '') {
-        target = pathRedirect.includes('?') || query === '' ? pathRedirect : pathRedirect + query;
-      } else if (newPath !== undefined) target = newPath(target);
-      if (action.stripQuery && (pathRedirect === undefined || !pathRedirect.includes('?')))
-        target = target.split('?', 1)[0]!;
-      return `${next}://${host}${target}`;
-    },
-  };
-}
-
-function redirectHost(
-  action: RedirectAction,
-  authority: string,
-  oldScheme: string,
-  newScheme: string,
-): string {
-  const colon = authority.lastIndexOf(':');
-  const hasPort = colon !== -1 && authority.indexOf(']', colon) === -1;
-  let host = action.hostRedirect === '' ? authority : byteString(action.hostRedirect);
-  if (action.portRedirect !== 0) {
-    const at = host.lastIndexOf(':');
-    if (at !== -1 && host.indexOf(']', at) === -1) host = host.slice(0, at);
-    return `${host}:${action.portRedirect}`;
-  }
-  if (action.hostRedirect !== '' || !hasPort || oldScheme === newScheme) return host;
-  // The default port of the old scheme means nothing in the new one.
-  const port = authority.slice(colon + 1);
-  return port === (oldScheme === 'http' ? '80' : '443') ? authority.slice(0, colon) : host;
-}
-
-export function compileDirectResponse(
-  action: DirectResponseAction,
-  maxBodyBytes: number | undefined,
-  path: string,
-  findings: Findings,
-): DirectResponse {
-  const { status } = action;
-  if (status < 200 || status > 599) findings.error(`${path}.status`, 'must be from 200 to 599');
-  const body = inlineText(action.body, `${path}.body`, findings);
-  if (body.length > (maxBodyBytes ?? DEFAULT_BODY_BYTES)) {
-    findings.error(
-      `${path}.body`,
-      `is ${body.length} bytes long, more than ${maxBodyBytes ?? DEFAULT_BODY_BYTES}`,
-    );
-  }
-  return { kind: 'direct', status, body };
-}
-
-/** Text given inline, as a byte string. */
-export function inlineText(source: DataSource | undefined, path: string, findings: Findings): string {
-  switch (source?.specifier.case) {
-    case undefined:
-      return '';
-    case 'inlineString':
-      return byteString(source.specifier.value);
-    case 'inlineBytes': {
-      let bytes = '';
-      for (const byte of source.specifier.value) bytes += String.fromCharCode(byte);
-      return bytes;
-    }
-    default:
-      findings.error(path, 'must be given inline');
-      return '';
   }
 }

@@ -7,12 +7,15 @@ import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import { FilterConfigSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { BucketMemory } from '../filter/bucket-memory.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 
 /** What configurations of filters are made with. */
 export interface RouteFilterDeps {
   readonly metrics: MetricRegistry;
   readonly clock: Clock;
   readonly random: Random;
+  /** Absent: what configuration says holds. */
+  readonly runtime?: RuntimeValues;
   /** Token buckets, shared by all threads. */
   readonly buckets: BucketMemory;
 }
@@ -27,7 +30,7 @@ export interface RouteFilterLoader {
 }
 
 /** All filters there are. */
-export interface RouteFilters {
+interface RouteFilters {
   readonly filters: readonly RouteFilterLoader[];
   readonly deps: RouteFilterDeps;
 }

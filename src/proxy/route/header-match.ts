@@ -52,7 +52,7 @@ export function headerReader(name: string): (source: HeaderSource) => string | u
 }
 
 /** Of the request line; undefined for a field. */
-function pseudoHeader(name: string): ((source: HeaderSource) => string) | undefined {
+export function pseudoHeader(name: string): ((source: HeaderSource) => string) | undefined {
   switch (name) {
     case ':method':
       return (source) => source.method;

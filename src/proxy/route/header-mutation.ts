@@ -102,8 +102,13 @@ export function isName(name: string): boolean {
   return true;
 }
 
-/** A text with operators such as `%DOWNSTREAM_REMOTE_ADDRESS%`. */
-export function compileValueFormat(text: string, path: string, findings: Findings): ValueFormat {
+/** A text with operators such as `%DOWNSTREAM_REMOTE_ADDRESS%`. @param missing what stands where one finds nothing */
+export function compileValueFormat(
+  text: string,
+  path: string,
+  findings: Findings,
+  missing = '',
+): ValueFormat {
   const parsed = parseFormat(text);
   if (!parsed.ok) {
     for (const problem of parsed.problems) findings.error(path, problem.message);
@@ -127,7 +132,7 @@ export function compileValueFormat(text: string, path: string, findings: Finding
   }
   return (record) => {
     let out = '';
-    for (const part of parts) out += typeof part === 'string' ? part : (part(record) ?? '');
+    for (const part of parts) out += typeof part === 'string' ? part : (part(record) ?? missing);
     return out;
   };
 }

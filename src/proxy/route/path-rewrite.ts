@@ -1,14 +1,19 @@
 /** What a route makes of the path: `prefix_rewrite`, `regex_rewrite` and `path_rewrite_policy`, compiled. */
+import type { AccessRecord } from '#observe/access-record.ts';
 import type { RouteAction } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { UriTemplateRewriteConfigSchema } from '#xds/gen/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
 import type { RegexMatchAndSubstitute } from '#xds/gen/envoy/type/matcher/v3/regex_pb.js';
 import { byteString, type Findings } from '../findings.ts';
+import { compileValueFormat } from './header-mutation.ts';
 import type { MatchedPath } from './path-match.ts';
 import { compileSubstitution } from './substitution.ts';
 import { compileUriRewrite, type UriTemplate } from './uri-template.ts';
 
 /** @param path with its query, which stays */
 export type PathRewrite = (path: string) => string;
+
+/** The same, of what is known of the request; undefined where the path stays. */
+export type FormattedPath = (path: string, record: AccessRecord) => string | undefined;
 
 /** A path made of what a template found. */
 export function compileTemplateRewrite(
@@ -77,4 +82,15 @@ export function compilePathRewrite(
   const { length } = matchedPrefix;
   const rewrite = byteString(prefixRewrite);
   return (full) => rewrite + full.slice(length);
+}
+
+/** A path made of a format; the query stays. Undefined where the format makes nothing. */
+export function compileFormattedPath(format: string, path: string, findings: Findings): FormattedPath {
+  const value = compileValueFormat(format, path, findings);
+  return (full, record) => {
+    const made = value(record);
+    if (made === '') return undefined;
+    const question = full.indexOf('?');
+    return question === -1 ? made : made + full.slice(question);
+  };
 }

@@ -4,9 +4,9 @@ import { describe, test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { compileRegex } from '#core/regex.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { RouteFilters } from './filter-config.ts';
+import type { RouteRequest } from './match.ts';
 import { literalPrefixOf } from './route-index.ts';
-import { compileRoutes, type RouteRequest } from './table.ts';
+import { compileRoutes, type RouteSurroundings } from './table.ts';
 
 /** Numerical Recipes' generator of 32 bits. */
 function drawing(seed: number): <T>(of: readonly T[]) => T {
@@ -26,6 +26,7 @@ const request = (path: string, method: string, requestHeaders: readonly string[]
   isGrpc: false,
   peerPresented: false,
   peerValidated: false,
+  metadata: undefined,
   randomValue: 50,
 });
 
@@ -71,10 +72,10 @@ describe('an index of routes', () => {
           name: 'r',
           virtualHosts: [{ name: 'h', domains: ['*'], routes: routes as JsonValue }],
         }),
-        { filters: [] } as unknown as RouteFilters,
+        { filters: [], deps: {} } as unknown as RouteSurroundings,
       );
       assert.ok(compiled.ok, JSON.stringify(compiled));
-      const host = compiled.value.findHost('a')!;
+      const host = compiled.value.findHost({ authority: 'a', requestHeaders: [] })!;
       for (let i = 0; i < 100; i++) {
         const path = text();
         const asked = request(path, draw(['GET', 'GET', 'CONNECT']), draw([[], ['x', '1'], ['x', '2']]));

@@ -3,10 +3,12 @@ import { describe, test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { fakeClock } from '#core/clock.ts';
 import { seededRandom } from '#core/random.ts';
+import type { AccessRecord } from '#observe/access-record.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { BucketMemory } from '../filter/bucket-memory.ts';
-import { compileRoutes, type RouteRequest, type RouteTable } from './table.ts';
+import type { RouteRequest } from './match.ts';
+import { compileRoutes, type RouteTable } from './table.ts';
 
 const noFilters = {
   filters: [],
@@ -15,6 +17,8 @@ const noFilters = {
     clock: fakeClock(),
     random: seededRandom(1),
     buckets: new BucketMemory(new ArrayBuffer(0), 0),
+    readFile: () => new Uint8Array(),
+    environment: () => undefined,
   },
 };
 
@@ -36,9 +40,15 @@ const request = (path: string, more: Partial<RouteRequest> = {}): RouteRequest =
   isGrpc: false,
   peerPresented: false,
   peerValidated: false,
+  metadata: undefined,
   randomValue: 50,
   ...more,
 });
+
+const to = (authority: string) => ({ authority, requestHeaders: [] });
+
+/** Nothing that is compared here reads it. */
+const emptyRecord = {} as AccessRecord;
 
 describe('virtual hosts', () => {
   const hosts = table(
@@ -59,13 +69,13 @@ describe('virtual hosts', () => {
     ['other', '*', 'any'],
   ];
   for (const [authority, host, why] of cases) {
-    test(`${authority} is of ${host}: ${why}`, () => assert.equal(hosts.findHost(authority)?.name, host));
+    test(`${authority} is of ${host}: ${why}`, () => assert.equal(hosts.findHost(to(authority))?.name, host));
   }
 
   test('ports are left out where asked', () => {
     const found = table([{ name: 'x', domains: ['a'] }], { ignorePortInHostMatching: true });
-    assert.equal(found.findHost('a:81')?.name, 'x');
-    assert.equal(found.findHost('[::1]:81'), undefined);
+    assert.equal(found.findHost(to('a:81'))?.name, 'x');
+    assert.equal(found.findHost(to('[::1]:81')), undefined);
   });
 });
 
@@ -179,7 +189,7 @@ describe('rewriting and redirecting', () => {
       { name: 'h', domains: ['*'], routes: [{ match, route: { cluster: 'c', ...route } }] },
     ]).find(request(path));
     assert.equal(found?.action.kind, 'forward');
-    return found.action.kind === 'forward' ? found.action.rewritePath?.(path) : undefined;
+    return found.action.kind === 'forward' ? found.action.rewritePath?.(path, emptyRecord) : undefined;
   };
   test('a prefix', () =>
     assert.equal(forward({ prefix: '/a' }, { prefixRewrite: '/x' }, '/a/b?c'), '/x/b?c'));
@@ -203,7 +213,7 @@ describe('rewriting and redirecting', () => {
       const found = table([{ name: 'h', domains: ['*'], routes: [{ match: { prefix: '/p' }, redirect }] }]);
       const { action } = found.find(request('/p?q', { authority }))!;
       assert.ok(action.kind === 'redirect');
-      assert.equal(action.location(request('/p?q', { authority }), false), location);
+      assert.equal(action.location({ ...emptyRecord, ...request('/p?q', { authority }) }, false), location);
     });
   }
 });

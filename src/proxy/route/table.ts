@@ -6,54 +6,34 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
 import { atOnce, type Steps } from '#core/time-slice.ts';
+import { headerOf } from '#http/header-list.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type Route,
-  type RouteMatch,
   VirtualHost_TlsRequirementType as Tls,
   type VirtualHost,
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import {
-  FractionalPercent_DenominatorType as Denominator,
-  type FractionalPercent,
-} from '#xds/gen/envoy/type/v3/percent_pb.js';
 import { Findings } from '../findings.ts';
-import {
-  compileDirectResponse,
-  compileForward,
-  compileRedirect,
-  type DestinationFilters,
-  type DirectResponse,
-  type Forward,
-  type NoForwarding,
-  type Redirect,
-} from './action.ts';
+import { noRuntime } from '../runtime/values.ts';
+import { compileForward, type Forward, type NoForwarding } from './action.ts';
 import { bodyLimitBytes, compileBodyLimit } from './body-limit.ts';
-import { compileFilterConfigs, type FilterOverrides, type RouteFilters } from './filter-config.ts';
-import {
-  compileCookieMatch,
-  compileHeaderMatch,
-  compileQueryMatch,
-  type HeaderMatch,
-  type HeaderSource,
-} from './header-match.ts';
+import { type DestinationFilters, nowhere } from './destinations.ts';
+import { compileDirectResponse, DEFAULT_BODY_BYTES, type DirectResponse } from './direct-response.ts';
+import { compileFilterConfigs, type FilterOverrides, type RouteFilterLoader } from './filter-config.ts';
 import { compileMutation, type HeaderMutation } from './header-mutation.ts';
 import { compileHedgePolicy } from './hedge-policy.ts';
 import { HostTable } from './host-table.ts';
-import { compilePath, type MatchedPath } from './path-match.ts';
+import type { HostContext, RouteDeps, TableContext } from './level.ts';
+import { compileMatch, type RouteRequest } from './match.ts';
+import { compileMirrors, noMirrors } from './mirror-policy.ts';
+import type { MatchedPath } from './path-match.ts';
+import { compileRedirect, type Redirect } from './redirect.ts';
 import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-policy.ts';
-import { anyPath, type PathKey, RouteIndex } from './route-index.ts';
-
-/** What is known of a request when its route is looked for. */
-export interface RouteRequest extends HeaderSource {
-  readonly isGrpc: boolean;
-  /** Whether the client showed a certificate, and whether it was verified. */
-  readonly peerPresented: boolean;
-  readonly peerValidated: boolean;
-  /** Decides about all fractions and weights of one request: an integer, 0 to 2^53 - 1. */
-  readonly randomValue: number;
-}
+import { type PathKey, RouteIndex } from './route-index.ts';
+import { RouteStats } from './route-stats.ts';
+import { refuseUnsupportedHost, refuseUnsupportedRoute, refuseUnsupportedTable } from './unsupported.ts';
+import { compileVirtualClusters, type FindVirtualCluster } from './virtual-cluster.ts';
 
 export type RouteAct = Forward | Redirect | DirectResponse | NoForwarding;
 
@@ -67,6 +47,8 @@ export interface CompiledHost {
   /** Whether retries tell the upstream if they follow a time-out. */
   readonly includeIsTimeoutRetryHeader: boolean;
   readonly includeAttemptCountInResponse: boolean;
+  /** Undefined where the host has none. */
+  readonly virtualCluster: FindVirtualCluster | undefined;
   readonly routes: readonly CompiledRoute[];
   /** @param path without query and fragment, as matchers see it */
   find(request: RouteRequest, path: string): CompiledRoute | undefined;
@@ -76,7 +58,8 @@ export interface CompiledRoute {
   readonly name: string;
   readonly host: CompiledHost;
   readonly action: RouteAct;
-  readonly statPrefix: string;
+  /** Where it has a `stat_prefix`. */
+  readonly stats: RouteStats | undefined;
   readonly metadata: Metadata | undefined;
   /** Own retry policy, or that of the virtual host. */
   readonly retry: RetryRules | undefined;
@@ -98,36 +81,59 @@ export interface RouteTable {
   readonly mostSpecificWins: boolean;
   readonly internalOnlyHeaders: readonly string[];
   readonly clusters: readonly string[];
-  findHost(authority: string): CompiledHost | undefined;
+  findHost(request: Pick<RouteRequest, 'authority' | 'requestHeaders'>): CompiledHost | undefined;
   find(request: RouteRequest): CompiledRoute | undefined;
 }
 
 /** Compiled before somebody who cannot wait asks for it. */
 const compiledBefore = new WeakMap<RouteConfiguration, Parsed<RouteTable>>();
 
-export function compileRoutes(config: RouteConfiguration, filters: RouteFilters): Parsed<RouteTable> {
-  return compiledBefore.get(config) ?? atOnce(compileRouteSteps(config, filters));
+/** What a table is compiled with. */
+export interface RouteSurroundings {
+  /** All HTTP filters there are. */
+  readonly filters: readonly RouteFilterLoader[];
+  readonly deps: RouteDeps;
+}
+
+export function compileRoutes(config: RouteConfiguration, from: RouteSurroundings): Parsed<RouteTable> {
+  return compiledBefore.get(config) ?? atOnce(compileRouteSteps(config, from));
 }
 
 /** Compiles it in steps; `compileRoutes` gives the same from then on, as long as there is the message. */
-export function* compileRoutesBefore(config: RouteConfiguration, filters: RouteFilters): Steps<void> {
-  compiledBefore.set(config, yield* compileRouteSteps(config, filters));
+export function* compileRoutesBefore(config: RouteConfiguration, from: RouteSurroundings): Steps<void> {
+  compiledBefore.set(config, yield* compileRouteSteps(config, from));
 }
 
 /** A route at a time. */
 export function* compileRouteSteps(
   config: RouteConfiguration,
-  filters: RouteFilters,
+  from: RouteSurroundings,
 ): Steps<Parsed<RouteTable>> {
+  const { deps } = from;
   const findings = new Findings();
+  const runtime = deps.runtime ?? noRuntime;
+  const context: TableContext = {
+    deps,
+    runtime,
+    findings,
+    maxBodyBytes: config.maxDirectResponseBodySizeBytes ?? DEFAULT_BODY_BYTES,
+    optionalPlugins: refuseUnsupportedTable(config, findings),
+  };
+  const mirrors = compileMirrors(config.requestMirrorPolicies, noMirrors, '', runtime, findings);
   const hosts = new HostTable<CompiledHost>();
   const clusters = new Set<string>();
   const compileFilters: FilterConfigCompiler = (configs, outer, path) =>
-    compileFilterConfigs(configs, outer, path, filters, findings);
+    compileFilterConfigs(configs, outer, path, from, findings);
   const overrides = compileFilters(config.typedPerFilterConfig, undefined, '');
+  findings.refuse('vhds', config.vhds !== undefined);
   for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
-    const compiled = yield* compileHost(config, host, path, { compileFilters, overrides, findings });
+    const compiled = yield* compileHost(config, host, path, {
+      ...context,
+      mirrors,
+      compileFilters,
+      overrides,
+    });
     if (host.domains.length === 0) findings.error(`${path}.domains`, 'is missing');
     host.domains.forEach((domain, d) => {
       const wrong = hosts.add(domain, compiled);
@@ -138,6 +144,7 @@ export function* compileRouteSteps(
       for (const { cluster } of action.destinations) if (cluster !== '') clusters.add(cluster);
     }
   }
+  const vhostHeader = config.vhostHeader.toLowerCase();
   const ignorePort = config.ignorePortInHostMatching;
   const ignoreParameters = config.ignorePathParametersInPathMatching;
   const table: RouteTable = {
@@ -145,9 +152,13 @@ export function* compileRouteSteps(
     mostSpecificWins: config.mostSpecificHeaderMutationsWins,
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
     clusters: [...clusters],
-    findHost: (authority) => hosts.find(ignorePort ? withoutPort(authority) : authority),
+    findHost(request) {
+      const name = vhostHeader === '' ? request.authority : headerOf(request.requestHeaders, vhostHeader);
+      if (name === undefined) return undefined;
+      return hosts.find(ignorePort ? withoutPort(name) : name);
+    },
     find(request) {
-      const host = table.findHost(request.authority);
+      const host = table.findHost(request);
       if (host === undefined) return undefined;
       const path = matchedPath(request.path, ignoreParameters);
       return host.find(request, path);
@@ -179,22 +190,28 @@ type FilterConfigCompiler = (
   path: string,
 ) => FilterOverrides | undefined;
 
-interface HostContext {
+/** Mirrors are those of the table. */
+interface OuterContext extends HostContext {
   readonly compileFilters: FilterConfigCompiler;
   /** Of the table. */
   readonly overrides: FilterOverrides | undefined;
-  readonly findings: Findings;
 }
 
 function* compileHost(
   config: RouteConfiguration,
   host: VirtualHost,
   path: string,
-  { compileFilters, overrides, findings }: HostContext,
+  outerContext: OuterContext,
 ): Steps<CompiledHost> {
+  const { compileFilters, overrides, findings, runtime, deps } = outerContext;
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   warnOfTypedPolicy(host.retryPolicyTypedConfig, path, findings);
   const limitOfHost = compileBodyLimit(host, path, findings);
+  refuseUnsupportedHost(host, path, findings);
+  const context: HostContext = {
+    ...outerContext,
+    mirrors: compileMirrors(host.requestMirrorPolicies, outerContext.mirrors, `${path}.`, runtime, findings),
+  };
   const routes: CompiledRoute[] = [];
   const keys: PathKey[] = [];
   let index: RouteIndex<CompiledRoute, RouteRequest>;
@@ -207,6 +224,13 @@ function* compileHost(
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeIsTimeoutRetryHeader: host.includeIsTimeoutRetryHeader,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
+    virtualCluster: compileVirtualClusters(
+      host.virtualClusters,
+      host.name,
+      `${path}.virtual_clusters`,
+      deps.metrics,
+      findings,
+    ),
     routes,
     find: (request, plain) => index.find(request, plain),
   };
@@ -234,21 +258,19 @@ function* compileHost(
       return config.mostSpecificHeaderMutationsWins ? list.reverse() : list;
     };
     const ofRoute = compileFilters(route.typedPerFilterConfig, ofHost, `${at}.`);
-    const { matches, matched, key } = compileMatch(route.match, `${at}.match`, findings);
-    const action = compileAction(
-      route,
-      matched,
-      config.maxDirectResponseBodySizeBytes,
-      (configs, inner) => compileFilters(configs, ofRoute, inner),
-      at,
-      findings,
-    );
+    const { matches, matched, key } = compileMatch(route.match, `${at}.match`, runtime, findings);
+    refuseUnsupportedRoute(route, at, findings);
+    const filtersOf: DestinationFilters = (configs, inner) => compileFilters(configs, ofRoute, inner);
+    const action = compileAction(route, matched, filtersOf, at, context);
+    // A plugin chooses its cluster that is not known, and optional: as if it were not there (Envoy).
+    if (action.kind === 'forward' && action.choose === nowhere.choose) continue;
     keys.push(key);
     routes.push({
       name: route.name,
       host: compiled,
       action,
-      statPrefix: route.statPrefix,
+      stats:
+        route.statPrefix === '' ? undefined : RouteStats.ofRoute(deps.metrics, host.name, route.statPrefix),
       metadata: route.metadata,
       retry: action.kind === 'forward' ? (action.retry ?? compiled.retry) : undefined,
       hedges: (action.kind === 'forward' ? action.hedges : undefined) ?? compiled.hedges,
@@ -288,77 +310,23 @@ const isMatch = (route: CompiledRoute, request: RouteRequest, path: string): boo
 function compileAction(
   route: Route,
   matched: MatchedPath,
-  maxBodyBytes: number | undefined,
   filtersOf: DestinationFilters,
   path: string,
-  findings: Findings,
+  context: HostContext,
 ): RouteAct {
   const { action } = route;
+  const { deps, findings, maxBodyBytes } = context;
   switch (action.case) {
     case 'route':
-      return compileForward(action.value, matched, filtersOf, `${path}.route`, findings);
+      return compileForward(action.value, matched, filtersOf, `${path}.route`, context);
     case 'redirect':
       return compileRedirect(action.value, matched, `${path}.redirect`, findings);
     case 'directResponse':
-      return compileDirectResponse(action.value, maxBodyBytes, `${path}.direct_response`, findings);
+      return compileDirectResponse(action.value, maxBodyBytes, `${path}.direct_response`, deps, findings);
     case 'nonForwardingAction':
       return { kind: 'none' };
     default:
       findings.error(path, 'has no action');
       return { kind: 'none' };
   }
-}
-
-interface CompiledMatch {
-  readonly key: PathKey;
-  readonly matched: MatchedPath;
-  matches(request: RouteRequest, path: string): boolean;
-}
-
-function compileMatch(match: RouteMatch | undefined, path: string, findings: Findings): CompiledMatch {
-  if (match === undefined) {
-    findings.error(path, 'is missing');
-    return { key: anyPath, matched: { prefix: undefined }, matches: () => false };
-  }
-  const { key, test, ...matched } = compilePath(match, path, findings);
-  const rest: ((request: RouteRequest) => boolean)[] = [
-    ...match.headers.map(
-      (matcher, i): HeaderMatch => compileHeaderMatch(matcher, `${path}.headers[${i}]`, findings),
-    ),
-    ...match.queryParameters.map((matcher, i) =>
-      compileQueryMatch(matcher, `${path}.query_parameters[${i}]`, findings),
-    ),
-    ...match.cookies.map((matcher, i) => compileCookieMatch(matcher, `${path}.cookies[${i}]`, findings)),
-  ];
-  if (match.grpc !== undefined) rest.push((request) => request.isGrpc);
-  const { tlsContext } = match;
-  if (tlsContext?.presented !== undefined)
-    rest.push((request) => request.peerPresented === tlsContext.presented);
-  if (tlsContext?.validated !== undefined)
-    rest.push((request) => request.peerValidated === tlsContext.validated);
-  if (match.runtimeFraction?.defaultValue !== undefined) {
-    const { numerator } = match.runtimeFraction.defaultValue;
-    const parts = partsOf(match.runtimeFraction.defaultValue);
-    rest.push((request) => request.randomValue % parts < numerator);
-  }
-  if (rest.length === 0) return { key, matched, matches: test };
-  return {
-    key,
-    matched,
-    matches(request, plain) {
-      if (!test(request, plain)) return false;
-      for (let i = 0; i < rest.length; i++) if (!rest[i]!(request)) return false;
-      return true;
-    },
-  };
-}
-
-/** 0 to 1. */
-export function ratioOf(percent: FractionalPercent): number {
-  return percent.numerator / partsOf(percent);
-}
-
-/** How many parts a whole has. */
-export function partsOf({ denominator }: FractionalPercent): number {
-  return denominator === Denominator.MILLION ? 1e6 : denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
 }

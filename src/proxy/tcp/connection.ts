@@ -16,6 +16,7 @@ import { chooseEndpoint } from './choose-endpoint.ts';
 import { FilterState, stateKeys, tunnelKeys } from './filter-state.ts';
 import { Inlet, type InletHandler } from './inlet.ts';
 import type { NetworkConnection } from './network-filter.ts';
+import { CONNECT_FAILED, NO_CLUSTER, NO_ENDPOINT, NOT_CONNECTED, OVER_LIMIT } from './not-connected.ts';
 import { Outlet, type OutletOwner } from './outlet.ts';
 import {
   type Relay,
@@ -34,13 +35,6 @@ const IDLE = 0;
 const LIFETIME = 1;
 const BACK_OFF = 2;
 const LOG = 3;
-
-/** Envoy's reasons in `%DOWNSTREAM_LOCAL_CLOSE_REASON%`, with its spelling. */
-const NOT_CONNECTED = 'tcp_initializion_failure:';
-const CONNECT_FAILED = 0;
-const NO_ENDPOINT = 1;
-const OVER_LIMIT = 2;
-const NO_CLUSTER = 3;
 
 /** What is done with the downstream socket. */
 type DownstreamClose = 'flush' | 'now' | 'reset';
@@ -235,6 +229,7 @@ export class TcpConnection
 
   onOpen(peer: TlsPeer, localAddress: string, remoteAddress: string): void {
     this.#open = true;
+    this.noteConnected();
     this.noteConnection(peer, localAddress, remoteAddress);
     const { settings, wheel } = this.#runtime;
     this.#idleTimeoutMs = Number(this.state.text(stateKeys.idleTimeout) ?? settings.idleTimeoutMs);

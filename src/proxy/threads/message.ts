@@ -9,6 +9,7 @@ import type {
   OpenSocket,
   SecretMaterial,
 } from '../contract.ts';
+import type { RuntimeEntries } from '../runtime/entry.ts';
 
 /** Asked of a worker; each is answered by a {@link Done} with its number. */
 export type Task =
@@ -72,6 +73,8 @@ export type Notice =
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
   /** Another thread tells of a cluster. */
   | { readonly kind: 'hosts'; readonly cluster: string; readonly event: HostEvent }
+  /** Values of the runtime, all of them. */
+  | { readonly kind: 'runtime'; readonly entries: RuntimeEntries }
   | { readonly kind: 'leave-paths' }
   | { readonly kind: 'reopen-logs' };
 

@@ -35,6 +35,7 @@ import type {
   SecretStore,
 } from '../contract.ts';
 import { Findings } from '../findings.ts';
+import type { RuntimeEntries } from '../runtime/entry.ts';
 import { EarlyStage } from './early-stage.ts';
 import type { ListedCluster, Results, Task } from './message.ts';
 import { sumClusters, sumListeners } from './status.ts';
@@ -204,6 +205,10 @@ export class ThreadedDataPath implements DataPath {
       }
     });
     yield* sumClusters(await Promise.all(threads));
+  }
+
+  setRuntime(entries: RuntimeEntries): void {
+    this.#pool.tellAll({ kind: 'runtime', entries });
   }
 
   reopenLogs(): void {

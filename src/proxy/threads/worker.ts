@@ -11,6 +11,7 @@ import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { examine } from '#xds/unknown-fields.ts';
 import type { LocalDataPath, LocalPrepared, PreparedListener, SecretStore, Staged } from '../contract.ts';
+import type { RuntimeEntries } from '../runtime/entry.ts';
 import type { Done, ListedCluster, Notice, Task, ToWorker } from './message.ts';
 import { clusterPages } from './status.ts';
 
@@ -21,6 +22,7 @@ export interface WorkerDeps {
   readonly secrets: SecretStore;
   /** Keeps the counts that belong to the resource installed next. */
   holdCounts(counts: SharedArrayBuffer, hosts?: SharedArrayBuffer): void;
+  setRuntime(entries: RuntimeEntries): void;
   reopenLogs(): void;
   /** Resolves when what was written is out: the thread ends then. */
   flush(): Promise<void>;
@@ -140,6 +142,9 @@ class ServingWorker {
         return;
       case 'hosts':
         dataPath.hearThreads(notice.cluster, notice.event);
+        return;
+      case 'runtime':
+        this.#deps.setRuntime(notice.entries);
         return;
       case 'leave-paths':
         dataPath.leavePaths();

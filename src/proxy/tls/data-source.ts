@@ -17,7 +17,7 @@ export function readBytes(
   findings: Findings,
 ): Uint8Array | undefined {
   findings.refuse(`${path}.watched_directory`, source?.watchedDirectory !== undefined);
-  const bytes = bytesOf(source, path, reader, findings);
+  const bytes = readSource(source, path, reader, findings);
   if (bytes?.length !== 0) return bytes;
   findings.error(path, 'must not be empty');
   return undefined;
@@ -34,7 +34,8 @@ export function readText(
   return bytes && new TextDecoder().decode(bytes);
 }
 
-function bytesOf(
+/** The same; they may be empty. */
+export function readSource(
   source: DataSource | undefined,
   path: string,
   reader: DataReader,

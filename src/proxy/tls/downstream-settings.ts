@@ -7,9 +7,10 @@ import {
   DownstreamTlsContext_OcspStaplePolicy as Policy,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
+import type { Wanted } from '../resource-source.ts';
 import { type CertificateMaterial, leafOf } from './certificate-material.ts';
 import type { DataReader } from './data-source.ts';
-import { type NamedSecret, noteSecret, readTlsMaterial, type TlsMaterial } from './material.ts';
+import { noteSecret, readTlsMaterial, type TlsMaterial } from './material.ts';
 import { readTicketKeys } from './ticket-key-sources.ts';
 
 /** What a certificate is worth whose OCSP response is missing (`must`) or has expired (both). */
@@ -48,7 +49,7 @@ export function readDownstreamTransport(
   path: string,
   reader: DataReader,
   findings: Findings,
-  secrets: NamedSecret[],
+  secrets: Wanted[],
 ): DownstreamTlsSettings | undefined {
   if (socket === undefined) return undefined;
   const at = `${path}.typed_config`;
@@ -64,7 +65,7 @@ function readContext(
   at: string,
   reader: DataReader,
   findings: Findings,
-  secrets: NamedSecret[],
+  secrets: Wanted[],
 ): DownstreamTlsSettings {
   const common = `${at}.common_tls_context`;
   const reading = { side: 'server', reader, findings, secrets } as const;
@@ -93,7 +94,9 @@ function readContext(
         ? readTicketKeys(tickets.value, `${at}.session_ticket_keys`, reader, findings)
         : [],
     ticketSecret:
-      tickets.case === 'sessionTicketKeysSdsSecretConfig' ? noteSecret(tickets.value, secrets) : '',
+      tickets.case === 'sessionTicketKeysSdsSecretConfig'
+        ? noteSecret(tickets.value, `${at}.session_ticket_keys_sds_secret_config`, { findings, secrets })
+        : '',
     makesTickets: tickets.case !== 'disableStatelessSessionResumption' || !tickets.value,
     keepsSessions: !context.disableStatefulSessionResumption,
     sessionTimeoutSeconds: timeoutMs === undefined ? undefined : Math.floor(timeoutMs / 1000),

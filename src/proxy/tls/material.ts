@@ -1,8 +1,8 @@
 /** A `CommonTlsContext`, read once. */
-import type { ConfigSource } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { CommonTlsContext } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { Findings } from '../findings.ts';
+import { readWanted, type Wanted } from '../resource-source.ts';
 import { type CertificateMaterial, readCertificate } from './certificate-material.ts';
 import type { DataReader } from './data-source.ts';
 import { type KeyLogSettings, readKeyLog } from './key-log.ts';
@@ -32,18 +32,13 @@ export interface TlsMaterial {
   readonly dynamicSecrets: number;
 }
 
-export interface NamedSecret {
-  readonly name: string;
-  readonly sdsCluster: string;
-}
-
 /** What reading a context needs besides the message. */
 export interface MaterialReading {
   readonly side: 'client' | 'server';
   readonly reader: DataReader;
   readonly findings: Findings;
   /** Filled with the secrets that are named. */
-  readonly secrets: NamedSecret[];
+  readonly secrets: Wanted[];
 }
 
 export function readTlsMaterial(
@@ -72,7 +67,9 @@ export function readTlsMaterial(
       }
       return readCertificate(certificate, at, reader, findings) ?? [];
     }),
-    certificateSecrets: sds.map((config) => noteSecret(config, reading.secrets)),
+    certificateSecrets: sds.map((config, i) =>
+      noteSecret(config, `${path}.tls_certificate_sds_secret_configs[${i}]`, reading),
+    ),
     ...validation,
     alpn: readAlpn(context, path, findings),
     keyLog: readKeyLog(context?.keyLog, `${path}.key_log`, findings),
@@ -132,8 +129,9 @@ type Validation = Pick<TlsMaterial, 'rules' | 'validationSecret' | 'verifies'>;
 function readValidation(
   context: CommonTlsContext | undefined,
   path: string,
-  { reader, findings, secrets }: MaterialReading,
+  reading: MaterialReading,
 ): Validation {
+  const { reader, findings } = reading;
   const type = context?.validationContextType;
   switch (type?.case) {
     case 'validationContext': {
@@ -142,7 +140,11 @@ function readValidation(
       return { rules, validationSecret: '', verifies: asksForCertificate(rules) };
     }
     case 'validationContextSdsSecretConfig':
-      return { rules: noRules, validationSecret: noteSecret(type.value, secrets), verifies: true };
+      return {
+        rules: noRules,
+        validationSecret: noteSecret(type.value, `${path}.validation_context_sds_secret_config`, reading),
+        verifies: true,
+      };
     case 'combinedValidationContext': {
       const { defaultValidationContext: own, validationContextSdsSecretConfig: sds } = type.value;
       const at = `${path}.combined_validation_context`;
@@ -151,7 +153,12 @@ function readValidation(
         own === undefined
           ? noRules
           : readValidationRules(own, `${at}.default_validation_context`, reader, findings, true);
-      return { rules, validationSecret: sds === undefined ? '' : noteSecret(sds, secrets), verifies: true };
+      return {
+        rules,
+        validationSecret:
+          sds === undefined ? '' : noteSecret(sds, `${at}.validation_context_sds_secret_config`, reading),
+        verifies: true,
+      };
     }
     default:
       return { rules: noRules, validationSecret: '', verifies: false };
@@ -169,14 +176,13 @@ function validationSource(context: CommonTlsContext | undefined): SdsSecretConfi
   return type?.case === 'combinedValidationContext' ? type.value.validationContextSdsSecretConfig : undefined;
 }
 
-export function noteSecret(config: SdsSecretConfig, secrets: NamedSecret[]): string {
-  secrets.push({ name: config.name, sdsCluster: sdsClusterOf(config.sdsConfig) });
-  return config.name;
-}
-
-/** The cluster an SDS secret comes from; '' for ADS. */
-function sdsClusterOf(source: ConfigSource | undefined): string {
-  if (source?.configSourceSpecifier.case !== 'apiConfigSource') return '';
-  const [service] = source.configSourceSpecifier.value.grpcServices;
-  return service?.targetSpecifier.case === 'envoyGrpc' ? service.targetSpecifier.value.clusterName : '';
+/** @returns the name of the secret. */
+export function noteSecret(
+  { name, sdsConfig }: SdsSecretConfig,
+  path: string,
+  { findings, secrets }: Pick<MaterialReading, 'findings' | 'secrets'>,
+): string {
+  // A certificate is called by its name alone, wherever it comes from.
+  secrets.push({ ...readWanted(name, sdsConfig, `${path}.sds_config`, findings), key: name });
+  return name;
 }

@@ -9,8 +9,8 @@ import { type Holder, TestRoot } from '../../../test/support/certificates.ts';
 import { createSecretStore } from '../apply/secret-store.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { Findings } from '../findings.ts';
+import type { Wanted } from '../resource-source.ts';
 import { readDownstreamTransport } from './downstream-settings.ts';
-import type { NamedSecret } from './material.ts';
 import { readUpstreamTransport } from './upstream.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
@@ -40,7 +40,7 @@ const deps = {
 
 function problemsOf(kind: 'Upstream' | 'Downstream', fields: string): readonly string[] {
   const findings = new Findings();
-  const secrets: NamedSecret[] = [];
+  const secrets: Wanted[] = [];
   const socket = socketOf(kind, fields);
   if (kind === 'Upstream') readUpstreamTransport(socket, 'socket', deps, findings, secrets);
   else readDownstreamTransport(socket, 'socket', deps, findings, secrets);

@@ -11,6 +11,7 @@ import { UpstreamTlsContextSchema } from '#xds/gen/envoy/extensions/transport_so
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { HeadedTransport, type ProxyHeaderWriter, readProxyHeader } from '../pool/proxy-protocol.ts';
+import type { Wanted } from '../resource-source.ts';
 import { leafOf } from './certificate-material.ts';
 import {
   ClientHandshake,
@@ -22,7 +23,6 @@ import {
 import { clientContext } from './context.ts';
 import { PeerJudge } from './judge.ts';
 import { KeyLog } from './key-log.ts';
-import type { NamedSecret } from './material.ts';
 import { noPeer } from './peer.ts';
 import { namesSecret, resolveMaterial, secretsOf } from './resolved-material.ts';
 import { SessionStore } from './session-store.ts';
@@ -62,7 +62,7 @@ export function readUpstreamTransport(
   path: string,
   deps: DataPathDeps,
   findings: Findings,
-  secrets: NamedSecret[],
+  secrets: Wanted[],
 ): UpstreamTransport {
   if (socket === undefined) return plainTransport;
   const at = `${path}.typed_config`;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
+import { type Any, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { atOnce } from '#core/time-slice.ts';
 import { NodeSchema } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
@@ -9,7 +10,9 @@ import {
   DeltaDiscoveryResponseSchema,
   type DiscoveryResponse,
   DiscoveryResponseSchema,
+  ResourceSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
+import { packAny } from '../registry.ts';
 import { letterOf, resource, typeUrlOfLetter } from '../server/fixture.ts';
 import { createDeltaClientStream } from './delta.ts';
 import { createSotwClientStream } from './sotw.ts';
@@ -213,5 +216,76 @@ describe('state-of-the-world client', () => {
     const [again] = client.connected();
     assert.deepEqual([again!.versionInfo, again!.responseNonce, again!.node?.id], ['1', '', 'me']);
     assert.deepEqual(again!.resourceNames, ['*', 'y']);
+  });
+});
+
+describe('how long resources are good for', () => {
+  const ttl = create(DurationSchema, { seconds: 2n, nanos: 500_000_000 });
+
+  test('delta: a resource says it, and a heartbeat says it again', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('cluster', ['*']);
+    client.connected();
+    const [first] = deltaResponse('c', ['c:a']).resources;
+    const given = create(DeltaDiscoveryResponseSchema, {
+      typeUrl: typeUrlOfLetter('c'),
+      nonce: 'n',
+      resources: [{ ...first!, ttl }],
+    });
+    const update = atOnce(client.receive(given))!;
+    assert.deepEqual([...update.lifetimes], [['a', 2500]]);
+    client.ack(update);
+    const beat = create(DeltaDiscoveryResponseSchema, {
+      typeUrl: typeUrlOfLetter('c'),
+      nonce: 'n2',
+      resources: [{ name: 'a', version: first!.version }],
+    });
+    const kept = atOnce(client.receive(beat))!;
+    assert.deepEqual([kept.changed, kept.problems, [...kept.lifetimes]], [[], [], [['a', undefined]]]);
+  });
+
+  test('delta: without a message and of another version it is refused', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('cluster', ['*']);
+    client.connected();
+    const resources = [{ name: 'a', version: 'never', ttl }];
+    const update = atOnce(
+      client.receive(create(DeltaDiscoveryResponseSchema, { typeUrl: typeUrlOfLetter('c'), resources })),
+    )!;
+    assert.match(update.problems[0]?.message ?? '', /the resource is empty/);
+  });
+
+  test('state of the world: inside a Resource, and a heartbeat takes nothing away', () => {
+    const client = createSotwClientStream(node);
+    client.subscribe('cluster', ['*']);
+    client.connected();
+    const wrap = (name: string, any?: Any): Any =>
+      packAny(ResourceSchema, create(ResourceSchema, { name, ttl, ...(any && { resource: any }) }));
+    const response = (nonce: string, ...resources: Any[]): DiscoveryResponse =>
+      create(DiscoveryResponseSchema, { typeUrl: typeUrlOfLetter('c'), nonce, versionInfo: '1', resources });
+    const update = atOnce(client.receive(response('n', wrap('a', resource('c:a').any))))!;
+    assert.deepEqual([...update.lifetimes], [['a', 2500]]);
+    client.ack(update);
+    const kept = atOnce(client.receive(response('n2', wrap('a'))))!;
+    assert.deepEqual([kept.changed, kept.removed, kept.problems], [[], [], []]);
+  });
+
+  test('what has expired is not said to be held', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('cluster', ['*']);
+    client.connected();
+    client.ack(atOnce(client.receive(deltaResponse('c', ['c:a', 'c:b'])))!);
+    assert.deepEqual(client.expire('cluster', ['a']).removed, ['a']);
+    client.disconnected();
+    assert.equal(shown(client.connected()), 'c[b]');
+  });
+
+  test('another server is told of nothing that is held', () => {
+    const client = createDeltaClientStream(node);
+    client.subscribe('cluster', ['*']);
+    client.adopt('cluster', 'a', 'v1');
+    assert.equal(shown(client.connected()), 'c[a]');
+    client.disconnected();
+    assert.equal(shown(client.connected(true)), 'c');
   });
 });

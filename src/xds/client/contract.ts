@@ -22,6 +22,8 @@ export interface Update<Kind extends ResourceKind = ResourceKind> {
   readonly removed: readonly string[];
   /** Resources that are not what they should be. If there is any, the update must be refused with `nack`. */
   readonly problems: readonly Problem[];
+  /** How long resources are good for; undefined: for ever. Also of those that are as they were. */
+  readonly lifetimes: ReadonlyMap<string, number | undefined>;
   /** Resources the server says it cannot give, each with its reason. */
   readonly unavailable: readonly { readonly name: string; readonly detail: string }[];
 }
@@ -31,7 +33,8 @@ export type AnyUpdate = { readonly [Kind in ResourceKind]: Update<Kind> }[Resour
 
 export interface ClientStream<Request, Response> {
   /** A new connection: what to send first. Resources already held are not asked for again where the protocol allows. */
-  connected(): readonly Request[];
+  /** @param anew another server is asked than before: what is held is none of its versions. */
+  connected(anew?: boolean): readonly Request[];
   disconnected(): void;
   /** Asks for more, by name or for all (`*`). Returns what to send; nothing while there is no connection. */
   subscribe(kind: ResourceKind, names: readonly string[]): readonly Request[];
@@ -44,6 +47,10 @@ export interface ClientStream<Request, Response> {
    * @param applied names of the resources that are in force all the same.
    */
   nack(update: AnyUpdate, problems: readonly Problem[], applied?: readonly string[]): Request;
+  /** What was only good until now. Needs no answer. */
+  expire(kind: ResourceKind, names: readonly string[]): AnyUpdate;
+  /** Says that a resource is in force that came by another way. */
+  adopt(kind: ResourceKind, name: string, version: string): void;
   /**
    * What to send of the health of the application: at once, and first on each connection from now on. No answer comes.
    *

@@ -10,7 +10,14 @@ import {
 import { healthInformationType } from '../health-information.ts';
 import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ClientStream } from './contract.ts';
-import { assertAcceptable, errorDetail, healthDetail, Subscription, updateFrom } from './subscription.ts';
+import {
+  assertAcceptable,
+  errorDetail,
+  expiryOf,
+  healthDetail,
+  Subscription,
+  updateFrom,
+} from './subscription.ts';
 
 export type DeltaClientStream = ClientStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
 
@@ -19,6 +26,8 @@ const nothingHeld: ReadonlyMap<string, string> = new Map();
 /** @param node is sent with the first request of each connection. */
 export function createDeltaClientStream(node: Node): DeltaClientStream {
   const subscriptions = new Map<ResourceKind, Subscription>();
+  /** What was asked for on this connection. */
+  const opened = new Set<ResourceKind>();
   let open = false;
   let introduced = false;
   /** Undefined before it was said. */
@@ -44,37 +53,40 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
   }
 
   /** The first request for a kind on a connection. */
-  function opening({ kind, wildcard, names, held }: Subscription): DeltaDiscoveryRequest {
+  function opening({ kind, wildcard, names, held }: Subscription, anew = false): DeltaDiscoveryRequest {
+    opened.add(kind);
     return request(resourceTypes[kind].typeUrl, {
       // A lone "*" is said the older way, by no names, which every server understands.
       resourceNamesSubscribe: wildcard && names.size > 0 ? ['*', ...names] : [...names],
-      initialResourceVersions: Object.fromEntries(held),
+      initialResourceVersions: anew ? {} : Object.fromEntries(held),
     });
   }
 
   return {
-    connected(): readonly DeltaDiscoveryRequest[] {
+    connected(anew): readonly DeltaDiscoveryRequest[] {
       open = true;
       introduced = false;
+      opened.clear();
       const wanted = resourceKinds.flatMap((kind) => subscriptions.get(kind) ?? []);
       return [
         ...report(),
-        ...wanted.filter(({ wildcard, names }) => wildcard || names.size > 0).map(opening),
+        ...wanted
+          .filter(({ wildcard, names }) => wildcard || names.size > 0)
+          .map((one) => opening(one, anew)),
       ];
     },
     disconnected(): void {
       open = false;
     },
     subscribe(kind, names): readonly DeltaDiscoveryRequest[] {
-      const known = subscriptions.get(kind);
-      const subscription = known ?? new Subscription(kind);
+      const subscription = subscriptions.get(kind) ?? new Subscription(kind);
       subscriptions.set(kind, subscription);
       const fresh = subscription.add(names);
       if (!open || fresh.length === 0) return [];
       return [
-        known === undefined
-          ? opening(subscription)
-          : request(resourceTypes[kind].typeUrl, { resourceNamesSubscribe: fresh }),
+        opened.has(kind)
+          ? request(resourceTypes[kind].typeUrl, { resourceNamesSubscribe: fresh })
+          : opening(subscription),
       ];
     },
     unsubscribe(kind, names): readonly DeltaDiscoveryRequest[] {
@@ -85,17 +97,20 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
     },
     *receive(response): Steps<AnyUpdate | undefined> {
       const kind = kindOfTypeUrl(response.typeUrl);
-      if (kind === undefined || !subscriptions.has(kind)) return undefined;
-      const incoming = response.resources.map(({ name, version, resource }) => ({
+      const subscription = kind === undefined ? undefined : subscriptions.get(kind);
+      if (kind === undefined || subscription === undefined) return undefined;
+      const incoming = response.resources.map(({ name, version, resource, ttl }) => ({
         name,
         version,
         any: resource,
+        ttl,
       }));
       return yield* updateFrom(kind, incoming, {
         nonce: response.nonce,
         version: response.systemVersionInfo,
         removed: response.removedResources,
         errors: response.resourceErrors,
+        isHeld: ({ name = '', version }) => subscription.held.get(name) === version,
       });
     },
     ack(update): DeltaDiscoveryRequest {
@@ -113,6 +128,16 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
     report(failure): readonly DeltaDiscoveryRequest[] {
       health = { failure };
       return report();
+    },
+    expire(kind, names): AnyUpdate {
+      const update = expiryOf(kind, names);
+      subscriptions.get(kind)?.apply(update);
+      return update;
+    },
+    adopt(kind, name, version): void {
+      const subscription = subscriptions.get(kind) ?? new Subscription(kind);
+      subscriptions.set(kind, subscription);
+      subscription.held.set(name, version);
     },
     held: (kind) => subscriptions.get(kind)?.held ?? nothingHeld,
   };

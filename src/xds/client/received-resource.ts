@@ -28,6 +28,18 @@ export function* readReceived(kind: ResourceKind, version: string, any: Any | un
   return { ok: true, resource: receivedMessage(decoded, version) };
 }
 
+/** One whose bytes were kept; they are decoded by whoever applies it. */
+export function encodedReceived(
+  kind: ResourceKind,
+  {
+    name,
+    version,
+    encoded,
+  }: { readonly name: string; readonly version: string; readonly encoded: Uint8Array },
+): ReceivedResource {
+  return new EncodedReceived(kind, name, version, encoded);
+}
+
 /** One that did not come as bytes. */
 export function receivedMessage(
   decoded: Extract<DecodedResource<ResourceKind>, { readonly ok: true }>,

@@ -1,19 +1,44 @@
 /** The client's end of a state-of-the-world ADS stream (xDS protocol, "Basic protocol overview"). */
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Steps } from '#core/time-slice.ts';
 import type { Node } from '../gen/envoy/config/core/v3/base_pb.js';
 import {
   type DiscoveryRequest,
   DiscoveryRequestSchema,
   type DiscoveryResponse,
+  ResourceSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import type { Status } from '../gen/google/rpc/status_pb.js';
 import { healthInformationType } from '../health-information.ts';
+import { typeUrlOf } from '../registry.ts';
 import { kindOfTypeUrl, type ResourceKind, resourceKinds, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ClientStream } from './contract.ts';
-import { assertAcceptable, errorDetail, healthDetail, Subscription, updateFrom } from './subscription.ts';
+import {
+  assertAcceptable,
+  errorDetail,
+  expiryOf,
+  healthDetail,
+  type Incoming,
+  Subscription,
+  updateFrom,
+} from './subscription.ts';
 
 export type SotwClientStream = ClientStream<DiscoveryRequest, DiscoveryResponse>;
+
+/** What stands inside a `Resource`, which says how long it is good for. */
+function unwrapped(any: Any, version: string): Incoming {
+  if (any.typeUrl !== wrapperType) return { any, version };
+  try {
+    const { name, resource, ttl } = fromBinary(ResourceSchema, any.value);
+    return { any: resource, version, ttl, ...(name !== '' && { name }) };
+  } catch {
+    // What is wrong with it is told by who decodes it.
+    return { any, version };
+  }
+}
+
+const wrapperType = typeUrlOf(ResourceSchema);
 
 const nothingHeld: ReadonlyMap<string, string> = new Map();
 
@@ -64,11 +89,14 @@ export function createSotwClientStream(node: Node): SotwClientStream {
   }
 
   return {
-    connected(): readonly DiscoveryRequest[] {
+    connected(anew = false): readonly DiscoveryRequest[] {
       open = true;
       introduced = false;
       const wanted = resourceKinds.flatMap((kind) => subscriptions.get(kind) ?? []);
-      for (const subscription of wanted) subscription.nonce = '';
+      for (const subscription of wanted) {
+        subscription.nonce = '';
+        if (anew) subscription.versionInfo = '';
+      }
       const asking = wanted.filter(({ wildcard, names }) => wildcard || names.size > 0);
       return [...report(), ...asking.map((one) => request(one))];
     },
@@ -91,15 +119,16 @@ export function createSotwClientStream(node: Node): SotwClientStream {
       const subscription = kind === undefined ? undefined : subscriptions.get(kind);
       if (kind === undefined || subscription === undefined) return undefined;
       const { nonce, versionInfo: version } = response;
-      const incoming = response.resources.map((any) => ({ any, version }));
+      const incoming = response.resources.map((any) => unwrapped(any, version));
       const update = yield* updateFrom(kind, incoming, {
         nonce,
         version,
         removed: [],
         errors: response.resourceErrors,
+        isHeld: ({ name = '' }) => version === subscription.versionInfo && subscription.held.has(name),
       });
       if (!resourceTypes[kind].fullState) return update;
-      const sent = new Set(update.changed.map(({ name }) => name));
+      const sent = new Set([...update.changed.map(({ name }) => name), ...update.lifetimes.keys()]);
       return {
         ...update,
         removed: [...subscription.held.keys()].filter((name) => !sent.has(name)),
@@ -118,6 +147,16 @@ export function createSotwClientStream(node: Node): SotwClientStream {
     report(failure): readonly DiscoveryRequest[] {
       health = { failure };
       return report();
+    },
+    expire(kind, names): AnyUpdate {
+      const update = expiryOf(kind, names);
+      subscriptions.get(kind)?.apply(update);
+      return update;
+    },
+    adopt(kind, name, version): void {
+      const subscription = subscriptions.get(kind) ?? new Subscription(kind);
+      subscriptions.set(kind, subscription);
+      subscription.held.set(name, version);
     },
     held: (kind) => subscriptions.get(kind)?.held ?? nothingHeld,
   };

@@ -1,6 +1,6 @@
 /** What a client wants and has of one kind, and the parts that both variants of the protocol share. */
 import { create } from '@bufbuild/protobuf';
-import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Any, Duration } from '@bufbuild/protobuf/wkt';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { ResourceError } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
@@ -68,6 +68,7 @@ export interface Incoming {
   readonly any: Any | undefined;
   readonly version: string;
   readonly name?: string;
+  readonly ttl?: Duration | undefined;
 }
 
 /** Reads a resource at a time: what it is called. Its message is decoded when it is asked for. */
@@ -77,12 +78,20 @@ export function* updateFrom(
   rest: Pick<Update, 'nonce' | 'version'> & {
     readonly errors: readonly ResourceError[];
     readonly removed: readonly string[];
+    /** Whether a resource without a message is one that stays as it was. */
+    isHeld(incoming: Incoming): boolean;
   },
 ): Steps<AnyUpdate> {
+  const lifetimes = new Map<string, number | undefined>();
   const changed: ReceivedResource[] = [];
   const problems: Problem[] = [];
   const { service } = resourceTypes[kind];
-  for (const [i, { any, version, name }] of incoming.entries()) {
+  for (const [i, one] of incoming.entries()) {
+    const { any, version, name } = one;
+    if (any === undefined && name !== undefined && rest.isHeld(one)) {
+      lifetimes.set(name, milliseconds(one.ttl));
+      continue;
+    }
     const read = yield* readReceived(kind, version, any);
     yield;
     const resource = `${service} ${name ?? `resource ${i}`}`;
@@ -91,14 +100,27 @@ export function* updateFrom(
     } else if (name !== undefined && name !== read.resource.name) {
       const message = `the resource calls itself ${JSON.stringify(read.resource.name)}`;
       problems.push({ level: 'error', message, resource });
-    } else changed.push(read.resource);
+    } else {
+      changed.push(read.resource);
+      lifetimes.set(read.resource.name, milliseconds(one.ttl));
+    }
   }
   const unavailable = rest.errors.map(({ resourceName, errorDetail }) => ({
     name: resourceName?.name ?? '',
     detail: errorDetail?.message ?? '',
   }));
   const { nonce, version, removed } = rest;
-  return { kind, nonce, version, changed, removed, problems, unavailable } as AnyUpdate;
+  return { kind, nonce, version, changed, removed, problems, lifetimes, unavailable } as AnyUpdate;
+}
+
+function milliseconds(ttl: Duration | undefined): number | undefined {
+  return ttl && Number(ttl.seconds) * 1000 + ttl.nanos / 1e6;
+}
+
+/** That `names` are no longer good. */
+export function expiryOf(kind: ResourceKind, names: readonly string[]): AnyUpdate {
+  const nothing = { changed: [], problems: [], lifetimes: new Map(), unavailable: [] };
+  return { kind, nonce: '', version: '', removed: names, ...nothing } as AnyUpdate;
 }
 
 /** The `error_detail` of a NACK: every problem on a line of its own. */

@@ -1,7 +1,7 @@
 /** Which of many routes a request takes, and where it is sent: route tables and requests by chance. */
 import { http1 as http1Backend } from './backend/http1.ts';
-import { drawRequest, drawTable } from './cases/route-tables.ts';
-import { bootstrap, cluster, httpListener, type Message } from './harness/bootstrap.ts';
+import { drawRequest, drawTable, drawVirtualClusters, metadata } from './cases/route-tables.ts';
+import { bootstrap, cluster, extension, httpListener, type Message } from './harness/bootstrap.ts';
 import type { Case, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
 import { Draw } from './harness/draw.ts';
@@ -20,6 +20,7 @@ const hosts = (): Message[] =>
     domains: [hostOf(table)],
     // Few routes are asked in turn, and many are looked up.
     routes: drawTable(new Draw(`table ${table}`), `t${table}`, table % 2 === 0 ? 6 : 40),
+    virtual_clusters: table % 3 === 0 ? drawVirtualClusters(new Draw(`clusters ${table}`)) : [],
   }));
 
 function caseOf(table: number): Case {
@@ -98,14 +99,37 @@ const matcherCases: readonly Case[] = matchers.map(([name, , headers, matches], 
   expect: { status: matches ? 299 : 404 },
 }));
 
+const setMetadata = extension('set', 'filters.http.set_metadata.v3.Config', {
+  metadata: [{ metadata_namespace: 'meta', value: metadata }],
+});
+
+/** Takes note of a header, after which the route is looked for again. */
+const routeAgain = extension('again', 'filters.http.header_to_metadata.v3.Config', {
+  request_rules: [
+    { header: 'x-test', on_header_present: { metadata_namespace: 'test', key: 'id', type: 'STRING' } },
+  ],
+});
+
 export const groups: readonly Group[] = [
   {
     name: 'route choice',
-    backends: { a: http1Backend() },
+    backends: { a: http1Backend(), b: http1Backend() },
     bootstrap: ({ ports }) =>
       bootstrap(
-        [httpListener('main', { hosts: [...hosts(), ...matcherHosts(), { name: 'all', domains: ['*'] }] })],
-        [cluster('a', [ports.a!])],
+        [
+          httpListener('main', {
+            hosts: [...hosts(), ...matcherHosts(), { name: 'all', domains: ['*'] }],
+            filters: [setMetadata, routeAgain],
+          }),
+        ],
+        [cluster('a', [ports.a!]), cluster('b', [ports.b!])],
+        {
+          layered_runtime: {
+            layers: [
+              { name: 'static', static_layer: { share: { none: 0, all: 100 }, weights: { a: 3, b: 5 } } },
+            ],
+          },
+        },
       ),
     cases: [...matcherCases, ...Array.from({ length: TABLES }, (_, table) => caseOf(table))],
   },

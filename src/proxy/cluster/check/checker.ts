@@ -4,6 +4,7 @@ import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { Counter, Gauge, Scope } from '#observe/metrics-contract.ts';
 import type { PoolDeps, PoolSettings } from '../../pool/settings.ts';
+import type { RuntimeValues } from '../../runtime/values.ts';
 import type { UpstreamTransport } from '../../tls/upstream.ts';
 import { Endpoint, plainTraits } from '../endpoint.ts';
 import type { CheckEventLog } from './event-log.ts';
@@ -27,6 +28,7 @@ export interface CheckStats {
 
 export interface CheckerDeps {
   readonly clock: Clock;
+  readonly runtime: RuntimeValues;
   readonly random: Random;
   readonly wheel: TimerWheel;
   readonly scope: Scope;
@@ -97,7 +99,9 @@ export class HealthChecker {
     const ofPercent = Math.floor((of.jitterPercent * ms) / 100);
     if (ofPercent > 0) ms += random.below(ofPercent);
     if (of.jitterMs > 0) ms += random.below(Math.ceil(of.jitterMs));
-    return ms;
+    const { runtime } = this.deps;
+    ms = Math.min(ms, runtime.integer('health_check.max_interval', Number.POSITIVE_INFINITY));
+    return Math.max(1, ms, runtime.integer('health_check.min_interval', 0));
   }
 
   #probeFor(endpoint: Endpoint, handler: ProbeHandler): Probe {

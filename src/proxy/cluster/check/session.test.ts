@@ -7,6 +7,7 @@ import { TimerWheel } from '#core/timer-wheel.ts';
 import { HealthCheckSchema } from '#xds/gen/envoy/config/core/v3/health_check_pb.js';
 import { Findings } from '../../findings.ts';
 import type { PoolDeps, PoolSettings } from '../../pool/settings.ts';
+import { noRuntime } from '../../runtime/values.ts';
 import type { UpstreamTransport } from '../../tls/upstream.ts';
 import { Endpoint, plainTraits } from '../endpoint.ts';
 import { healthFlag, healthText } from '../health.ts';
@@ -42,6 +43,7 @@ function session() {
   );
   endpoint.flags = healthFlag.failed_active_hc;
   const checker = new HealthChecker(settings, {
+    runtime: noRuntime,
     ...{ clock, random: seededRandom(1), wheel: new TimerWheel(clock), scope: unseenScope, cluster: 'a' },
     ...{ pool: {} as PoolSettings, poolDeps: {} as PoolDeps, log: undefined },
     hasTraffic: () => true,

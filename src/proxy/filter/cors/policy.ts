@@ -21,7 +21,11 @@ interface Policy {
 }
 
 /** What {@link PolicyLevels} is made of. */
-export function readPolicy(config: CorsPolicy, path: string, { random }: RouteFilterDeps): Parsed<unknown> {
+export function readPolicy(
+  config: CorsPolicy,
+  path: string,
+  { random, runtime }: RouteFilterDeps,
+): Parsed<unknown> {
   const findings = new Findings();
   const policy: Policy = {
     origins: config.allowOriginStringMatch.map((matcher, i) =>
@@ -34,8 +38,8 @@ export function readPolicy(config: CorsPolicy, path: string, { random }: RouteFi
     credentials: config.allowCredentials,
     privateNetworks: config.allowPrivateNetworkAccess,
     forwardsOthers: config.forwardNotMatchingPreflights,
-    enabled: readShare(config.filterEnabled, `${path}.filter_enabled`, random, findings),
-    shadowed: readShare(config.shadowEnabled, `${path}.shadow_enabled`, random, findings),
+    enabled: readShare(config.filterEnabled, `${path}.filter_enabled`, random, findings, runtime),
+    shadowed: readShare(config.shadowEnabled, `${path}.shadow_enabled`, random, findings, runtime),
   };
   return findings.result<unknown>(policy);
 }

@@ -4,10 +4,11 @@ import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { headerOf } from '#http/header-list.ts';
 import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { Findings } from '../../findings.ts';
+import { noRuntime, type RuntimeValues } from '../../runtime/values.ts';
 import type { CataloguedFilter, Exchange, FilterDeps, HttpFilter, LocalReply, Verdict } from '../contract.ts';
 import { defineFilter } from '../define.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import { type FaultSettings, readFault } from './settings.ts';
+import { type FaultKeys, type FaultSettings, keyOfCaller, readFault } from './settings.ts';
 import { FaultStats } from './stats.ts';
 
 export const fault: CataloguedFilter = defineFilter({
@@ -17,14 +18,14 @@ export const fault: CataloguedFilter = defineFilter({
   trust: 'hostile-both',
   create(config, path, deps): Parsed<HttpFilter> {
     const findings = new Findings();
-    const settings = readFault(config, path, deps.random, findings);
+    const settings = readFault(config, path, deps, findings);
     return findings.result<HttpFilter>(new FaultFilter(settings, deps));
   },
   route: {
     schema: HTTPFaultSchema,
-    create(config, path, { random }): Parsed<unknown> {
+    create(config, path, deps): Parsed<unknown> {
       const findings = new Findings();
-      return findings.result<unknown>(readFault(config, path, random, findings));
+      return findings.result<unknown>(readFault(config, path, deps, findings));
     },
   },
 });
@@ -118,6 +119,22 @@ class Fault implements TimerOwner {
     this.#filter.stats.active_faults.add(-1);
   }
 
+  get #runtime(): RuntimeValues {
+    return this.#filter.deps.runtime ?? noRuntime;
+  }
+
+  /** Of the calling cluster, where that is known. */
+  #key(name: keyof FaultKeys): string {
+    return this.#caller === '' ? this.#settings.keys[name] : keyOfCaller(this.#caller, name);
+  }
+
+  #value(name: keyof FaultKeys, otherwise: number): number {
+    const runtime = this.#runtime;
+    if (runtime.version === 0) return otherwise;
+    const value = runtime.integer(this.#settings.keys[name], otherwise);
+    return this.#caller === '' ? value : runtime.integer(keyOfCaller(this.#caller, name), value);
+  }
+
   #header(name: string): string | undefined {
     return headerOf(this.#exchange.requestHeaders, name);
   }
@@ -132,7 +149,8 @@ class Fault implements TimerOwner {
   #becomeActive(): boolean {
     if (this.#isActive) return true;
     const { stats } = this.#filter;
-    if (this.#filter.active >= this.#settings.maxActive) {
+    const { maxActive, keys } = this.#settings;
+    if (this.#filter.active >= this.#runtime.integer(keys.maxActive, maxActive)) {
       stats.faults_overflow.inc();
       return false;
     }
@@ -147,7 +165,7 @@ class Fault implements TimerOwner {
     if (rateLimit === undefined) return;
     const byHeader = rateLimit.kbps === undefined;
     const atMost = byHeader ? this.#number('x-envoy-fault-throughput-response-percentage') : undefined;
-    if (!rateLimit.share.draw(atMost)) return;
+    if (!rateLimit.share.draw(atMost, this.#settings.keys.ratePercent)) return;
     const kbps = rateLimit.kbps ?? this.#number('x-envoy-fault-throughput-response') ?? 0;
     if (kbps === 0 || !this.#becomeActive()) return;
     const { deps, stats } = this.#filter;
@@ -160,8 +178,9 @@ class Fault implements TimerOwner {
     if (delay === undefined) return false;
     const byHeader = delay.fixedMs === undefined;
     const atMost = byHeader ? this.#number('x-envoy-fault-delay-request-percentage') : undefined;
-    if (!delay.share.draw(atMost)) return false;
-    const delayMs = delay.fixedMs ?? this.#number('x-envoy-fault-delay-request') ?? 0;
+    if (!delay.share.draw(atMost, this.#key('delayPercent'))) return false;
+    const asked = delay.fixedMs ?? this.#number('x-envoy-fault-delay-request') ?? 0;
+    const delayMs = this.#value('delayMs', asked);
     if (delayMs === 0 || !this.#becomeActive()) return false;
     const exchange = this.#exchange;
     this.#timer = new Timer(this, 0);
@@ -177,10 +196,12 @@ class Fault implements TimerOwner {
     if (abort === undefined) return undefined;
     const byHeader = abort.httpStatus === undefined && abort.grpcStatus === undefined;
     const atMost = byHeader ? this.#number('x-envoy-fault-abort-request-percentage') : undefined;
-    if (!abort.share.draw(atMost)) return undefined;
-    const asked = byHeader ? this.#askedStatus() : abort.httpStatus;
-    const grpcStatus =
+    if (!abort.share.draw(atMost, this.#key('abortPercent'))) return undefined;
+    const configured = byHeader ? this.#askedStatus() : abort.httpStatus;
+    const asked = configured === undefined ? undefined : this.#value('httpStatus', configured);
+    const grpcAsked =
       byHeader && asked === undefined ? this.#number('x-envoy-fault-abort-grpc-request') : abort.grpcStatus;
+    const grpcStatus = grpcAsked === undefined ? undefined : this.#value('grpcStatus', grpcAsked);
     const status = grpcStatus === undefined ? asked : 200;
     if (status === undefined || !this.#becomeActive()) return undefined;
     this.#filter.stats.count('aborts_injected', this.#caller);

@@ -64,6 +64,7 @@ export function readRateLimit(
       `${at}.${name}`,
       random,
       findings,
+      deps.runtime,
     );
   const buckets = new Map<string, TokenBucket>();
   config.descriptors.forEach((descriptor, i) => {

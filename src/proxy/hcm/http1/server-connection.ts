@@ -331,6 +331,11 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     return this.#last || !this.#decoder.keepAlive;
   }
 
+  renew(): HttpExchange {
+    this.#exchange = new HttpExchange(this, this.runtime);
+    return this.#exchange;
+  }
+
   /** The exchange at hand has been answered and finished. */
   finished(close: boolean): void {
     lastOfKind.http1Connection = this;

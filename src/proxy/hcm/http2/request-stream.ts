@@ -187,6 +187,11 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     this.#owner.drain();
   }
 
+  renew(): HttpExchange {
+    this.#exchange = new HttpExchange(this, this.#owner.runtime);
+    return this.#exchange;
+  }
+
   finished(): void {
     lastOfKind.http2Request = this;
     const code = this.#codeOfEnd(-1);

@@ -127,6 +127,56 @@ const cookieMatch = (draw: Draw): Message => ({
   ...(chance(draw, 0.3) ? { invert_match: true } : {}),
 });
 
+/** All or nothing, by a key or without: what is drawn is not compared. */
+function fraction(draw: Draw): Message {
+  const numerator = draw.pick([0, 100]);
+  const key = draw.pick(['', 'share.none', 'share.all', 'share.unset']);
+  return { runtime_fraction: { default_value: { numerator, denominator: 'HUNDRED' }, runtime_key: key } };
+}
+
+/** What {@link metadata} is asked for. */
+function metadataMatch(draw: Draw): Message {
+  const key = draw.pick(['text', 'number', 'bool', 'list', 'absent']);
+  const value = draw.pick<Message>([
+    { string_match: textMatcher(draw) },
+    { double_match: draw.pick<Message>([{ exact: 5 }, { range: { start: draw.int(3, 6), end: 6 } }]) },
+    { bool_match: chance(draw, 0.5) },
+    { present_match: chance(draw, 0.7) },
+    { null_match: {} },
+    { list_match: { one_of: { string_match: textMatcher(draw) } } },
+    { or_match: { value_matchers: [{ string_match: textMatcher(draw) }, { bool_match: true }] } },
+  ]);
+  return { filter: 'meta', path: [{ key }], value, ...(chance(draw, 0.3) ? { invert: true } : {}) };
+}
+
+/** Dynamic metadata of all requests. */
+export const metadata: Message = { text: 'ab', number: 5, bool: true, list: ['a', 'b'] };
+
+/** Clusters `a` and `b` by a number or a hash that the request has, so that nothing is left to chance. */
+function choice(draw: Draw): Message {
+  const clusters = draw
+    .shuffle(['a', 'b', 'a'])
+    .map((name) => ({ name, weight: draw.int(0, 50) }))
+    .concat({ name: 'b', weight: 1 });
+  const prefix = chance(draw, 0.3) ? { runtime_key_prefix: 'weights' } : {};
+  return chance(draw, 0.5)
+    ? {
+        weighted_clusters: { clusters, ...prefix, use_hash_policy: true },
+        hash_policy: [
+          { header: { header_name: 'x-random' } },
+          ...(chance(draw, 0.5) ? [{ query_parameter: { name: 'p' } }] : []),
+        ],
+      }
+    : { weighted_clusters: { clusters, ...prefix, header_name: 'x-random' } };
+}
+
+/** Figures of their own for some requests. */
+export const drawVirtualClusters = (draw: Draw): Message[] =>
+  some(draw, 3, () => ({
+    name: draw.pick(['one', 'two', 'three']),
+    headers: [headerMatch(draw), ...some(draw, 1, () => headerMatch(draw))],
+  }));
+
 /** At most one of the ways a path is rewritten, and one for the host. */
 function rewrites(draw: Draw, variables: readonly string[] | undefined): Message {
   const path = ((): Message => {
@@ -140,7 +190,9 @@ function rewrites(draw: Draw, variables: readonly string[] | undefined): Message
         }),
       };
     }
-    switch (draw.int(variables === undefined ? 0 : 1, 3)) {
+    switch (draw.int(variables === undefined ? 0 : 1, 4)) {
+      case 2:
+        return { path_rewrite: draw.pick(['/f/%REQ(x-a)%', '%REQ(x-b)%', '/%REQ(x-a?x-b)%/%PROTOCOL%']) };
       case 0:
         return { prefix_rewrite: draw.pick(['/', '/new', '/new/']) };
       case 1:
@@ -159,6 +211,7 @@ function rewrites(draw: Draw, variables: readonly string[] | undefined): Message
     {},
     { host_rewrite_literal: 'new.example' },
     { host_rewrite_header: 'x-a' },
+    { host_rewrite: draw.pick(['%REQ(x-b)%.example', 'f-%REQ(x-a?:METHOD)%']) },
     { host_rewrite_path_regex: { pattern: { regex: '^/([a-b]*).*$' }, substitution: '\\1.example' } },
   ]);
   return { ...path, ...host };
@@ -171,14 +224,33 @@ function routeOf(draw: Draw, name: string): Message {
   const query_parameters = chance(draw, 0.25) ? [queryMatch(draw)] : [];
   const cookies = chance(draw, 0.2) ? [cookieMatch(draw)] : [];
   const response_headers_to_add = [{ header: { key: 'x-route', value: name } }];
-  const full = { name, match: { ...match, headers, query_parameters, cookies }, response_headers_to_add };
+  const more = {
+    ...(chance(draw, 0.15) ? fraction(draw) : {}),
+    dynamic_metadata: chance(draw, 0.15) ? [metadataMatch(draw)] : [],
+  };
+  const full = {
+    name,
+    match: { ...match, headers, query_parameters, cookies, ...more },
+    response_headers_to_add,
+    ...(chance(draw, 0.2) ? { stat_prefix: draw.pick(['p', 'q']) } : {}),
+  };
   const kind = draw.int(0, 9);
-  if (kind < 5) return { ...full, direct_response: { status: 200, body: { inline_string: name } } };
-  if (kind < 9) return { ...full, route: { cluster: 'a', ...rewrites(draw, variables) } };
+  if (kind < 5) {
+    const format = chance(draw, 0.2)
+      ? { body_format: { text_format_source: { inline_string: '%LOCAL_REPLY_BODY% %REQ(x-a)%' } } }
+      : {};
+    const status = draw.pick([200, 200, 201, 302]);
+    return { ...full, direct_response: { status, body: { inline_string: name }, ...format } };
+  }
+  if (kind < 9) {
+    const to = chance(draw, 0.3) ? choice(draw) : { cluster: 'a' };
+    return { ...full, route: { ...to, ...rewrites(draw, variables) } };
+  }
   const path = draw.pick<Message>([
     { path_redirect: '/there' },
     ...(variables === undefined ? [{ prefix_rewrite: '/new' }] : []),
     { regex_rewrite: { pattern: { regex: 'a' }, substitution: '_' } },
+    { path_rewrite: '/f/%REQ(x-a)%' },
     {},
   ]);
   return {
@@ -211,6 +283,8 @@ export function drawRequest(draw: Draw): DrawnRequest {
     : '';
   const headers = [
     ...some(draw, 2, () => `${draw.pick(['x-a', 'x-b'])}: ${draw.pick(WORDS)}`),
+    // Without it the choice of a cluster is left to chance.
+    `x-random: ${draw.pick(['0', '7', '31', '999', '18446744073709551615'])}`,
     ...(chance(draw, 0.4) ? [`cookie: c=${draw.pick(['a', 'b', '"a"'])}; d=${draw.pick(['a', 'ab'])}`] : []),
   ];
   return { path: path + query, headers };

@@ -5,7 +5,7 @@ export type Stats = ReadonlyMap<string, number>;
 
 /** Families whose counters are compared. */
 const compared =
-  /^(?:http\.|cluster\.|listener\.|tcp\.|http1\.|http2\.|tls_inspector\.|http_inspector\.|proxy_proto\.|original_dst\.)/;
+  /^(?:http\.|cluster\.|listener\.|tcp\.|http1\.|http2\.|tls_inspector\.|http_inspector\.|proxy_proto\.|original_dst\.|vhost\.)/;
 
 /** What of them is not, and why. */
 const left: readonly RegExp[] = [

@@ -1,0 +1,42 @@
+/** What the configuration names of other resources, by where it is to be asked for. */
+import type { ResourceSource, Wanted } from '../resource-source.ts';
+
+/** Kinds of resources that are asked for by name. */
+export const namedKinds = ['route', 'endpoint', 'secret'] as const;
+export type NamedKind = (typeof namedKinds)[number];
+
+export interface SourceInterest {
+  readonly source: ResourceSource;
+  readonly names: ReadonlySet<string>;
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** All that is wanted of one kind. */
+export class WantedNames {
+  readonly #bySource = new Map<string, { readonly source: ResourceSource; readonly names: Set<string> }>();
+  /** What they are called in here. */
+  readonly keys: Set<string> = new Set();
+
+  add({ name, key, source }: Wanted): void {
+    this.keys.add(key);
+    const known = this.#bySource.get(source.id);
+    if (known === undefined) this.#bySource.set(source.id, { source, names: new Set([name]) });
+    else known.names.add(name);
+  }
+
+  /** @param id '' is the ADS stream */
+  of(id: string): ReadonlySet<string> {
+    return this.#bySource.get(id)?.names ?? none;
+  }
+
+  sources(): Iterable<SourceInterest> {
+    return this.#bySource.values();
+  }
+}
+
+export type Interest = Readonly<Record<NamedKind, WantedNames>>;
+
+export function noInterest(): Interest {
+  return { route: new WantedNames(), endpoint: new WantedNames(), secret: new WantedNames() };
+}

@@ -1,0 +1,302 @@
+/**
+ * A script of what a management server says, played to Envoy and to Heddle: both must ask, answer and decide
+ * alike. What is looked at after each step: the requests since the one before, what is in force, and what HTTP
+ * listeners answer.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { serviceOfTypeUrl } from '#xds/resource-type.ts';
+import { eventually } from '../../support/eventually.ts';
+import {
+  isDelta,
+  type ManagementRequest,
+  type ManagementServer,
+  type ManagementStream,
+  startManagementServer,
+} from '../../support/management-server.ts';
+import { requirePeer } from '../../support/peer.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { deltaOf, stateOf } from './resources.ts';
+
+export interface Places {
+  /** Ports of the management servers. */
+  readonly servers: readonly number[];
+  readonly folder: string;
+}
+
+export interface Scene {
+  readonly servers: readonly ManagementServer[];
+  readonly folder: string;
+  /** Sends it on the newest stream of the first server, and waits for the answer unless told otherwise. */
+  send(response: JsonObject, more?: SendOptions): Promise<void>;
+}
+
+export interface SendOptions {
+  readonly scope?: ManagementStream['scope'];
+  readonly server?: number;
+}
+
+export interface Step {
+  readonly name: string;
+  play(scene: Scene): Promise<void> | void;
+  /** What Envoy shows, line by line; each must be among them. */
+  readonly envoy: readonly RegExp[];
+  /** Names in `/stats` that must be equal. */
+  readonly stats?: readonly string[];
+}
+
+export interface Script {
+  readonly bootstrap: (places: Places) => JsonObject;
+  readonly servers?: number;
+  readonly steps: readonly Step[];
+  /** Requests are not compared: which come depends on time. */
+  readonly onlyDecisions?: boolean;
+}
+
+/** How long a step may take to become what it is; it is looked at until nothing changes. */
+const SETTLE_MS = 6000;
+const LOOK_MS = 40;
+/** A listener that is bound and does not serve yet. */
+const LOOK_TIMEOUT_MS = 500;
+const STEADY_LOOKS = 8;
+
+export async function playBoth(t: TestContext, script: Script): Promise<void> {
+  const envoy = requirePeer(t, 'envoy');
+  if (envoy === undefined) return;
+  const folder = tempDir(t);
+  const theirs = await Subject.start(t, 'envoy', script, { envoy, folder: join(folder, 'envoy') });
+  const ours =
+    process.env.HEDDLE_INTEROP_ONLY === 'envoy'
+      ? undefined
+      : await Subject.start(t, 'heddle', script, { envoy, folder: join(folder, 'heddle') });
+  for (const step of script.steps) {
+    const meets = (lines: readonly string[]): boolean =>
+      step.envoy.every((wanted) => lines.some((line) => wanted.test(line)));
+    const [reference, own] = await Promise.all([
+      theirs.perform(step, meets),
+      ours?.perform(step, () => false),
+    ]);
+    if (process.env.HEDDLE_INTEROP_SHOW !== undefined) t.diagnostic(`${step.name}\n${reference.join('\n')}`);
+    for (const wanted of step.envoy) {
+      if (!reference.some((line) => wanted.test(line)))
+        assert.fail(
+          `${step.name}: Envoy does not show ${wanted}:\n${reference.join('\n')}\n${theirs.output.slice(-2000)}`,
+        );
+    }
+    if (own === undefined) continue;
+    const decisions = (lines: readonly string[]): string =>
+      lines.filter((line) => script.onlyDecisions !== true || !line.startsWith('asks')).join('\n');
+    if (decisions(own) !== decisions(reference)) {
+      assert.fail(
+        `${step.name}\n--- Envoy\n${decisions(reference)}\n--- Heddle\n${decisions(own)}\n${ours!.output.slice(-1500)}`,
+      );
+    }
+  }
+}
+
+class Subject {
+  output = '';
+  readonly #folder: string;
+  readonly #servers: readonly ManagementServer[];
+  readonly #asked: string[];
+
+  private constructor(
+    child: ChildProcess,
+    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[] },
+  ) {
+    this.#folder = parts.folder;
+    this.#servers = parts.servers;
+    this.#asked = parts.asked;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (text) => (this.output += String(text)));
+  }
+
+  static async start(
+    t: TestContext,
+    name: 'envoy' | 'heddle',
+    script: Script,
+    { envoy, folder }: { envoy: string; folder: string },
+  ): Promise<Subject> {
+    mkdirSync(folder, { recursive: true });
+    const asked: string[] = [];
+    const servers: ManagementServer[] = [];
+    for (let i = 0; i < (script.servers ?? 1); i++) {
+      servers.push(
+        await startManagementServer(t, {
+          heard: (stream, request) => void asked.push(`asks ${i} ${textOf(stream, request)}`),
+        }),
+      );
+    }
+    const config = join(folder, 'bootstrap.json');
+    const places = { servers: servers.map(({ port }) => port), folder };
+    const admin = { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } };
+    writeFileSync(config, JSON.stringify({ admin, ...script.bootstrap(places) }));
+    const command =
+      name === 'envoy'
+        ? [envoy, '--concurrency', '1', '--disable-hot-restart', '-l', 'warning']
+        : [process.execPath, resolve(import.meta.dirname, '../../../src/app/main.ts'), 'proxy'];
+    const [program = '', ...flags] = command;
+    const child = spawn(
+      program,
+      [...flags, '-c', config, '--drain-time-s', '1', '--admin-address-path', join(folder, 'admin')],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        cwd: folder,
+      },
+    );
+    const ended = new Promise((done) => child.once('close', done));
+    t.after(async () => {
+      child.kill('SIGKILL');
+      await ended;
+    });
+    const subject = new Subject(child, { folder, servers, asked });
+    await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
+      (error: unknown) => {
+        throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
+      },
+    );
+    return subject;
+  }
+
+  async perform(step: Step, isMet: (lines: readonly string[]) => boolean): Promise<readonly string[]> {
+    await step.play({
+      servers: this.#servers,
+      folder: this.#folder,
+      send: async (response, { scope = 'ads', server = 0 } = {}) => {
+        const stream = await eventually(() => this.#servers[server]!.stream(scope));
+        // As servers do: nothing is said that was not asked for.
+        await eventually(() =>
+          assert.ok(
+            stream.requests.some(({ typeUrl }) => typeUrl === response.type_url),
+            `${String(response.type_url)} was not asked for: ${this.output.slice(-1000)}`,
+          ),
+        );
+        const before = stream.requests.length;
+        stream.send(stream.protocol === 'delta' ? deltaOf(response) : stateOf(response));
+        const { nonce } = response;
+        await eventually(() =>
+          assert.ok(
+            stream.requests.slice(before).some(({ responseNonce }) => responseNonce === nonce),
+            `${String(nonce)} was not answered: ${this.output.slice(-1000)}`,
+          ),
+        );
+      },
+    });
+    const deadline = performance.now() + SETTLE_MS;
+    for (let before = '', steady = 0; ; ) {
+      const lines = [...byKind(this.#asked), ...(await this.#decisions(step.stats ?? []))];
+      const now = lines.join('\n');
+      steady = now === before ? steady + 1 : 0;
+      before = now;
+      const enough = steady >= STEADY_LOOKS && (steady >= STEADY_LOOKS * 3 || isMet(lines));
+      if (enough || performance.now() > deadline) {
+        this.#asked.length = 0;
+        return lines;
+      }
+      await wait(LOOK_MS);
+    }
+  }
+
+  async #decisions(stats: readonly string[]): Promise<string[]> {
+    const dump = JSON.parse(await this.#admin('/config_dump')) as { configs: JsonObject[] };
+    const lines = dump.configs.flatMap(inForce);
+    for (const name of stats) {
+      const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
+      lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
+    }
+    const listeners = JSON.parse(await this.#admin('/listeners?format=json')) as ListenersPage;
+    const statuses = [...(listeners.listener_statuses ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const { name, local_address: at } of statuses) {
+      const port = at.socket_address?.port_value;
+      // Envoy lists what it does not listen on yet.
+      const waits = lines.some((line) => line.includes(`${name}@`) && line.includes('warming'));
+      if (port === undefined || waits) continue;
+      const status = await fetch(`http://127.0.0.1:${port}/`, {
+        headers: { host: 'a.example' },
+        signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
+      }).then(
+        async (response) => `${response.status} ${(await response.text()).slice(0, 40)}`,
+        () => undefined,
+      );
+      if (status !== undefined) lines.push(`listener ${name} answers ${status}`);
+    }
+    return lines;
+  }
+
+  async #admin(path: string): Promise<string> {
+    const address = readFileSync(join(this.#folder, 'admin'), 'utf8').trim();
+    const response = await fetch(`http://${address}${path}`);
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return response.text();
+  }
+}
+
+/** In order for each kind: between kinds it depends on time. */
+function byKind(asked: readonly string[]): string[] {
+  const kinds = new Map<string, string[]>();
+  for (const line of asked) {
+    // Heddle asks for listeners at once and holds them; Envoy asks when the first clusters are there.
+    if (/^asks \d+ (\[listener\] )?LDS$/.test(line)) continue;
+    const kind = line.split(' ').slice(0, 3).join(' ');
+    kinds.set(kind, [...(kinds.get(kind) ?? []), line]);
+  }
+  return [...kinds.keys()].sort().flatMap((kind) => kinds.get(kind) ?? []);
+}
+
+interface ListenersPage {
+  readonly listener_statuses?: readonly {
+    readonly name: string;
+    readonly local_address: { readonly socket_address?: { readonly port_value: number } };
+  }[];
+}
+
+/** Lists of one part of `/config_dump`, as lines `clusters: dynamic_active_clusters a@v1 b@v1`. */
+function inForce(part: JsonObject): string[] {
+  const type = String(part['@type']);
+  if (type.endsWith('BootstrapConfigDump')) return [];
+  return Object.entries(part).flatMap(([list, entries]) => {
+    if (!list.startsWith('dynamic_') || !Array.isArray(entries)) return [];
+    const names = entries.flatMap((entry) => named(entry as JsonObject)).sort();
+    return names.length === 0 ? [] : [`${list}: ${names.join(' ')}`];
+  });
+}
+
+/** Nothing of what was only ever refused. */
+function named(entry: JsonObject): string[] {
+  const state = (entry.active_state ?? entry.warming_state ?? entry) as JsonObject;
+  const held = Object.values(state).find(isResource);
+  if (held === undefined) return [];
+  const name = (held as JsonObject).name ?? (held as JsonObject).cluster_name ?? entry.name;
+  const where = 'warming_state' in entry ? '(warming)' : '';
+  return [`${String(name)}@${String(state.version_info ?? '')}${where}`];
+}
+
+function isResource(value: JsonValue | undefined): boolean {
+  return typeof value === 'object' && value !== null && '@type' in value;
+}
+
+function textOf({ scope }: ManagementStream, request: ManagementRequest): string {
+  const parts = [scope === 'ads' ? '' : `[${scope}]`, serviceOfTypeUrl(request.typeUrl)];
+  const list = (sign: string, names: readonly string[]): void => {
+    if (names.length > 0) parts.push(`${sign}${[...names].sort().join(',')}`);
+  };
+  if (isDelta(request)) {
+    list('+', request.resourceNamesSubscribe);
+    list('-', request.resourceNamesUnsubscribe);
+    const held = Object.entries(request.initialResourceVersions).map(
+      ([name, version]) => `${name}=${version}`,
+    );
+    list('has ', held);
+  } else {
+    list('', request.resourceNames);
+    if (request.versionInfo !== '') parts.push(`version ${request.versionInfo}`);
+  }
+  if (request.responseNonce !== '') parts.push(`nonce ${request.responseNonce}`);
+  if (request.errorDetail !== undefined) parts.push('NACK');
+  return parts.filter((part) => part !== '').join(' ');
+}
