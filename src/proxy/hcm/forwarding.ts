@@ -220,6 +220,7 @@ export class Forwarding extends Attempts {
     }
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
+    exchange.upstreamRemoteAddress = '';
     exchange.upstreamLocalAddress = '';
     const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
