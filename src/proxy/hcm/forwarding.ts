@@ -220,6 +220,7 @@ export class Forwarding extends Attempts {
     }
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
+    exchange.upstreamRemoteAddress = '';
     exchange.upstreamLocalAddress = '';
     const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
@@ -285,8 +286,10 @@ export class Forwarding extends Attempts {
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
     if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
-    this.#keepsForRedirect = false;
-    this.dropBody();
+    if (this.#keepsForRedirect) {
+      this.#keepsForRedirect = false;
+      this.dropBody();
+    }
     attempt.respond();
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';
