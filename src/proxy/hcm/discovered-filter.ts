@@ -85,6 +85,7 @@ export function readDiscoveredFilter(
   return {
     wanted: { ...wanted, isAwaited: !appliesDefault, judge },
     fallback,
-    load: (config) => loadOneOf(config, 'typed_config'),
+    // What filters share between threads they name by their place.
+    load: (config) => loadOneOf(config, `${path}.${name}`),
   };
 }
