@@ -73,6 +73,10 @@ export class ClusterRuntime {
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
+  /** Made on first use. */
+  #addressed:
+    | { readonly endpoints: readonly Endpoint[]; readonly byAddress: ReadonlyMap<string, Endpoint> }
+    | undefined;
   readonly #zoneCounters = new Map<string, (status: number) => void>();
   #replacements = 0;
   #membershipChanges = 0;
@@ -322,6 +326,16 @@ export class ClusterRuntime {
   /** Whether endpoints are made when somebody asks for them, one for each request. */
   get isOnDemand(): boolean {
     return this.dynamic !== undefined || this.original !== undefined;
+  }
+
+  /** Whatever is known against it; undefined where there is none. */
+  endpointAt(address: string): Endpoint | undefined {
+    const { endpoints } = this.#hosts;
+    if (this.#addressed?.endpoints !== endpoints) {
+      const byAddress = new Map(endpoints.map((endpoint) => [endpoint.address, endpoint]));
+      this.#addressed = { endpoints, byAddress };
+    }
+    return this.#addressed.byAddress.get(address);
   }
 
   /** Undefined where there is none to be had. */

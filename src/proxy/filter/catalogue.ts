@@ -14,6 +14,7 @@ import { istioStats } from './istio-stats/filter.ts';
 import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
+import { statefulSession } from './stateful-session/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
   buffer,
@@ -29,4 +30,5 @@ export const filters: readonly CataloguedFilter[] = [
   localRatelimit,
   peerMetadata,
   setMetadata,
+  statefulSession,
 ];

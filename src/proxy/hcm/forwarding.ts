@@ -203,11 +203,14 @@ export class Forwarding extends Attempts {
     exchange.upstreamAttempts++;
     const isRetry = exchange.upstreamAttempts > 1;
     const { criteria } = this.#chosen.destination;
-    const endpoint = nextEndpoint(cluster, exchange, criteria, this.#hashed?.hash, this.retry, isRetry);
+    const wanted = isRetry ? undefined : exchange.wantedEndpoint;
+    const hash = this.#hashed?.hash;
+    const endpoint = nextEndpoint(cluster, exchange, criteria, hash, this.retry, isRetry, wanted);
     this.#asked = endpoint;
     if (endpoint === undefined) {
       this.abandonAll();
-      this.#fail('NO_ENDPOINT', '');
+      const isMissing = wanted?.isStrict === true && cluster.endpointAt(wanted.address) === undefined;
+      this.#fail('NO_ENDPOINT', '', isMissing ? wanted.missingStatus : undefined);
       return;
     }
     const { action } = this.#chosen;
@@ -402,8 +405,9 @@ export class Forwarding extends Attempts {
     if (!this.hasOthers(attempt)) this.#replyWith(reply);
   }
 
-  #fail(code: ErrorCode, reason: string): void {
-    const reply = this.#replyTo(code, reason);
+  #fail(code: ErrorCode, reason: string, status?: number): void {
+    let reply = this.#replyTo(code, reason);
+    if (status !== undefined) reply = { ...reply, status };
     this.#countReply(reply.status);
     this.#replyWith(reply);
   }

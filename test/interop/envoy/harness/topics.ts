@@ -23,6 +23,7 @@ export const topics = {
   'local-ratelimit': 'the filter local_ratelimit',
   'header-to-metadata': 'the filter header_to_metadata',
   'health-check': 'the filter health_check',
+  sessions: 'the filter stateful_session',
   mirrors: 'copies of requests for other clusters',
   'internal-redirects': 'redirects of upstreams that the proxy follows',
   'virtual-clusters': 'figures of virtual clusters and of routes',
