@@ -31,6 +31,7 @@ import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
+import { layersOfServers } from '#proxy/runtime/settings.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -190,6 +191,7 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
@@ -324,6 +326,7 @@ class RunningProxy implements ProxyProcess {
       counted,
       follow: (secret) => this.#secretFiles?.follow(secret),
       adoptNames: this.#options.adoptNames,
+      adoptRuntime: (key, layer) => this.#runtime.adopt(key, layer),
       log,
     });
     return createDiscovery({
@@ -334,6 +337,7 @@ class RunningProxy implements ProxyProcess {
       ads: settings.ads,
       listeners: settings.listeners,
       clusters: settings.clusters,
+      awaitsRuntime: layersOfServers(settings.runtimeLayers).length > 0,
       names: this.#options.adoptNames !== undefined,
       ownSecrets,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
@@ -354,6 +358,7 @@ class RunningProxy implements ProxyProcess {
       endpoint: 'eds',
       route: 'rds',
       secret: `sds.${secret}`,
+      runtime: 'runtime',
       nameTable: 'nds',
       workloadGroup: 'wgds',
     }[kind];

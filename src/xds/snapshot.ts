@@ -82,6 +82,7 @@ export const emptySnapshot: Snapshot = {
   listener: noResources,
   route: noResources,
   secret: noResources,
+  runtime: noResources,
   nameTable: noResources,
   workloadGroup: noResources,
 };
@@ -100,6 +101,7 @@ export function snapshotOf(
     listener: new Map(),
     route: new Map(),
     secret: new Map(),
+    runtime: new Map(),
     nameTable: new Map(),
     workloadGroup: new Map(),
   };

@@ -25,6 +25,8 @@ export interface ConfigurationDeps {
   readonly initialFetchTimeoutMs: number;
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
+  /** Layers of the runtime that come from servers and files. */
+  readonly runtimeLayers?: readonly Wanted[];
   /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
   readonly carriesStreams?: (cluster: string) => boolean;
 }
@@ -77,6 +79,7 @@ export class Configuration {
     route: new Set(),
     endpoint: new Set(),
     secret: new Set(),
+    runtime: new Set(),
   };
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
@@ -160,6 +163,7 @@ export class Configuration {
 
   interest(): Interest {
     const interest = noInterest();
+    for (const wanted of this.#deps.runtimeLayers ?? []) interest.runtime.add(wanted);
     for (const needs of this.#allNeeds()) {
       for (const wanted of needs.routes) interest.route.add(wanted);
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);

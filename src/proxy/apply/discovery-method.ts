@@ -11,10 +11,11 @@ import type {
 import { EndpointDiscoveryService } from '#xds/gen/envoy/service/endpoint/v3/eds_pb.js';
 import { ListenerDiscoveryService } from '#xds/gen/envoy/service/listener/v3/lds_pb.js';
 import { RouteDiscoveryService } from '#xds/gen/envoy/service/route/v3/rds_pb.js';
+import { RuntimeDiscoveryService } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import { SecretDiscoveryService } from '#xds/gen/envoy/service/secret/v3/sds_pb.js';
 
 /** What may have a stream of its own; `ads` is the one of all kinds. */
-export type StreamScope = 'ads' | 'cluster' | 'endpoint' | 'listener' | 'route' | 'secret';
+export type StreamScope = 'ads' | 'cluster' | 'endpoint' | 'listener' | 'route' | 'runtime' | 'secret';
 
 interface Methods {
   readonly sotw: DescMethodBiDiStreaming<typeof DiscoveryRequestSchema, typeof DiscoveryResponseSchema>;
@@ -44,6 +45,10 @@ export const discoveryMethods: Readonly<Record<StreamScope, Methods>> = {
   route: {
     sotw: RouteDiscoveryService.method.streamRoutes,
     delta: RouteDiscoveryService.method.deltaRoutes,
+  },
+  runtime: {
+    sotw: RuntimeDiscoveryService.method.streamRuntime,
+    delta: RuntimeDiscoveryService.method.deltaRuntime,
   },
   secret: {
     sotw: SecretDiscoveryService.method.streamSecrets,

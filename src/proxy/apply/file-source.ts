@@ -147,7 +147,7 @@ function readUpdate(
     const problem: Problem = { level: 'error', path: `resources[${i}]`, message: detail };
     wrong.push(at === undefined ? problem : { ...problem, at });
   });
-  if ((kind === 'endpoint' || kind === 'route') && resources.length > 1)
+  if ((kind === 'endpoint' || kind === 'route' || kind === 'runtime') && resources.length > 1)
     wrong.push({ level: 'error', path: 'resources', message: 'must be one: it is a file for each of them' });
   if (wrong.length > 0) return { ok: false, problems: wrong };
   const lifetimes = new Map();

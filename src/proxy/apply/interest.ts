@@ -2,7 +2,7 @@
 import type { ResourceSource, Wanted } from '../resource-source.ts';
 
 /** Kinds of resources that are asked for by name. */
-export const namedKinds = ['route', 'endpoint', 'secret'] as const;
+export const namedKinds = ['route', 'endpoint', 'secret', 'runtime'] as const;
 export type NamedKind = (typeof namedKinds)[number];
 
 export interface SourceInterest {
@@ -38,5 +38,10 @@ export class WantedNames {
 export type Interest = Readonly<Record<NamedKind, WantedNames>>;
 
 export function noInterest(): Interest {
-  return { route: new WantedNames(), endpoint: new WantedNames(), secret: new WantedNames() };
+  return {
+    route: new WantedNames(),
+    endpoint: new WantedNames(),
+    secret: new WantedNames(),
+    runtime: new WantedNames(),
+  };
 }

@@ -27,6 +27,7 @@ export class NamedSources {
     route: new Map(),
     endpoint: new Map(),
     secret: new Map(),
+    runtime: new Map(),
   };
 
   constructor(deps: NamedSourcesDeps) {
