@@ -1,5 +1,4 @@
 /** What a proxy asks of the operating system: files, variables, names and its own address. */
-import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { canDuplicateDescriptors, duplicateDescriptor } from '#host/duplicate-descriptor.ts';
@@ -33,12 +32,6 @@ export function applicationSockets(): Pick<DataPathDeps, 'openApplicationSocket'
   return stock === undefined
     ? {}
     : { openApplicationSocket: (family, options) => stock.take(family, options) };
-}
-
-/** Addresses of a host name by the resolver of the system. */
-export async function resolveHost(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true, order: 'verbatim' });
-  return found.map(({ address }) => address);
 }
 
 /** The first address that others may reach this host by, IPv4 before IPv6, as Envoy finds its own. */

@@ -19,13 +19,7 @@ import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
 import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import {
-  applicationSockets,
-  dataReader,
-  localAddress,
-  resolveHost,
-  systemCalls,
-} from './operating-system.ts';
+import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
 const data = workerData as ProxyWorkerData;
@@ -55,7 +49,6 @@ const dataPath = createDataPath({
   log,
   filters,
   openLog: (path) => logFiles.open(path),
-  resolve: resolveHost,
   lookUp: lookUpHost,
   localAddress: localAddress(),
   nodeCluster,

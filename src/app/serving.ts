@@ -17,13 +17,7 @@ import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import { connectionLimits, maxConnections, secondDescriptors } from './connection-limits.ts';
 import { lookUpHost } from './host-lookup.ts';
 import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import {
-  applicationSockets,
-  dataReader,
-  localAddress,
-  resolveHost,
-  systemCalls,
-} from './operating-system.ts';
+import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
 /** How many token buckets of filters the threads can share. */
@@ -100,7 +94,6 @@ export function createServing(options: ServingOptions): Serving {
     log,
     filters,
     openLog: (path) => logFiles.open(path),
-    resolve: resolveHost,
     lookUp: lookUpHost,
     localAddress: localAddress(),
     nodeCluster,

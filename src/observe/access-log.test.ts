@@ -26,6 +26,7 @@ const record: AccessRecord = {
   routeName: 'default',
   upstreamHost: '127.0.0.2:9080',
   upstreamCluster: 'outbound|9080||reviews',
+  upstreamRemoteAddress: '127.0.0.2:9080',
   upstreamLocalAddress: '127.0.0.1:40000',
   upstreamTransportFailureReason: '',
   upstreamAttempts: 1,

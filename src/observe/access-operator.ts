@@ -65,9 +65,9 @@ const plainOperators: Readonly<Record<string, Operator>> = {
     r.firstUpstreamByteMs < 0 ? undefined : elapsed(r.firstUpstreamByteMs, r.endMs),
   ROUTE_NAME: (r) => orNothing(r.routeName),
   UPSTREAM_HOST: (r) => orNothing(r.upstreamHost),
-  UPSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.upstreamHost),
-  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.upstreamHost),
-  UPSTREAM_REMOTE_PORT: (r) => portOf(r.upstreamHost),
+  UPSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.upstreamRemoteAddress),
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.upstreamRemoteAddress),
+  UPSTREAM_REMOTE_PORT: (r) => portOf(r.upstreamRemoteAddress),
   UPSTREAM_CLUSTER: (r) => orNothing(r.upstreamCluster),
   UPSTREAM_CLUSTER_RAW: (r) => orNothing(r.upstreamCluster),
   UPSTREAM_LOCAL_ADDRESS: (r) => orNothing(r.upstreamLocalAddress),
@@ -221,9 +221,18 @@ function metadataOf(
   };
   const text = (record: AccessRecord): string | undefined => {
     const value = typed(record);
-    return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+    return value === undefined || typeof value === 'string' ? value : jsonOf(value);
   };
   return Object.assign(text, { typed });
+}
+
+/** With the fields of objects in the order of their names (Envoy). */
+function jsonOf(value: MetadataValue): string {
+  return JSON.stringify(value, (_, part: MetadataValue) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
 }
 
 /** The first value of header `name` in a flat list. */

@@ -68,6 +68,8 @@ export interface AccessRecord {
   /** `127.0.0.1:9080`; '' where none was chosen. */
   upstreamHost: string;
   upstreamCluster: string;
+  /** Where the connection leads to: an address of that host; '' without a connection. */
+  upstreamRemoteAddress: string;
   upstreamLocalAddress: string;
   upstreamTransportFailureReason: string;
   /** Attempts, the first one included; 0: none. */

@@ -9,6 +9,8 @@ import type { Locality } from './cluster/endpoint.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
 import type { LimitedCount, SharedCounts } from './cluster/limited-count.ts';
 import type { SecretStore } from './contract.ts';
+import type { HostCache } from './dns/cache.ts';
+import type { CacheSettings } from './dns/cache-settings.ts';
 import type { LookUp } from './dns/lookup.ts';
 import type { BucketMemory } from './filter/bucket-memory.ts';
 import type { CataloguedFilter } from './filter/contract.ts';
@@ -50,10 +52,9 @@ export interface DataPathDeps {
   readonly filters: readonly CataloguedFilter[];
   /** Opens, or shares, the file at a path; throws the system's error. */
   openLog(path: string): LineSink;
-  /** Addresses of a host name; rejects when it has none. */
-  resolve(host: string): Promise<readonly string[]>;
-  /** The same for clusters, which have resolvers of their own and ask how long an answer holds. */
   readonly lookUp: LookUp;
+  /** The names that filters and clusters share; undefined where another of that name has other settings. Absent where nothing is served. */
+  hostCache?(settings: CacheSettings): HostCache | undefined;
   /** The address of this host, put into x-forwarded-for where the peer is on the loopback (Envoy's node address). */
   readonly localAddress: string;
   /** `--service-cluster` and `--service-node`, for `x-envoy-downstream-service-*`; empty where unknown. */

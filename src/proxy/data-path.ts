@@ -29,7 +29,8 @@ import type {
   Staged,
 } from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
-import { DnsCache } from './dns/cache.ts';
+import { HostCaches } from './dns/cache.ts';
+import { otherSettings } from './dns/cache-settings.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
 import type { ListenerDeps } from './listen/listener.ts';
@@ -68,8 +69,8 @@ class ProxyDataPath implements LocalDataPath {
       .scope({ path: 'server', family: 'server', labels: {} })
       .counter('request_exceptions');
     this.#stats = createClusterManagerStats(deps.metrics);
-    const dns = new DnsCache((host) => deps.resolve(host), deps.clock);
     const wheel = new TimerWheel(deps.clock);
+    const hostCaches = new HostCaches({ ...deps, wheel });
     this.#deps = {
       ...deps,
       wheel,
@@ -80,9 +81,9 @@ class ProxyDataPath implements LocalDataPath {
         random: deps.random,
         memory: new BodyMemory(deps.bodyMemoryBytes),
       },
-      dns,
+      hostCaches,
       // Filters and clusters see the same answers.
-      resolve: (host) => dns.resolve(host),
+      hostCache: (settings) => hostCaches.get(settings),
       health: { failed: false },
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
@@ -108,6 +109,9 @@ class ProxyDataPath implements LocalDataPath {
     const { loadAssignment: own } = cluster;
     const assigned =
       own === undefined ? noEndpoints : yield* readAssignment(own, 'load_assignment.', findings);
+    const { cache } = settings;
+    if (cache !== undefined && this.#deps.hostCaches.get(cache) === undefined)
+      findings.error('cluster_type.typed_config.dns_cache_config', otherSettings(cache.name));
     if (settings.kind === 'static') yield* refuseNames(assigned.endpoints, findings);
     const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
     let early: Promise<Staged> | undefined;
@@ -271,6 +275,7 @@ class ProxyDataPath implements LocalDataPath {
       runtime.close();
     }
     this.#clusters.clear();
+    this.#deps.hostCaches.close();
   }
 
   listeners(): readonly ListenerStatus[] {

@@ -53,7 +53,6 @@ export async function startDataPath(
     log: silentLogger,
     filters,
     openLog: () => ({ write: (line) => void lines.push(line) }),
-    resolve,
     lookUp: async ({ host }) => ({ addresses: await resolve(host), ttlS: undefined }),
     localAddress: '192.0.2.1',
     nodeCluster: '',

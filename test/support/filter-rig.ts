@@ -7,6 +7,7 @@ import { silentLogger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
 import type { CataloguedFilter, Exchange, FilterDeps, HttpFilter } from '#proxy/filter/contract.ts';
+import { createCoder } from '#proxy/hcm/create-coder.ts';
 import { packAny } from '#xds/registry.ts';
 
 export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
@@ -20,8 +21,8 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     nodeCluster: 'mesh',
     buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(16)), 0),
     slot,
+    createCoder,
     name: 'test',
-    resolve: () => Promise.reject(new Error('no names in this test')),
   };
 }
 

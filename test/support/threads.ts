@@ -58,7 +58,6 @@ export async function startThreads(
     log,
     filters,
     openLog: () => assert.fail('the main thread serves nothing'),
-    resolve: () => assert.fail('the main thread serves nothing'),
     lookUp: () => assert.fail('the main thread serves nothing'),
     localAddress: '',
     nodeCluster,

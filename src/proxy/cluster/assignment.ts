@@ -3,12 +3,15 @@ import { hostPort } from '#core/ip-address.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Address, SocketAddress } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type {
+  Endpoint_AdditionalAddress,
   Endpoint_HealthCheckConfig,
   LbEndpoint,
   LocalityLbEndpoints,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { isAddress } from '../dns/named-host.ts';
 import type { Findings } from '../findings.ts';
+import { partsOf } from '../runtime/values.ts';
 import { type AssignmentPolicy, plainAssignmentPolicy } from './balancer.ts';
 import {
   type EndpointCheck,
@@ -16,6 +19,7 @@ import {
   type Locality,
   plainCheck,
   type Target,
+  type TcpTarget,
 } from './endpoint.ts';
 import { flagsOfEds } from './health.ts';
 import { OVERPROVISIONING } from './priority-load.ts';
@@ -24,9 +28,11 @@ import { OVERPROVISIONING } from './priority-load.ts';
 export interface Assignment {
   readonly endpoints: readonly AssignedEndpoint[];
   readonly policy: AssignmentPolicy;
+  /** How much of the requests is turned down, 0 to 1. */
+  readonly dropRatio: number;
 }
 
-export const noEndpoints: Assignment = { endpoints: [], policy: plainAssignmentPolicy };
+export const noEndpoints: Assignment = { endpoints: [], policy: plainAssignmentPolicy, dropRatio: 0 };
 
 export interface AssignedEndpoint {
   readonly address: string;
@@ -37,6 +43,7 @@ export interface AssignedEndpoint {
 const MAX_PORT = 65535;
 /** Of a locality. */
 const MAX_PRIORITY = 128;
+const NO_IP = 'must be an IP address with a port, as the endpoint has several addresses';
 
 /** Reads an endpoint at a time. */
 export function* readAssignment(
@@ -45,7 +52,6 @@ export function* readAssignment(
   findings: Findings,
 ): Steps<Assignment> {
   const endpoints: AssignedEndpoint[] = [];
-  findings.refuse(`${path}policy.drop_overloads`, (assignment.policy?.dropOverloads.length ?? 0) > 0);
   const { overprovisioningFactor: overprovisioning = OVERPROVISIONING, weightedPriorityHealth } =
     assignment.policy ?? {};
   if (overprovisioning === 0) {
@@ -66,7 +72,23 @@ export function* readAssignment(
       yield;
     }
   }
-  return { endpoints, policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true } };
+  // What was pushed to has room for more, in each of thousands of clusters.
+  return {
+    endpoints: endpoints.slice(),
+    policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true },
+    dropRatio: readDropRatio(assignment, path, findings),
+  };
+}
+
+function readDropRatio({ policy }: ClusterLoadAssignment, path: string, findings: Findings): number {
+  const { dropOverloads: [drop, ...more] = [] } = policy ?? {};
+  if (more.length > 0) findings.error(`${path}policy.drop_overloads`, 'must be one at most');
+  if (drop === undefined) return 0;
+  if (drop.category === '') findings.error(`${path}policy.drop_overloads[0].category`, 'is missing');
+  const { dropPercentage: share } = drop;
+  const ratio = share === undefined ? 0 : share.numerator / partsOf(share);
+  if (ratio > 1) findings.error(`${path}policy.drop_overloads[0].drop_percentage`, 'must be 100 % at most');
+  return ratio;
 }
 
 /** @param at gives the path; it is asked for where something is wrong. */
@@ -82,7 +104,6 @@ function readEndpoint(
     return undefined;
   }
   const { address, hostname, additionalAddresses, healthCheckConfig } = entry.hostIdentifier.value;
-  if (additionalAddresses.length > 0) findings.refuse(`${at()}.endpoint.additional_addresses`, true);
   const target = readTarget(address, () => `${at()}.endpoint.address`, findings);
   if (entry.loadBalancingWeight === 0)
     findings.error(`${at()}.load_balancing_weight`, 'must be greater than 0');
@@ -98,6 +119,7 @@ function readEndpoint(
       localityWeight: group.loadBalancingWeight ?? 0,
       metadata: entry.metadata,
       hostname,
+      additional: readAdditional(additionalAddresses, target.target, at, findings),
       check:
         healthCheckConfig === undefined
           ? plainCheck
@@ -109,6 +131,26 @@ function readEndpoint(
             ),
     },
   };
+}
+
+const none: readonly TcpTarget[] = [];
+
+function readAdditional(
+  addresses: readonly Endpoint_AdditionalAddress[],
+  first: Target,
+  at: () => string,
+  findings: Findings,
+): readonly TcpTarget[] {
+  if (addresses.length === 0) return none;
+  if (first.kind !== 'tcp') findings.error(`${at()}.endpoint.address`, NO_IP);
+  return addresses.flatMap(({ address }, i) => {
+    const path = `${at()}.endpoint.additional_addresses[${i}].address`;
+    const target = readTarget(address, () => path, findings)?.target;
+    if (target === undefined) return [];
+    if (target.kind === 'tcp' && isAddress(target.host)) return [target];
+    findings.error(path, NO_IP);
+    return [];
+  });
 }
 
 /** @param serving where requests go */

@@ -52,21 +52,27 @@ export class CircuitBreaker {
   readonly #limits: CircuitLimits;
   readonly #retryLimit: AdjustableCount;
   readonly #maxHostConnections: number;
-  readonly #gauges: LimitGauges[] = [];
+  readonly #gauges: readonly LimitGauges[];
 
   constructor(limits: CircuitLimits, priority: RequestPriority, deps: BreakerDeps) {
     this.#limits = limits;
     const from = priority === 'high' ? COUNTS_A_PRIORITY : 0;
     const begins = limits.tracksRemaining ? deps.isFirst : undefined;
-    const count = (at: number, name: string, limit: number): AdjustableCount => {
-      const gauges = new LimitGauges(deps.scope, `circuit_breakers.${priority}.`, name, limit, begins);
-      this.#gauges.push(gauges);
-      return limitedCount(deps.shared, from + at, limit, gauges);
-    };
-    this.connections = count(0, 'cx', limits.maxConnections);
-    this.pending = count(1, 'rq_pending', limits.maxPending);
-    this.requests = count(2, 'rq', limits.maxRequests);
-    const retries = count(3, 'rq_retry', limits.maxRetries);
+    const shown = (name: string, limit: number): LimitGauges =>
+      new LimitGauges(deps.scope, `circuit_breakers.${priority}.`, name, limit, begins);
+    const gauges = [
+      shown('cx', limits.maxConnections),
+      shown('rq_pending', limits.maxPending),
+      shown('rq', limits.maxRequests),
+      shown('rq_retry', limits.maxRetries),
+    ] as const;
+    this.#gauges = gauges;
+    const count = (at: 0 | 1 | 2 | 3, limit: number): AdjustableCount =>
+      limitedCount(deps.shared, from + at, limit, gauges[at]);
+    this.connections = count(0, limits.maxConnections);
+    this.pending = count(1, limits.maxPending);
+    this.requests = count(2, limits.maxRequests);
+    const retries = count(3, limits.maxRetries);
     this.#retryLimit = retries;
     const { retryBudget } = limits;
     this.retries = retryBudget === undefined ? retries : new RetryBudget(retries, retryBudget, this);

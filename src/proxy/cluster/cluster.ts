@@ -6,7 +6,7 @@ import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import type { DnsCache } from '../dns/cache.ts';
+import type { HostCaches } from '../dns/cache.ts';
 import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
@@ -15,6 +15,7 @@ import { TcpUpstream } from '../pool/tcp-upstream.ts';
 import type { RequestPriority } from '../route/action.ts';
 import { type Fraction, noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
+import { Aggregate } from './aggregate.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import type { Balancer } from './balancer.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
@@ -24,15 +25,18 @@ import { DynamicHosts } from './dynamic-hosts.ts';
 import { Endpoint } from './endpoint.ts';
 import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
 import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
+import { LookAhead, looksAhead } from './look-ahead.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
+import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
 import type { ClusterSettings, TransportMatch } from './settings.ts';
-import { type ClusterStats, createClusterStats, responseCounter } from './stats.ts';
+import { type ClusterStats, createClusterStats } from './stats.ts';
+import { ZoneCounters } from './zone-counters.ts';
 
 export interface ClusterDeps extends DataPathDeps {
   readonly wheel: TimerWheel;
   readonly internal: InternalListeners;
-  readonly dns: DnsCache;
+  readonly hostCaches: HostCaches;
   /** What HTTP/2 connections share. */
   readonly h2: H2Surroundings;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
@@ -51,6 +55,8 @@ const UNMATCHED_COUNTER = 'default.total_match_count';
 export class ClusterRuntime {
   readonly settings: ClusterSettings;
   readonly name: string;
+  /** In figures and logs. */
+  readonly shownName: string;
   readonly metadata: Metadata | undefined;
   readonly stats: ClusterStats;
   /** Of requests with default priority. */
@@ -59,10 +65,16 @@ export class ClusterRuntime {
   readonly dynamic: DynamicHosts | undefined;
   /** Only for clusters whose endpoints are where connections were made to. */
   readonly original: OriginalDestinations | undefined;
+  /** How much of the requests is turned down, as the assignment says; 0 to 1. */
+  dropRatio = 0;
   readonly #deps: ClusterDeps;
   readonly #hosts: Balancer;
   /** Where weights follow from what endpoints report. */
   readonly #weights: ClientSideWeights | undefined;
+  /** Only where connections are made to endpoints that will be picked. */
+  readonly #ahead: LookAhead | undefined;
+  /** Only for clusters of clusters. */
+  readonly #aggregate: Aggregate | undefined;
   readonly #breakerDeps: BreakerDeps;
   /** Whether some requests are refused because operators say so. */
   inMaintenance = false;
@@ -73,11 +85,7 @@ export class ClusterRuntime {
   readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
-  /** Made on first use. */
-  #addressed:
-    | { readonly endpoints: readonly Endpoint[]; readonly byAddress: ReadonlyMap<string, Endpoint> }
-    | undefined;
-  readonly #zoneCounters = new Map<string, (status: number) => void>();
+  readonly #zones: ZoneCounters;
   #replacements = 0;
   #membershipChanges = 0;
   #closed = false;
@@ -85,10 +93,12 @@ export class ClusterRuntime {
   constructor(settings: ClusterSettings, deps: ClusterDeps) {
     this.settings = settings;
     this.name = settings.name;
+    this.shownName = settings.shownName;
     this.metadata = settings.metadata;
     this.#deps = deps;
-    this.stats = createClusterStats(deps.metrics, settings.name);
+    this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
+    this.#zones = new ZoneCounters(deps.home?.locality?.zone ?? '', this.stats.scope);
     this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
     this.#breakerDeps = {
@@ -97,12 +107,16 @@ export class ClusterRuntime {
       isFirst: (deps.thread?.index ?? 0) === 0,
     };
     this.breaker = new CircuitBreaker(settings.circuit.default, 'default', this.#breakerDeps);
-    this.dynamic =
-      settings.kind === 'dynamic-forward-proxy' ? new DynamicHosts(settings.transport, deps.dns) : undefined;
+    const cache = settings.cache && deps.hostCaches.get(settings.cache);
+    const { secure } = settings.transport;
+    this.dynamic = cache && new DynamicHosts(() => this.#transportFor(undefined), secure, cache);
     this.original = this.#originalDestinations();
     this.#health = this.#endpointHealth();
+    const { children, panicPercent } = settings;
+    this.#aggregate = children && new Aggregate(children, panicPercent, deps);
     this.#hosts = createBalancer(settings, this.stats, deps);
     this.#weights = this.#clientSideWeights();
+    if (looksAhead(settings)) this.#ahead = new LookAhead(this.#hosts, () => this.#membershipChanges);
     if (this.#runtime.version > 0) this.onRuntime();
   }
 
@@ -244,7 +258,9 @@ export class ClusterRuntime {
     const fresh: Endpoint[] = [];
     for (const { address, target, traits } of assigned.endpoints) {
       const transport = this.#transportFor(traits.metadata);
-      const key = `${address}|${transport.key}|${traits.hostname}`;
+      // The connections of a logical host outlast its address.
+      const place = this.settings.kind === 'logical-dns' ? '' : address;
+      const key = `${place}|${transport.key}|${traits.hostname}`;
       if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
@@ -252,13 +268,15 @@ export class ClusterRuntime {
         known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
         this.#health?.setGone(known, false);
         known.transport = transport;
-        known.zoneCount = this.#zoneCounter(traits.locality.zone);
+        known.zoneCount = this.#zones.to(traits.locality.zone);
+        if (known.address !== address) known.moveTo(target, address);
         next.set(key, known);
       } else {
         const endpoint = new Endpoint(target, address, { ...traits }, transport);
+        endpoint.owner = this;
         this.#health?.admit(key, endpoint);
         this.#weights?.admit(endpoint);
-        endpoint.zoneCount = this.#zoneCounter(traits.locality.zone);
+        endpoint.zoneCount = this.#zones.to(traits.locality.zone);
         next.set(key, endpoint);
         fresh.push(endpoint);
       }
@@ -271,8 +289,12 @@ export class ClusterRuntime {
     if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
     const before = this.#byKey;
     this.#byKey = next;
+    this.dropRatio = assigned.dropRatio;
     this.#membershipChanges++;
-    if (fresh.length > 0 || before.size > next.size) this.stats.membership_change.inc();
+    if (fresh.length > 0 || before.size > next.size) {
+      this.stats.membership_change.inc();
+      if (this.settings.renewsOnChange) for (const endpoint of endpoints) endpoint.renewPools();
+    }
     if (this.settings.kind !== 'static') this.stats.update_success.inc();
     this.#countMembers();
     for (const [key, endpoint] of before) {
@@ -282,17 +304,6 @@ export class ClusterRuntime {
       endpoint.drainPools();
       yield;
     }
-  }
-
-  /** @param to where requests go; '' where nobody says. */
-  #zoneCounter(to: string): ((status: number) => void) | undefined {
-    const from = this.#deps.home?.locality?.zone ?? '';
-    if (from === '' || to === '') return undefined;
-    const known = this.#zoneCounters.get(to);
-    if (known !== undefined) return known;
-    const counter = responseCounter(this.stats.scope, `zone.${from}.${to}.`);
-    this.#zoneCounters.set(to, counter);
-    return counter;
   }
 
   /** Those that are well by active checks stay, though no assignment has them. */
@@ -323,26 +334,31 @@ export class ClusterRuntime {
     return this.dynamic !== undefined;
   }
 
+  /** Of hosts that requests name without a port. */
+  get defaultPort(): number | undefined {
+    return this.dynamic?.defaultPort;
+  }
+
   /** Whether endpoints are made when somebody asks for them, one for each request. */
   get isOnDemand(): boolean {
     return this.dynamic !== undefined || this.original !== undefined;
   }
 
-  /** Whatever is known against it; undefined where there is none. */
-  endpointAt(address: string): Endpoint | undefined {
-    const { endpoints } = this.#hosts;
-    if (this.#addressed?.endpoints !== endpoints) {
-      const byAddress = new Map(endpoints.map((endpoint) => [endpoint.address, endpoint]));
-      this.#addressed = { endpoints, byAddress };
-    }
-    return this.#addressed.byAddress.get(address);
-  }
-
   /** Undefined where there is none to be had. */
   pick(context: PickContext): Endpoint | undefined {
-    const endpoint = this.#hosts.pick(context);
+    const endpoint = (this.#aggregate ?? this.#ahead ?? this.#hosts).pick(context);
     if (endpoint === undefined) this.stats.upstream_cx_none_healthy.inc();
     return endpoint;
+  }
+
+  /** For a cluster that this one is a part of, and which has chosen a priority. */
+  pickAt(context: PickContext): Endpoint | undefined {
+    return this.#hosts.pick(context);
+  }
+
+  /** How its endpoints do, priority by priority; others perhaps when {@link membershipChanges} is another. */
+  priorities(): readonly PlacedHealth[] {
+    return prioritiesOf(this.endpoints, this.#assigned.policy);
   }
 
   /**
@@ -358,10 +374,24 @@ export class ClusterRuntime {
     serverName = '',
     priority: RequestPriority = 'default',
   ): ConnectionPool {
+    this.#ahead?.prepare(this.endpoints, this.settings.pool.preconnect.predictive, (next) =>
+      this.#poolTo(next, downstreamMajor, downstream, serverName, priority),
+    );
+    return this.#poolTo(endpoint, downstreamMajor, downstream, serverName, priority);
+  }
+
+  #poolTo(
+    endpoint: Endpoint,
+    downstreamMajor: 1 | 2,
+    downstream: PooledDownstream,
+    serverName: string,
+    priority: RequestPriority,
+  ): ConnectionPool {
     let pool = priority === 'default' ? endpoint.pool : endpoint.highPool;
     if (pool === undefined) {
-      const breaker = this.breakerOf(priority);
-      pool = new EndpointPools(endpoint, this.settings.pool, breaker, this.stats, this.#deps);
+      const { settings, stats } = endpoint.owner ?? this;
+      const breaker = (endpoint.owner ?? this).breakerOf(priority);
+      pool = new EndpointPools(endpoint, settings.pool, breaker, stats, this.#deps);
       if (priority === 'default') endpoint.pool = pool;
       else endpoint.highPool = pool;
     }
@@ -374,9 +404,10 @@ export class ClusterRuntime {
   tcpPoolOf(endpoint: Endpoint, downstream: PooledDownstream, priority: RequestPriority): ConnectionPool {
     const { proxyHeader } = endpoint.transport;
     const { originalSource } = downstream;
-    return new TcpUpstream(endpoint, this, {
+    const owner = endpoint.owner ?? this;
+    return new TcpUpstream(endpoint, owner, {
       ...this.#deps,
-      breaker: this.breakerOf(priority),
+      breaker: owner.breakerOf(priority),
       ...(proxyHeader !== undefined && { downstream }),
       ...(originalSource !== undefined && { originalSource }),
     });
@@ -395,6 +426,7 @@ export class ClusterRuntime {
   *drain(): Steps<void> {
     this.#closed = true;
     this.original?.close();
+    this.dynamic?.close();
     this.breaker.retire();
     this.#highBreaker?.retire();
     this.#health?.close();

@@ -19,9 +19,8 @@ export function createBalancer(settings: ClusterSettings, stats: ClusterStats, d
   const { clock, random, home, runtime = noRuntime } = deps;
   const options: HostSetOptions = {
     policy,
-    get panicPercent(): number {
-      return Math.min(100, runtime.integer('upstream.healthy_panic_threshold', panicPercent));
-    },
+    panicPercent,
+    runtime,
     failsInPanic,
     localityWeighted,
     ownLocality: home?.locality && localityKey(home.locality),

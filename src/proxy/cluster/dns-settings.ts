@@ -33,12 +33,18 @@ const REFRESH_MS = 5000;
 /** `max_interval` is this many times `base_interval` where it is not given. */
 const MAX_INTERVALS = 10;
 
-const familiesOf: Readonly<Record<string, readonly (4 | 6)[]>> = {
+const families: Readonly<Record<string, readonly (4 | 6)[]>> = {
   V4_ONLY: [4],
   V6_ONLY: [6],
   V4_PREFERRED: [4, 6],
   ALL: [4, 6],
 };
+
+/** @param name of a `DnsLookupFamily` */
+export function familiesOf(name: string | undefined): readonly (4 | 6)[] {
+  // AUTO
+  return families[name ?? ''] ?? [6, 4];
+}
 
 /** What `Cluster` and `DnsCluster` both have. */
 type Source = Pick<Cluster, 'dnsRefreshRate' | 'dnsJitter' | 'respectDnsTtl' | 'typedDnsResolverConfig'> & {
@@ -68,8 +74,7 @@ export function readDns(
   if (refreshMs < 1) findings.error(`${at}dns_refresh_rate`, 'must be 1 ms or more');
   findings.refuse(`${at}dns_min_refresh_rate`, extension?.dnsMinRefreshRate !== undefined);
   return {
-    // AUTO
-    families: familiesOf[family ?? ''] ?? [6, 4],
+    families: familiesOf(family),
     allFamilies: family === 'ALL',
     refreshMs,
     respectTtl: source.respectDnsTtl,
@@ -85,7 +90,7 @@ export function readDns(
 
 const CARES = CaresDnsResolverConfigSchema.typeName;
 
-function readResolver(
+export function readResolver(
   typed: TypedExtensionConfig | undefined,
   path: string,
   findings: Findings,

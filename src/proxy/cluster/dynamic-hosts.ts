@@ -1,42 +1,46 @@
-/** The endpoints of a dynamic_forward_proxy cluster: made for each host a request names, dropped when unused. */
+/** The endpoints of a dynamic_forward_proxy cluster: made for each host a request names, gone with its name in the cache. */
 
 import { hostPort } from '#core/ip-address.ts';
-import type { DnsCache } from '../dns/cache.ts';
+import type { HostCache } from '../dns/cache.ts';
+import { isAddress, keyOf, splitAuthority } from '../dns/named-host.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
-import { Endpoint, plainTraits } from './endpoint.ts';
+import { Endpoint, plainTraits, type Target } from './endpoint.ts';
 
-/** Hosts kept at most (Envoy, `max_hosts`). */
-const MAX_HOSTS = 1024;
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
 
 export class DynamicHosts {
   readonly #endpoints = new Map<string, Endpoint>();
-  readonly #dns: DnsCache;
-  readonly #transport: UpstreamTransport;
+  readonly #cache: HostCache;
+  readonly #transport: () => UpstreamTransport;
+  /** Of hosts that are named without a port. */
+  readonly defaultPort: number;
+  readonly #unfollow: () => void;
 
-  constructor(transport: UpstreamTransport, dns: DnsCache) {
-    this.#dns = dns;
+  /** @param transport is asked for each host */
+  constructor(transport: () => UpstreamTransport, isSecure: boolean, cache: HostCache) {
+    this.#cache = cache;
     this.#transport = transport;
+    this.defaultPort = isSecure ? HTTPS_PORT : HTTP_PORT;
+    this.#unfollow = cache.follow((key) => this.#drop(key));
   }
 
   /** Undefined where the name has not been resolved. */
-  endpointFor(authority: string, secure: boolean): Endpoint | undefined {
-    const { host, port } = splitAuthority(authority, secure ? HTTPS_PORT : HTTP_PORT);
-    const address = isAddress(host) ? host : this.#dns.known(host);
+  endpointFor(authority: string): Endpoint | undefined {
+    const name = splitAuthority(authority, this.defaultPort);
+    const { host, port } = name;
+    const known = this.#cache.addressesOf(name);
+    const [address, ...others] = known.length === 0 && isAddress(host) ? [host] : known;
     if (address === undefined) return undefined;
-    const key = `${address}|${port}|${host}`;
+    const key = keyOf(name);
+    const text = hostPort(address, port);
+    const target: Target = { kind: 'tcp', host: address, port };
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
-      this.#drop();
-      endpoint = new Endpoint(
-        { kind: 'tcp', host: address, port },
-        hostPort(address, port),
-        plainTraits(host),
-        this.#transport,
-      );
+      endpoint = new Endpoint(target, text, plainTraits(host), this.#transport());
       this.#endpoints.set(key, endpoint);
-    }
+    } else if (endpoint.address !== text) endpoint.moveTo(target, text);
+    endpoint.traits.additional = others.map((other) => ({ kind: 'tcp', host: other, port }));
     return endpoint;
   }
 
@@ -44,23 +48,16 @@ export class DynamicHosts {
     return this.#endpoints.values();
   }
 
-  /** Makes room: the oldest host without connections goes. */
-  #drop(): void {
-    if (this.#endpoints.size < MAX_HOSTS) return;
-    for (const [key, { counts }] of this.#endpoints) {
-      if (counts.cxActive > 0) continue;
-      this.#endpoints.delete(key);
-      return;
-    }
+  close(): void {
+    this.#unfollow();
   }
-}
 
-export function isAddress(host: string): boolean {
-  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || host.includes(':');
-}
-
-export function splitAuthority(authority: string, defaultPort: number): { host: string; port: number } {
-  const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(authority);
-  const host = match?.[1] ?? match?.[2] ?? authority;
-  return { host, port: match?.[3] === undefined ? defaultPort : Number(match[3]) };
+  /** Its connections end with what they carry. */
+  #drop(key: string): void {
+    const endpoint = this.#endpoints.get(key);
+    if (endpoint === undefined) return;
+    this.#endpoints.delete(key);
+    endpoint.removed = true;
+    endpoint.drainPools();
+  }
 }

@@ -5,13 +5,20 @@ import type { EndpointPools } from '../pool/endpoint-pools.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 
 import type { EndpointLoad } from './client-side-weights.ts';
+import type { ClusterRuntime } from './cluster.ts';
 import { healthOf } from './health.ts';
 import type { HostRow } from './host-cells.ts';
 import type { HostMonitor } from './outlier/monitor.ts';
 
+export interface TcpTarget {
+  readonly kind: 'tcp';
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Where an endpoint listens. */
 export type Target =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | TcpTarget
   | { readonly kind: 'pipe'; readonly path: string }
   /** A listener of this very process (`envoy_internal_address`). */
   | { readonly kind: 'internal'; readonly listener: string };
@@ -34,6 +41,8 @@ export interface EndpointTraits {
   /** Name given with the address; the host for `auto_host_rewrite`. */
   hostname: string;
   check: EndpointCheck;
+  /** Other addresses of it, besides that of {@link Endpoint.target}. */
+  additional: readonly TcpTarget[];
 }
 
 /** How checks of it differ from those of others (Envoy, `health_check_config`). */
@@ -61,6 +70,7 @@ export function plainTraits(hostname: string): EndpointTraits {
     metadata: undefined,
     hostname,
     check: plainCheck,
+    additional: [],
   };
 }
 
@@ -81,8 +91,8 @@ const GATEWAY_TIMEOUT = 504;
 
 export class Endpoint {
   /** `127.0.0.1:9080`, a path, or `envoy://NAME/ID`. */
-  readonly address: string;
-  readonly target: Target;
+  address: string;
+  target: Target;
   readonly traits: EndpointTraits;
   /** All that is known against it; see `health.ts`. */
   flags: number;
@@ -107,6 +117,8 @@ export class Endpoint {
   load: EndpointLoad | undefined;
   /** Counts responses by the zones they go between, where both are known. */
   zoneCount: ((status: number) => void) | undefined;
+  /** Whose it is, where another cluster may choose it too. */
+  owner: ClusterRuntime | undefined;
   /** Made on first use. */
   pool: EndpointPools | undefined;
   /** Those of requests with high priority, made on first use. */
@@ -175,6 +187,18 @@ export class Endpoint {
   /** It has not answered yet, and may still do. */
   countSlow(): void {
     this.monitor?.failed(GATEWAY_TIMEOUT);
+  }
+
+  /** Adds what its connections are for. */
+  addProvision(to: Parameters<EndpointPools['addProvision']>[0]): void {
+    this.pool?.addProvision(to);
+    this.highPool?.addProvision(to);
+  }
+
+  /** New connections lead elsewhere; those there are stay. */
+  moveTo(target: Target, address: string): void {
+    this.target = target;
+    this.address = address;
   }
 
   drainPools(): void {

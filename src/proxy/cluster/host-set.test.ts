@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '#core/random.ts';
 import { atOnce } from '#core/time-slice.ts';
 import { roundRobin } from '../balance/policies.ts';
+import { noRuntime } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { plainAssignmentPolicy } from './balancer.ts';
 import { Endpoint, plainTraits } from './endpoint.ts';
@@ -29,6 +30,7 @@ function hostSet(): HostSet {
       report: () => {},
     },
     panicPercent: 0,
+    runtime: noRuntime,
     failsInPanic: false,
     localityWeighted: false,
     ownLocality: undefined,

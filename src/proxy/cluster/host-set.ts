@@ -5,15 +5,19 @@
 import type { Steps } from '#core/time-slice.ts';
 import { remainder } from '#core/word64.ts';
 import type { Picker } from '../balance/contract.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 import { type AssignmentPolicy, type Balancer, type Members, plainAssignmentPolicy } from './balancer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Level, type LevelRules, type Source } from './level.ts';
 import type { PickContext, PriorityShares } from './pick-context.ts';
 import { capacityOfPriority, loadOfPriorities, priorityAt } from './priority-load.ts';
+import { byPriority } from './priority-members.ts';
 
 export interface HostSetOptions extends LevelRules {
   /** Whole percents: where fewer endpoints are available all of them are used. */
   readonly panicPercent: number;
+  /** May say otherwise of that. */
+  readonly runtime: RuntimeValues;
   /** Whether nothing is chosen in panic. */
   readonly failsInPanic: boolean;
   /** An endpoint is picked in panic. */
@@ -50,9 +54,9 @@ export class HostSet implements Balancer {
   *replace(endpoints: readonly Endpoint[], policy: AssignmentPolicy = plainAssignmentPolicy): Steps<boolean> {
     const replacement = ++this.#replacements;
     const changes = this.#changes;
-    const levels = [...Map.groupBy(endpoints, ({ traits }) => traits.priority)]
-      .sort(([a], [b]) => a - b)
-      .map(([priority, all]) => new Level(priority, all, this.#options));
+    const levels = byPriority(endpoints).map(
+      ([priority, all]) => new Level(priority, all.slice(), this.#options),
+    );
     yield;
     // Without endpoints there is one empty priority, in panic where that is allowed.
     if (levels.length === 0) levels.push(new Level(0, [], this.#options));
@@ -127,9 +131,14 @@ export class HostSet implements Balancer {
     return endpoint;
   }
 
-  #pickOnce({ hash, shares }: PickContext, attempt: number): Endpoint | undefined {
+  #pickOnce({ hash, shares, place }: PickContext, attempt: number): Endpoint | undefined {
+    const { policy, settings } = this.#options;
+    // Tables of hashes are of all priorities, as Envoy's are.
+    if (place !== undefined && !policy.hashes) {
+      const at = this.#levels.findIndex(({ priority }) => priority === place.priority);
+      return this.#pickOf(at, place.isDegraded ? 'degraded' : 'healthy', hash, attempt);
+    }
     if (shares === undefined && this.#only !== undefined) return this.#only.pick(hash, attempt);
-    const { policy, settings, failsInPanic, onPanic } = this.#options;
     const point = policy.hashes && hash !== undefined ? remainder(hash, 100) : settings.random.below(100);
     let source: Source = 'healthy';
     const healthy = shares === undefined ? this.#healthy : this.#sharedOut(shares);
@@ -139,18 +148,24 @@ export class HostSet implements Balancer {
       // Tables of hashes hold healthy endpoints alone, as Envoy's do.
       if (!policy.hashes) source = 'degraded';
     }
+    return this.#pickOf(at, source, hash, attempt);
+  }
+
+  #pickOf(at: number, source: Source, hash: PickContext['hash'], attempt: number): Endpoint | undefined {
+    const { failsInPanic, onPanic } = this.#options;
+    let from = source;
     if (this.#inPanic[at] === true) {
       onPanic();
       if (failsInPanic) return undefined;
-      source = 'all';
+      from = 'all';
     }
-    return this.#levels[at]?.pickers[source]?.pick(hash, attempt);
+    return this.#levels[at]?.pickers[from]?.pick(hash, attempt);
   }
 
   #sharedOut(shares: PriorityShares): readonly number[] {
     const { overprovisioning, weightedHealth } = this.#policy;
     const capacities = this.#levels.map((level) => ({
-      priority: level.all[0]?.traits.priority ?? 0,
+      priority: level.priority,
       capacity: capacityOfPriority(level.health(weightedHealth), overprovisioning),
     }));
     return shares.sharesOf(capacities) ?? this.#healthy;
@@ -158,7 +173,8 @@ export class HostSet implements Balancer {
 
   /** Makes what is missing of `levels`. @returns puts them in force. */
   *#made(levels: readonly Level[], policy: AssignmentPolicy): Steps<() => void> {
-    const { panicPercent } = this.#options;
+    const { panicPercent: byDefault, runtime } = this.#options;
+    const panicPercent = Math.min(100, runtime.integer('upstream.healthy_panic_threshold', byDefault));
     const { healthy, degraded, inPanic } = loadOfPriorities(
       levels.map((level) => level.health(policy.weightedHealth)),
       { panicPercent, overprovisioning: policy.overprovisioning },

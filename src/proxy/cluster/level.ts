@@ -3,9 +3,8 @@ import type { Picker, PolicyDefinition, PolicySettings } from '../balance/contra
 import { WeightedOrder } from '../balance/weighted-order.ts';
 import type { Endpoint } from './endpoint.ts';
 import { flatWeights, localityWeights } from './endpoint-weight.ts';
-import { isExcluded } from './health.ts';
 import { effectiveWeight, groupByLocality, type Localities, type LocalityGroup } from './localities.ts';
-import type { PriorityHealth } from './priority-load.ts';
+import { PriorityMembers } from './priority-members.ts';
 import { ANY, NOWHERE, type ZoneDeps, ZoneRouting, type ZoneRules } from './zone-routing.ts';
 
 export type Source = 'all' | 'healthy' | 'degraded';
@@ -24,23 +23,14 @@ export interface LevelRules {
   readonly zones: { readonly rules: ZoneRules; readonly deps: ZoneDeps } | undefined;
 }
 
-export class Level {
-  readonly priority: number;
-  readonly all: readonly Endpoint[];
-  readonly healthy: readonly Endpoint[];
-  readonly degraded: readonly Endpoint[];
-  readonly excluded: number;
+export class Level extends PriorityMembers {
   readonly pickers: { [S in Source]?: Picker<Endpoint> } = {};
   readonly #rules: LevelRules;
   #localities: Localities | undefined;
   #zones: ZoneRouting | undefined;
 
   constructor(priority: number, all: readonly Endpoint[], rules: LevelRules) {
-    this.priority = priority;
-    this.all = all;
-    this.healthy = all.filter(({ isHealthy }) => isHealthy);
-    this.degraded = all.filter(({ isDegraded }) => isDegraded);
-    this.excluded = all.reduce((count, { flags }) => count + (isExcluded(flags) ? 1 : 0), 0);
+    super(priority, all);
     this.#rules = rules;
   }
 
@@ -52,19 +42,6 @@ export class Level {
       scaleLocality && ((group) => scaleLocality(group, this.priority)),
     );
     return this.#localities;
-  }
-
-  health(weighted: boolean): PriorityHealth {
-    const { all, healthy, degraded, excluded } = this;
-    const counts = {
-      healthy: healthy.length,
-      degraded: degraded.length,
-      counted: all.length - excluded,
-      total: all.length,
-    };
-    if (!weighted) return counts;
-    const counted = weightOf(all.filter(({ flags }) => !isExcluded(flags)));
-    return { ...counts, weights: { healthy: weightOf(healthy), degraded: weightOf(degraded), counted } };
   }
 
   hasSameHealthAs(other: Level): boolean {
@@ -129,10 +106,6 @@ export class Level {
       },
     };
   }
-}
-
-function weightOf(endpoints: readonly Endpoint[]): number {
-  return endpoints.reduce((sum, { traits }) => sum + traits.weight, 0);
 }
 
 function haveSame(one: readonly Endpoint[], other: readonly Endpoint[]): boolean {

@@ -23,7 +23,7 @@ export class LimitGauges {
   constructor(scope: Scope, path: string, name: string, limit: number, begins: boolean | undefined) {
     this.#limit = limit;
     this.#scope = scope;
-    this.#openName = `${path}${name}_open`;
+    this.#openName = openName(path, name);
     this.#begins = begins === true;
     if (begins === undefined) return;
     this.#remaining = scope.gauge(`${path}remaining_${remainingNames[name] ?? name}`);
@@ -70,6 +70,17 @@ export class LimitGauges {
     this.#left += by;
     this.#remaining!.add(by);
   }
+}
+
+const openNames = new Map<string, string>();
+
+/** One text for all clusters. */
+function openName(path: string, name: string): string {
+  const written = `${path}${name}_open`;
+  const known = openNames.get(written);
+  if (known !== undefined) return known;
+  openNames.set(written, written);
+  return written;
 }
 
 /** Where they differ from the name of the limit. */

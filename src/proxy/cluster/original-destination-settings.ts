@@ -46,7 +46,7 @@ function headerOf(config: LbConfig | undefined, findings: Findings): string {
   return '';
 }
 
-function isClusterProvided({ lbPolicy, loadBalancingPolicy }: Cluster): boolean {
+export function isClusterProvided({ lbPolicy, loadBalancingPolicy }: Cluster): boolean {
   if (loadBalancingPolicy === undefined) return lbPolicy === Lb.CLUSTER_PROVIDED;
   return loadBalancingPolicy.policies.some(
     ({ typedExtensionConfig }) =>

@@ -3,6 +3,7 @@ import type { Word64 } from '#core/word64.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
 import type { MetadataCriteria } from '../route/metadata-criteria.ts';
+import type { ClusterRuntime } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** Turns endpoints down while there is a choice. */
@@ -10,9 +11,18 @@ export interface HostRefusal {
   refuses(endpoint: Endpoint): boolean;
 }
 
+/** Endpoints of one priority. */
+export interface PriorityPlace {
+  readonly priority: number;
+  /** Whether it is about the degraded ones instead of the healthy ones. */
+  readonly isDegraded: boolean;
+}
+
 /** What one priority of a cluster can take. */
 export interface PriorityCapacity {
   readonly priority: number;
+  /** Of a priority of an aggregate: whose it is. */
+  readonly owner?: ClusterRuntime;
   /** Percents of all traffic. */
   readonly capacity: number;
 }
@@ -33,6 +43,8 @@ export interface PickContext {
   readonly attempts: number;
   /** Undefined: as health says. */
   readonly shares: PriorityShares | undefined;
+  /** What an aggregate has chosen for one of its clusters; undefined: any priority. */
+  readonly place: PriorityPlace | undefined;
   /** What the route asks of the metadata of endpoints; undefined: nothing. */
   readonly criteria: MetadataCriteria | undefined;
   /** Undefined where there is none, as for a plain connection. */
@@ -56,6 +68,7 @@ export const newPickContext = (): MutablePickContext => ({
   refusal: undefined,
   attempts: 1,
   shares: undefined,
+  place: undefined,
   criteria: undefined,
   request: undefined,
   metadata: undefined,

@@ -13,6 +13,8 @@ export interface PriorityHealth {
   readonly total: number;
   /** Weights, where health is a matter of these. */
   readonly weights?: { readonly healthy: number; readonly degraded: number; readonly counted: number };
+  /** Takes the place of that of the rules. */
+  readonly overprovisioning?: number;
 }
 
 export interface PriorityLoad {
@@ -34,12 +36,13 @@ export interface LoadRules {
 export const OVERPROVISIONING = 140;
 
 export function loadOfPriorities(priorities: readonly PriorityHealth[], rules: LoadRules): PriorityLoad {
-  const { panicPercent, overprovisioning } = rules;
+  const { panicPercent } = rules;
   const healthy: number[] = [];
   const degraded: number[] = [];
   let sum = 0;
   for (const priority of priorities) {
     const of = priority.weights ?? priority;
+    const overprovisioning = priority.overprovisioning ?? rules.overprovisioning;
     const ok = capacityOf(of.healthy, of.counted, overprovisioning);
     const poor = capacityOf(of.degraded, of.counted, overprovisioning);
     healthy.push(ok);
@@ -92,7 +95,8 @@ function distributeAll(
   const left = distribute(healthyCapacity, available, 100, healthy);
   const degraded: number[] = [];
   const over = distribute(degradedCapacity, available, left, degraded);
-  if (over === 0) return { healthy, degraded };
+  // Lists that were pushed to have room for more, in each of thousands of clusters.
+  if (over === 0) return { healthy: healthy.slice(), degraded: degraded.slice() };
   const first = healthyCapacity.findIndex((percent) => percent > 0);
   if (first !== -1) healthy[first]! += over;
   else degraded[degradedCapacity.findIndex((percent) => percent > 0)]! += over;

@@ -15,11 +15,15 @@ import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { readJitter } from '../jitter.ts';
 import { readKeepAlive } from '../keep-alive.ts';
+import { type HappyEyeballs, plainHappyEyeballs } from '../pool/happy-eyeballs.ts';
+import { noPreconnect, type Preconnect } from '../pool/preconnect.ts';
 import type { AutoName, PoolSettings, UpstreamProtocol } from '../pool/settings.ts';
 import { bindingToApplication, readUpstreamBinding, type UpstreamBinding } from '../pool/upstream-binding.ts';
 import { compileMirrors, type MirrorPolicy, noMirrors } from '../route/mirror-policy.ts';
 import type { RuntimeValues } from '../runtime/values.ts';
+import { sharedSettings } from './shared-settings.ts';
 
 /** Envoy's defaults. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -57,7 +61,6 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     autoName,
   } = choose(cluster, findings);
   findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
-  findings.refuse(`${at}.max_connection_duration_jitter`, common?.maxConnectionDurationJitter !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
   const headerCase = readHeaderCase(http1, http1Path, findings);
   const limits: DecoderLimits = {
@@ -75,26 +78,65 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
       findings,
     ),
     binding: readBinding(cluster, deps, findings),
+    happyEyeballs: readHappyEyeballs(cluster, findings),
     idleTimeoutMs: findings.durationMs(`${at}.idle_timeout`, common?.idleTimeout) ?? IDLE_TIMEOUT_MS,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:
       findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
+    preconnect: readPreconnect(cluster, findings),
+    durationJitter: readJitter(
+      common?.maxConnectionDurationJitter,
+      `${at}.max_connection_duration_jitter`,
+      findings,
+    ),
+    perDownstream: cluster.connectionPoolPerDownstreamConnection,
     limits,
     properCase: headerCase === 'proper',
     sendsTrailers: http1?.enableTrailers ?? false,
-    http2: readHttp2Options(
-      http2,
-      {
-        maxHeaderListBytes: limits.maxHeadBytes,
-        maxHeaderFields: limits.maxFields,
-        streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
-        streamFlushTimeoutMs: STREAM_FLUSH_MS,
-        streamErrors: false,
-      },
-      http2Path,
-      findings,
+    http2: sharedSettings(
+      readHttp2Options(
+        http2,
+        {
+          maxHeaderListBytes: limits.maxHeadBytes,
+          maxHeaderFields: limits.maxFields,
+          streamBufferBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
+          streamFlushTimeoutMs: STREAM_FLUSH_MS,
+          streamErrors: false,
+        },
+        http2Path,
+        findings,
+      ),
     ),
   };
+}
+
+const families: readonly HappyEyeballs['family'][] = [undefined, 4, 6];
+
+function readHappyEyeballs({ upstreamConnectionOptions: of }: Cluster, findings: Findings): HappyEyeballs {
+  const path = 'upstream_connection_options.happy_eyeballs_config';
+  const config = of?.happyEyeballsConfig;
+  if (config === undefined) return plainHappyEyeballs;
+  const { firstAddressFamilyVersion: version, firstAddressFamilyCount: count = 1 } = config;
+  if (version >= families.length)
+    findings.error(
+      `${path}.first_address_family_version`,
+      `${version} is not supported: say DEFAULT, V4 or V6`,
+    );
+  if (count < 1) findings.error(`${path}.first_address_family_count`, 'must be 1 or more');
+  return { family: families[version], count };
+}
+
+const MOST_PRECONNECT = 3;
+
+function readPreconnect({ preconnectPolicy: policy }: Cluster, findings: Findings): Preconnect {
+  if (policy === undefined) return noPreconnect;
+  const { perUpstreamPreconnectRatio: perUpstream = 1, predictivePreconnectRatio: predictive = 1 } = policy;
+  const ratios = { per_upstream_preconnect_ratio: perUpstream, predictive_preconnect_ratio: predictive };
+  for (const [field, ratio] of Object.entries(ratios)) {
+    if (!(ratio >= 1 && ratio <= MOST_PRECONNECT))
+      findings.error(`preconnect_policy.${field}`, `must be from 1 to ${MOST_PRECONNECT}`);
+  }
+  return { perUpstream, predictive };
 }
 
 function readBinding(

@@ -1,19 +1,9 @@
 /** A `Cluster` message, read once: what it says, and what in it cannot be had. */
-import {
-  type Cluster,
-  Cluster_DiscoveryType as Discovery,
-} from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import {
-  type DnsCluster,
-  DnsClusterSchema,
-} from '#xds/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js';
-import {
-  type ClusterConfig,
-  ClusterConfigSchema,
-} from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import { type Findings, typeNameOf } from '../findings.ts';
+import type { CacheSettings } from '../dns/cache-settings.ts';
+import type { Findings } from '../findings.ts';
 import type { PoolSettings } from '../pool/settings.ts';
 import { readWanted, type Wanted } from '../resource-source.ts';
 import type { MirrorPolicy } from '../route/mirror-policy.ts';
@@ -23,12 +13,14 @@ import { type Balancing, readBalancing } from './balancing.ts';
 import { type CheckSettings, readHealthChecks } from './check/settings.ts';
 import { type CircuitSettings, readCircuit } from './circuit-settings.ts';
 import { type DnsSettings, readDns } from './dns-settings.ts';
+import { type ClusterKind, readKind } from './kind.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
 import { readMirrors, readPool } from './protocol-options.ts';
 import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
-import { refuseUnsupported, warnOfCache } from './unsupported.ts';
+import { sharedSettings } from './shared-settings.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 export interface TransportMatch {
   readonly name: string;
@@ -39,7 +31,13 @@ export interface TransportMatch {
 
 export interface ClusterSettings extends Balancing {
   readonly name: string;
-  readonly kind: 'static' | 'eds' | 'strict-dns' | 'logical-dns' | 'dynamic-forward-proxy' | 'original-dst';
+  /** Shown in figures and logs in place of the name. */
+  readonly shownName: string;
+  readonly kind: ClusterKind;
+  /** Names of the clusters that an aggregate has. */
+  readonly children: readonly string[] | undefined;
+  /** The names that a dynamic forward proxy knows. */
+  readonly cache: CacheSettings | undefined;
   /** Of an ORIGINAL_DST cluster. */
   readonly originalDestination: OriginalDestinationSettings | undefined;
   /** Its load assignment in EDS. */
@@ -56,6 +54,8 @@ export interface ClusterSettings extends Balancing {
   readonly ignoresNew: boolean;
   /** Whether endpoints go with their assignment, however well they are. */
   readonly dropsHealthy: boolean;
+  /** Whether all connections are renewed when endpoints come or go. */
+  readonly renewsOnChange: boolean;
   /** Whether connections without HTTP end with the health of their endpoint. */
   readonly closesUnhealthy: boolean;
   /** Whole percents: where fewer endpoints are available all of them are used. */
@@ -75,8 +75,7 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   const secrets: Wanted[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
   refuseUnsupported(cluster, findings);
-  const extension = readClusterType(cluster, findings);
-  const kind = readKind(cluster, extension, findings);
+  const { kind, children, cache, dnsCluster } = readKind(cluster, findings);
   const balancing = readBalancing(cluster, findings);
   if (kind === 'dynamic-forward-proxy' || kind === 'original-dst') {
     const why = 'has no effect: each request names its endpoint, and there is no other';
@@ -85,7 +84,10 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
   }
   return {
     name: cluster.name,
+    shownName: cluster.altStatName || cluster.name,
     kind,
+    children,
+    cache,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
     assignment: readWanted(
       cluster.edsClusterConfig?.serviceName || cluster.name,
@@ -97,12 +99,13 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
     mirrors: readMirrors(cluster, deps.runtime ?? noRuntime, findings),
-    circuit: readCircuit(cluster.circuitBreakers, findings),
+    circuit: sharedSettings(readCircuit(cluster.circuitBreakers, findings)),
     checks: readHealthChecks(cluster.healthChecks, findings),
     // Endpoints of static clusters are not new at any time.
     ignoresNew: kind !== 'static' && cluster.commonLbConfig?.ignoreNewHostsUntilFirstHc === true,
     dropsHealthy: cluster.ignoreHealthOnHostRemoval,
     outlier: readOutlierDetection(cluster.outlierDetection, findings),
+    renewsOnChange: cluster.commonLbConfig?.closeConnectionsOnHostSetChange === true,
     closesUnhealthy: cluster.closeConnectionsOnHostHealthFailure,
     ...balancing,
     panicPercent: Math.round(cluster.commonLbConfig?.healthyPanicThreshold?.value ?? PANIC_PERCENT),
@@ -118,56 +121,10 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
         secrets,
       ),
     })),
-    dns: readDns(
-      cluster,
-      extension?.$typeName === DnsClusterSchema.typeName ? extension : undefined,
-      findings,
-    ),
+    dns: sharedSettings(readDns(cluster, dnsCluster, findings)),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
     secrets,
   };
-}
-
-type ClusterExtension = ClusterConfig | DnsCluster;
-
-/** Undefined where `type` says it all, or what is there cannot be read. */
-function readClusterType(cluster: Cluster, findings: Findings): ClusterExtension | undefined {
-  const { clusterDiscoveryType: type } = cluster;
-  if (type.case !== 'clusterType') return undefined;
-  const path = 'cluster_type.typed_config';
-  if (typeNameOf(type.value.typedConfig) === DnsClusterSchema.typeName)
-    return findings.unpack(path, type.value.typedConfig, DnsClusterSchema);
-  const config = findings.unpack(path, type.value.typedConfig, ClusterConfigSchema);
-  findings.refuse(`${path}.allow_coalesced_connections`, config?.allowCoalescedConnections === true);
-  const { clusterImplementationSpecifier: cache } = config ?? {};
-  if (cache?.value !== undefined) warnOfCache(cache.value, `${path}.dns_cache_config`, findings);
-  return config;
-}
-
-function readKind(
-  cluster: Cluster,
-  extension: ClusterExtension | undefined,
-  findings: Findings,
-): ClusterSettings['kind'] {
-  const { clusterDiscoveryType: type } = cluster;
-  if (type.case === 'clusterType') {
-    if (extension?.$typeName !== DnsClusterSchema.typeName) return 'dynamic-forward-proxy';
-    return extension.allAddressesInSingleEndpoint ? 'logical-dns' : 'strict-dns';
-  }
-  switch (type.case === undefined ? Discovery.STATIC : type.value) {
-    case Discovery.EDS:
-      if (cluster.edsClusterConfig?.edsConfig === undefined)
-        findings.error('eds_cluster_config.eds_config', 'is missing');
-      return 'eds';
-    case Discovery.STRICT_DNS:
-      return 'strict-dns';
-    case Discovery.LOGICAL_DNS:
-      return 'logical-dns';
-    case Discovery.ORIGINAL_DST:
-      return 'original-dst';
-    default:
-      return 'static';
-  }
 }
 
 /** Whether all threads have to know the same of its endpoints. */

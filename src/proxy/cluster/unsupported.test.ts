@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { Findings } from '../findings.ts';
-import { refuseUnsupported, warnOfCache } from './unsupported.ts';
+import { refuseUnsupported } from './unsupported.ts';
 
 function problems(fields: MessageInitShape<typeof ClusterSchema>): string[] {
   const findings = new Findings();
@@ -14,20 +13,8 @@ function problems(fields: MessageInitShape<typeof ClusterSchema>): string[] {
 
 test('what is not done is refused, or warned of where it harms nobody', () => {
   assert.deepEqual(problems({ name: 'a' }), []);
-  assert.deepEqual(problems({ altStatName: 'b', waitForWarmOnInit: false }), [
-    'error alt_stat_name',
-    'warning wait_for_warm_on_init',
-  ]);
+  assert.deepEqual(problems({ waitForWarmOnInit: false }), ['warning wait_for_warm_on_init']);
   assert.deepEqual(problems({ commonLbConfig: { updateMergeWindow: { seconds: 1n } } }), [
     'warning common_lb_config.update_merge_window',
   ]);
-});
-
-test('a cache of names has settings of its own', () => {
-  const findings = new Findings();
-  warnOfCache(create(DnsCacheConfigSchema, { name: 'cache', maxHosts: 10 }), 'cache', findings);
-  assert.deepEqual(
-    findings.problems.map(({ level, path }) => `${level} ${path}`),
-    ['warning cache.max_hosts'],
-  );
 });

@@ -1,16 +1,10 @@
 /** What a `Cluster` may ask for and is not done: refused by its path, or warned of where nobody is harmed. */
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import type { DnsCacheConfig } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import type { Findings } from '../findings.ts';
 
 export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
   const common = cluster.commonLbConfig;
-  const refused: Readonly<Record<string, boolean>> = {
-    alt_stat_name: cluster.altStatName !== '',
-    connection_pool_per_downstream_connection: cluster.connectionPoolPerDownstreamConnection,
-    'common_lb_config.close_connections_on_host_set_change': common?.closeConnectionsOnHostSetChange === true,
-  };
-  for (const [field, isSet] of Object.entries(refused)) findings.refuse(field, isSet);
+  const options = cluster.upstreamConnectionOptions;
   const idle: readonly (readonly [field: string, isSet: boolean, why: string])[] = [
     [
       'wait_for_warm_on_init',
@@ -22,22 +16,11 @@ export function refuseUnsupported(cluster: Cluster, findings: Findings): void {
       (common?.updateMergeWindow?.seconds ?? 0n) !== 0n || (common?.updateMergeWindow?.nanos ?? 0) !== 0,
       'has no effect: endpoints take effect when they come',
     ],
+    [
+      'upstream_connection_options.set_local_interface_name_on_upstream_connections',
+      options?.setLocalInterfaceNameOnUpstreamConnections === true,
+      'has no effect: nothing shows the name of an interface',
+    ],
   ];
   for (const [field, isSet, why] of idle) if (isSet) findings.warn(field, why);
-}
-
-/** Hosts that requests name are looked up once a minute, all with one cache. */
-export function warnOfCache(cache: DnsCacheConfig, path: string, findings: Findings): void {
-  const isSet: Readonly<Record<string, boolean>> = {
-    dns_lookup_family: cache.dnsLookupFamily !== 0,
-    dns_refresh_rate: cache.dnsRefreshRate !== undefined,
-    dns_min_refresh_rate: cache.dnsMinRefreshRate !== undefined,
-    dns_failure_refresh_rate: cache.dnsFailureRefreshRate !== undefined,
-    dns_query_timeout: cache.dnsQueryTimeout !== undefined,
-    host_ttl: cache.hostTtl !== undefined,
-    max_hosts: cache.maxHosts !== undefined,
-  };
-  for (const [field, set] of Object.entries(isSet)) {
-    if (set) findings.warn(`${path}.${field}`, 'has no effect: hosts are looked up once a minute');
-  }
 }

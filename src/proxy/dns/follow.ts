@@ -3,8 +3,8 @@ import { hostPort } from '#core/ip-address.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { AssignedEndpoint, Assignment } from '../cluster/assignment.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
-import { isAddress } from '../cluster/dynamic-hosts.ts';
 import type { FoundAddresses } from './lookup.ts';
+import { isAddress } from './named-host.ts';
 
 /** The least that is waited between two questions. */
 const LEAST_MS = 1;
@@ -52,7 +52,8 @@ class FollowedName implements TimerOwner {
   /** Resolvers give the same addresses in another order each time. */
   #isAsBefore(addresses: readonly string[]): boolean {
     const before = this.addresses;
-    if (this.#cluster.settings.kind === 'logical-dns') return addresses[0] === before[0];
+    if (this.#cluster.settings.kind === 'logical-dns')
+      return addresses.length === before.length && addresses.every((address, i) => address === before[i]);
     return addresses.length === before.length && addresses.every((address) => before.includes(address));
   }
 
@@ -127,18 +128,18 @@ export class DnsFollower {
 
   #changed(): void {
     if (!this.#begun) return;
-    const { endpoints, policy } = this.#named;
+    const { endpoints } = this.#named;
     const found = endpoints.flatMap((endpoint) => this.#resolved(endpoint));
-    this.#cluster.setEndpoints({ endpoints: found, policy });
+    this.#cluster.setEndpoints({ ...this.#named, endpoints: found });
   }
 
   #resolved(endpoint: AssignedEndpoint): AssignedEndpoint[] {
     const { target, traits } = endpoint;
     const name = target.kind === 'tcp' ? this.#names.get(target.host) : undefined;
     if (target.kind !== 'tcp' || name === undefined) return [endpoint];
-    const used = this.#cluster.settings.kind === 'logical-dns' ? name.addresses.slice(0, 1) : name.addresses;
     const hostname = traits.hostname === '' ? target.host : traits.hostname;
-    return used.map((address) => ({
+    if (this.#cluster.settings.kind === 'logical-dns') return logicalHost(name.addresses, endpoint, hostname);
+    return name.addresses.map((address) => ({
       address: hostPort(address, target.port),
       target: { kind: 'tcp', host: address, port: target.port },
       traits: { ...traits, hostname },
@@ -148,4 +149,22 @@ export class DnsFollower {
   stop(): void {
     for (const name of this.#names.values()) name.stop();
   }
+}
+
+/** The first address is the host's, the others are tried where that does not answer. */
+function logicalHost(
+  [first, ...others]: readonly string[],
+  { target, traits }: AssignedEndpoint,
+  hostname: string,
+): AssignedEndpoint[] {
+  if (first === undefined || target.kind !== 'tcp') return [];
+  const { port } = target;
+  const additional = others.map((host) => ({ kind: 'tcp' as const, host, port }));
+  return [
+    {
+      address: hostPort(first, port),
+      target: { kind: 'tcp', host: first, port },
+      traits: { ...traits, hostname, additional },
+    },
+  ];
 }

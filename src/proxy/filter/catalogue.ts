@@ -1,8 +1,12 @@
 /** Every HTTP filter this build knows, but for the router, which ends every chain. */
 
+import { adaptiveConcurrency } from './adaptive-concurrency/filter.ts';
+import { admissionControl } from './admission-control/filter.ts';
 import { buffer } from './buffer/filter.ts';
+import { compressor } from './compressor/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
 import { cors } from './cors/filter.ts';
+import { decompressor } from './decompressor/filter.ts';
 import { dynamicForwardProxy } from './dynamic-forward-proxy/filter.ts';
 import { fault } from './fault/filter.ts';
 import { grpcStats } from './grpc-stats/filter.ts';
@@ -13,12 +17,17 @@ import { healthCheck } from './health-check/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
 import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
+import { rbac } from './rbac/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
 import { statefulSession } from './stateful-session/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
+  adaptiveConcurrency,
+  admissionControl,
   buffer,
+  compressor,
   cors,
+  decompressor,
   dynamicForwardProxy,
   fault,
   grpcStats,
@@ -29,6 +38,7 @@ export const filters: readonly CataloguedFilter[] = [
   istioStats,
   localRatelimit,
   peerMetadata,
+  rbac,
   setMetadata,
   statefulSession,
 ];

@@ -3,6 +3,7 @@
  * request it puts into the exchange. Hooks answer at once: nothing to go on, `'wait'` or `'hold'` to
  * stop, or a reply that ends the matter. Hooks a filter does not have cost nothing.
  */
+import type { Transform } from 'node:stream';
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Parsed } from '#core/problem.ts';
@@ -12,9 +13,13 @@ import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { WantedEndpoint } from '../cluster/wanted-endpoint.ts';
+import type { HostCache } from '../dns/cache.ts';
+import type { CacheSettings } from '../dns/cache-settings.ts';
+import type { DownstreamFacts } from '../hcm/runtime.ts';
 import type { RouteFilterDeps, RouteFilterLoader } from '../route/filter-config.ts';
 import type { RouteRequest } from '../route/match.ts';
 import type { CompiledRoute } from '../route/table.ts';
+import type { CoderSpec } from './recoder-library.ts';
 
 /** A reply made here instead of upstream. */
 export interface LocalReply {
@@ -49,6 +54,8 @@ export interface ClusterFacts {
   readonly metadata: Metadata | undefined;
   /** Whether its endpoints are the hosts that requests name. */
   readonly isDynamic?: boolean;
+  /** Of hosts that requests name without a port, where they name endpoints. */
+  readonly defaultPort?: number | undefined;
 }
 
 export interface EndpointFacts {
@@ -73,6 +80,8 @@ export interface Exchange extends AccessRecord, RouteRequest {
   /** Whether the client showed a certificate, and whether it was verified. */
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
+  /** Of the connection it came on. */
+  readonly facts: DownstreamFacts;
   /** Undefined before routing, and where nothing matched. */
   readonly route: CompiledRoute | undefined;
   readonly cluster: ClusterFacts | undefined;
@@ -103,6 +112,14 @@ export interface Exchange extends AccessRecord, RouteRequest {
   injectResponseData(slot: number, data: Buffer): void;
   /** Whether no more of the response should come for now. */
   pauseResponse(paused: boolean): void;
+  /** The same of the request, and its filters after the one with this slot. */
+  injectRequestData(slot: number, data: Buffer): void;
+  pauseRequest(paused: boolean): void;
+  /** Goes on after `onRequestEnd` said `'wait'`. */
+  resumeRequestEnd(): void;
+  /** More of them, from `onRequestEnd` or `onResponseEnd`, or while these wait. @param list name, value, name, value, and so on. */
+  addRequestTrailers(list: HeaderList): void;
+  addResponseTrailers(list: HeaderList): void;
   /** Ends it with a reply of our own, after which the client cannot go on. */
   refuse(reply: LocalReply): void;
   /** The route is looked for again, by the request as it is when it is next asked for. */
@@ -139,6 +156,8 @@ export interface HttpFilter {
   /** A piece of the body; it is gone after the call. @returns what goes on in its place; nothing: the piece itself. */
   onRequestData?(exchange: Exchange, data: Buffer): Buffer | undefined;
   onRequestTrailers?(exchange: Exchange, trailers: HeaderList): void;
+  /** Nothing more comes; trailers follow when this has let them. `'wait'`: the end stays here until it is resumed. */
+  onRequestEnd?(exchange: Exchange): undefined | 'wait';
   /** A request that this filter holds has come to its end. @param bodyBytes kept of it */
   onRequestComplete?(exchange: Exchange, bodyBytes: number): Verdict;
   /** The head of the response, local replies too, in reverse order of the request's hooks. A reply comes in its place, and no filter sees it. */
@@ -169,6 +188,9 @@ export interface ConnectionFilter {
   onEnd?(connection: ConnectionFacts): void;
 }
 
+/** Makes what compresses or decompresses, on threads of the runtime. */
+export type CreateCoder = (spec: CoderSpec) => Transform;
+
 export interface FilterDeps extends RouteFilterDeps {
   readonly log: Logger;
   readonly direction: Direction;
@@ -180,8 +202,9 @@ export interface FilterDeps extends RouteFilterDeps {
   readonly slot: number;
   /** Of the filter in its chain: by it the route table has configurations of its own. */
   readonly name: string;
-  /** Addresses of a host name; rejects when it has none. */
-  resolve(host: string): Promise<readonly string[]>;
+  readonly createCoder: CreateCoder;
+  /** As `DataPathDeps` has it. */
+  hostCache?(settings: CacheSettings): HostCache | undefined;
 }
 
 /** How far a filter may be trusted with what comes in (Envoy's `status` and `security_posture`). */

@@ -91,7 +91,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   onPoolReady(stream: UpstreamStream): void {
     this.#waiting = false;
     const owner = this.#owner;
-    const { stats } = owner.cluster;
+    const { stats } = this.endpoint.owner ?? owner.cluster;
     this.stream = stream;
     stats.upstream_rq_active.add(1);
     stats.upstream_rq_total.inc();
@@ -145,9 +145,10 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   #leave(): void {
     if (!this.#counted) return;
     this.#counted = false;
-    const { breaker, cluster } = this.#owner;
-    breaker.requests.release();
-    cluster.stats.upstream_rq_active.add(-1);
+    const { breaker, cluster, priority } = this.#owner;
+    const { owner = cluster } = this.endpoint;
+    (owner === cluster ? breaker : owner.breakerOf(priority)).requests.release();
+    owner.stats.upstream_rq_active.add(-1);
     this.endpoint.counts.rqActive--;
   }
 

@@ -5,6 +5,7 @@ import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { IncomingResponse, UpstreamStream } from '../pool/contract.ts';
+import type { RequestPriority } from '../route/action.ts';
 import type { RetryRules } from '../route/retry-policy.ts';
 import type { Attempt } from './attempt.ts';
 import type { Chosen } from './destination.ts';
@@ -21,6 +22,7 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
   readonly cluster: ClusterRuntime;
   /** Of the route's priority. */
   readonly breaker: CircuitBreaker;
+  readonly priority: RequestPriority;
   readonly runtime: HcmRuntime;
   timeouts: Timeouts = noTimeouts;
   /** Undefined once nothing is made again. */
@@ -38,7 +40,8 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
   constructor(exchange: HttpExchange, { action, cluster }: Chosen, runtime: HcmRuntime) {
     this.exchange = exchange;
     this.cluster = cluster;
-    this.breaker = cluster.breakerOf(action.priority);
+    this.priority = action.priority;
+    this.breaker = cluster.breakerOf(this.priority);
     this.runtime = runtime;
   }
 
@@ -147,12 +150,9 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
     if (older !== undefined) for (const attempt of older) attempt.abandon();
   }
 
-  protected noteConnection({ localAddress, major, peer }: UpstreamStream): void {
-    const { exchange } = this;
-    exchange.upstreamProtocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
-    exchange.upstreamLocalAddress = localAddress;
-    exchange.upstreamPeerUri = peer.uri;
-    exchange.upstreamLocalUri = peer.ownUri;
+  protected noteConnection({ major, peer, localAddress, remoteAddress }: UpstreamStream): void {
+    this.exchange.upstreamProtocol = major === 2 ? 'HTTP/2' : 'HTTP/1.1';
+    this.exchange.noteConnection(peer, localAddress, remoteAddress);
   }
 
   protected noteVerdict(verdict: RetryVerdict): void {

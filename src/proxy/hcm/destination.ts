@@ -57,5 +57,5 @@ export function chooseEndpoint(
     // Where there is none, the cluster counts it.
     return original.endpointFor(request.stream.facts, request.requestHeaders) ?? cluster.pick(context);
   }
-  return dynamic?.endpointFor(request.authority, request.scheme === 'https') ?? cluster.pick(context);
+  return dynamic?.endpointFor(request.authority) ?? cluster.pick(context);
 }

@@ -4,7 +4,7 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { healthOf } from '../cluster/health.ts';
 import { newPickContext } from '../cluster/pick-context.ts';
-import type { WantedEndpoint } from '../cluster/wanted-endpoint.ts';
+import { endpointAt, type WantedEndpoint } from '../cluster/wanted-endpoint.ts';
 import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import { type Asking, chooseEndpoint } from './destination.ts';
 import type { RetryState } from './retry.ts';
@@ -29,7 +29,7 @@ export function nextEndpoint(
 ): Endpoint | undefined {
   const hosts = retry?.hosts;
   if (wanted !== undefined) {
-    const endpoint = cluster.endpointAt(wanted.address);
+    const endpoint = endpointAt(wanted.address, cluster.endpoints);
     if (endpoint !== undefined && healthOf(endpoint.flags) !== 'unhealthy') {
       hosts?.add(endpoint);
       return endpoint;

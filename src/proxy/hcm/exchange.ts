@@ -6,9 +6,11 @@ import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
 import { type HeaderList, headerOf } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
+import type { ClusterRuntime } from '../cluster/cluster.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { replyTo } from '../reply.ts';
 import type { DownstreamStream, RequestHead } from './downstream-stream.ts';
+import { dropOverload } from './drop-overload.ts';
 import { Forwarding } from './forwarding.ts';
 import { dropHopByHop, takeExpectation } from './hop-by-hop.ts';
 import { RequestFilters } from './request-filters.ts';
@@ -147,6 +149,8 @@ export class HttpExchange extends RequestFilters {
     const { action } = route;
     switch (action.kind) {
       case 'forward': {
+        const { cluster } = this.chosen!;
+        if (cluster.dropRatio > 0 && this.#isDropped(cluster)) return;
         const forwarding = new Forwarding(this, this.chosen!, runtime, this.hasBody);
         this.forwarding = forwarding;
         forwarding.start(this.marks);
@@ -166,6 +170,13 @@ export class HttpExchange extends RequestFilters {
       default:
         this.reply({ status: 500, body: '', flag: '', details: 'non_forwarding_action' });
     }
+  }
+
+  #isDropped(cluster: ClusterRuntime): boolean {
+    const { random, settings } = this.runtime;
+    const reply = dropOverload(cluster, random, settings.router.suppressEnvoyHeaders);
+    if (reply !== undefined) this.reply(reply);
+    return reply !== undefined;
   }
 
   #redirect(status: number, location: string): void {

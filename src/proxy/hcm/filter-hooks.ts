@@ -18,6 +18,7 @@ export interface FilterHooks {
   readonly upstream: readonly GuardedFilter[];
   readonly requestData: readonly GuardedFilter[];
   readonly requestTrailers: readonly GuardedFilter[];
+  readonly requestEnd: readonly GuardedFilter[];
   readonly requestComplete: readonly GuardedFilter[];
   /** These in reverse order. */
   readonly responseHead: readonly GuardedFilter[];
@@ -65,6 +66,7 @@ export class FilterChains {
       upstream: having('onUpstream'),
       requestData: having('onRequestData'),
       requestTrailers: having('onRequestTrailers'),
+      requestEnd: having('onRequestEnd'),
       requestComplete: having('onRequestComplete'),
       responseHead: having('onResponseHead').reverse(),
       responseData: having('onResponseData').reverse(),
@@ -125,6 +127,14 @@ export class GuardedFilter {
       this.#filter.onRequestTrailers!(exchange, trailers);
     } catch (error) {
       this.#fail(exchange, error);
+    }
+  }
+
+  onRequestEnd(exchange: Exchange): undefined | 'wait' {
+    try {
+      return this.#filter.onRequestEnd!(exchange);
+    } catch (error) {
+      return this.#fail(exchange, error);
     }
   }
 

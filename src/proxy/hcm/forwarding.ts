@@ -7,6 +7,7 @@ import { Timer } from '#core/timer-wheel.ts';
 import { type HeaderList, headerOf, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { endpointAt } from '../cluster/wanted-endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
@@ -209,7 +210,8 @@ export class Forwarding extends Attempts {
     this.#asked = endpoint;
     if (endpoint === undefined) {
       this.abandonAll();
-      const isMissing = wanted?.isStrict === true && cluster.endpointAt(wanted.address) === undefined;
+      const isMissing =
+        wanted?.isStrict === true && endpointAt(wanted.address, cluster.endpoints) === undefined;
       this.#fail('NO_ENDPOINT', '', isMissing ? wanted.missingStatus : undefined);
       return;
     }
@@ -223,6 +225,7 @@ export class Forwarding extends Attempts {
     }
     exchange.endpoint = endpoint;
     exchange.upstreamHost = endpoint.address;
+    exchange.upstreamRemoteAddress = '';
     exchange.upstreamLocalAddress = '';
     const startMs = isRetry ? runtime.clock.nowMs() : exchange.startMs;
     const attempt = new Attempt(this, endpoint, startMs);
@@ -288,8 +291,10 @@ export class Forwarding extends Attempts {
     if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
     if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
-    this.#keepsForRedirect = false;
-    this.dropBody();
+    if (this.#keepsForRedirect) {
+      this.#keepsForRedirect = false;
+      this.dropBody();
+    }
     attempt.respond();
     exchange.firstUpstreamByteMs = runtime.clock.nowMs();
     exchange.responseCodeDetails = 'via_upstream';

@@ -3,6 +3,7 @@
 import type { Clock } from '#core/clock.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { AccessRecord, FilterMetadata, PeerCertificate } from '#observe/access-record.ts';
+import type { TlsPeer } from '../tls/context.ts';
 import type { DownstreamFacts } from './runtime.ts';
 
 const noHeaders: HeaderList = [];
@@ -32,6 +33,7 @@ export abstract class TrafficRecord implements AccessRecord {
   localReplyBody = '';
   upstreamHost = '';
   upstreamCluster = '';
+  upstreamRemoteAddress = '';
   upstreamLocalAddress = '';
   upstreamTransportFailureReason = '';
   upstreamAttempts = 0;
@@ -88,6 +90,14 @@ export abstract class TrafficRecord implements AccessRecord {
 
   get downstreamCertificate(): PeerCertificate | undefined {
     return this.#certificate;
+  }
+
+  /** What is upstream is connected. */
+  noteConnection(peer: TlsPeer, localAddress: string, remoteAddress: string): void {
+    this.upstreamPeerUri = peer.uri;
+    this.upstreamLocalUri = peer.ownUri;
+    this.upstreamLocalAddress = localAddress;
+    this.upstreamRemoteAddress = remoteAddress;
   }
 
   addFlag(flag: string): void {

@@ -22,6 +22,11 @@ export abstract class RequestFilters extends ResponsePath {
   #seenTo = NOBODY;
   #requestTrailers: HeaderList = noTrailers;
   #over = false;
+  /** Which filter sees the end next, and whether one has stopped it. */
+  #endAt = 0;
+  #endStopped = false;
+  /** Whether filters made trailers, which go on whatever the client's protocol is. */
+  #hasOwnTrailers = false;
 
   /** What is done with a request that every filter has let through. */
   protected abstract act(): void;
@@ -118,7 +123,8 @@ export abstract class RequestFilters extends ResponsePath {
   onRequestTrailers(trailers: HeaderList): void {
     if (this.#over && this.forwarding === undefined) return;
     this.#requestTrailers = trailers;
-    this.#passTrailers();
+    // What stands before them may not have gone on.
+    if (this.hooks.requestEnd.length === 0) this.#passTrailers();
   }
 
   /** As far as the head has come. */
@@ -134,25 +140,65 @@ export abstract class RequestFilters extends ResponsePath {
       hook.onRequestTrailers(this, trailers);
       if (this.#over) return;
     }
-    if (this.stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true)
-      this.forwarding?.sendTrailers(trailers);
+    const isWanted = this.stream.major === 2 || this.runtime.settings.requests.wantsTrailers === true;
+    if (isWanted || this.#hasOwnTrailers) this.forwarding?.sendTrailers(trailers);
   }
 
-  /** All of the request has come. */
+  injectRequestData(slot: number, data: Buffer): void {
+    if (this.#over && this.forwarding === undefined) return;
+    this.touch();
+    this.#passData(data, slot);
+    this.forwarding?.flush();
+  }
+
+  pauseRequest(paused: boolean): void {
+    if (this.ended || this.requestDone) return;
+    if (paused) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  addRequestTrailers(list: HeaderList): void {
+    this.#requestTrailers = [...this.#requestTrailers, ...list];
+    this.#hasOwnTrailers = true;
+  }
+
+  resumeRequestEnd(): void {
+    if (!this.#endStopped || this.ended || this.responseDone) return;
+    this.#endStopped = false;
+    this.endRequest();
+    this.forwarding?.flush();
+  }
+
+  /** All of the request has come: the end goes past the filters, as far as they and the head let it. */
   protected endRequest(): void {
-    while (this.#stopper !== NOBODY) {
-      if (!this.#holds) return;
-      const stopper = this.#stopper;
-      const hook = this.hooks.requestComplete.find(({ index }) => index === stopper);
-      const verdict = hook?.onRequestComplete(this, this.#keptBytes);
-      if (this.#over) return;
-      if (verdict === 'wait' || verdict === 'hold') this.#holds = false;
-      else if (verdict !== undefined) this.reply(verdict);
-      else {
-        this.#letGo();
-        this.#passTrailers();
-      }
+    const hooks = this.hooks.requestEnd;
+    while (!this.#endStopped) {
+      const next = hooks[this.#endAt];
+      if (next !== undefined && (this.#stopper === NOBODY || next.index < this.#stopper)) {
+        this.#endAt++;
+        this.#endStopped = next.onRequestEnd(this) === 'wait';
+      } else if (this.#stopper === NOBODY) {
+        if (hooks.length > 0) this.#passTrailers();
+        this.forwarding?.endRequest();
+        return;
+      } else if (!this.#completeHeld()) return;
+      if (this.#over && this.forwarding === undefined) return;
     }
-    this.forwarding?.endRequest();
+  }
+
+  /** Asks the filter that holds the request. @returns whether it goes on */
+  #completeHeld(): boolean {
+    if (!this.#holds) return false;
+    const stopper = this.#stopper;
+    const hook = this.hooks.requestComplete.find(({ index }) => index === stopper);
+    const verdict = hook?.onRequestComplete(this, this.#keptBytes);
+    if (this.#over) return false;
+    if (verdict === 'wait' || verdict === 'hold') this.#holds = false;
+    else if (verdict !== undefined) this.reply(verdict);
+    else {
+      this.#letGo();
+      if (this.hooks.requestEnd.length === 0) this.#passTrailers();
+    }
+    return true;
   }
 }

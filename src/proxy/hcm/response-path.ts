@@ -57,6 +57,14 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
 
   abstract resume(reply?: LocalReply): void;
 
+  abstract injectRequestData(slot: number, data: Buffer): void;
+
+  abstract pauseRequest(paused: boolean): void;
+
+  abstract resumeRequestEnd(): void;
+
+  abstract addRequestTrailers(list: HeaderList): void;
+
   /** Everything of a complete response is on its way. */
   abstract onDownstreamSent(): void;
 
@@ -280,6 +288,10 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
     this.responseTrailers = trailers;
     // What filters do to them is for the client; the record keeps what came.
     this.#trailers = this.hooks.responseEnd.length === 0 ? trailers : [...trailers];
+  }
+
+  addResponseTrailers(list: HeaderList): void {
+    this.#trailers = [...this.#trailers, ...list];
   }
 
   respondEnd(): void {

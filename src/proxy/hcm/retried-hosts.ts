@@ -13,7 +13,7 @@ export class RetriedHosts implements HostRefusal, PriorityShares {
   readonly #tried: Endpoint[] = [];
   /** How many of them have been counted by their priority. */
   #counted = 0;
-  #avoided = new Set<number>();
+  #avoided: Endpoint[] = [];
   #shares: readonly number[] | undefined;
 
   constructor(rules: RetryRules) {
@@ -43,8 +43,7 @@ export class RetriedHosts implements HostRefusal, PriorityShares {
     const { length } = this.#tried;
     if (length < this.#frequency) return undefined;
     if (length % this.#frequency === 0) {
-      for (; this.#counted < length; this.#counted++)
-        this.#avoided.add(this.#tried[this.#counted]!.traits.priority);
+      for (; this.#counted < length; this.#counted++) this.#avoided.push(this.#tried[this.#counted]!);
       this.#shares = this.#sharedOut(priorities);
     }
     return this.#shares;
@@ -52,10 +51,12 @@ export class RetriedHosts implements HostRefusal, PriorityShares {
 
   #sharedOut(priorities: readonly PriorityCapacity[]): readonly number[] | undefined {
     const left = (): number[] =>
-      priorities.map(({ priority, capacity }) => (this.#avoided.has(priority) ? 0 : capacity));
+      priorities.map((place) =>
+        this.#avoided.some((endpoint) => isOf(endpoint, place)) ? 0 : place.capacity,
+      );
     let capacities = left();
     if (capacities.every((capacity) => capacity === 0)) {
-      this.#avoided = new Set();
+      this.#avoided = [];
       capacities = left();
     }
     const sum = Math.min(
@@ -74,6 +75,10 @@ export class RetriedHosts implements HostRefusal, PriorityShares {
     }
     return shares;
   }
+}
+
+function isOf({ owner, traits }: Endpoint, place: PriorityCapacity): boolean {
+  return traits.priority === place.priority && (place.owner === undefined || place.owner === owner);
 }
 
 function isOrHolds(value: unknown, wanted: unknown): boolean {

@@ -16,7 +16,7 @@ import type { FilterHooks } from './filter-hooks.ts';
 import type { FollowedRedirects } from './internal-redirect.ts';
 import { hashSourceOf } from './request-hash.ts';
 import { mustRedirectToTls } from './request-head.ts';
-import type { HcmRuntime } from './runtime.ts';
+import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 import { TakenRequest } from './taken-request.ts';
 import { allowsUpgrade, asksUpgrade } from './upgrade.ts';
 
@@ -57,6 +57,10 @@ export abstract class RoutedRequest extends TakenRequest {
     this.peerPresented = peer.presented;
     this.peerValidated = peer.validated;
     this.hooks = runtime.chains.plain;
+  }
+
+  get facts(): DownstreamFacts {
+    return this.stream.facts;
   }
 
   get direction(): Direction {
@@ -179,7 +183,7 @@ export abstract class RoutedRequest extends TakenRequest {
       this.#unchosen = chosen;
       return;
     }
-    this.upstreamCluster = chosen.cluster.name;
+    this.upstreamCluster = chosen.cluster.shownName;
     this.#chosen = chosen;
     this.#overrides = chosen.destination.filters ?? route.filters;
     const { timeouts } = chosen.action;

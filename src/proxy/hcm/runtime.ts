@@ -3,7 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
-import type { FilterMetadata } from '#observe/access-record.ts';
+import type { AccessRecord, FilterMetadata } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { ClusterMembers, ServerHealth } from '../filter/contract.ts';
@@ -46,6 +46,19 @@ export interface HcmRuntime {
   draining: boolean;
 }
 
+/** What judges a connection by network filters that wait for its bytes. */
+export interface DataGuard {
+  /**
+   * Bytes have come, or their end. One that does not pass ends, at once or after a while.
+   *
+   * @param record of the connection, where nothing but the connection is kept a record of
+   * @returns whether they may go on
+   */
+  passes(record?: AccessRecord): boolean;
+  /** The connection is closed. */
+  stop(): void;
+}
+
 /** Facts about a downstream connection that hold for all its requests. */
 export interface DownstreamFacts extends PooledDownstream {
   readonly connectionId: number;
@@ -69,6 +82,8 @@ export interface DownstreamFacts extends PooledDownstream {
   readonly peer: TlsPeer;
   readonly ownUri: string;
   readonly certificate: ClientCertificate | undefined;
+  /** Asked before anything is done with what has come; undefined: everything passes. */
+  readonly guard: DataGuard | undefined;
 }
 
 /** An HTTP date, renewed when the second changes. */

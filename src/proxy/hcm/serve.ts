@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { CLIENT_PREFACE } from '#http/codec/h2/frame.ts';
+import { jittered } from '../jitter.ts';
 import { isShed } from '../overload/draw.ts';
 import type { HttpServerConnection } from './downstream-stream.ts';
 import { ServerConnection } from './http1/server-connection.ts';
 import { Http2ServerConnection } from './http2/server-connection.ts';
-import { jittered } from './jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 import { countConnection, uncountConnection } from './stats.ts';
 
@@ -84,7 +84,7 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   }
 
   #look(chunk: Buffer): void {
-    if (this.#lingerTimer !== undefined) return;
+    if (this.#lingerTimer !== undefined || this.#facts.guard?.passes() === false) return;
     const { overload, random } = this.#runtime;
     if (this.#held === undefined && isShed(overload, 'shedsCodecs', random)) {
       this.#shed();

@@ -14,18 +14,19 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as Server,
   HttpConnectionManager_PathWithEscapedSlashesAction as Slashes,
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { Percent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { CataloguedFilter, Direction, LocalReply } from '../filter/contract.ts';
 import { byteString, type Findings, typeNameOf } from '../findings.ts';
 import { readHeaderCase } from '../http1/header-case.ts';
 import { readHttp2Options } from '../http2/protocol-options.ts';
+import { readJitter } from '../jitter.ts';
 import { replyTo } from '../reply.ts';
 import { readWanted, type Wanted } from '../resource-source.ts';
 import { textMatcher } from '../route/header-match.ts';
 import { compileRoutes, type RouteTable } from '../route/table.ts';
 import { type LogTarget, readAccessLogs } from './access-log-settings.ts';
 import type { ClientCertRules } from './client-cert.ts';
+import { createCoder } from './create-coder.ts';
 import type { ChainFilter } from './filter-hooks.ts';
 import { type HeadRules, readHeadRules } from './head-settings.ts';
 import { type LocalReplyRules, readLocalReply } from './local-reply.ts';
@@ -219,12 +220,6 @@ const codecs: Readonly<Record<number, HcmSettings['codec']>> = {
 };
 
 /** As a part of one. */
-function readJitter(percent: Percent | undefined, path: string, findings: Findings): number {
-  const value = percent?.value ?? 0;
-  if (value < 0 || value > 100) findings.error(path, 'must be from 0 to 100');
-  return value / 100;
-}
-
 /** Undefined where every upgrade is heard. */
 function readIgnoredUpgrades(
   options: Http1ProtocolOptions | undefined,
@@ -281,8 +276,9 @@ function readFilters(
       direction,
       statPrefix: hcm.statPrefix,
       slot: filters.length,
+      createCoder,
       name: filter.name,
-      resolve: (host) => deps.resolve(host),
+      ...(deps.hostCache !== undefined && { hostCache: deps.hostCache }),
     });
     findings.problems.push(...loaded.problems);
     if (loaded.ok) filters.push({ name: filter.name, disabled: filter.disabled, filter: loaded.value });

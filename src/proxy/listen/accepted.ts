@@ -8,7 +8,7 @@ import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { ClientCertificate } from '../hcm/client-cert.ts';
-import type { DownstreamFacts } from '../hcm/runtime.ts';
+import type { DataGuard, DownstreamFacts } from '../hcm/runtime.ts';
 import type { OriginalSource } from '../pool/original-source.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { SecuredSocket } from '../tls/downstream.ts';
@@ -89,6 +89,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   tlsVersion = '';
   peer: TlsPeer = noPeer;
   certificate: ClientCertificate | undefined = undefined;
+  guard: DataGuard | undefined = undefined;
   #whenClosed: (() => void)[] | undefined = undefined;
   /** Why the handshake failed; '' while it has not. */
   transportFailure = '';
@@ -185,6 +186,7 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
 
   /** Tells who asked that it is closed. */
   closed(): void {
+    this.guard?.stop();
     for (const run of this.#whenClosed ?? []) run();
   }
 

@@ -5,11 +5,11 @@ import {
   type FilterChain,
   FilterChainSchema,
 } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
-import { ConnectionLimitSchema } from '#xds/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
 import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { ConnectionFilter, Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
+import { createCoder } from '../hcm/create-coder.ts';
 import { type HcmSettings, readHcm } from '../hcm/settings.ts';
 import type { Wanted } from '../resource-source.ts';
 import { readTcpFilter } from '../tcp/chain-filter.ts';
@@ -17,8 +17,9 @@ import type { NetworkFilter } from '../tcp/network-filter.ts';
 import type { TcpTerminalSettings } from '../tcp/terminal.ts';
 import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream-settings.ts';
 import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
-import { ConnectionLimit, type GateSettings } from './connection-gate.ts';
+import type { GateSettings, GuardSettings } from './connection-gate.ts';
 import { digest } from './digest.ts';
+import { keepers } from './keepers.ts';
 
 export interface ChainSettings {
   readonly name: string;
@@ -29,6 +30,7 @@ export interface ChainSettings {
   /** 0: none. */
   readonly handshakeTimeoutMs: number;
   readonly gates: readonly GateSettings[];
+  readonly guards: readonly GuardSettings[];
   /** Without one and the other the chain closes its connections. */
   readonly http: HcmSettings | undefined;
   readonly tcp: TcpTerminalSettings | undefined;
@@ -36,6 +38,8 @@ export interface ChainSettings {
 
 export interface ChainContext {
   readonly path: string;
+  /** Its name. */
+  readonly listener: string;
   readonly deps: DataPathDeps;
   readonly direction: Direction;
   /** Of the listener's connections. */
@@ -61,13 +65,14 @@ export function readChain(chain: FilterChain, context: ChainContext, findings: F
   };
 }
 
-type Filters = Pick<ChainSettings, 'gates' | 'http' | 'tcp'>;
+type Filters = Pick<ChainSettings, 'gates' | 'guards' | 'http' | 'tcp'>;
 
 function readFilters(chain: FilterChain, context: ChainContext, findings: Findings): Filters {
   const { path, deps, direction, bufferLimitBytes } = context;
   let http: HcmSettings | undefined;
   let tcp: TcpTerminalSettings | undefined;
   const gates: GateSettings[] = [];
+  const guards: GuardSettings[] = [];
   const before: NetworkFilter[] = [];
   /** Places of filters that only `tcp_proxy` asks. */
   const tcpOnly: string[] = [];
@@ -81,8 +86,14 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
       const message = findings.unpack(`${at}.typed_config`, any, HttpConnectionManagerSchema);
       if (message !== undefined)
         http = readHcm(message, { deps, direction, bufferLimitBytes, path: `${at}.typed_config` }, findings);
-    } else if (typeName === ConnectionLimitSchema.typeName) {
-      gates.push(...readConnectionLimit(any, `${at}.typed_config`, findings));
+    } else if (keepers[typeName] !== undefined) {
+      const { gate, guard } = keepers[typeName](
+        any,
+        { path: `${at}.typed_config`, listener: context.listener, deps },
+        findings,
+      );
+      if (gate !== undefined) gates.push(gate);
+      if (guard !== undefined) guards.push(guard);
     } else {
       const read = readTcpFilter(any, { path: at, deps, direction, before, bufferLimitBytes }, findings);
       if (read === undefined) {
@@ -101,27 +112,7 @@ function readFilters(chain: FilterChain, context: ChainContext, findings: Findin
     }
   });
   if (http !== undefined) for (const at of tcpOnly) findings.error(at, 'is only supported before tcp_proxy');
-  return { gates, http, tcp };
-}
-
-function readConnectionLimit(any: Any | undefined, path: string, findings: Findings): GateSettings[] {
-  const message = findings.unpack(path, any, ConnectionLimitSchema);
-  if (message === undefined) return [];
-  const { statPrefix, maxConnections, delay, runtimeEnabled } = message;
-  if (statPrefix === '') findings.error(`${path}.stat_prefix`, 'is missing');
-  if (maxConnections === undefined) findings.error(`${path}.max_connections`, 'is missing');
-  else if (maxConnections === 0n) findings.error(`${path}.max_connections`, 'must not be 0');
-  if ((runtimeEnabled?.runtimeKey ?? '') !== '') {
-    findings.warn(`${path}.runtime_enabled.runtime_key`, 'has no effect: no runtime key is supported');
-  }
-  const delayMs = findings.durationMs(`${path}.delay`, delay) ?? 0;
-  if (runtimeEnabled?.defaultValue === false) return [];
-  const limit = Number(maxConnections ?? 0);
-  return [
-    {
-      create: (metrics, countTo) => new ConnectionLimit({ statPrefix, delayMs }, metrics, countTo(limit)),
-    },
-  ];
+  return { gates, guards, http, tcp };
 }
 
 /** A filter of the catalogue that watches connections of `tcp_proxy`. */
@@ -150,7 +141,8 @@ function readObserver(
     statPrefix: '',
     name,
     slot: 0,
-    resolve: (host) => deps.resolve(host),
+    createCoder,
+    ...(deps.hostCache !== undefined && { hostCache: deps.hostCache }),
   });
   findings.problems.push(...loaded.problems);
   return loaded.ok ? [loaded.value] : [];

@@ -3,11 +3,12 @@ import type { Duplex } from 'node:stream';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { LineSink } from '../data-path-deps.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
+import type { DataGuard } from '../hcm/runtime.ts';
 import { createDownstreamTls, type DownstreamTls } from '../tls/downstream.ts';
 import type { DownstreamTlsSettings } from '../tls/downstream-settings.ts';
 import type { AcceptedConnection } from './accepted.ts';
 import type { ChainSettings } from './chain-settings.ts';
-import { ADMITTED, type ConnectionGate } from './connection-gate.ts';
+import { ADMITTED, type ConnectionGate, DataGuards } from './connection-gate.ts';
 import type { ListenerDeps } from './listener.ts';
 import type { ListenerStats } from './listener-stats.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
@@ -31,6 +32,7 @@ export class Chain {
   readonly #deps: ListenerDeps;
   readonly #stats: ListenerStats;
   readonly #gates: readonly ConnectionGate[];
+  readonly #guards: readonly ((connection: AcceptedConnection) => DataGuard)[];
   readonly #tls: DownstreamTls<AcceptedConnection> | undefined;
   readonly #terminal: Terminal;
   #onIdle: (() => void) | undefined;
@@ -43,6 +45,7 @@ export class Chain {
     this.#deps = deps;
     this.#stats = stats;
     this.#gates = settings.gates.map((gate) => gate.create(deps.metrics, countTo));
+    this.#guards = settings.guards.map((guard) => guard.create(deps.metrics, deps.wheel));
     this.#terminal = createTerminal(settings, surroundings);
     this.#tls = settings.tls && this.#createTls(settings.tls);
   }
@@ -58,7 +61,7 @@ export class Chain {
         continue;
       }
       connection.phase = 'limited';
-      this.#terminal.countRefused(this.#tls !== undefined);
+      this.#terminal.countRefused(this.#tls !== undefined, { facts: connection, gate });
       if (delayMs === 0) connection.socket.destroy();
       else connection.armTimer(this.#deps.wheel, delayMs);
       return;
@@ -102,6 +105,8 @@ export class Chain {
 
   #serve(connection: AcceptedConnection, socket: Duplex): void {
     connection.phase = 'served';
+    if (this.#guards.length > 0)
+      connection.guard = new DataGuards(this.#guards.map((create) => create(connection)));
     try {
       connection.served = this.#terminal.serve(socket, connection);
     } catch (error) {

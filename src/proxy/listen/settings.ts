@@ -77,7 +77,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
   const direction = directions[listener.trafficDirection] ?? 'unspecified';
   const bufferLimitBytes = listener.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES;
   const read = (chain: FilterChain, path: string): ChainSettings =>
-    readChain(chain, { path, deps, direction, bufferLimitBytes, secrets }, findings);
+    readChain(chain, { path, listener: listener.name, deps, direction, bufferLimitBytes, secrets }, findings);
   const chains = listener.filterChains.map((chain, i) => read(chain, `filter_chains[${i}]`));
   const defaultChain =
     listener.defaultFilterChain && read(listener.defaultFilterChain, 'default_filter_chain');

@@ -7,7 +7,7 @@ import { serveHttp } from '../hcm/serve.ts';
 import type { HcmSettings } from '../hcm/settings.ts';
 import { createHttpStats } from '../hcm/stats.ts';
 import { calm } from '../overload/state.ts';
-import { createTcpTerminal } from '../tcp/terminal.ts';
+import { createTcpTerminal, type LimitedConnection } from '../tcp/terminal.ts';
 import type { AcceptedConnection, Served } from './accepted.ts';
 import type { ChainSurroundings } from './chain.ts';
 import type { ChainSettings } from './chain-settings.ts';
@@ -18,7 +18,7 @@ export interface Terminal {
   /** @param socket plain, or with TLS around it. @returns undefined where it was closed at once. */
   serve(socket: Duplex, connection: AcceptedConnection): Served | undefined;
   /** Counts a connection that it never got: to Envoy it was there from the start. */
-  countRefused(secure: boolean): void;
+  countRefused(secure: boolean, limited?: LimitedConnection): void;
   /** Whether responses ask for the connection to be closed. */
   setDraining(draining: boolean): void;
 }
@@ -29,7 +29,13 @@ export function createTerminal(
   { writeLog, statAddress, deps }: ChainSurroundings,
 ): Terminal {
   if (http !== undefined) return httpTerminal(http, statAddress, deps);
-  return tcp === undefined ? closing : createTcpTerminal(tcp, writeLog ?? ignore, deps);
+  if (tcp === undefined) return closing;
+  const terminal = createTcpTerminal(tcp, writeLog ?? ignore, deps);
+  return {
+    serve: (socket, connection) => terminal.serve(socket, connection),
+    countRefused: (_, limited) => terminal.countRefused(limited),
+    setDraining: (draining) => terminal.setDraining(draining),
+  };
 }
 
 /** A chain without filters closes its connections (Envoy). */

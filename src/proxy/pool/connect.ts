@@ -1,15 +1,14 @@
-/** Opens a connection to an endpoint: TCP, Unix socket, or a listener of this process. */
-import { connect, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import type { Timer, TimerWheel } from '#core/timer-wheel.ts';
-import { Timer as WheelTimer } from '#core/timer-wheel.ts';
-import type { Endpoint } from '../cluster/endpoint.ts';
+/** Opens a connection to an endpoint, by one address after the other where it has several. */
+import type { Duplex } from 'node:stream';
+import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
+import type { Endpoint, Target, TcpTarget } from '../cluster/endpoint.ts';
 import type { KeepAlive } from '../keep-alive.ts';
 import type { TransportOverride } from '../tls/client-handshake.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import { Dial, type DialHandler } from './dial.ts';
+import { type HappyEyeballs, inTurn, NEXT_ATTEMPT_MS } from './happy-eyeballs.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { SocketReader } from './socket-reader.ts';
-import { systemText } from './system-text.ts';
 import type { UpstreamBinding } from './upstream-binding.ts';
 
 /** Finds the listeners of this process by name. */
@@ -33,6 +32,8 @@ export interface ConnectSettings {
   readonly keepAlive: KeepAlive | undefined;
   /** Where connections leave from; undefined: as the system chooses. */
   readonly binding: UpstreamBinding | undefined;
+  /** For endpoints with several addresses. */
+  readonly happyEyeballs: HappyEyeballs;
 }
 
 /** `LOCAL_CONNECT_FAILED`: nobody was asked, as the socket could not be had as it is wanted. */
@@ -40,6 +41,8 @@ export type ConnectFailure = 'CONNECT_FAILED' | 'LOCAL_CONNECT_FAILED' | 'CONNEC
 
 /** Told once how it went. */
 export interface ConnectHandler {
+  /** Another address of the endpoint is tried. */
+  onNextAddress?(): void;
   onConnected(socket: Duplex, peer: TlsPeer): void;
   /** @param reason for the access log, such as `delayed connect error: Connection refused`. */
   onConnectFailed(failure: ConnectFailure, reason: string): void;
@@ -50,13 +53,24 @@ export const offersHttp1: TransportOverride = { protocols: ['http/1.1'] };
 export const offersHttp2: TransportOverride = { protocols: ['h2'] };
 export const offersBoth: TransportOverride = { protocols: ['h2', 'http/1.1'] };
 
+const TIMEOUT = 0;
+const NEXT = 1;
+
 /** One attempt to connect; ends in exactly one call of its handler, unless given up. */
-export class Connecting {
+export class Connecting implements DialHandler, TimerOwner {
+  readonly #endpoint: Endpoint;
+  readonly #settings: ConnectSettings;
   readonly #handler: ConnectHandler;
   readonly #deps: ConnectDeps;
-  readonly #timer: Timer;
+  readonly #reader: SocketReader | undefined;
   readonly #override: TransportOverride | undefined;
-  #socket: Duplex | undefined;
+  readonly #timer: Timer = new Timer(this, TIMEOUT);
+  /** Where there is another address to be tried. */
+  #nextTimer: Timer | undefined;
+  /** Addresses not tried yet. */
+  #rest: TcpTarget[] | undefined;
+  /** Sockets that may still make it; almost always one. */
+  #dials: Dial[] = [];
   #settled = false;
 
   /**
@@ -65,135 +79,86 @@ export class Connecting {
    */
   constructor(
     endpoint: Endpoint,
-    { connectTimeoutMs, keepAlive, binding }: ConnectSettings,
+    settings: ConnectSettings,
     handler: ConnectHandler,
     deps: ConnectDeps,
     reader?: SocketReader,
     override?: TransportOverride,
   ) {
+    this.#endpoint = endpoint;
+    this.#settings = settings;
     this.#handler = handler;
     this.#deps = deps;
+    this.#reader = reader;
     this.#override = deps.server === undefined ? override : { ...override, ...deps.server };
-    this.#timer = new WheelTimer({ onTimer: () => this.#fail('CONNECT_TIMEOUT', '') }, 0);
-    deps.wheel.arm(this.#timer, connectTimeoutMs);
-    const raw = open(endpoint, deps.internal, reader, binding);
-    if (!(raw instanceof Duplex)) {
-      const { failure, reason } = raw;
-      queueMicrotask(() => this.#fail(failure, reason));
-      return;
+    deps.wheel.arm(this.#timer, settings.connectTimeoutMs);
+    const { target, traits } = endpoint;
+    let first: Target = target;
+    if (traits.additional.length > 0 && target.kind === 'tcp') {
+      this.#rest = inTurn([target, ...traits.additional], settings.happyEyeballs);
+      first = this.#rest.shift()!;
+      this.#nextTimer = new Timer(this, NEXT);
     }
-    this.#socket = raw;
-    if (keepAlive !== undefined && endpoint.target.kind === 'tcp') {
-      (raw as Socket).setKeepAlive(true, keepAlive.idleMs, keepAlive.intervalMs, keepAlive.probes);
-    }
-    const onError = (error: NodeJS.ErrnoException): void => {
-      const { target } = endpoint;
-      if (error.syscall === 'bind' && target.kind === 'tcp') {
-        this.#fail('LOCAL_CONNECT_FAILED', binding?.failed(error, target.host) ?? '');
-      } else this.#fail('CONNECT_FAILED', describe(error, endpoint));
-    };
-    raw.on('error', onError);
-    const { secure, proxyHeader } = endpoint.transport;
-    if (secure && proxyHeader === undefined) {
-      this.#secure(raw, endpoint);
-      return;
-    }
-    const ready = (): void => {
-      if (this.#settled) return;
-      if (proxyHeader !== undefined) raw.write(proxyHeader.header(deps.downstream));
-      if (secure) this.#secure(raw, endpoint);
-      else endpoint.transport.wrap(raw, (outcome) => this.#succeed(raw, outcome as TlsPeer));
-    };
-    if (endpoint.target.kind === 'internal') queueMicrotask(ready);
-    else raw.once('connect', ready);
+    this.#dial(first);
   }
 
-  #secure(raw: Duplex, endpoint: Endpoint): void {
-    this.#socket = endpoint.transport.wrap(
-      raw,
-      (outcome, socket) => {
-        if (typeof outcome === 'string') this.#fail('CONNECT_FAILED', outcome);
-        else this.#succeed(socket, outcome);
-      },
-      endpoint,
+  #dial(target: Target): void {
+    const dial = new Dial(
+      this.#endpoint,
+      target,
+      this.#settings,
+      this,
+      this.#deps,
+      this.#reader,
       this.#override,
     );
+    this.#dials.push(dial);
+    if (this.#rest !== undefined && this.#rest.length > 0)
+      this.#deps.wheel.arm(this.#nextTimer!, NEXT_ATTEMPT_MS);
+  }
+
+  /** @returns whether there is another address. */
+  #dialNext(): boolean {
+    const next = this.#rest?.shift();
+    if (next === undefined) return false;
+    this.#handler.onNextAddress?.();
+    this.#dial(next);
+    return true;
+  }
+
+  onUp(dial: Dial, socket: Duplex, peer: TlsPeer): void {
+    this.#settle(dial);
+    this.#handler.onConnected(socket, peer);
+  }
+
+  onDown(dial: Dial, failure: ConnectFailure, reason: string): void {
+    this.#dials.splice(this.#dials.indexOf(dial), 1);
+    if (this.#nextTimer !== undefined) this.#deps.wheel.disarm(this.#nextTimer);
+    if (this.#dialNext() || this.#dials.length > 0) return;
+    this.#settle(undefined);
+    this.#handler.onConnectFailed(failure, reason);
+  }
+
+  onTimer(kind: number): void {
+    if (kind === NEXT) {
+      this.#dialNext();
+      return;
+    }
+    this.#settle(undefined);
+    this.#handler.onConnectFailed('CONNECT_TIMEOUT', '');
   }
 
   /** Nobody waits for it any more. */
   giveUp(): void {
-    if (this.#settled) return;
+    if (!this.#settled) this.#settle(undefined);
+  }
+
+  /** @param winner keeps its socket */
+  #settle(winner: Dial | undefined): void {
     this.#settled = true;
     this.#deps.wheel.disarm(this.#timer);
-    this.#socket?.on('error', ignore);
-    this.#socket?.destroy();
+    if (this.#nextTimer !== undefined) this.#deps.wheel.disarm(this.#nextTimer);
+    for (const dial of this.#dials) if (dial !== winner) dial.giveUp();
+    this.#dials = [];
   }
-
-  #succeed(socket: Duplex, peer: TlsPeer): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#deps.wheel.disarm(this.#timer);
-    this.#handler.onConnected(socket, peer);
-  }
-
-  #fail(failure: ConnectFailure, reason: string): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#deps.wheel.disarm(this.#timer);
-    this.#socket?.on('error', ignore);
-    this.#socket?.destroy();
-    this.#handler.onConnectFailed(failure, reason);
-  }
-}
-
-function ignore(): void {}
-
-interface NotOpened {
-  readonly failure: ConnectFailure;
-  readonly reason: string;
-}
-
-function open(
-  { target, transport }: Endpoint,
-  internal: InternalListeners,
-  reader: SocketReader | undefined,
-  binding: UpstreamBinding | undefined,
-): Duplex | NotOpened {
-  const onread = reader === undefined || transport.secure ? {} : { onread: reader.onread };
-  switch (target.kind) {
-    case 'tcp': {
-      const { host, port } = target;
-      if (binding === undefined)
-        return connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread });
-      try {
-        const source = binding.source(host);
-        return connect({ host, port, noDelay: true, allowHalfOpen: true, ...onread, ...source });
-      } catch (error) {
-        return {
-          failure: 'LOCAL_CONNECT_FAILED',
-          reason: binding.failed(error as NodeJS.ErrnoException, host),
-        };
-      }
-    }
-    case 'pipe':
-      return connect({ path: target.path, allowHalfOpen: true, ...onread });
-    case 'internal':
-      return (
-        internal.connect(target.listener) ?? {
-          failure: 'CONNECT_FAILED',
-          reason: 'no such internal listener',
-        }
-      );
-  }
-}
-
-/** What the system says at once, and not when a peer has answered. */
-const immediate: ReadonlySet<string> = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EACCES', 'EPERM']);
-
-function describe({ code = '' }: NodeJS.ErrnoException, { target, address }: Endpoint): string {
-  const isImmediate = target.kind === 'pipe' || immediate.has(code);
-  const text = systemText(code);
-  return isImmediate
-    ? `immediate connect error: ${text}|remote address:${address}`
-    : `delayed connect error: ${text}`;
 }

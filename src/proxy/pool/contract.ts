@@ -69,6 +69,8 @@ export interface UpstreamStream {
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
+  /** Where it leads to: an address of the endpoint. */
+  readonly remoteAddress: string;
   /** Version of HTTP; 0 for a plain connection. */
   readonly major: 0 | 1 | 2;
   /** Who is told from now on. */
@@ -103,6 +105,13 @@ export interface ConnectionPool {
   request(client: PoolClient): void;
   /** The client no longer waits. */
   cancel(client: PoolClient): void;
+  /**
+   * Makes a connection for requests that may come.
+   *
+   * @param ratio how many requests to be ready for, for each that there is
+   * @returns whether it did
+   */
+  prepare(ratio: number): boolean;
   /** What is idle ends now, what is busy when it is done. */
   drain(): void;
   /** Everything ends now. */

@@ -9,6 +9,7 @@ import type { ConnectionPool, PoolClient } from './contract.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
 import type { OriginalSource } from './original-source.ts';
+import type { Provision } from './preconnect.ts';
 import type { ProxiedConnection } from './proxy-protocol.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 
@@ -70,7 +71,8 @@ export class EndpointPools {
     if (serverName !== '' && this.#endpoint.transport.secure) {
       return this.#namedOf(serverName).of(downstreamMajor, downstream);
     }
-    if (downstream !== undefined && this.#endpoint.transport.proxyHeader !== undefined) {
+    const isOwn = this.#settings.perDownstream || this.#endpoint.transport.proxyHeader !== undefined;
+    if (downstream !== undefined && isOwn) {
       return this.#ownOf(downstream).of(downstreamMajor);
     }
     switch (this.#settings.protocol) {
@@ -130,6 +132,18 @@ export class EndpointPools {
       const deps = { ...this.#deps, server };
       return new EndpointPools(this.#endpoint, this.#settings, this.#breaker, this.#stats, deps);
     });
+  }
+
+  /** Adds what connections there are for. */
+  addProvision(to: { -readonly [Key in keyof Provision]: Provision[Key] }): void {
+    for (const pool of [this.#http1, this.#http2]) {
+      if (pool === undefined) continue;
+      const { pending, active, capacity } = pool.provision();
+      to.pending += pending;
+      to.active += active;
+      to.capacity += capacity;
+    }
+    for (const other of this.#others()) other.addProvision(to);
   }
 
   *#others(): Iterable<EndpointPools> {
@@ -209,6 +223,10 @@ class AutoPool implements ConnectionPool, AlpnJudge {
   cancel(client: PoolClient): void {
     this.#http1.cancel(client);
     this.#http2.cancel(client);
+  }
+
+  prepare(ratio: number): boolean {
+    return (this.#speaksHttp2 ? this.#http2 : this.#http1).prepare(ratio);
   }
 
   takesOver(from: ConnectionPool, socket: Duplex, peer: TlsPeer): boolean {

@@ -14,6 +14,7 @@ import { type HeaderList, headerOf } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { OutgoingRequest, ResponseHandler, UpstreamStream } from './contract.ts';
+import { remoteAddressOf } from './happy-eyeballs.ts';
 import type { Http1Pool } from './http1-pool.ts';
 import type { ByteTaker, SocketReader } from './socket-reader.ts';
 
@@ -31,6 +32,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
+  readonly remoteAddress: string;
   /** Requests begun on it. */
   requests = 0;
   /** Neighbours in the pool's list of idle ones. */
@@ -64,6 +66,7 @@ export class Http1Connection implements UpstreamStream, DecoderEvents, ByteTaker
     this.peer = peer;
     this.openedMs = nowMs;
     this.#socket = socket;
+    this.remoteAddress = remoteAddressOf(this.endpoint, socket);
     const { localAddress, localPort } = socket as Socket;
     this.localAddress = localAddress === undefined ? '' : `${localAddress}:${localPort}`;
     this.#decoder = new ResponseDecoder(this, limits);

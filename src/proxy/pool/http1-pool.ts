@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { healthOf } from '../cluster/health.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import { type ConnectFailure, type ConnectHandler, Connecting, offersBoth, offersHttp1 } from './connect.ts';
@@ -13,6 +14,7 @@ import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { Lifetimes } from './lifetimes.ts';
+import { MOST_AHEAD, needsMore, type Provision } from './preconnect.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 import { SocketReader } from './socket-reader.ts';
 
@@ -48,9 +50,11 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     this.#breaker = breaker;
     this.#deps = deps;
     this.#idleTimer = new Timer(this, 0);
-    const { maxConnectionDurationMs: lifeMs } = settings;
+    const { maxConnectionDurationMs: lifeMs, durationJitter: jitter } = settings;
     this.#lifetimes =
-      lifeMs === 0 ? undefined : new Lifetimes(lifeMs, deps, (connection) => this.#onOver(connection));
+      lifeMs === 0
+        ? undefined
+        : new Lifetimes({ lifeMs, jitter }, deps, (connection) => this.#onOver(connection));
   }
 
   get sendsTrailers(): boolean {
@@ -71,6 +75,7 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     if (connection !== undefined) {
       this.#idleSinceMs.pop();
       this.#attach(connection, client);
+      if (this.#settings.preconnect.perUpstream > 1) this.#preconnect();
       return;
     }
     if (!this.#breaker.pending.take()) {
@@ -223,24 +228,57 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
   }
 
   #connectIfNeeded(): void {
-    const { stats, endpoint } = this;
-    while (this.#connecting.size < this.#waiting.length) {
-      if (!this.#breaker.takeConnection(endpoint)) {
-        stats.upstream_cx_overflow.inc();
-        // A pool without any connection gets one in any case, or its requests would wait for ever.
-        if (this.#busy.size + this.#idle.length + this.#connecting.size > 0) return;
-        this.#breaker.connections.force();
-      }
-      endpoint.connectionBegins();
-      stats.upstream_cx_total.inc();
-      stats.upstream_cx_active.add(1);
-      this.#connect();
+    while (this.#connecting.size < this.#waiting.length) if (!this.#begin()) return;
+    if (this.#settings.preconnect.perUpstream > 1) this.#preconnect();
+  }
+
+  /** Connections for requests that may follow. */
+  #preconnect(): void {
+    const { perUpstream } = this.#settings.preconnect;
+    for (let i = 0; i < MOST_AHEAD && this.#isReady && needsMore(this.provision(), perUpstream); i++) {
+      if (!this.#begin()) return;
     }
+  }
+
+  get #isReady(): boolean {
+    return !this.#draining && !this.endpoint.removed && healthOf(this.endpoint.flags) === 'healthy';
+  }
+
+  provision(): Provision {
+    const { size: active } = this.#busy;
+    return {
+      pending: this.#waiting.length,
+      active,
+      capacity: this.#idle.length + this.#connecting.size,
+    };
+  }
+
+  /** @returns whether it was begun. */
+  prepare(ratio: number): boolean {
+    return this.#isReady && needsMore(this.provision(), ratio, 1) && this.#begin();
+  }
+
+  /** @returns whether there may be more of them. */
+  #begin(): boolean {
+    const { stats, endpoint } = this;
+    const allowed = this.#breaker.takeConnection(endpoint);
+    if (!allowed) {
+      stats.upstream_cx_overflow.inc();
+      // A pool without any connection gets one in any case, or its requests would wait for ever.
+      if (this.#busy.size + this.#idle.length + this.#connecting.size > 0) return false;
+      this.#breaker.connections.force();
+    }
+    endpoint.connectionBegins();
+    stats.upstream_cx_total.inc();
+    stats.upstream_cx_active.add(1);
+    this.#connect();
+    return allowed;
   }
 
   #connect(): void {
     const startMs = this.#deps.clock.nowMs();
     const handler: ConnectHandler = {
+      onNextAddress: () => this.stats.upstream_cx_total.inc(),
       onConnected: (socket, peer) => {
         this.#connecting.delete(connecting);
         this.#onConnected(socket, peer, startMs, reader);

@@ -9,7 +9,9 @@ import type { H2Stream, H2StreamHandler } from '#http/codec/h2/stream.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import { type OutputOwner, SocketOutput } from '../http2/socket-output.ts';
+import { jittered } from '../jitter.ts';
 import type { TlsPeer } from '../tls/context.ts';
+import { remoteAddressOf } from './happy-eyeballs.ts';
 import type { Http2Pool } from './http2-pool.ts';
 import { Http2Stream } from './http2-stream.ts';
 
@@ -20,6 +22,7 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
   readonly endpoint: Endpoint;
   readonly peer: TlsPeer;
   readonly localAddress: string;
+  readonly remoteAddress: string;
   readonly openedMs: number;
   /** Streams opened on it. */
   requests = 0;
@@ -40,6 +43,7 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
     this.peer = peer;
     this.openedMs = nowMs;
     this.#socket = socket;
+    this.remoteAddress = remoteAddressOf(pool.endpoint, socket);
     const { localAddress, localPort } = socket as Socket;
     this.localAddress = localAddress === undefined ? '' : `${localAddress}:${localPort}`;
     const { settings, deps } = pool;
@@ -51,7 +55,8 @@ export class Http2Connection implements H2ConnectionEvents, OutputOwner, TimerOw
     this.#codec.start();
     if (settings.idleTimeoutMs > 0) deps.wheel.arm(this.#idleTimer, settings.idleTimeoutMs, nowMs);
     if (settings.maxConnectionDurationMs > 0) {
-      deps.wheel.arm(this.#lifeTimer, settings.maxConnectionDurationMs, nowMs);
+      const { maxConnectionDurationMs, durationJitter } = settings;
+      deps.wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, deps.random), nowMs);
     }
   }
 

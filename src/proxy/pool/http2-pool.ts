@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { healthOf } from '../cluster/health.ts';
 import type { ClusterStats } from '../cluster/stats.ts';
 import type { Http2Stats } from '../http2/stats.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -12,6 +13,7 @@ import { type ConnectFailure, type ConnectHandler, Connecting, offersBoth, offer
 import type { ConnectionPool, PoolClient } from './contract.ts';
 import type { AlpnJudge } from './endpoint-pools.ts';
 import { Http2Connection } from './http2-connection.ts';
+import { MOST_AHEAD, needsMore, type Provision } from './preconnect.ts';
 import type { PoolDeps, PoolSettings } from './settings.ts';
 
 export class Http2Pool implements ConnectionPool {
@@ -25,7 +27,9 @@ export class Http2Pool implements ConnectionPool {
   readonly #open: Http2Connection[] = [];
   readonly #leaving = new Set<Http2Connection>();
   readonly #waiting: PoolClient[] = [];
-  #connecting: Connecting | undefined;
+  readonly #connecting = new Set<Connecting>();
+  /** Requests that a new connection may carry at once. */
+  readonly #room: number;
   #draining = false;
   /** Where ALPN may choose another version. */
   judge: AlpnJudge | undefined;
@@ -42,6 +46,8 @@ export class Http2Pool implements ConnectionPool {
     this.#breaker = breaker;
     this.stats = stats;
     this.http2Stats = stats.http2();
+    const { http2, maxRequestsPerConnection } = settings;
+    this.#room = Math.min(http2.maxConcurrentStreams, maxRequestsPerConnection || http2.maxConcurrentStreams);
     this.deps = deps;
   }
 
@@ -49,6 +55,7 @@ export class Http2Pool implements ConnectionPool {
     const connection = this.#withRoom();
     if (connection !== undefined) {
       this.#attach(connection, client);
+      if (this.settings.preconnect.perUpstream > 1) this.#preconnect();
       return;
     }
     if (!this.#breaker.pending.take()) {
@@ -85,7 +92,7 @@ export class Http2Pool implements ConnectionPool {
   }
 
   close(): void {
-    this.#connecting?.giveUp();
+    for (const connecting of this.#connecting) connecting.giveUp();
     for (const connection of [...this.#open, ...this.#leaving]) connection.destroy();
   }
 
@@ -159,12 +166,46 @@ export class Http2Pool implements ConnectionPool {
   }
 
   #connectIfNeeded(): void {
-    if (this.#connecting !== undefined || this.#waiting.length === 0) return;
+    while (this.#waiting.length > this.#connecting.size * this.#room) if (!this.#begin()) return;
+    if (this.settings.preconnect.perUpstream > 1) this.#preconnect();
+  }
+
+  /** Connections for requests that may follow. */
+  #preconnect(): void {
+    const { perUpstream } = this.settings.preconnect;
+    for (let i = 0; i < MOST_AHEAD && this.#isReady && needsMore(this.provision(), perUpstream); i++) {
+      if (!this.#begin()) return;
+    }
+  }
+
+  get #isReady(): boolean {
+    return !this.#draining && !this.endpoint.removed && healthOf(this.endpoint.flags) === 'healthy';
+  }
+
+  provision(): Provision {
+    let active = 0;
+    let capacity = this.#connecting.size * this.#room;
+    for (const { streamsActive } of this.#open) {
+      active += streamsActive;
+      capacity += Math.max(0, this.#room - streamsActive);
+    }
+    for (const { streamsActive } of this.#leaving) active += streamsActive;
+    return { pending: this.#waiting.length, active, capacity };
+  }
+
+  /** @returns whether it was begun. */
+  prepare(ratio: number): boolean {
+    return this.#isReady && needsMore(this.provision(), ratio, 1) && this.#begin();
+  }
+
+  /** @returns whether there may be more of them. */
+  #begin(): boolean {
     const { stats, endpoint } = this;
-    if (!this.#breaker.takeConnection(endpoint)) {
+    const allowed = this.#breaker.takeConnection(endpoint);
+    if (!allowed) {
       stats.upstream_cx_overflow.inc();
       // A pool without any connection gets one in any case, or its requests would wait for ever.
-      if (this.#open.length + this.#leaving.size > 0) return;
+      if (this.#open.length + this.#leaving.size + this.#connecting.size > 0) return false;
       this.#breaker.connections.force();
     }
     endpoint.connectionBegins();
@@ -172,15 +213,23 @@ export class Http2Pool implements ConnectionPool {
     stats.upstream_cx_active.add(1);
     const startMs = this.deps.clock.nowMs();
     const handler: ConnectHandler = {
-      onConnected: (socket, peer) => this.#onConnected(socket, peer, startMs),
-      onConnectFailed: (failure, reason) => this.#onConnectFailed(failure, reason),
+      onNextAddress: () => stats.upstream_cx_total.inc(),
+      onConnected: (socket, peer) => {
+        this.#connecting.delete(connecting);
+        this.#onConnected(socket, peer, startMs);
+      },
+      onConnectFailed: (failure, reason) => {
+        this.#connecting.delete(connecting);
+        this.#onConnectFailed(failure, reason);
+      },
     };
     const offer = this.judge === undefined ? offersHttp2 : offersBoth;
-    this.#connecting = new Connecting(endpoint, this.settings, handler, this.deps, undefined, offer);
+    const connecting = new Connecting(endpoint, this.settings, handler, this.deps, undefined, offer);
+    this.#connecting.add(connecting);
+    return allowed;
   }
 
   #onConnected(socket: Duplex, peer: TlsPeer, startMs: number): void {
-    this.#connecting = undefined;
     const nowMs = this.deps.clock.nowMs();
     this.stats.upstream_cx_connect_ms.record(nowMs - startMs);
     if (this.judge?.takesOver(this, socket, peer) !== true) this.adopt(socket, peer);
@@ -204,7 +253,6 @@ export class Http2Pool implements ConnectionPool {
   }
 
   #onConnectFailed(failure: ConnectFailure, reason: string): void {
-    this.#connecting = undefined;
     const { stats, endpoint } = this;
     stats.upstream_cx_connect_fail.inc();
     stats.upstream_cx_destroy.inc();
@@ -216,7 +264,7 @@ export class Http2Pool implements ConnectionPool {
     this.#released();
     // They wait for this connection, unless streams of another will end.
     if (this.#open.length > 0) return;
-    for (const client of this.#waiting.splice(0)) {
+    for (const client of this.#waiting.splice(this.#connecting.size * this.#room)) {
       this.#leaveQueue();
       stats.upstream_rq_pending_failure_eject.inc();
       client.onPoolFailure(failure, reason);

@@ -58,6 +58,10 @@ export class Http2Stream implements UpstreamStream, IncomingResponse, H2StreamHa
     return this.#owner.peer;
   }
 
+  get remoteAddress(): string {
+    return this.#owner.remoteAddress;
+  }
+
   get localAddress(): string {
     return this.#owner.localAddress;
   }

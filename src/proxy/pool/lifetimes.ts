@@ -1,9 +1,12 @@
-/** Connections in the order they were opened, each for the same time (Envoy, `max_connection_duration`). */
+/** Connections and how long each of them may last (Envoy, `max_connection_duration`). */
 import type { Clock } from '#core/clock.ts';
+import type { Random } from '#core/random.ts';
 import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
+import { jittered } from '../jitter.ts';
 
 interface Surroundings {
   readonly clock: Clock;
+  readonly random: Random;
   readonly wheel: TimerWheel;
 }
 
@@ -11,25 +14,41 @@ interface Opened {
   readonly openedMs: number;
 }
 
+export interface Lifetime {
+  readonly lifeMs: number;
+  /** By which part of it a connection may last longer, 0 to 1. */
+  readonly jitter: number;
+}
+
 export class Lifetimes<Connection extends Opened> implements TimerOwner {
-  readonly #durationMs: number;
+  readonly #lifetime: Lifetime;
   readonly #deps: Surroundings;
   readonly #onOver: (connection: Connection) => void;
   readonly #timer: Timer;
-  readonly #open = new Set<Connection>();
+  /** When each is over. */
+  readonly #open = new Map<Connection, number>();
   readonly #over = new Set<Connection>();
+  /** What the timer is armed for. */
+  #nextMs = 0;
 
   /** @param onOver told once of each connection that has lasted long enough */
-  constructor(durationMs: number, deps: Surroundings, onOver: (connection: Connection) => void) {
-    this.#durationMs = durationMs;
+  constructor(lifetime: Lifetime, deps: Surroundings, onOver: (connection: Connection) => void) {
+    this.#lifetime = lifetime;
     this.#deps = deps;
     this.#onOver = onOver;
     this.#timer = new Timer(this, 0);
   }
 
   add(connection: Connection): void {
-    this.#open.add(connection);
-    if (!this.#timer.armed) this.#deps.wheel.arm(this.#timer, this.#durationMs, connection.openedMs);
+    const { lifeMs, jitter } = this.#lifetime;
+    const overMs = connection.openedMs + jittered(lifeMs, jitter, this.#deps.random);
+    this.#open.set(connection, overMs);
+    if (!this.#timer.armed || overMs < this.#nextMs) this.#arm(overMs, connection.openedMs);
+  }
+
+  #arm(overMs: number, nowMs: number): void {
+    this.#nextMs = overMs;
+    this.#deps.wheel.arm(this.#timer, overMs - nowMs, nowMs);
   }
 
   isOver(connection: Connection): boolean {
@@ -43,17 +62,22 @@ export class Lifetimes<Connection extends Opened> implements TimerOwner {
   }
 
   onTimer(): void {
-    const { clock, wheel } = this.#deps;
-    const nowMs = clock.nowMs();
-    for (const connection of this.#open) {
-      const leftMs = connection.openedMs + this.#durationMs - nowMs;
-      if (leftMs > 0) {
-        wheel.arm(this.#timer, leftMs, nowMs);
-        return;
+    const nowMs = this.#deps.clock.nowMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    const over: Connection[] = [];
+    for (const [connection, overMs] of this.#open) {
+      if (overMs <= nowMs) over.push(connection);
+      else {
+        nextMs = Math.min(nextMs, overMs);
+        // Those that follow were opened later.
+        if (this.#lifetime.jitter === 0) break;
       }
-      this.#open.delete(connection);
+    }
+    for (const connection of over) {
+      if (!this.#open.delete(connection)) continue;
       this.#over.add(connection);
       this.#onOver(connection);
     }
+    if (nextMs < Number.POSITIVE_INFINITY && this.#open.size > 0) this.#arm(nextMs, nowMs);
   }
 }

@@ -1,9 +1,11 @@
 /** What the connections to the endpoints of a cluster have in common. */
 import type { Clock } from '#core/clock.ts';
+import type { Random } from '#core/random.ts';
 import type { DecoderLimits } from '#http/codec/h1/decoder.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
 import type { H2Options } from '#http/codec/h2/options.ts';
 import type { ConnectDeps, ConnectSettings } from './connect.ts';
+import type { Preconnect } from './preconnect.ts';
 
 /** `auto`: what ALPN agrees on; `downstream`: what the request came by. */
 export type UpstreamProtocol = 'http1' | 'http2' | 'auto' | 'downstream';
@@ -25,6 +27,11 @@ export interface PoolSettings extends ConnectSettings {
   readonly maxRequestsPerConnection: number;
   /** 0: no limit. */
   readonly maxConnectionDurationMs: number;
+  /** By which part of it a connection may last longer, 0 to 1. */
+  readonly durationJitter: number;
+  /** Whether each downstream connection has connections of its own. */
+  readonly perDownstream: boolean;
+  readonly preconnect: Preconnect;
   readonly limits: DecoderLimits;
   /** Whether trailers are sent to HTTP/1 endpoints (Envoy, `enable_trailers`). */
   readonly sendsTrailers: boolean;
@@ -37,6 +44,7 @@ export interface PoolSettings extends ConnectSettings {
 
 export interface PoolDeps extends ConnectDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly h2: H2Surroundings;
   /** A mistake of ours while something of one request was done. */
   onException(error: unknown): void;

@@ -28,6 +28,7 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
   readonly endpoint: Endpoint;
   peer: TlsPeer = noPeer;
   localAddress = '';
+  remoteAddress = '';
   readonly #cluster: ClusterRuntime;
   readonly #deps: TcpUpstreamDeps;
   #relay: Relay | undefined;
@@ -45,9 +46,10 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
 
   request(client: PoolClient): void {
     this.#relay = startRelay(this.endpoint, this.#cluster, this.#deps, {
-      onOpen: (peer, localAddress) => {
+      onOpen: (peer, localAddress, remoteAddress) => {
         this.peer = peer;
         this.localAddress = localAddress;
+        this.remoteAddress = remoteAddress;
         this.#deps.breaker.requests.force();
         client.onPoolReady(this);
       },
@@ -75,6 +77,10 @@ export class TcpUpstream implements ConnectionPool, UpstreamStream {
 
   cancel(): void {
     this.close();
+  }
+
+  prepare(): boolean {
+    return false;
   }
 
   drain(): void {}

@@ -38,8 +38,7 @@ export function chooseEndpoint(
 function dynamicEndpoint(cluster: ClusterRuntime, { state, serverName }: Asking): Endpoint | undefined {
   const host = state.text(stateKeys.dynamicHost) ?? serverName;
   const port = state.text(stateKeys.dynamicPort);
-  const secure = cluster.settings.transport.secure;
-  return cluster.dynamic!.endpointFor(port === undefined ? host : `${host}:${port}`, secure);
+  return cluster.dynamic!.endpointFor(port === undefined ? host : `${host}:${port}`);
 }
 
 function hashOf(

@@ -138,7 +138,7 @@ export class TcpConnection
       return;
     }
     this.cluster = cluster;
-    this.upstreamCluster = cluster.name;
+    this.upstreamCluster = cluster.shownName;
     this.#attempt();
   }
 
@@ -176,7 +176,7 @@ export class TcpConnection
     const isTunnel = tunnel !== undefined && this.state.text(stateKeys.disableTunneling) !== 'true';
     this.#relay = isTunnel
       ? startTunnel(endpoint, cluster, tunnel, this.#facts, this)
-      : startRelay(endpoint, cluster, this.#connectingTo(endpoint), this);
+      : startRelay(endpoint, endpoint.owner ?? cluster, this.#connectingTo(endpoint), this);
   }
 
   /** With the connection that some endpoints are told of, the address that it may leave from, and what it offers. */
@@ -227,12 +227,10 @@ export class TcpConnection
     wheel.arm(this.#backOffTimer, random.ratio() * longestMs);
   }
 
-  onOpen(peer: TlsPeer, localAddress: string): void {
+  onOpen(peer: TlsPeer, localAddress: string, remoteAddress: string): void {
     this.#open = true;
-    this.upstreamPeerUri = peer.uri;
     this.noteConnected();
-    this.upstreamLocalUri = peer.ownUri;
-    this.upstreamLocalAddress = localAddress;
+    this.noteConnection(peer, localAddress, remoteAddress);
     const { settings, wheel } = this.#runtime;
     this.#idleTimeoutMs = Number(this.state.text(stateKeys.idleTimeout) ?? settings.idleTimeoutMs);
     if (this.#idleTimeoutMs > 0) {
@@ -273,6 +271,7 @@ export class TcpConnection
     const { stats } = this.#runtime;
     this.bytesReceived += data.length;
     stats.downstream_cx_rx_bytes_total.inc(data.length);
+    if (this.#facts.guard?.passes(this) === false) return;
     if (!this.#open) {
       this.#onEarlyData(data);
       return;
@@ -316,7 +315,7 @@ export class TcpConnection
 
   onReceivedAll(): void {
     this.#downstreamEnded = true;
-    if (this.#ended) return;
+    if (this.#ended || this.#facts.guard?.passes(this) === false) return;
     if (!this.#open) {
       const { settings } = this.#runtime;
       // Without data there is nothing that the connection would be made for.

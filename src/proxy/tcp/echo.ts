@@ -14,6 +14,7 @@ export function serveEcho(
 ): ServedConnection {
   const record = new PlainRecord(facts, clock);
   socket.on('data', (data: Buffer) => {
+    if (facts.guard?.passes(record) === false) return;
     record.bytesReceived += data.length;
     record.bytesSent += data.length;
     if (!socket.write(data)) socket.pause();

@@ -6,6 +6,7 @@ import type { CircuitBreaker } from '../cluster/circuit-breaker.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { type ConnectDeps, type ConnectFailure, type ConnectHandler, Connecting } from '../pool/connect.ts';
+import { remoteAddressOf } from '../pool/happy-eyeballs.ts';
 import type { OriginalSource } from '../pool/original-source.ts';
 import { type ByteTaker, SocketReader } from '../pool/socket-reader.ts';
 import type { TlsPeer } from '../tls/context.ts';
@@ -22,7 +23,8 @@ export type RelayFailure = ConnectFailure | 'OVERLOADED' | 'TOO_MANY_WAITING';
 export type RelayEnd = 'reset' | 'closed';
 
 export interface RelayHandler {
-  onOpen(peer: TlsPeer, localAddress: string): void;
+  /** @param remoteAddress as an `UpstreamStream` has it */
+  onOpen(peer: TlsPeer, localAddress: string, remoteAddress: string): void;
   onFailed(failure: RelayFailure, reason: string): void;
   /** @returns whether nothing refers to `data` any more. */
   onData(data: Buffer): boolean;
@@ -169,7 +171,15 @@ class UpstreamRelay implements Relay, ConnectHandler, ByteTaker, OutletOwner {
       this.#onGone(undefined);
     });
     const { localAddress, localPort } = socket as Socket;
-    this.#handler.onOpen(peer, localAddress === undefined ? '' : `${localAddress}:${localPort}`);
+    this.#handler.onOpen(
+      peer,
+      localAddress === undefined ? '' : `${localAddress}:${localPort}`,
+      remoteAddressOf(this.#endpoint, socket),
+    );
+  }
+
+  onNextAddress(): void {
+    this.#cluster.stats.upstream_cx_total.inc();
   }
 
   onConnectFailed(failure: ConnectFailure, reason: string): void {

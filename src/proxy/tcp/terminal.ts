@@ -11,6 +11,7 @@ import { TcpConnection } from './connection.ts';
 import { serveDirectResponse } from './direct-response.ts';
 import { serveEcho } from './echo.ts';
 import { GuardedNetworkFilter } from './network-filter.ts';
+import { PlainRecord } from './plain-record.ts';
 import type { RelayDeps } from './relay.ts';
 import type { TcpRuntime } from './runtime.ts';
 import type { TcpSettings } from './settings.ts';
@@ -38,11 +39,17 @@ export interface ServedConnection {
   destroy(): void;
 }
 
+/** One that a network filter did not let in. Envoy writes a line of it. */
+export interface LimitedConnection {
+  readonly facts: DownstreamFacts;
+  readonly gate: { readonly closeReason: string; readonly flag: string };
+}
+
 export interface TcpTerminal {
   /** @param socket plain, or with TLS around it. */
   serve(socket: Duplex, facts: DownstreamFacts): ServedConnection;
-  /** Counts a connection whose handshake failed: to Envoy it was there from the start. */
-  countRefused(): void;
+  /** Counts a connection that never got here: to Envoy it was there from the start. */
+  countRefused(limited?: LimitedConnection): void;
   /** Whether connections that look at it are to be closed. */
   setDraining(draining: boolean): void;
 }
@@ -96,7 +103,16 @@ function proxyTerminal(
   };
   return {
     serve: (socket, facts) => new TcpConnection(socket, facts, runtime, onRecord),
-    countRefused: () => runtime.stats.downstream_cx_total.inc(),
+    countRefused(limited) {
+      runtime.stats.downstream_cx_total.inc();
+      if (limited === undefined) return;
+      const record = new PlainRecord(limited.facts, deps.clock);
+      record.accessLogType = 'TcpConnectionEnd';
+      record.responseFlags = limited.gate.flag;
+      record.downstreamLocalCloseReason = limited.gate.closeReason;
+      record.endMs = record.startMs;
+      runtime.writeLog(record);
+    },
     setDraining(draining) {
       runtime.draining = draining;
     },

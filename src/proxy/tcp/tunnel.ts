@@ -134,7 +134,7 @@ class Tunnel implements Relay, PoolClient, ResponseHandler {
     this.#open = true;
     this.#handler.onTunnelHead?.(status, headers);
     this.#endpoint.monitor?.connected(true);
-    this.#handler.onOpen(stream.peer, stream.localAddress);
+    this.#handler.onOpen(stream.peer, stream.localAddress, stream.remoteAddress);
   }
 
   onResponseData(data: Buffer): void {

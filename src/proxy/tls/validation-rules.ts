@@ -5,9 +5,11 @@ import { revocationLists } from '#identity/revocation-list.ts';
 import {
   type CertificateValidationContext,
   SubjectAltNameMatcher_SanType as SanType,
+  type SubjectAltNameMatcher,
   CertificateValidationContext_TrustChainVerification as Trust,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { SPIFFECertValidatorConfigSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';
+import type { StringMatcher } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { textMatcher } from '../route/header-match.ts';
 import { certificatesIn } from './certificate-material.ts';
@@ -186,28 +188,42 @@ function readNames(
   findings: Findings,
 ): readonly SanRule[] {
   const rules: SanRule[] = [];
-  const add = (
-    kind: SanKind,
-    oid: string,
-    matcher: (typeof context.matchSubjectAltNames)[number],
-    at: string,
-  ): void => {
-    textMatcher(matcher, at, findings);
-    const { matchPattern, ignoreCase } = matcher;
-    rules.push({ kind, oid, matcher: { matchPattern, ignoreCase } as StringMatcherShape });
-  };
-  context.matchTypedSubjectAltNames.forEach(({ sanType, matcher, oid }, i) => {
-    const at = `${path}.match_typed_subject_alt_names[${i}]`;
-    const kind = kinds[sanType];
-    if (kind === undefined) findings.error(`${at}.san_type`, 'is missing');
-    if (kind === 'other' && !OID.test(oid)) findings.error(`${at}.oid`, 'must name the kind of OTHER_NAME');
-    if (matcher === undefined) findings.error(`${at}.matcher`, 'is missing');
-    else add(kind ?? 'any', oid, matcher, `${at}.matcher`);
+  context.matchTypedSubjectAltNames.forEach((given, i) => {
+    const rule = readSanRule(given, `${path}.match_typed_subject_alt_names[${i}]`, findings);
+    if (rule !== undefined) rules.push(rule);
   });
   context.matchSubjectAltNames.forEach((matcher, i) => {
-    add('any', '', matcher, `${path}.match_subject_alt_names[${i}]`);
+    rules.push(sanRule('any', '', matcher, `${path}.match_subject_alt_names[${i}]`, findings));
   });
   return rules;
+}
+
+/** Undefined, with an error, where there is nothing to compare with. */
+export function readSanRule(
+  { sanType, matcher, oid }: SubjectAltNameMatcher,
+  at: string,
+  findings: Findings,
+): SanRule | undefined {
+  const kind = kinds[sanType];
+  if (kind === undefined) findings.error(`${at}.san_type`, 'is missing');
+  if (kind === 'other' && !OID.test(oid)) findings.error(`${at}.oid`, 'must name the kind of OTHER_NAME');
+  if (matcher === undefined) {
+    findings.error(`${at}.matcher`, 'is missing');
+    return undefined;
+  }
+  return sanRule(kind ?? 'any', oid, matcher, `${at}.matcher`, findings);
+}
+
+function sanRule(
+  kind: SanKind,
+  oid: string,
+  matcher: StringMatcher,
+  at: string,
+  findings: Findings,
+): SanRule {
+  textMatcher(matcher, at, findings);
+  const { matchPattern, ignoreCase } = matcher;
+  return { kind, oid, matcher: { matchPattern, ignoreCase } as StringMatcherShape };
 }
 
 function readCertificateHashes(hashes: readonly string[], path: string, findings: Findings): string[] {

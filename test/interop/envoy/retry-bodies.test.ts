@@ -47,13 +47,20 @@ const bodies: readonly Case[] = [
     'a body that grows too long while a retry waits',
     [
       request('POST', '/waits', ['transfer-encoding: chunked'], `64\r\n${'x'.repeat(100)}\r\n`),
+      { saw: /x{100}/ },
+      { cue: 'a' },
       { saw: /cut off/ },
       `400\r\n${'x'.repeat(1024)}\r\n0\r\n\r\n`,
     ],
     { status: 507, log: / 507 .*request_payload_exceeded_retry_buffer_limit / },
     {
       on: 'small',
-      answers: { a: onHttp1((x) => x.end()) },
+      answers: {
+        a: onHttp1(async (x) => {
+          await x.cue();
+          x.end();
+        }),
+      },
     },
     ['POST'],
   ),

@@ -133,11 +133,12 @@ function readDescriptor(
   buckets.set(text, readBucket(tokenBucket, `${at}.token_bucket`, `${name} ${text}`, deps, findings));
 }
 
-function readBucket(
+/** @param name the same of buckets that are one */
+export function readBucket(
   { maxTokens, tokensPerFill, fillInterval }: BucketMessage,
   at: string,
   name: string,
-  { buckets, clock }: RouteFilterDeps,
+  { buckets, clock }: Pick<RouteFilterDeps, 'buckets' | 'clock'>,
   findings: Findings,
 ): TokenBucket {
   if (maxTokens === 0) findings.error(`${at}.max_tokens`, 'must be at least 1');

@@ -11,12 +11,12 @@ import { type Fault, faults } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import { phraseOf, statusLine } from '#http/status.ts';
+import { jittered } from '../../jitter.ts';
 import { isShed } from '../../overload/draw.ts';
 import { replyTo } from '../../reply.ts';
 import type { DownstreamStream, HttpServerConnection, ResponseHead } from '../downstream-stream.ts';
 import { isDrained } from '../drained.ts';
 import { HttpExchange } from '../exchange.ts';
-import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { countConnection, uncountConnection } from '../stats.ts';
 import { ResponseWriter } from './response-writer.ts';
@@ -82,7 +82,9 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
     if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      if (facts.guard?.passes() !== false) this.receive(chunk);
+    });
     socket.on('drain', () => this.#exchange?.onDownstreamDrain());
     socket.on('end', () => this.#onEndOfBytes());
     socket.on('error', () => this.destroy(true));

@@ -12,10 +12,10 @@ import { errorCode } from '#http/codec/h2/frame.ts';
 import { H2ServerConnection } from '#http/codec/h2/server-connection.ts';
 import type { H2Stream } from '#http/codec/h2/stream.ts';
 import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
+import { jittered } from '../../jitter.ts';
 import { isShed } from '../../overload/draw.ts';
 import type { HttpServerConnection } from '../downstream-stream.ts';
 import { isDrained } from '../drained.ts';
-import { jittered } from '../jitter.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
 import { countConnection, uncountConnection } from '../stats.ts';
 import { RequestStream } from './request-stream.ts';
@@ -67,7 +67,9 @@ export class Http2ServerConnection
       const { maxConnectionDurationMs, durationJitter } = settings;
       wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      if (facts.guard?.passes() !== false) this.receive(chunk);
+    });
     socket.on('end', () => this.destroy(true));
     socket.on('error', () => this.destroy(true));
     socket.on('close', () => this.destroy(true));

@@ -2,7 +2,15 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import tls from 'node:tls';
 import type { Certificates } from '../harness/certificates.ts';
-import { type Body, chunkedBody, chunksSoFar, headerOf, lengthBody, noBody } from '../wire/http1-body.ts';
+import {
+  type Body,
+  chunkedBody,
+  chunksSoFar,
+  headerOf,
+  lengthBody,
+  noBody,
+  shownBody,
+} from '../wire/http1-body.ts';
 import { shown, steadyLines } from '../wire/volatile.ts';
 import { type Backend, type BackendKind, Cues, closeServer, listenOn, type Seen } from './backend.ts';
 import type { Answers, Http1Answer, Http1Exchange } from './exchange.ts';
@@ -63,7 +71,7 @@ class Request implements Seen {
       const text = chunked ? chunksSoFar(this.rest) : this.rest;
       lines.push(`body so far: ${shown(text)}`, ...(this.cutOff ? ['cut off'] : []));
     } else if (this.whole.framing !== 'none') {
-      lines.push(`body by ${this.whole.framing}: ${shown(this.whole.text)}`);
+      lines.push(`body by ${this.whole.framing}: ${shownBody(this.whole.text, headers)}`);
       lines.push(...steadyLines(this.whole.trailers).map((trailer) => `trailer ${trailer}`));
       lines.push(...this.whole.extensions.map((extension) => `chunk extension ${extension}`));
     }

@@ -1,4 +1,6 @@
 /** The body of a HTTP/1 message, from text that may not be all there. */
+import { brotliDecompressSync, constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { shown } from './volatile.ts';
 
 export interface Body {
   readonly text: string;
@@ -57,4 +59,28 @@ export function chunksSoFar(rest: string): string {
     text += rest.slice(line + 2, line + 2 + bytes);
     at = line + 2 + bytes + 2;
   }
+}
+
+const decoders: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  gzip: (bytes) => gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }),
+  br: (bytes) => brotliDecompressSync(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH }),
+  zstd: (bytes) => zstdDecompressSync(bytes, { finishFlush: constants.ZSTD_e_flush }),
+};
+
+/** What a body stands for, as far as it is there: how two libraries compress it differs. */
+export function decodedBody(text: string, coding: string): string | undefined {
+  const decode = Object.hasOwn(decoders, coding) ? decoders[coding] : undefined;
+  if (decode === undefined) return undefined;
+  try {
+    return decode(Buffer.from(text, 'latin1')).toString('latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A body in one line: what it stands for, where it is compressed. */
+export function shownBody(text: string, headers: readonly string[]): string {
+  const coding = headerOf(headers, 'content-encoding') ?? '';
+  const decoded = decodedBody(text, coding);
+  return decoded === undefined ? shown(text) : `${coding} of ${shown(decoded)}`;
 }

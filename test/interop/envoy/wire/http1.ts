@@ -1,7 +1,7 @@
 /** A HTTP/1 client that writes bytes as told and reads answers as they are. */
 import type { ClientView, Play, Script } from '../harness/case.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
-import { type Body, chunkedBody, headerOf, lengthBody, noBody } from './http1-body.ts';
+import { type Body, chunkedBody, headerOf, lengthBody, noBody, shownBody } from './http1-body.ts';
 import { shown, steadyLines } from './volatile.ts';
 
 /** A text of which parts are drawn. */
@@ -142,7 +142,7 @@ export function parseAnswers(text: string, methods: readonly string[], closed: b
     const body = bodyOf(rest.slice(end + 4), headers, status, methods[statuses.length] ?? 'GET', closed);
     if (body === undefined) break;
     lines.push(line, ...steadyLines(headers));
-    if (body.framing !== 'none') lines.push(`body by ${body.framing}: ${shown(body.text)}`);
+    if (body.framing !== 'none') lines.push(`body by ${body.framing}: ${shownBody(body.text, headers)}`);
     lines.push(...steadyLines(body.trailers).map((trailer) => `trailer ${trailer}`));
     lines.push(...body.extensions.map((extension) => `chunk extension ${extension}`));
     rest = rest.slice(end + 4 + body.length);
