@@ -492,6 +492,7 @@ export class Forwarding extends Attempts {
 function figuresOf(exchange: HttpExchange): readonly RouteStats[] {
   const { host, stats } = exchange.route!;
   if (stats === undefined && host.virtualCluster === undefined) return noFigures;
-  const ofCluster = host.virtualCluster?.(exchange).stats;
-  return [ofCluster, stats].filter((figures) => figures !== undefined);
+  const cluster = host.virtualCluster?.(exchange);
+  if (cluster !== undefined) exchange.virtualClusterName = cluster.loggedName;
+  return [cluster?.stats, stats].filter((figures) => figures !== undefined);
 }
