@@ -31,6 +31,7 @@ import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
+import { layersOfServers } from '#proxy/runtime/settings.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -194,6 +195,7 @@ class RunningProxy implements ProxyProcess {
         const path = extensionStats(name);
         this.metrics.scope({ path, family: 'extension_config_discovery', labels: {} }).counter(event).inc();
       },
+      runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
     });
     this.#discovery = this.#createDiscovery();
@@ -328,6 +330,7 @@ class RunningProxy implements ProxyProcess {
       counted,
       follow: (secret) => this.#secretFiles?.follow(secret),
       adoptNames: this.#options.adoptNames,
+      adoptRuntime: (key, layer) => this.#runtime.adopt(key, layer),
       log,
     });
     return createDiscovery({
@@ -338,6 +341,7 @@ class RunningProxy implements ProxyProcess {
       ads: settings.ads,
       listeners: settings.listeners,
       clusters: settings.clusters,
+      awaitsRuntime: layersOfServers(settings.runtimeLayers).length > 0,
       names: this.#options.adoptNames !== undefined,
       ownSecrets,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
@@ -359,6 +363,7 @@ class RunningProxy implements ProxyProcess {
       route: 'rds',
       extension: extensionStats(name),
       secret: `sds.${name}`,
+      runtime: 'runtime',
       nameTable: 'nds',
       workloadGroup: 'wgds',
     }[kind];

@@ -24,6 +24,7 @@ const record: AccessRecord = {
   bytesSent: 12,
   localReplyBody: '',
   routeName: 'default',
+  virtualClusterName: '',
   upstreamHost: '127.0.0.2:9080',
   upstreamCluster: 'outbound|9080||reviews',
   upstreamRemoteAddress: '127.0.0.2:9080',

@@ -64,6 +64,7 @@ const plainOperators: Readonly<Record<string, Operator>> = {
   RESPONSE_TX_DURATION: (r) =>
     r.firstUpstreamByteMs < 0 ? undefined : elapsed(r.firstUpstreamByteMs, r.endMs),
   ROUTE_NAME: (r) => orNothing(r.routeName),
+  VIRTUAL_CLUSTER_NAME: (r) => orNothing(r.virtualClusterName),
   UPSTREAM_HOST: (r) => orNothing(r.upstreamHost),
   UPSTREAM_REMOTE_ADDRESS: (r) => orNothing(r.upstreamRemoteAddress),
   UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: (r) => hostOf(r.upstreamRemoteAddress),

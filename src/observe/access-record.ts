@@ -62,6 +62,8 @@ export interface AccessRecord {
   bytesReceived: number;
   bytesSent: number;
   routeName: string;
+  /** The one of the route table that it is counted in; '' where there is none. */
+  virtualClusterName: string;
   /** Body of a reply of the proxy's own before `local_reply_config` formats it. */
   localReplyBody: string;
 

@@ -22,6 +22,7 @@ import {
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { type Runtime, RuntimeSchema } from './gen/envoy/service/runtime/v3/rtds_pb.js';
 import { type NameTable, NameTableSchema } from './gen/istio/networking/nds/v1/nds_pb.js';
 import {
   type WorkloadGroup,
@@ -30,7 +31,10 @@ import {
 import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
-/** Make-before-break order: clusters, then their endpoints, listeners, then their routes and filters, secrets; names of DNS; one's own group. */
+/**
+ * Make-before-break order: clusters, then their endpoints, listeners, then their routes and filters, secrets; layers of the
+ * runtime; names of DNS; one's own group.
+ */
 export const resourceKinds = [
   'cluster',
   'endpoint',
@@ -38,6 +42,7 @@ export const resourceKinds = [
   'route',
   'extension',
   'secret',
+  'runtime',
   'nameTable',
   'workloadGroup',
 ] as const;
@@ -51,6 +56,7 @@ export interface ResourceMessage {
   readonly route: RouteConfiguration;
   readonly extension: TypedExtensionConfig;
   readonly secret: Secret;
+  readonly runtime: Runtime;
   readonly nameTable: NameTable;
   readonly workloadGroup: WorkloadGroup;
 }
@@ -130,6 +136,15 @@ export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind
     schema: SecretSchema,
     fullState: false,
     nameOf: (secret) => secret.name,
+    endpointsOf: () => none,
+  },
+  runtime: {
+    kind: 'runtime',
+    service: 'RTDS',
+    typeUrl: typeUrlOf(RuntimeSchema),
+    schema: RuntimeSchema,
+    fullState: false,
+    nameOf: (runtime) => runtime.name,
     endpointsOf: () => none,
   },
   nameTable: {

@@ -83,6 +83,7 @@ export const emptySnapshot: Snapshot = {
   route: noResources,
   extension: noResources,
   secret: noResources,
+  runtime: noResources,
   nameTable: noResources,
   workloadGroup: noResources,
 };
@@ -102,6 +103,7 @@ export function snapshotOf(
     route: new Map(),
     extension: new Map(),
     secret: new Map(),
+    runtime: new Map(),
     nameTable: new Map(),
     workloadGroup: new Map(),
   };

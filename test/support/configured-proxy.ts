@@ -75,6 +75,7 @@ export function configuredProxy(
     log,
   });
   const discovery = createDiscovery({
+    awaitsRuntime: false,
     names: adoptNames !== undefined,
     configuration,
     receive,

@@ -28,6 +28,8 @@ export interface ConfigurationDeps {
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
   readonly countExtension?: CountExtension;
+  /** Layers of the runtime that come from servers and files. */
+  readonly runtimeLayers?: readonly Wanted[];
   /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
   readonly carriesStreams?: (cluster: string) => boolean;
 }
@@ -82,6 +84,7 @@ export class Configuration {
     endpoint: new Set(),
     extension: new Set(),
     secret: new Set(),
+    runtime: new Set(),
   };
   readonly #changed = new Set<() => void>();
   #holdListeners = false;
@@ -179,6 +182,7 @@ export class Configuration {
 
   interest(): Interest {
     const interest = noInterest();
+    for (const wanted of this.#deps.runtimeLayers ?? []) interest.runtime.add(wanted);
     for (const needs of this.#allNeeds()) {
       for (const wanted of needs.routes) interest.route.add(wanted);
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);

@@ -12,10 +12,19 @@ import { EndpointDiscoveryService } from '#xds/gen/envoy/service/endpoint/v3/eds
 import { ExtensionConfigDiscoveryService } from '#xds/gen/envoy/service/extension/v3/config_discovery_pb.js';
 import { ListenerDiscoveryService } from '#xds/gen/envoy/service/listener/v3/lds_pb.js';
 import { RouteDiscoveryService } from '#xds/gen/envoy/service/route/v3/rds_pb.js';
+import { RuntimeDiscoveryService } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import { SecretDiscoveryService } from '#xds/gen/envoy/service/secret/v3/sds_pb.js';
 
 /** What may have a stream of its own; `ads` is the one of all kinds. */
-export type StreamScope = 'ads' | 'cluster' | 'endpoint' | 'listener' | 'route' | 'extension' | 'secret';
+export type StreamScope =
+  | 'ads'
+  | 'cluster'
+  | 'endpoint'
+  | 'listener'
+  | 'route'
+  | 'extension'
+  | 'runtime'
+  | 'secret';
 
 interface Methods {
   readonly sotw: DescMethodBiDiStreaming<typeof DiscoveryRequestSchema, typeof DiscoveryResponseSchema>;
@@ -49,6 +58,10 @@ export const discoveryMethods: Readonly<Record<StreamScope, Methods>> = {
   extension: {
     sotw: ExtensionConfigDiscoveryService.method.streamExtensionConfigs,
     delta: ExtensionConfigDiscoveryService.method.deltaExtensionConfigs,
+  },
+  runtime: {
+    sotw: RuntimeDiscoveryService.method.streamRuntime,
+    delta: RuntimeDiscoveryService.method.deltaRuntime,
   },
   secret: {
     sotw: SecretDiscoveryService.method.streamSecrets,

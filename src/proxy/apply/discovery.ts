@@ -25,6 +25,8 @@ export interface DiscoveryDeps {
   readonly ads: StreamSource | undefined;
   readonly listeners: ResourceSource | undefined;
   readonly clusters: ResourceSource | undefined;
+  /** Whether layers of the runtime come from servers or files, before there are listeners. */
+  readonly awaitsRuntime: boolean;
   /** Whether to ask the ADS server for the names of DNS. */
   readonly names: boolean;
   /** SDS clusters whose secrets this process gives itself. */
@@ -51,6 +53,7 @@ const statsOf: Readonly<Partial<Record<StreamScope, string>>> = {
   endpoint: 'eds.control_plane',
   route: 'rds.control_plane',
   extension: 'extension_config_discovery.control_plane',
+  runtime: 'runtime.control_plane',
 };
 
 /** How much longer than it takes to come into step there is before that is done again. */
@@ -89,6 +92,7 @@ class StreamsInStep implements Discovery {
     this.#deps = deps;
     if (deps.clusters !== undefined) this.#awaited.add('cluster');
     if (deps.listeners !== undefined) this.#awaited.add('listener');
+    if (deps.awaitsRuntime) this.#awaited.add('runtime');
     if (deps.names) this.#awaited.add('nameTable');
     this.#named = new NamedSources({
       openStream: (kind, source) => this.#stream(kind, source),
@@ -100,7 +104,7 @@ class StreamsInStep implements Discovery {
 
   start(): void {
     const { configuration, clusters, listeners, initialFetchTimeoutMs } = this.#deps;
-    if (clusters !== undefined) configuration.holdListeners(true);
+    if (clusters !== undefined || this.#awaited.has('runtime')) configuration.holdListeners(true);
     if (this.#awaited.size > 0 && initialFetchTimeoutMs > 0) {
       this.#holdTimer = setTimeout(() => this.#waitedInVain(), initialFetchTimeoutMs).unref();
     }
@@ -135,7 +139,8 @@ class StreamsInStep implements Discovery {
     this.#deps.kept?.note(update, source, outcome.applied);
     const first = this.#awaited.delete(update.kind);
     if (this.#awaited.size === 0) clearTimeout(this.#holdTimer);
-    if (first && update.kind === 'cluster') this.#deps.configuration.holdListeners(false);
+    const held = this.#awaited.has('cluster') || this.#awaited.has('runtime');
+    if (first && !held) this.#deps.configuration.holdListeners(false);
     if (first) this.#deps.onProgress();
     // A stream may have waited for the certificate it connects with.
     if (update.kind === 'secret') this.#ads?.hurry();
@@ -149,6 +154,7 @@ class StreamsInStep implements Discovery {
     if (!needsConfiguration) this.#awaited.clear();
     // An older server knows none.
     this.#awaited.delete('nameTable');
+    this.#awaited.delete('runtime');
     configuration.holdListeners(false);
     onProgress();
   }

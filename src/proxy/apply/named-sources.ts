@@ -28,6 +28,7 @@ export class NamedSources {
     endpoint: new Map(),
     extension: new Map(),
     secret: new Map(),
+    runtime: new Map(),
   };
 
   constructor(deps: NamedSourcesDeps) {

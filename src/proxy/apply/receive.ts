@@ -14,6 +14,7 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import type { Runtime } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
@@ -53,8 +54,13 @@ export interface ReceiverDeps {
   readonly follow?: (secret: Secret) => void;
   /** Puts the names of DNS in force, and says what is wrong with them. */
   readonly adoptNames?: AdoptNames | undefined;
+  /** Puts a layer of the runtime in force, and says what is wrong with it; undefined: it is gone. */
+  readonly adoptRuntime?: AdoptRuntime | undefined;
   readonly log: Logger;
 }
+
+/** @param key what the layer's resource is called in here */
+export type AdoptRuntime = (key: string, layer: Runtime | undefined) => readonly Problem[];
 
 export type AdoptNames = (table: NameTable) => Steps<readonly Problem[]>;
 
@@ -199,6 +205,8 @@ function* offerKnown(
       return offerSecret(deps, version, message as Secret, source.kind !== 'file');
     case 'nameTable':
       return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
+    case 'runtime':
+      return deps.adoptRuntime?.(versioned.key, message as Runtime) ?? [];
     case 'workloadGroup':
       // Nobody here asks for it: probes are done beside the proxy.
       return [];
@@ -262,7 +270,7 @@ function keyInTable({ kind, source }: Given, name: string): string {
 }
 
 function* remove(
-  { configuration, counted, log }: ReceiverDeps,
+  { adoptRuntime, configuration, counted, log }: ReceiverDeps,
   { kind, removed, source }: Given,
 ): Steps<void> {
   for (const name of removed) {
@@ -272,6 +280,7 @@ function* remove(
     if (kind === 'cluster') yield* configuration.removeCluster(name);
     else if (kind === 'listener') void configuration.removeListener(name);
     else {
+      if (kind === 'runtime') adoptRuntime?.(keyOf(name, source), undefined);
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
       if (kind !== 'extension') continue;
       configuration.removeExtension(keyOf(name, source), name);

@@ -21,7 +21,7 @@ import { Findings } from '../findings.ts';
 import { type OverloadSettings, readOverload } from '../overload/settings.ts';
 import { readUpstreamBinding } from '../pool/upstream-binding.ts';
 import { type ResourceSource, readSource, readStream, type StreamSource } from '../resource-source.ts';
-import { type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
+import { layersOfServers, type RuntimeLayerSettings, readRuntimeLayers } from '../runtime/settings.ts';
 import { readStatsView } from './stats-settings.ts';
 
 /** Where the admin interface listens. */
@@ -71,11 +71,17 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
   const known = (bootstrap.staticResources?.clusters ?? []).map(({ name }) => name);
   const ownStream = (source: ResourceSource | undefined): StreamSource | undefined =>
     source?.kind === 'stream' ? source.stream : undefined;
-  const streams = [
+  const streams: [path: string, stream: StreamSource | undefined][] = [
     [adsPath, ads],
     [`${ldsPath}.api_config_source`, ownStream(listeners)],
     [`${cdsPath}.api_config_source`, ownStream(clusters)],
-  ] as const;
+  ];
+  const runtimeLayers = readRuntimeLayers(bootstrap, report);
+  for (const { path, source } of layersOfServers(runtimeLayers)) {
+    streams.push([`${path}.api_config_source`, ownStream(source)]);
+    if (source.kind === 'ads' && !hasAds)
+      report(path, 'asks for ads, but dynamic_resources.ads_config is missing');
+  }
   checkStreams(streams, bootstrap, report);
   refuseUnsupported(bootstrap, known, report);
   const overload = readOverloadManager(bootstrap, problems);
@@ -88,7 +94,7 @@ export function bootstrapSettings(bootstrap: Bootstrap): Parsed<BootstrapSetting
     initialFetchTimeoutMs: initialFetchTimeoutMs(dynamic?.ldsConfig, dynamic?.cdsConfig),
     statsFlushIntervalMs: milliseconds(bootstrap.statsFlushInterval) ?? STATS_FLUSH_INTERVAL_MS,
     overload,
-    runtimeLayers: readRuntimeLayers(bootstrap, report),
+    runtimeLayers,
     statsView: readStatsView(bootstrap, report),
     upstreamBindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     outlierLogPath: bootstrap.clusterManager?.outlierDetection?.eventLogPath || undefined,

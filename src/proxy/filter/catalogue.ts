@@ -19,6 +19,7 @@ import { localRatelimit } from './local-ratelimit/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
 import { rbac } from './rbac/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
+import { statefulSession } from './stateful-session/filter.ts';
 
 export const filters: readonly CataloguedFilter[] = [
   adaptiveConcurrency,
@@ -39,4 +40,5 @@ export const filters: readonly CataloguedFilter[] = [
   peerMetadata,
   rbac,
   setMetadata,
+  statefulSession,
 ];

@@ -12,6 +12,7 @@ import type { HeaderList } from '#http/header-list.ts';
 import type { AccessRecord, MetadataValue } from '#observe/access-record.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import type { WantedEndpoint } from '../cluster/wanted-endpoint.ts';
 import type { HostCache } from '../dns/cache.ts';
 import type { CacheSettings } from '../dns/cache-settings.ts';
 import type { DownstreamFacts } from '../hcm/runtime.ts';
@@ -93,6 +94,8 @@ export interface Exchange extends AccessRecord, RouteRequest {
   readonly health: Readonly<ServerHealth>;
   /** How many endpoints a cluster has; undefined where there is none of that name. */
   readonly membersOf: (cluster: string) => ClusterMembers | undefined;
+  /** Where it is to go if it can; undefined: anywhere. */
+  wantedEndpoint: WantedEndpoint | undefined;
   /** Asked whether the proxy is healthy: neither counted among responses nor logged where that is not wanted. */
   isHealthCheck: boolean;
   /** For timers; what a filter arms it disarms in `onEnd`. */

@@ -2,7 +2,9 @@
 import type { Word64 } from '#core/word64.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { healthOf } from '../cluster/health.ts';
 import { newPickContext } from '../cluster/pick-context.ts';
+import { endpointAt, type WantedEndpoint } from '../cluster/wanted-endpoint.ts';
 import type { MetadataCriteria } from '../route/metadata-criteria.ts';
 import { type Asking, chooseEndpoint } from './destination.ts';
 import type { RetryState } from './retry.ts';
@@ -14,6 +16,7 @@ const context = newPickContext();
  * @param criteria of the metadata of endpoints.
  * @param retry of the request; undefined where it is not made again.
  * @param isRetry whether there were attempts before, which `retry` may avoid.
+ * @param wanted by a filter, for the first attempt.
  */
 export function nextEndpoint(
   cluster: ClusterRuntime,
@@ -22,8 +25,20 @@ export function nextEndpoint(
   hash: Word64 | undefined,
   retry: RetryState | undefined,
   isRetry: boolean,
+  wanted: WantedEndpoint | undefined,
 ): Endpoint | undefined {
   const hosts = retry?.hosts;
+  if (wanted !== undefined) {
+    const endpoint = endpointAt(wanted.address, cluster.endpoints);
+    if (endpoint !== undefined && healthOf(endpoint.flags) !== 'unhealthy') {
+      hosts?.add(endpoint);
+      return endpoint;
+    }
+    if (wanted.isStrict) {
+      cluster.stats.upstream_cx_none_healthy.inc();
+      return undefined;
+    }
+  }
   context.hash = hash;
   context.criteria = criteria;
   context.request = request;

@@ -7,6 +7,7 @@ import { Timer } from '#core/timer-wheel.ts';
 import { type HeaderList, headerOf, noTrailers, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import { endpointAt } from '../cluster/wanted-endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
@@ -203,11 +204,15 @@ export class Forwarding extends Attempts {
     exchange.upstreamAttempts++;
     const isRetry = exchange.upstreamAttempts > 1;
     const { criteria } = this.#chosen.destination;
-    const endpoint = nextEndpoint(cluster, exchange, criteria, this.#hashed?.hash, this.retry, isRetry);
+    const wanted = isRetry ? undefined : exchange.wantedEndpoint;
+    const hash = this.#hashed?.hash;
+    const endpoint = nextEndpoint(cluster, exchange, criteria, hash, this.retry, isRetry, wanted);
     this.#asked = endpoint;
     if (endpoint === undefined) {
       this.abandonAll();
-      this.#fail('NO_ENDPOINT', '');
+      const isMissing =
+        wanted?.isStrict === true && endpointAt(wanted.address, cluster.endpoints) === undefined;
+      this.#fail('NO_ENDPOINT', '', isMissing ? wanted.missingStatus : undefined);
       return;
     }
     const { action } = this.#chosen;
@@ -405,8 +410,9 @@ export class Forwarding extends Attempts {
     if (!this.hasOthers(attempt)) this.#replyWith(reply);
   }
 
-  #fail(code: ErrorCode, reason: string): void {
-    const reply = this.#replyTo(code, reason);
+  #fail(code: ErrorCode, reason: string, status?: number): void {
+    let reply = this.#replyTo(code, reason);
+    if (status !== undefined) reply = { ...reply, status };
     this.#countReply(reply.status);
     this.#replyWith(reply);
   }
@@ -486,6 +492,7 @@ export class Forwarding extends Attempts {
 function figuresOf(exchange: HttpExchange): readonly RouteStats[] {
   const { host, stats } = exchange.route!;
   if (stats === undefined && host.virtualCluster === undefined) return noFigures;
-  const ofCluster = host.virtualCluster?.(exchange).stats;
-  return [ofCluster, stats].filter((figures) => figures !== undefined);
+  const cluster = host.virtualCluster?.(exchange);
+  if (cluster !== undefined) exchange.virtualClusterName = cluster.loggedName;
+  return [cluster?.stats, stats].filter((figures) => figures !== undefined);
 }

@@ -122,7 +122,7 @@ export class Mirror implements PoolClient, ResponseHandler, OutgoingRequest, Tim
 
   start(exchange: HttpExchange, timeoutMs: number): void {
     this.#runtime.stats.ownRequests.inc();
-    const endpoint = nextEndpoint(this.#cluster, exchange, undefined, undefined, undefined, false);
+    const endpoint = nextEndpoint(this.#cluster, exchange, undefined, undefined, undefined, false, undefined);
     if (endpoint === undefined) {
       this.#fail(replyTo('NO_ENDPOINT').status);
       return;

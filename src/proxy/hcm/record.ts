@@ -30,6 +30,7 @@ export abstract class TrafficRecord implements AccessRecord {
   bytesReceived = 0;
   bytesSent = 0;
   routeName = '';
+  virtualClusterName = '';
   localReplyBody = '';
   upstreamHost = '';
   upstreamCluster = '';

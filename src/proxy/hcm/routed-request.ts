@@ -4,6 +4,7 @@ import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { FilterMetadata, MetadataValue } from '#observe/access-record.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { WantedEndpoint } from '../cluster/wanted-endpoint.ts';
 import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
 import type { HashSource } from '../route/hash-policy.ts';
@@ -28,6 +29,7 @@ export abstract class RoutedRequest extends TakenRequest {
   isGrpc = false;
   endpoint: Endpoint | undefined = undefined;
   namedEndpoints: string[] | undefined = undefined;
+  wantedEndpoint: WantedEndpoint | undefined = undefined;
   /** What filters keep about this request. */
   readonly slots: unknown[] = [];
   readonly peerPresented: boolean;

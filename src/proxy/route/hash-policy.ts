@@ -11,6 +11,7 @@ import type {
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { byteString, type Findings } from '../findings.ts';
 import { cookieValue, type HeaderSource, queryValue } from './header-match.ts';
+import { readCookie } from './set-cookie.ts';
 import { compileSubstitution } from './substitution.ts';
 
 /** What is hashed of a request, or of a connection without HTTP, which has empty headers. */
@@ -146,14 +147,7 @@ function countOf(headers: readonly string[], name: string): number {
 }
 
 function hashOfCookie(cookie: Cookie, path: string, findings: Findings): RequestHash {
-  const name = byteString(cookie.name);
-  if (name === '') findings.error(`${path}.name`, 'is missing');
-  const ttlMs = findings.durationMs(`${path}.ttl`, cookie.ttl);
-  let tail = ttlMs === undefined || ttlMs < 1000 ? '' : `; Max-Age=${Math.floor(ttlMs / 1000)}`;
-  if (cookie.path !== '') tail += `; Path=${byteString(cookie.path)}`;
-  for (const { name: attribute, value } of cookie.attributes) {
-    tail += `; ${byteString(attribute)}${value === '' ? '' : `=${byteString(value)}`}`;
-  }
+  const { name, ttlMs, header } = readCookie(cookie, path, findings);
   return (source, into) => {
     const value = cookieValue(source.requestHeaders, name);
     if (value !== undefined && value !== '') return hashed(value, into);
@@ -161,7 +155,7 @@ function hashOfCookie(cookie: Cookie, path: string, findings: Findings): Request
     // The same on one connection, so that requests that race get the same cookie.
     hashByteString(source.remoteAddress + source.localAddress, 0, into);
     const made = hex(into.hi) + hex(into.lo);
-    source.setCookie(`${name}="${made}"${tail}; HttpOnly`);
+    source.setCookie(header(made));
     return hashed(made, into);
   };
 }

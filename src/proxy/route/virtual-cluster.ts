@@ -7,6 +7,8 @@ import { RouteStats } from './route-stats.ts';
 
 export interface CountedCluster {
   readonly name: string;
+  /** In access logs: that of others has no name there (Envoy). */
+  readonly loggedName: string;
   readonly stats: RouteStats;
 }
 
@@ -32,10 +34,11 @@ export function compileVirtualClusters(
     const matchers = headers.map(
       (matcher, h): HeaderMatch => compileHeaderMatch(matcher, `${at}.headers[${h}]`, findings),
     );
-    return { name, matchers, stats: RouteStats.ofVirtualCluster(metrics, host, name) };
+    return { name, loggedName: name, matchers, stats: RouteStats.ofVirtualCluster(metrics, host, name) };
   });
   const other: CountedCluster = {
     name: OTHER,
+    loggedName: '',
     stats: RouteStats.ofVirtualCluster(metrics, host, OTHER),
   };
   return (source) => compiled.find(({ matchers }) => matchers.every((matches) => matches(source))) ?? other;

@@ -160,7 +160,7 @@ test('what is wrong with layers is told with its place', () => {
     `error ${at}[3].disk_layer.append_service_cluster: needs node.cluster: set it here or with --service-cluster`,
     `error ${at}[3].disk_layer.symlink_root: is missing`,
     `error ${at}[3].name: is missing`,
-    `error ${at}[4]: must be a static_layer, a disk_layer or an admin_layer`,
+    `error ${at}[4]: must be a static_layer, a disk_layer, an admin_layer or an rtds_layer`,
     `warning ${at}[0].static_layer.upstream.use_http2: has no effect: this runtime key is not supported`,
   ]);
 });

@@ -5,11 +5,13 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { JsonObject } from '@bufbuild/protobuf';
+import type { Problem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { Runtime } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import { readDiskLayer } from './disk-layer.ts';
 import { entryOfYaml, type RuntimeEntries, type RuntimeEntry } from './entry.ts';
-import type { RuntimeLayerSettings } from './settings.ts';
+import { type RuntimeLayerSettings, readStatic } from './settings.ts';
 import { RuntimeSnapshot } from './snapshot.ts';
 import { createRuntimeStats, type RuntimeStats } from './stats.ts';
 
@@ -33,6 +35,8 @@ export class ProcessRuntime {
   readonly #deps: RuntimeDeps;
   readonly #stats: RuntimeStats;
   readonly #overrides = new Map<string, RuntimeEntry>();
+  /** What servers gave, by the keys of their resources. */
+  readonly #given = new Map<string, RuntimeEntries>();
   readonly #watchers: FSWatcher[] = [];
   #layers: readonly Layer[] = [];
   #settling: NodeJS.Timeout | undefined;
@@ -86,6 +90,18 @@ export class ProcessRuntime {
     return undefined;
   }
 
+  /** A layer that a server gives; undefined: it does no more. @returns what is wrong with it: nothing of it is in force then */
+  adopt(key: string, layer: Runtime | undefined): readonly Problem[] {
+    const problems: Problem[] = [];
+    const entries = readStatic(layer?.layer ?? {}, 'layer', (path, message, level = 'error') => {
+      problems.push({ level, path, message });
+    });
+    if (problems.some(({ level }) => level === 'error')) return problems;
+    this.#given.set(key, entries);
+    this.#load();
+    return problems;
+  }
+
   /** As `/runtime` has it. */
   dump(): JsonObject {
     const names = this.#layers.map(({ name }) => name);
@@ -105,6 +121,7 @@ export class ProcessRuntime {
     const layers = this.#settings.flatMap((layer): Layer[] => {
       const { name, kind } = layer;
       if (kind === 'static') return [{ name, entries: layer.entries }];
+      if (kind === 'rtds') return [{ name, entries: this.#given.get(layer.wanted.key) ?? new Map() }];
       if (kind === 'admin') return [{ name, entries: new Map(this.#overrides) }];
       try {
         const entries = readDiskLayer(layer.folder);

@@ -2,6 +2,8 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Report } from '../bootstrap/settings.ts';
+import { Findings } from '../findings.ts';
+import { readWanted, type Wanted } from '../resource-source.ts';
 import { entryOf, type RuntimeEntries, type RuntimeEntry } from './entry.ts';
 import { isHonoured, isReserved } from './known-keys.ts';
 
@@ -10,6 +12,8 @@ export type RuntimeLayerSettings = { readonly name: string } & (
   /** `watched` is a symbolic link that is swapped. */
   | { readonly kind: 'disk'; readonly watched: string; readonly folder: string }
   | { readonly kind: 'admin' }
+  /** `path` is that of its source. */
+  | { readonly kind: 'rtds'; readonly wanted: Wanted }
 );
 
 /** Later layers override earlier ones. */
@@ -47,11 +51,25 @@ export function readRuntimeLayers(
       case 'adminLayer':
         if (++admins > 1) report(`${at}.admin_layer`, 'too many admin layers: one is all there may be');
         return [{ name, kind: 'admin' }];
+      case 'rtdsLayer': {
+        const { name: resource, rtdsConfig } = layer.value;
+        if (resource === '') report(`${at}.rtds_layer.name`, 'is missing');
+        if (rtdsConfig === undefined) report(`${at}.rtds_layer.rtds_config`, 'is missing');
+        const findings = new Findings();
+        const wanted = readWanted(resource, rtdsConfig, `${at}.rtds_layer.rtds_config`, findings);
+        for (const { path, message, level } of findings.problems) report(path ?? '', message, level);
+        return [{ name, kind: 'rtds', wanted }];
+      }
       default:
-        report(at, 'must be a static_layer, a disk_layer or an admin_layer');
+        report(at, 'must be a static_layer, a disk_layer, an admin_layer or an rtds_layer');
         return [];
     }
   });
+}
+
+/** Those that come from servers and from files of resources. */
+export function layersOfServers(layers: readonly RuntimeLayerSettings[]): readonly Wanted[] {
+  return layers.flatMap((layer) => (layer.kind === 'rtds' ? [layer.wanted] : []));
 }
 
 /** Objects in one another are keys with dots. */

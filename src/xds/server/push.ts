@@ -11,7 +11,7 @@ import { type Content, isEmpty, Watch } from './watch.ts';
 /** Kinds that others point at. */
 const pointedAt: readonly ResourceKind[] = ['cluster', 'endpoint'];
 /** Kinds that point at nothing, so that they need not wait for the rest. */
-const apart: readonly ResourceKind[] = ['extension', 'secret', 'nameTable', 'workloadGroup'];
+const apart: readonly ResourceKind[] = ['extension', 'secret', 'runtime', 'nameTable', 'workloadGroup'];
 
 /** Makes a response of `content`, or undefined when the protocol has no way to say it. Books it in `watch`. */
 export type Send<Response> = (watch: Watch, content: Content) => Response | undefined;

@@ -37,6 +37,9 @@ interface Row {
 
 const rows: readonly Row[] = [
   { name: 'long-flags', format: '%RESPONSE_FLAGS_LONG%', path: '/none', status: 404, line: /NoRouteFound$/ },
+  { name: 'virtual-cluster', format: '%VIRTUAL_CLUSTER_NAME%', path: '/page/1', line: / pages$/ },
+  { name: 'other-cluster', format: '%VIRTUAL_CLUSTER_NAME%', line: / -$/ },
+  { name: 'no-cluster', format: '%VIRTUAL_CLUSTER_NAME%', path: '/none', status: 404, line: / -$/ },
   { name: 'no-long-flags', format: '%RESPONSE_FLAGS_LONG%', line: / -$/ },
   {
     name: 'upstream-flags',
@@ -216,7 +219,16 @@ const filtered: readonly Case[] = filters.map(
 );
 
 const listenerOf = (name: string, log: Message): Message =>
-  httpListener(name, { routes, hcm: { access_log: [log] } });
+  httpListener(name, {
+    routes,
+    host: {
+      virtual_clusters: [
+        { name: 'pages', headers: [{ name: ':path', string_match: { prefix: '/page' } }] },
+        { name: 'answers', headers: [{ name: ':path', string_match: { prefix: '/none' } }] },
+      ],
+    },
+    hcm: { access_log: [log] },
+  });
 
 export const groups: readonly Group[] = [
   {

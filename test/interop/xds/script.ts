@@ -54,6 +54,8 @@ export interface Script {
   readonly bootstrap: (places: Places) => JsonObject;
   readonly servers?: number;
   readonly steps: readonly Step[];
+  /** Whether values of the runtime are looked at. */
+  readonly runtime?: boolean;
   /** Requests are not compared: which come depends on time. */
   readonly onlyDecisions?: boolean;
 }
@@ -104,14 +106,16 @@ class Subject {
   readonly #folder: string;
   readonly #servers: readonly ManagementServer[];
   readonly #asked: string[];
+  readonly #showsRuntime: boolean;
 
   private constructor(
     child: ChildProcess,
-    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[] },
+    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; runtime: boolean },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
     this.#asked = parts.asked;
+    this.#showsRuntime = parts.runtime;
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text) => (this.output += String(text)));
   }
@@ -154,7 +158,7 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const subject = new Subject(child, { folder, servers, asked });
+    const subject = new Subject(child, { folder, servers, asked, runtime: script.runtime === true });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -205,6 +209,7 @@ class Subject {
   async #decisions(stats: readonly string[]): Promise<string[]> {
     const dump = JSON.parse(await this.#admin('/config_dump')) as { configs: JsonObject[] };
     const lines = dump.configs.flatMap(inForce);
+    if (this.#showsRuntime) lines.push(...runtimeLines(await this.#admin('/runtime')));
     for (const name of stats) {
       const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
       lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
@@ -246,6 +251,23 @@ function byKind(asked: readonly string[]): string[] {
     kinds.set(kind, [...(kinds.get(kind) ?? []), line]);
   }
   return [...kinds.keys()].sort().flatMap((kind) => kinds.get(kind) ?? []);
+}
+
+interface RuntimePage {
+  readonly layers: readonly string[];
+  readonly entries: Readonly<Record<string, { layer_values: readonly string[]; final_value: string }>>;
+}
+
+function runtimeLines(page: string): string[] {
+  // Envoy marks texts of messages as not to be read by programs, some of them.
+  const { layers, entries } = JSON.parse(page.replace(/goo\.gle\/debug\w+ *(?:\\n)?/g, '')) as RuntimePage;
+  const values = Object.entries(entries)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([key, { layer_values, final_value }]) =>
+        `runtime ${key} = ${final_value} of ${layer_values.join('|')}`,
+    );
+  return [`runtime layers ${layers.join(',')}`, ...values];
 }
 
 interface ListenersPage {

@@ -94,7 +94,7 @@ const routing: readonly Item[] = [
   { what: 'buffer', topics: ['filters'], names: /^buffer/ },
   { what: 'compressor', topics: ['compression'], names: /^(?!.*decompress)/ },
   { what: 'decompressor', topics: ['compression'], names: /decompress|recod|undone|unpack/i },
-  { what: 'stateful_session', names: /stateful_session/, gap: NOT_BUILT },
+  { what: 'stateful_session', topics: ['sessions'] },
   { what: 'set_metadata', topics: ['filters'], names: /^set_metadata/ },
   { what: 'header_to_metadata', topics: ['header-to-metadata'] },
   { what: 'rbac, HTTP', topics: ['rbac'] },

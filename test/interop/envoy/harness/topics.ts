@@ -28,6 +28,7 @@ export const topics = {
   'admission-control': 'the filter admission_control',
   'adaptive-concurrency': 'the filter adaptive_concurrency',
   'health-check': 'the filter health_check',
+  sessions: 'the filter stateful_session',
   mirrors: 'copies of requests for other clusters',
   'internal-redirects': 'redirects of upstreams that the proxy follows',
   'virtual-clusters': 'figures of virtual clusters and of routes',
