@@ -82,11 +82,13 @@ function tlsOf({ commonTlsContext: common, sni }: UpstreamTlsContext, deps: Chan
     ...(certificate?.privateKeyPem === undefined ? {} : { privateKeyPem: certificate.privateKeyPem }),
     // Envoy checks the names it is told to check, and no other.
     verifyPeer: (peer) =>
-      matchers.length === 0 || matchers.some((matcher) => names(peer, matcher)) ? undefined : noName,
+      matchers.length === 0 || matchers.some((matcher) => names(peer, matcher))
+        ? undefined
+        : new Error(NO_WANTED_NAME),
   };
 }
 
-const noName = new Error('the certificate of the management server has none of the wanted names');
+const NO_WANTED_NAME = 'the certificate of the management server has none of the wanted names';
 
 function certificateOf(common: CommonTlsContext, deps: ChannelDeps): SecretMaterial | undefined {
   const [inline] = common.tlsCertificates;
