@@ -70,6 +70,8 @@ try {
 } catch {}
 const source = '(function (require) {' + fs.readFileSync(file, 'latin1') + '\\n})';
 const script = new Script(source, { filename: file, cachedData });
+const descriptors = fs.readFileSync(file.replace(/js$/, 'desc'));
+globalThis.heddleDescriptors = (from, to) => descriptors.subarray(from, to);
 globalThis.heddleScript = process.env.HEDDLE_CODE_CACHE === undefined ? undefined : script;
 cachedData = undefined;
 script.runInThisContext()(requireLater);
@@ -92,6 +94,39 @@ const loopsApart = {
     }));
   },
 };
+
+/**
+ * Descriptors of proto files in a file of their own, as bytes. In the bundle they would be base64, and the
+ * text of a bundle is kept as long as the process lives.
+ */
+class Descriptors {
+  #parts = [];
+  #length = 0;
+
+  plugin = {
+    name: 'descriptors-apart',
+    setup: (build) => {
+      build.onLoad({ filter: /_pb\.js$/ }, (args) => ({
+        contents: readFileSync(args.path, 'utf8').replace(
+          /\bfileDesc\("([^"]+)"/,
+          (_, base64) => `fileDesc(heddleDescriptors(${this.#add(Buffer.from(base64, 'base64'))})`,
+        ),
+        loader: 'js',
+      }));
+    },
+  };
+
+  #add(bytes) {
+    const from = this.#length;
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return `${from}, ${this.#length}`;
+  }
+
+  get bytes() {
+    return Buffer.concat(this.#parts);
+  }
+}
 
 const entries = {
   proxy: `
@@ -142,6 +177,7 @@ export async function buildLean(folder, common, libraries, fileOf) {
   };
   await Promise.all(
     Object.entries(entries).map(async ([name, contents]) => {
+      const descriptors = new Descriptors();
       await esbuild.build({
         ...common,
         stdin: { contents, resolveDir: common.absWorkingDir, sourcefile: `${name}.js`, loader: 'js' },
@@ -157,8 +193,9 @@ export async function buildLean(folder, common, libraries, fileOf) {
         supported: { 'dynamic-import': false },
         external: ['node:*'],
         define: { 'import.meta.url': 'heddleUrl', 'import.meta.main': 'false' },
-        plugins: [...common.plugins, lazyLibraries, loopsApart],
+        plugins: [...common.plugins, lazyLibraries, loopsApart, descriptors.plugin],
       });
+      writeFileSync(path.join(folder, 'lib', `${name}.desc`), descriptors.bytes);
       writeFileSync(path.join(folder, `heddle-${name}.cjs`), starter(name));
     }),
   );

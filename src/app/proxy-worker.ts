@@ -63,7 +63,7 @@ const dataPath = createDataPath({
   ...dataReader,
   ...systemCalls,
   ...applicationSockets(),
-  buckets: new BucketMemory(data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
+  buckets: new BucketMemory(() => data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
   thread,
   sharedHosts: () => hosts,
   tellThreads: (cluster, event) => say({ kind: 'hosts', cluster, event }),

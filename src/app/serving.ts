@@ -84,7 +84,11 @@ export function createServing(options: ServingOptions): Serving {
   } = options;
   const connections = maxConnections(overload?.maxConnections);
   const logFiles = createLogFiles(logFlushIntervalMs);
-  const bucketMemory = new SharedArrayBuffer(BucketMemory.bytes(TOKEN_BUCKETS));
+  let bucketMemory: SharedArrayBuffer | undefined;
+  const buckets = (): SharedArrayBuffer => {
+    bucketMemory ??= new SharedArrayBuffer(BucketMemory.bytes(TOKEN_BUCKETS));
+    return bucketMemory;
+  };
   const local = createDataPath({
     clock: systemClock,
     runtime,
@@ -106,7 +110,7 @@ export function createServing(options: ServingOptions): Serving {
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
     bodyMemoryBytes: bodyMemoryBytes(overload, 1),
-    buckets: new BucketMemory(bucketMemory, 0),
+    buckets: new BucketMemory(buckets, 0),
     ...dataReader,
     ...systemCalls,
     ...applicationSockets(),
@@ -137,7 +141,7 @@ export function createServing(options: ServingOptions): Serving {
         outlierLogPath,
         connections,
         connectionCount,
-        buckets: { memory: bucketMemory, originMs: performance.timeOrigin },
+        buckets: { memory: buckets(), originMs: performance.timeOrigin },
         overload,
       }),
   });

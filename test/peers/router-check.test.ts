@@ -133,7 +133,7 @@ function readTable(name: string, enabled: string | undefined): RouteTable {
       metrics: new Metrics(),
       clock: fakeClock(),
       random: seededRandom(1),
-      buckets: new BucketMemory(new ArrayBuffer(0), 0),
+      buckets: new BucketMemory(() => new ArrayBuffer(0), 0),
       readFile: () => assert.fail('no table names a file'),
       environment: () => undefined,
       runtime: runtimeOf(enabled),

@@ -45,7 +45,7 @@ export async function startDataPath(
   const metrics = new Metrics();
   const lines: string[] = [];
   const dataPath = createDataPath({
-    buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(64)), 0),
+    buckets: new BucketMemory(() => new ArrayBuffer(BucketMemory.bytes(64)), 0),
     clock: systemClock,
     random: systemRandom(),
     metrics,

@@ -19,7 +19,7 @@ export function filterDeps(metrics: Metrics, slot = 0): FilterDeps {
     direction: 'unspecified',
     statPrefix: 'test',
     nodeCluster: 'mesh',
-    buckets: new BucketMemory(new ArrayBuffer(BucketMemory.bytes(16)), 0),
+    buckets: new BucketMemory(() => new ArrayBuffer(BucketMemory.bytes(16)), 0),
     slot,
     createCoder,
     name: 'test',

@@ -50,7 +50,7 @@ export async function startThreads(
   const files = { readFile: () => assert.fail('no files here'), environment: () => undefined };
   const bucketMemory = new SharedArrayBuffer(BucketMemory.bytes(64));
   const judge = createDataPath({
-    buckets: new BucketMemory(bucketMemory, 0),
+    buckets: new BucketMemory(() => bucketMemory, 0),
     clock: systemClock,
     random: systemRandom(),
     metrics,

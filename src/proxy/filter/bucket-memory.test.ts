@@ -7,13 +7,13 @@ const PER_SECOND = 1 / 1000;
 
 test('threads find the same cell by its name, and another by another', () => {
   const memory = new SharedArrayBuffer(BucketMemory.bytes(4));
-  const [one, two] = [new BucketMemory(memory, 0), new BucketMemory(memory, 0)];
+  const [one, two] = [new BucketMemory(() => memory, 0), new BucketMemory(() => memory, 0)];
   assert.equal(one.cellOf('a').at, two.cellOf('a').at);
   assert.notEqual(one.cellOf('a').at, two.cellOf('b').at);
 });
 
 test('a table that is full gives cells of the thread alone', () => {
-  const memory = new BucketMemory(new SharedArrayBuffer(BucketMemory.bytes(2)), 0);
+  const memory = new BucketMemory(() => new SharedArrayBuffer(BucketMemory.bytes(2)), 0);
   const places = new Set(['a', 'b', 'c', 'd'].map((name) => memory.cellOf(name).cells.length));
   assert.deepEqual([...places], [4, 1]);
 });
@@ -22,7 +22,7 @@ test('threads take from one bucket, whatever their clocks count from', () => {
   const memory = new SharedArrayBuffer(BucketMemory.bytes(4));
   let mainMs = 10_000;
   const bucketOf = (aheadMs: number): TokenBucket => {
-    const buckets = new BucketMemory(memory, aheadMs);
+    const buckets = new BucketMemory(() => memory, aheadMs);
     const own = (): number => mainMs - aheadMs;
     return new TokenBucket(3, PER_SECOND, buckets.cellOf('a'), () => own() + buckets.aheadMs);
   };

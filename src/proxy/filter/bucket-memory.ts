@@ -16,12 +16,14 @@ export interface BucketCell {
 }
 
 export class BucketMemory {
-  readonly #cells: BigInt64Array;
+  readonly #memory: () => ArrayBufferLike;
+  #cells: BigInt64Array | undefined;
   /** By how much the monotonic clock of the thread that made the memory is ahead of this thread's. */
   readonly aheadMs: number;
 
-  constructor(memory: ArrayBufferLike, aheadMs: number) {
-    this.#cells = new BigInt64Array(memory);
+  /** @param memory asked for with the first bucket. */
+  constructor(memory: () => ArrayBufferLike, aheadMs: number) {
+    this.#memory = memory;
     this.aheadMs = aheadMs;
   }
 
@@ -32,6 +34,7 @@ export class BucketMemory {
 
   /** The cell of a name: the same in all threads. One of this thread's own where there is no more room. */
   cellOf(name: string): BucketCell {
+    this.#cells ??= new BigInt64Array(this.#memory());
     const cells = this.#cells;
     const buckets = cells.length / CELL_WORDS;
     hashByteString(byteString(name), 0, word);

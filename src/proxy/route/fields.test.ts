@@ -190,7 +190,7 @@ function problemsOf(table: JsonObject): { readonly level: string; readonly path:
     metrics: new Metrics(),
     clock: fakeClock(),
     random: seededRandom(1),
-    buckets: new BucketMemory(new ArrayBuffer(0), 0),
+    buckets: new BucketMemory(() => new ArrayBuffer(0), 0),
     readFile: () => new Uint8Array(),
     environment: () => undefined,
   };

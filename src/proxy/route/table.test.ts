@@ -16,7 +16,7 @@ const noFilters = {
     metrics: new Metrics(),
     clock: fakeClock(),
     random: seededRandom(1),
-    buckets: new BucketMemory(new ArrayBuffer(0), 0),
+    buckets: new BucketMemory(() => new ArrayBuffer(0), 0),
     readFile: () => new Uint8Array(),
     environment: () => undefined,
   },

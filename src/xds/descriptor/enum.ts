@@ -56,7 +56,8 @@ export class EnumDescriptor {
       this.value[number] ??= value;
     }
     file.types.set(this.typeName, this);
-    (parent?.nestedEnums ?? file.enums).push(this);
+    if (parent === undefined) file.enums.push(this);
+    else parent.nestedEnums = [...parent.nestedEnums, this];
   }
 
   toString(): string {

@@ -34,70 +34,81 @@ export class OneofDescriptor {
   }
 }
 
+/** There are hundreds in each proxy: they are kept small. */
 export class FieldDescriptor {
-  readonly kind = 'field';
   readonly parent: MessageDescriptor;
-  name = '';
+  readonly name: string;
   readonly localName: string;
-  jsonName = '';
-  number = 0;
+  readonly jsonName: string;
+  readonly number: number;
   readonly oneof: OneofDescriptor | undefined;
   readonly presence: number;
-  readonly utf8Validation = true;
-  fieldKind: 'scalar' | 'enum' | 'message' | 'list' | 'map' = 'scalar';
-  listKind: 'scalar' | 'enum' | 'message' | undefined = undefined;
-  mapKind: 'scalar' | 'enum' | 'message' | undefined = undefined;
-  mapKey: number | undefined = undefined;
-  scalar: number | undefined = undefined;
-  delimitedEncoding: boolean | undefined = undefined;
-  packed: boolean | undefined = undefined;
-  longAsString = false;
-  deprecated = false;
-  /** Of a message or an enum, as encoded. */
-  reference = '';
-  type: DescMessage | DescEnum | undefined = undefined;
+  readonly fieldKind: 'scalar' | 'enum' | 'message' | 'list' | 'map';
+  /** Of a list or a map. */
+  readonly #itemKind: 'scalar' | 'enum' | 'message';
+  readonly mapKey: number | undefined;
+  readonly scalar: number | undefined;
+  readonly packed: boolean | undefined;
+  readonly longAsString: boolean;
+  readonly deprecated: boolean;
+  /** Of a message or an enum, as encoded, until it is asked for. */
+  #type: string | DescMessage | DescEnum;
 
   constructor(reader: DescriptorReader, parent: MessageDescriptor, oneofs: readonly OneofDescriptor[]) {
+    const encoded = readField(reader);
+    const { name, label, type, oneofIndex, isOptional } = encoded;
+    const kind = type === TYPE_MESSAGE ? 'message' : type === TYPE_ENUM ? 'enum' : 'scalar';
+    const entry =
+      label === LABEL_REPEATED && kind === 'message'
+        ? parent.file.types.get(encoded.reference.slice(1))
+        : undefined;
+    const [key, value] = entry?.kind === 'message' && entry.isMapEntry ? entry.fields : [];
+    const camel = camelCase(name);
     this.parent = parent;
-    let label = 0;
-    let type = 0;
-    let oneofIndex = -1;
-    let isOptional = false;
-    let packed: boolean | undefined;
-    while (reader.next()) {
-      if (reader.field === 1) this.name = reader.text();
-      else if (reader.field === 3) this.number = reader.number();
-      else if (reader.field === 4) label = reader.number();
-      else if (reader.field === 5) type = reader.number();
-      else if (reader.field === 6) this.reference = reader.text();
-      else if (reader.field === 9) oneofIndex = reader.number();
-      else if (reader.field === 10) this.jsonName = reader.text();
-      else if (reader.field === 17) isOptional = reader.number() !== 0;
-      else if (reader.field === 8) packed = this.#readOptions(reader.inside());
-    }
+    this.name = name;
+    this.number = encoded.number;
     this.oneof = oneofIndex === -1 || isOptional ? undefined : oneofs[oneofIndex];
-    const camel = camelCase(this.name);
     this.localName = this.oneof === undefined ? safeProperty(camel) : camel;
-    if (this.jsonName === '') this.jsonName = camel;
+    // One string for both where they are the same.
+    this.jsonName = encoded.jsonName === '' || encoded.jsonName === camel ? camel : encoded.jsonName;
     const hasPresence = this.oneof !== undefined || isOptional || type === TYPE_MESSAGE;
     this.presence = label !== LABEL_REPEATED && hasPresence ? EXPLICIT : IMPLICIT;
-    const kind = type === TYPE_MESSAGE ? 'message' : type === TYPE_ENUM ? 'enum' : 'scalar';
-    if (label === LABEL_REPEATED) this.#repeat(kind, type, packed);
-    else {
-      this.fieldKind = kind;
-      if (kind === 'message') this.delimitedEncoding = false;
-    }
-    if (kind === 'scalar') this.scalar = type;
+    this.fieldKind = value !== undefined ? 'map' : label === LABEL_REPEATED ? 'list' : kind;
+    this.#itemKind = value === undefined ? kind : (value.fieldKind as 'scalar' | 'enum' | 'message');
+    this.mapKey = key?.scalar;
+    this.scalar = value === undefined ? (kind === 'scalar' ? type : undefined) : value.scalar;
+    this.#type = value === undefined ? encoded.reference : value.#type;
+    const packable = kind !== 'message' && type !== TYPE_STRING && type !== TYPE_BYTES;
+    this.packed = this.fieldKind === 'list' ? packable && (encoded.packed ?? true) : undefined;
+    this.longAsString = encoded.longAsString;
+    this.deprecated = encoded.deprecated;
+  }
+
+  get kind(): 'field' {
+    return 'field';
+  }
+  get utf8Validation(): true {
+    return true;
+  }
+  get listKind(): 'scalar' | 'enum' | 'message' | undefined {
+    return this.fieldKind === 'list' ? this.#itemKind : undefined;
+  }
+  get mapKind(): 'scalar' | 'enum' | 'message' | undefined {
+    return this.fieldKind === 'map' ? this.#itemKind : undefined;
+  }
+  get delimitedEncoding(): false | undefined {
+    const kind = this.fieldKind;
+    return kind === 'map' || kind === 'message' || this.listKind === 'message' ? false : undefined;
   }
 
   /** Undefined where it is no message. Of a list or a map: of its items. */
   get message(): DescMessage | undefined {
-    const type = this.#type();
+    const type = this.#resolved();
     return type?.kind === 'message' ? type : undefined;
   }
 
   get enum(): DescEnum | undefined {
-    const type = this.#type();
+    const type = this.#resolved();
     return type?.kind === 'enum' ? type : undefined;
   }
 
@@ -107,38 +118,63 @@ export class FieldDescriptor {
     return `field ${this.parent.typeName}.${this.name}`;
   }
 
-  #type(): DescMessage | DescEnum | undefined {
-    if (this.type === undefined && this.reference !== '') this.type = this.parent.file.find(this.reference);
-    return this.type;
+  #resolved(): DescMessage | DescEnum | undefined {
+    if (this.#type === '') return undefined;
+    if (typeof this.#type === 'string') this.#type = this.parent.file.find(this.#type);
+    return this.#type;
   }
+}
 
-  /** Whether it is packed, where the options say so. */
-  #readOptions(reader: DescriptorReader): boolean | undefined {
-    let packed: boolean | undefined;
-    while (reader.next()) {
-      if (reader.field === 2) packed = reader.number() !== 0;
-      else if (reader.field === 3) this.deprecated = reader.number() !== 0;
-      else if (reader.field === 6) this.longAsString = reader.number() === 1;
-    }
-    return packed;
+interface EncodedField {
+  name: string;
+  jsonName: string;
+  number: number;
+  label: number;
+  type: number;
+  /** Of a message or an enum; '' for none. */
+  reference: string;
+  /** -1 for none. */
+  oneofIndex: number;
+  isOptional: boolean;
+  packed: boolean | undefined;
+  longAsString: boolean;
+  deprecated: boolean;
+}
+
+/** `descriptor.proto`, FieldDescriptorProto. */
+function readField(reader: DescriptorReader): EncodedField {
+  const field: EncodedField = {
+    name: '',
+    jsonName: '',
+    number: 0,
+    label: 0,
+    type: 0,
+    reference: '',
+    oneofIndex: -1,
+    isOptional: false,
+    packed: undefined,
+    longAsString: false,
+    deprecated: false,
+  };
+  while (reader.next()) {
+    if (reader.field === 1) field.name = reader.text();
+    else if (reader.field === 3) field.number = reader.number();
+    else if (reader.field === 4) field.label = reader.number();
+    else if (reader.field === 5) field.type = reader.number();
+    else if (reader.field === 6) field.reference = reader.text();
+    else if (reader.field === 8) readOptions(reader.inside(), field);
+    else if (reader.field === 9) field.oneofIndex = reader.number();
+    else if (reader.field === 10) field.jsonName = reader.text();
+    else if (reader.field === 17) field.isOptional = reader.number() !== 0;
   }
+  return field;
+}
 
-  #repeat(kind: 'scalar' | 'enum' | 'message', type: number, packed: boolean | undefined): void {
-    const entry = kind === 'message' ? this.parent.file.types.get(this.reference.slice(1)) : undefined;
-    if (entry?.kind === 'message' && entry.isMapEntry) {
-      const [key, value] = entry.fields;
-      this.fieldKind = 'map';
-      this.mapKey = key!.scalar;
-      this.mapKind = value!.fieldKind as 'scalar' | 'enum' | 'message';
-      this.scalar = value!.scalar;
-      this.reference = value!.reference;
-      this.delimitedEncoding = false;
-      return;
-    }
-    this.fieldKind = 'list';
-    this.listKind = kind;
-    if (kind === 'message') this.delimitedEncoding = false;
-    const packable = kind !== 'message' && type !== TYPE_STRING && type !== TYPE_BYTES;
-    this.packed = packable && (packed ?? true);
+/** `descriptor.proto`, FieldOptions. */
+function readOptions(reader: DescriptorReader, field: EncodedField): void {
+  while (reader.next()) {
+    if (reader.field === 2) field.packed = reader.number() !== 0;
+    else if (reader.field === 3) field.deprecated = reader.number() !== 0;
+    else if (reader.field === 6) field.longAsString = reader.number() === 1;
   }
 }

@@ -17,11 +17,12 @@ const EDITION_PROTO3 = 999;
 /**
  * Takes the place of the function of `@bufbuild/protobuf/codegenv2` in generated code.
  *
- * @param b64 an encoded FileDescriptorProto
+ * @param encoded a FileDescriptorProto: in base64 as generated, as it is in the bundles of proxies
  * @throws where the file is not in proto3 or declares extensions
  */
-export function fileDesc(b64: string, imports: readonly DescFile[] = []): DescFile {
-  return new FileDescriptor(base64Decode(b64), imports) as unknown as DescFile;
+export function fileDesc(encoded: string | Uint8Array, imports: readonly DescFile[] = []): DescFile {
+  const bytes = typeof encoded === 'string' ? base64Decode(encoded) : encoded;
+  return new FileDescriptor(bytes, imports) as unknown as DescFile;
 }
 
 type Named = DescMessage | DescEnum;
@@ -29,6 +30,7 @@ type Named = DescMessage | DescEnum;
 export class FileDescriptor {
   readonly kind = 'file';
   readonly edition: number = EDITION_PROTO3;
+  readonly bytes: Uint8Array;
   /** Without `.proto`. */
   name = '';
   deprecated = false;
@@ -42,6 +44,7 @@ export class FileDescriptor {
   readonly types: Map<string, MessageDescriptor | EnumDescriptor> = new Map();
 
   constructor(bytes: Uint8Array, imports: readonly DescFile[]) {
+    this.bytes = bytes;
     this.dependencies = imports;
     const reader = new DescriptorReader(bytes, 0, bytes.length);
     let syntax = '';

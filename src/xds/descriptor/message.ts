@@ -3,31 +3,34 @@ import { EnumDescriptor } from './enum.ts';
 import { FieldDescriptor, OneofDescriptor } from './field.ts';
 import type { FileDescriptor } from './file.ts';
 import { typeNameIn } from './name.ts';
-import type { DescriptorReader } from './reader.ts';
+import { DescriptorReader } from './reader.ts';
 
+const NOTHING: never[] = [];
+
+/** There are hundreds in each proxy, most of them never asked for anything: they are kept small. */
 export class MessageDescriptor {
-  readonly kind = 'message';
   readonly file: FileDescriptor;
   readonly parent: MessageDescriptor | undefined;
-  name = '';
   readonly typeName: string;
   deprecated = false;
-  readonly nestedMessages: MessageDescriptor[] = [];
-  readonly nestedEnums: EnumDescriptor[] = [];
-  readonly nestedExtensions: never[] = [];
-  readonly encoded: DescriptorReader;
   isMapEntry = false;
-  shape: Shape | undefined;
+  nestedMessages: readonly MessageDescriptor[] = NOTHING;
+  nestedEnums: readonly EnumDescriptor[] = NOTHING;
+  /** Where it stands in the file. */
+  readonly #from: number;
+  readonly #to: number;
+  #shape: Shape | undefined;
 
   /** Reads names and what is nested; fields are read when they are asked for. */
   constructor(encoded: DescriptorReader, file: FileDescriptor, parent: MessageDescriptor | undefined) {
     this.file = file;
     this.parent = parent;
-    this.encoded = encoded;
+    this.#from = encoded.from;
+    this.#to = encoded.to;
     const reader = encoded.copy();
     // Its own name is needed by those of what is nested: protoc writes fields in the order of their numbers.
-    if (reader.next() && reader.field === 1) this.name = reader.text();
-    this.typeName = typeNameIn(parent?.typeName ?? file.proto.package, this.name);
+    const name = reader.next() && reader.field === 1 ? reader.text() : '';
+    this.typeName = typeNameIn(parent?.typeName ?? file.proto.package, name);
     while (reader.next()) {
       if (reader.field === 3) new MessageDescriptor(reader.inside(), file, this);
       else if (reader.field === 4) new EnumDescriptor(reader.inside(), file, this);
@@ -40,25 +43,39 @@ export class MessageDescriptor {
       }
     }
     file.types.set(this.typeName, this);
-    if (!this.isMapEntry) (parent?.nestedMessages ?? file.messages).push(this);
+    if (this.isMapEntry) return;
+    if (parent === undefined) file.messages.push(this);
+    else parent.nestedMessages = [...parent.nestedMessages, this];
   }
 
+  get kind(): 'message' {
+    return 'message';
+  }
+  get name(): string {
+    return this.typeName.slice(this.typeName.lastIndexOf('.') + 1);
+  }
+  get nestedExtensions(): readonly never[] {
+    return NOTHING;
+  }
+  get encoded(): DescriptorReader {
+    return new DescriptorReader(this.file.bytes, this.#from, this.#to);
+  }
   get fields(): readonly FieldDescriptor[] {
-    return this.#shape().fields;
+    return this.#known().fields;
   }
   get field(): Readonly<Record<string, FieldDescriptor>> {
-    return this.#shape().field;
+    return this.#known().field;
   }
   get oneofs(): readonly OneofDescriptor[] {
-    return this.#shape().oneofs;
+    return this.#known().oneofs;
   }
   get members(): readonly (FieldDescriptor | OneofDescriptor)[] {
-    return this.#shape().members;
+    return this.#known().members;
   }
 
-  #shape(): Shape {
-    this.shape ??= shapeOf(this);
-    return this.shape;
+  #known(): Shape {
+    this.#shape ??= shapeOf(this);
+    return this.#shape;
   }
 
   toString(): string {
@@ -77,9 +94,9 @@ interface Shape {
 function shapeOf(message: MessageDescriptor): Shape {
   const shape: Shape = { fields: [], field: {}, oneofs: [], members: [] };
   const declared: OneofDescriptor[] = [];
-  const reader = message.encoded.copy();
+  const reader = message.encoded;
   while (reader.next()) if (reader.field === 8) declared.push(new OneofDescriptor(reader.inside(), message));
-  const again = message.encoded.copy();
+  const again = message.encoded;
   while (again.next()) {
     if (again.field !== 2) continue;
     const field = new FieldDescriptor(again.inside(), message, declared);

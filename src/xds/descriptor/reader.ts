@@ -10,8 +10,8 @@ export class DescriptorReader {
   /** Number of the field that `next` came to. */
   field = 0;
   readonly #bytes: Uint8Array;
-  readonly #from: number;
-  readonly #to: number;
+  readonly from: number;
+  readonly to: number;
   /** Where the next field begins. */
   #at: number;
   /** Value of the field: a number, or where its bytes begin. */
@@ -19,19 +19,19 @@ export class DescriptorReader {
 
   constructor(bytes: Uint8Array, from: number, to: number) {
     this.#bytes = bytes;
-    this.#from = from;
+    this.from = from;
     this.#at = from;
-    this.#to = to;
+    this.to = to;
   }
 
   /** From the beginning. */
   copy(): DescriptorReader {
-    return new DescriptorReader(this.#bytes, this.#from, this.#to);
+    return new DescriptorReader(this.#bytes, this.from, this.to);
   }
 
   /** Goes to the next field. */
   next(): boolean {
-    if (this.#at >= this.#to) return false;
+    if (this.#at >= this.to) return false;
     const tag = this.#varint();
     this.field = tag >>> 3;
     const wire = tag & 7;
