@@ -5,8 +5,16 @@
 import { BucketHistogram, bucketSlots, LogLinearHistogram } from './histogram.ts';
 import { MetricLayout } from './metric-layout.ts';
 import type { Announce, Announcement } from './metrics-announcement.ts';
-import type { ScopeName } from './metrics-contract.ts';
-import { type AllocateSlots, GAUGE_SLOTS, ownSlots, SlotArena, SlotCounter, SlotGauge } from './slots.ts';
+import type { FiguresAtRest, ScopeName } from './metrics-contract.ts';
+import {
+  type AllocateSlots,
+  GAUGE_SLOTS,
+  gaugeLevel,
+  ownSlots,
+  SlotArena,
+  SlotCounter,
+  SlotGauge,
+} from './slots.ts';
 
 /** A metric of each kind. */
 export interface Metric {
@@ -18,6 +26,10 @@ export interface Metric {
 export const metricKinds = ['counter', 'gauge', 'histogram'] as const;
 export type MetricKind = (typeof metricKinds)[number];
 
+/** Of a counter or gauge nothing was counted in. */
+const untouched = ownSlots(GAUGE_SLOTS);
+/** Metrics that a scope has besides those of its layout, most often. */
+const FEW = 8;
 /** Of a histogram nothing was recorded in. */
 const emptyHistogram = new LogLinearHistogram();
 
@@ -28,8 +40,9 @@ export class ScopeTable implements ScopeName {
   /** Of another thread: its chunk that metrics are announced in. */
   shown: Float64Array | undefined;
   #layout: MetricLayout | undefined;
-  /** Figures of the layout. */
+  /** Figures of the layout; made when somebody counts, where only this thread reads them. */
   #block: Float64Array | undefined;
+  #atRest: FiguresAtRest | undefined;
   /** Metrics besides the layout, and histograms of it that something was recorded in. */
   readonly #made: { [Kind in MetricKind]?: Map<string, Metric[Kind]> } = {};
   #arena: SlotArena | undefined;
@@ -44,13 +57,16 @@ export class ScopeTable implements ScopeName {
     return this.#layout !== undefined;
   }
 
-  lay(layout: MetricLayout, block: Float64Array): void {
+  /** @param block undefined: made when somebody counts */
+  lay(layout: MetricLayout, block: Float64Array | undefined, atRest?: FiguresAtRest): void {
+    if (this.#block !== undefined) return;
     this.#layout = layout;
     this.#block = block;
+    this.#atRest = atRest;
   }
 
   arena(allocate: AllocateSlots): SlotArena {
-    this.#arena ??= new SlotArena(allocate);
+    this.#arena ??= new SlotArena(allocate, this.isLaid ? FEW : undefined);
     return this.#arena;
   }
 
@@ -60,18 +76,22 @@ export class ScopeTable implements ScopeName {
     else Object.assign(this.#made, { [kind]: new Map([[name, metric]]) });
   }
 
-  /** The metric, where it was made; a counter or gauge of the layout in any case. */
+  /** The metric to count in, where it was made; a counter or gauge of the layout in any case. */
   get<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
     const at = kind === 'histogram' ? undefined : this.#layout?.placeOf(kind, name);
-    if (at !== undefined) return this.#inBlock(kind, at);
-    return (this.#made[kind] as Map<string, Metric[Kind]> | undefined)?.get(name);
+    if (at === undefined) return this.#madeOf(kind, name);
+    this.#block ??= this.#firstFigures();
+    return inSlots(kind, this.#block, at);
   }
 
-  /** As `get`, and an empty histogram where the layout has one that was not made. */
+  /** To be read: as `get`, and an empty histogram where the layout has one that was not made. */
   shownAs<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
-    const made = this.get(kind, name);
-    if (made !== undefined || this.#layout?.placeOf(kind, name) === undefined) return made;
-    return emptyHistogram as Metric[Kind];
+    const at = this.#layout?.placeOf(kind, name);
+    if (at === undefined) return this.#madeOf(kind, name);
+    if (kind === 'histogram') return this.#madeOf(kind, name) ?? (emptyHistogram as Metric[Kind]);
+    if (this.#block !== undefined) return inSlots(kind, this.#block, at);
+    const value = this.#atRest?.(name);
+    return inSlots(kind, value === undefined ? untouched : Float64Array.of(value, gaugeLevel), 0);
   }
 
   /** Names of all it has of a kind. */
@@ -94,10 +114,29 @@ export class ScopeTable implements ScopeName {
     return this.#made.histogram;
   }
 
-  #inBlock<Kind extends MetricKind>(kind: Kind, at: number): Metric[Kind] {
-    const metric = kind === 'counter' ? new SlotCounter(this.#block!, at) : new SlotGauge(this.#block!, at);
-    return metric as Metric[Kind];
+  #madeOf<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
+    return (this.#made[kind] as Map<string, Metric[Kind]> | undefined)?.get(name);
   }
+
+  /** From now on somebody counts. */
+  #firstFigures(): Float64Array {
+    const layout = this.#layout!;
+    const block = ownSlots(layout.slots);
+    const atRest = this.#atRest;
+    if (atRest === undefined) return block;
+    for (const name of layout.counter) block[layout.placeOf('counter', name)!] = atRest(name) ?? 0;
+    for (const name of layout.gauge) {
+      const value = atRest(name);
+      if (value !== undefined) new SlotGauge(block, layout.placeOf('gauge', name)!).set(value);
+    }
+    this.#atRest = undefined;
+    return block;
+  }
+}
+
+function inSlots<Kind extends MetricKind>(kind: Kind, slots: Float64Array, at: number): Metric[Kind] {
+  const metric = kind === 'counter' ? new SlotCounter(slots, at) : new SlotGauge(slots, at);
+  return metric as Metric[Kind];
 }
 
 export interface FamilyRow {
@@ -142,11 +181,14 @@ export class MetricTable {
     return made;
   }
 
-  lay(scope: ScopeTable, layout: MetricLayout): void {
+  lay(scope: ScopeTable, layout: MetricLayout, atRest?: FiguresAtRest): void {
+    if (this.#announce === undefined) {
+      if (!scope.isLaid || atRest !== undefined) scope.lay(layout, undefined, atRest);
+      return;
+    }
     if (scope.isLaid) return;
     const slots = this.#allocate(layout.slots);
     scope.lay(layout, slots);
-    if (this.#announce === undefined) return;
     let id = this.#layouts.indexOf(layout);
     if (id === -1) {
       id = this.#layouts.push(layout) - 1;

@@ -26,11 +26,18 @@ export interface Histogram {
   record(value: number): void;
 }
 
+/** The value of a counter or gauge that nothing was counted in yet; undefined: never touched. */
+export type FiguresAtRest = (name: string) => number | undefined;
+
 /** A group of metrics under one dotted prefix, such as `cluster.outbound|9080||reviews`. */
 export interface Scope {
   readonly path: string;
-  /** It has all of these from now on. Once, before any other metric of it. */
-  lay(layout: MetricLayout): void;
+  /**
+   * It has all of these from now on. Once, before any other metric of it; again as long as it is at rest.
+   *
+   * @param atRest what they show until somebody asks for one of them, and what it then begins with
+   */
+  lay(layout: MetricLayout, atRest?: FiguresAtRest): void;
   counter(name: string): Counter;
   gauge(name: string): Gauge;
   histogram(name: string): Histogram;

@@ -18,6 +18,7 @@ import type { Announce, Announcement } from './metrics-announcement.ts';
 import type {
   Counter,
   CounterFamily,
+  FiguresAtRest,
   Gauge,
   Histogram,
   HistogramFamily,
@@ -318,8 +319,8 @@ class OwnScope implements Scope {
     return this.#scope.path;
   }
 
-  lay(layout: MetricLayout): void {
-    this.#table.lay(this.#scope, layout);
+  lay(layout: MetricLayout, atRest?: FiguresAtRest): void {
+    this.#table.lay(this.#scope, layout, atRest);
   }
 
   counter(name: string): Counter {

@@ -13,20 +13,25 @@ export const ownSlots: AllocateSlots = (count) => new Float64Array(count);
 export const sharedSlots: AllocateSlots = (count) =>
   new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT));
 
-/** A cluster's figures fit into the first chunk. */
 const FIRST_CHUNK = 64;
 const CHUNK = 256;
+/** Each chunk is so many times the one before, up to the largest. */
+const GROWTH = 4;
 
 /** Slots dealt out one after the other; they are given back together, by forgetting the arena. */
 export class SlotArena {
   readonly #allocate: AllocateSlots;
   #slots: Float64Array | undefined;
   #used = 0;
+  /** Size of the next chunk. */
+  #next: number;
   /** Whether the last `take` began a chunk. */
   fresh = false;
 
-  constructor(allocate: AllocateSlots) {
+  /** @param first room in the first chunk */
+  constructor(allocate: AllocateSlots, first: number = FIRST_CHUNK) {
     this.#allocate = allocate;
+    this.#next = first;
   }
 
   /** The chunk the last `take` was from. */
@@ -42,7 +47,8 @@ export class SlotArena {
       this.#used = at + count;
       return at;
     }
-    this.#slots = this.#allocate(Math.max(count, this.#slots === undefined ? FIRST_CHUNK : CHUNK));
+    this.#slots = this.#allocate(Math.max(count, this.#next));
+    this.#next = Math.min(CHUNK, this.#next * GROWTH);
     this.#used = count;
     return 0;
   }

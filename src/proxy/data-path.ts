@@ -14,10 +14,12 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { isUnpacked } from '#xds/registry.ts';
+import { ActiveCluster } from './cluster/active-cluster.ts';
 import { type Assignment, noEndpoints, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
 import { type ClusterManagerStats, createClusterManagerStats } from './cluster/manager-stats.ts';
+import { canRest, RestingCluster } from './cluster/resting.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
@@ -45,11 +47,6 @@ export type { DataPathDeps } from './data-path-deps.ts';
 
 export function createDataPath(deps: DataPathDeps): LocalDataPath {
   return new ProxyDataPath(deps);
-}
-
-interface ActiveCluster {
-  readonly runtime: ClusterRuntime;
-  readonly follower: DnsFollower | undefined;
 }
 
 class ProxyDataPath implements LocalDataPath {
@@ -98,7 +95,7 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   onRuntime(): void {
-    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) runtime.onRuntime();
+    for (const { awake } of [...this.#clusters.values(), ...this.#staged]) awake?.onRuntime();
     this.#listeners.onRuntime();
   }
 
@@ -140,26 +137,41 @@ class ProxyDataPath implements LocalDataPath {
 
   /** The runtime is made in the same call: counts held for it are its own. */
   async #stageCluster(settings: ClusterSettings, assigned: Assignment): Promise<Staged> {
-    const { name, kind } = settings;
+    const { name } = settings;
+    const staged =
+      this.#restingCluster(settings, assigned) ?? (await this.#runningCluster(settings, assigned));
+    // What other threads tell is for it too.
+    this.#staged.add(staged);
+    return {
+      commit: () => this.#commitCluster(name, staged),
+      ...(settings.checks !== undefined && { warm: () => staged.runtime.checkedOnce() }),
+      abandon: () => {
+        this.#staged.delete(staged);
+        staged.close();
+        if (!this.#clusters.has(name)) this.#deps.metrics.removeScope(staged.scopePath);
+      },
+    };
+  }
+
+  /** Undefined where it cannot be at rest. */
+  #restingCluster(settings: ClusterSettings, own: Assignment): ActiveCluster | undefined {
+    const { kind, assignment } = settings;
+    const assigned = kind === 'eds' ? (this.#assignments.get(assignment.key) ?? noEndpoints) : own;
+    // One that had traffic will have more.
+    const isUsed = this.#clusters.get(settings.name)?.awake !== undefined;
+    if (isUsed || !canRest(settings, this.#deps) || !RestingCluster.holds(assigned)) return undefined;
+    return new ActiveCluster(new RestingCluster(settings, assigned, this.#deps), this.#deps);
+  }
+
+  async #runningCluster(settings: ClusterSettings, assigned: Assignment): Promise<ActiveCluster> {
+    const { kind } = settings;
     const runtime = new ClusterRuntime(settings, this.#deps);
     const isDns = kind === 'strict-dns' || kind === 'logical-dns';
     const follower = isDns ? new DnsFollower(runtime, assigned, this.#deps) : undefined;
     if (kind === 'eds') await this.#assignTo(runtime);
     else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
     else await follower.begin();
-    const staged: ActiveCluster = { runtime, follower };
-    // What other threads tell is for it too.
-    this.#staged.add(staged);
-    return {
-      commit: () => this.#commitCluster(name, staged),
-      ...(settings.checks !== undefined && { warm: () => runtime.checkedOnce() }),
-      abandon: () => {
-        this.#staged.delete(staged);
-        follower?.stop();
-        runtime.close();
-        if (!this.#clusters.has(name)) this.#deps.metrics.removeScope(runtime.stats.scope.path);
-      },
-    };
+    return new ActiveCluster(runtime, this.#deps, follower);
   }
 
   async #commitCluster(name: string, staged: ActiveCluster): Promise<void> {
@@ -168,9 +180,7 @@ class ProxyDataPath implements LocalDataPath {
     this.#clusters.set(name, staged);
     (before === undefined ? this.#stats.cluster_added : this.#stats.cluster_modified).inc();
     this.#stats.active_clusters.set(this.#clusters.size);
-    if (before === undefined) return;
-    before.follower?.stop();
-    await inSlices(before.runtime.drain());
+    if (before !== undefined) await inSlices(before.drain());
   }
 
   /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
@@ -224,11 +234,11 @@ class ProxyDataPath implements LocalDataPath {
     const assigned = yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
     this.#assignments.set(clusterName, assigned);
-    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
-      const { kind, assignment: wanted } = runtime.settings;
+    for (const cluster of [...this.#clusters.values(), ...this.#staged]) {
+      const { name, kind, assignment: wanted } = cluster.settings;
       if (kind !== 'eds' || wanted.key !== clusterName) continue;
-      yield* runtime.replaceEndpoints(assigned);
-      if (this.#clusters.get(runtime.name)?.runtime === runtime) this.#stats.cluster_updated.inc();
+      yield* cluster.replaceEndpoints(assigned);
+      if (this.#clusters.get(name) === cluster) this.#stats.cluster_updated.inc();
     }
     return findings.problems;
   }
@@ -251,9 +261,8 @@ class ProxyDataPath implements LocalDataPath {
     this.#clusters.delete(name);
     this.#stats.cluster_removed.inc();
     this.#stats.active_clusters.set(this.#clusters.size);
-    cluster.follower?.stop();
-    this.#deps.metrics.removeScope(cluster.runtime.stats.scope.path);
-    yield* cluster.runtime.drain();
+    this.#deps.metrics.removeScope(cluster.scopePath);
+    yield* cluster.drain();
   }
 
   removeListener(name: string): Promise<void> {
@@ -287,10 +296,7 @@ class ProxyDataPath implements LocalDataPath {
 
   async close(): Promise<void> {
     this.#listeners.close();
-    for (const { runtime, follower } of this.#clusters.values()) {
-      follower?.stop();
-      runtime.close();
-    }
+    for (const cluster of this.#clusters.values()) cluster.close();
     this.#clusters.clear();
     this.#deps.hostCaches.close();
   }
@@ -300,12 +306,12 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   *clusters(): Generator<ClusterStatus, void, undefined> {
-    for (const { runtime } of this.#clusters.values()) yield runtime.status();
+    for (const cluster of this.#clusters.values()) yield cluster.status();
   }
 
   hearThreads(cluster: string, event: HostEvent): void {
-    for (const { runtime } of [...this.#clusters.values(), ...this.#staged]) {
-      if (runtime.name === cluster) runtime.hearThreads(event);
+    for (const { settings, awake } of [...this.#clusters.values(), ...this.#staged]) {
+      if (settings.name === cluster) awake?.hearThreads(event);
     }
   }
 

@@ -2,12 +2,10 @@
 import { atOnce, inSlices, type Steps } from '#core/time-slice.ts';
 import type { TimerWheel } from '#core/timer-wheel.ts';
 import type { H2Surroundings } from '#http/codec/h2/connection-events.ts';
-import type { Counter } from '#observe/metrics-contract.ts';
 import type { Metadata } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { ClusterStatus, EndpointStatus } from '../contract.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import type { HostCaches } from '../dns/cache.ts';
-import { jsonEquals } from '../json-equal.ts';
 import type { InternalListeners } from '../pool/connect.ts';
 import type { ConnectionPool } from '../pool/contract.ts';
 import { EndpointPools, type PooledDownstream } from '../pool/endpoint-pools.ts';
@@ -29,8 +27,9 @@ import { LookAhead, looksAhead } from './look-ahead.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
-import type { ClusterSettings, TransportMatch } from './settings.ts';
+import type { ClusterSettings } from './settings.ts';
 import { type ClusterStats, createClusterStats } from './stats.ts';
+import { countTransport, endpointKey, transportFor, transportOf } from './transport-match.ts';
 import { ZoneCounters } from './zone-counters.ts';
 
 export interface ClusterDeps extends DataPathDeps {
@@ -45,12 +44,9 @@ export interface ClusterDeps extends DataPathDeps {
   cluster(name: string): ClusterRuntime | undefined;
 }
 
-const TRANSPORT_MATCH = 'envoy.transport_socket_match';
 const noMaintenance: Fraction = { numerator: 0, parts: 100 };
 /** Of an endpoint that is in no assignment any more, and not well. */
 const GONE = healthFlag.pending_dynamic_removal | healthFlag.failed_active_hc;
-/** Counts endpoints that no match is for, under Envoy's name. */
-const UNMATCHED_COUNTER = 'default.total_match_count';
 
 export class ClusterRuntime {
   readonly settings: ClusterSettings;
@@ -81,8 +77,6 @@ export class ClusterRuntime {
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
   readonly #health: EndpointHealth | undefined;
-  /** Endpoints that took the cluster's own transport. */
-  readonly #unmatched: Counter;
   #byKey: ReadonlyMap<string, Endpoint> = new Map();
   #assigned: Assignment = noEndpoints;
   readonly #zones: ZoneCounters;
@@ -99,7 +93,6 @@ export class ClusterRuntime {
     this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
     this.#zones = new ZoneCounters(deps.home?.locality?.zone ?? '', this.stats.scope);
-    this.#unmatched = this.stats.scope.counter(UNMATCHED_COUNTER);
     settings.pool.binding?.count(this.stats.scope);
     this.#breakerDeps = {
       scope: this.stats.scope,
@@ -176,7 +169,9 @@ export class ClusterRuntime {
         ...{ outlierLogPath, poolDeps: this.#deps },
         openLog: (path) => this.#deps.openLog(path),
         transportFor: (endpoint) =>
-          checks?.matchCriteria === undefined ? endpoint.transport : this.#matching(checks.matchCriteria),
+          checks?.matchCriteria === undefined
+            ? endpoint.transport
+            : transportOf(this.settings, checks.matchCriteria),
         tellThreads: (event) => this.#deps.tellThreads?.(name, event),
         onChange: (changes) => this.#onHealth(changes),
       },
@@ -260,7 +255,7 @@ export class ClusterRuntime {
       const transport = this.#transportFor(traits.metadata);
       // The connections of a logical host outlast its address.
       const place = this.settings.kind === 'logical-dns' ? '' : address;
-      const key = `${place}|${transport.key}|${traits.hostname}`;
+      const key = endpointKey(place, transport, traits);
       if (next.has(key)) continue;
       const known = this.#byKey.get(key);
       if (known !== undefined) {
@@ -469,23 +464,9 @@ export class ClusterRuntime {
     return [transport, ...transportMatches.map((match) => match.transport)];
   }
 
-  /** The first match whose criteria the endpoint's metadata meets; else the cluster's own transport. */
   #transportFor(metadata: Metadata | undefined): UpstreamTransport {
-    const match = this.#matchOf((metadata?.filterMetadata[TRANSPORT_MATCH] ?? {}) as Record<string, unknown>);
-    if (match === undefined) this.#unmatched.inc();
-    else this.stats.scope.counter(`${match.name}.total_match_count`).inc();
-    return match?.transport ?? this.settings.transport;
-  }
-
-  /** For connections of checks. */
-  #matching(values: Readonly<Record<string, unknown>>): UpstreamTransport {
-    return this.#matchOf(values)?.transport ?? this.settings.transport;
-  }
-
-  #matchOf(values: Readonly<Record<string, unknown>>): TransportMatch | undefined {
-    return this.settings.transportMatches.find(({ criteria }) =>
-      Object.entries(criteria).every(([key, wanted]) => jsonEquals(values[key], wanted)),
-    );
+    countTransport(this.settings, metadata, this.stats.scope, 1);
+    return transportFor(this.settings, metadata);
   }
 }
 

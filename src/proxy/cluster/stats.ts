@@ -1,6 +1,6 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
 import { type LayMetrics, MetricLayout, metricsLaidOut } from '#observe/metric-layout.ts';
-import type { Counter, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type { Counter, FiguresAtRest, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
@@ -77,6 +77,7 @@ const counterNames = [
   'upstream_cx_http3_total',
   'upstream_http3_broken',
   'upstream_rq_0rtt',
+  'default.total_match_count',
 ] as const;
 
 const gaugeNames = [
@@ -177,9 +178,15 @@ export class ClusterStats extends LaidStats {
 }
 
 export function createClusterStats(metrics: MetricRegistry, name: string): ClusterStats {
-  return new ClusterStats(
-    metrics.scope({ path: `cluster.${name}`, family: 'cluster', labels: { envoy_cluster_name: name } }),
-  );
+  return new ClusterStats(clusterScope(metrics, name));
+}
+
+/** Where the statistics of a cluster are. @param atRest what they show before somebody counts; all zero if absent */
+export function clusterScope(metrics: MetricRegistry, name: string, atRest?: FiguresAtRest): Scope {
+  const path = `cluster.${name}`;
+  const scope = metrics.scope({ path, family: 'cluster', labels: { envoy_cluster_name: name } });
+  scope.lay(layout, atRest);
+  return scope;
 }
 
 /** Counters are made when first needed: most clusters never retry. */
