@@ -12,6 +12,7 @@
  * keeps for the next who asks, until it is told to give it back.
  */
 import { setFlagsFromString } from 'node:v8';
+import { inSlices, type Steps } from '#core/time-slice.ts';
 import { giveBackFreed } from '#host/malloc-trim.ts';
 
 /** How often to look whether it is quiet: until it was for the first time, and from then on. */
@@ -32,13 +33,19 @@ const WORTH_HOT_BYTES = 8 * 1024 * 1024;
 /** Of V8. The code of a start is let go of, and that of traffic kept: else every burst would have to compile it anew. */
 const KEEP_CODE = ['--no-flush-bytecode', '--no-flush-baseline-code'];
 
+function* nothing(): Steps<void> {}
+
 /** What a bundle of `dist/` has: lets go of libraries that only a start needs. */
 interface Forgetful {
   readonly heddleForget?: () => void;
 }
 
-/** The result ends it. */
-export function trimHeap(): () => void {
+/**
+ * The result ends it.
+ *
+ * @param prepare lets go of what can be made again
+ */
+export function trimHeap(prepare: () => Steps<void> = nothing): () => void {
   const { gc } = globalThis;
   if (gc === undefined) return () => {};
   let keptBytes: number | undefined;
@@ -69,8 +76,9 @@ export function trimHeap(): () => void {
     if (poolIsFull) return AGAIN_MS;
     return keptBytes === undefined ? FIRST_LOOK_MS : LOOK_MS;
   };
-  const look = (): void => {
+  const look = async (): Promise<void> => {
     if (isQuiet() && isDue()) {
+      await inSlices(prepare());
       (globalThis as Forgetful).heddleForget?.();
       const afterStart = keptBytes === undefined;
       gc({ type: 'major', execution: 'sync', flavor: afterStart ? 'last-resort' : 'regular' });
@@ -81,8 +89,12 @@ export function trimHeap(): () => void {
       keptBytes = process.memoryUsage.rss();
       collectedAt = process.cpuUsage();
     }
-    timer = setTimeout(look, pauseMs()).unref();
+    if (!ended) timer = setTimeout(look, pauseMs()).unref();
   };
+  let ended = false;
   let timer = setTimeout(look, FIRST_LOOK_MS).unref();
-  return () => clearTimeout(timer);
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
 }

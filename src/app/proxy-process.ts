@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
-import { inSlices } from '#core/time-slice.ts';
+import { inSlices, type Steps } from '#core/time-slice.ts';
 import { HEDDLE_VERSION } from '#core/version.ts';
 import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { forgetSuccession, succeededSocket } from '#host/inherited-sockets.ts';
@@ -27,12 +27,14 @@ import {
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
+import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
-import { type BootstrapSettings, carriesStreams, homeOf } from '#proxy/bootstrap/settings.ts';
+import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { layersOfServers } from '#proxy/runtime/settings.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
+import { BootstrapSchema } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema, TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
@@ -143,6 +145,7 @@ class RunningProxy implements ProxyProcess {
   readonly dataPath: DataPath;
   adminAddress: string | undefined;
   #options: ProxyProcessOptions;
+  readonly #bootstrap: HeldBootstrap;
   readonly #serving: Serving;
   readonly #runtime: ProcessRuntime;
   readonly #configuration: Configuration;
@@ -162,6 +165,7 @@ class RunningProxy implements ProxyProcess {
   constructor(options: ProxyProcessOptions) {
     const { log, secrets, settings } = options;
     this.#options = options;
+    this.#bootstrap = new HeldBootstrap(options.loaded.bootstrap);
     this.metrics.view = settings.statsView;
     this.#runtime = new ProcessRuntime(settings.runtimeLayers, { metrics: this.metrics, log });
     this.#serving = createServing({
@@ -235,12 +239,18 @@ class RunningProxy implements ProxyProcess {
       settings.statsFlushIntervalMs,
     ).unref();
     this.#endGuard = surviveExceptions(this.metrics, log);
-    const { bootstrap } = this.#options.loaded;
+    const bootstrap = create(BootstrapSchema);
     this.#options = { ...this.#options, loaded: { bootstrap, locate: unplaced, place: unplaced } };
-    this.#endTrim = trimHeap();
+    this.#endTrim = trimHeap(() => this.#packResources());
     this.#endLowering = lowerBackgroundThreads();
     log.info('proxy.started', { admin: this.adminAddress, version: HEDDLE_VERSION });
     return problems;
+  }
+
+  /** What is shown of the configuration takes a tenth of the memory as bytes. */
+  *#packResources(): Steps<void> {
+    this.#bootstrap.pack();
+    yield* this.#configuration.table.pack();
   }
 
   complete(): boolean {
@@ -314,12 +324,12 @@ class RunningProxy implements ProxyProcess {
   }
 
   #createDiscovery(): Discovery {
-    const { settings, secrets, ownSecrets, log, unknownFields, loaded } = this.#options;
+    const { settings, secrets, ownSecrets, log, unknownFields } = this.#options;
     const server = this.metrics.scope({ path: 'server', family: 'server', labels: {} });
     this.#secretFiles = new SecretFiles({ secrets, reader: dataReader, log });
     const { keptConfigurationPath: path } = this.#options;
-    const node = loaded.bootstrap.node?.id ?? '';
-    this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node, log });
+    const { node = create(NodeSchema) } = this.#bootstrap;
+    this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node: node.id, log });
     const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
     const receive = createReceiver({
       configuration: this.#configuration,
@@ -337,7 +347,7 @@ class RunningProxy implements ProxyProcess {
       configuration: this.#configuration,
       counted,
       receive,
-      node: loaded.bootstrap.node ?? create(NodeSchema),
+      node,
       ads: settings.ads,
       listeners: settings.listeners,
       clusters: settings.clusters,
@@ -373,11 +383,9 @@ class RunningProxy implements ProxyProcess {
   }
 
   #carriesStreams(cluster: string): boolean {
-    const { transportTo, ownSecrets, loaded } = this.#options;
+    const { transportTo, ownSecrets } = this.#options;
     // What has a way of its own to its server knows no other.
-    return (
-      ownSecrets.has(cluster) || (transportTo === undefined && carriesStreams(loaded.bootstrap, cluster))
-    );
+    return ownSecrets.has(cluster) || (transportTo === undefined && this.#bootstrap.carriesStreams(cluster));
   }
 
   #transportTo(name: string): Transport {
@@ -412,7 +420,7 @@ class RunningProxy implements ProxyProcess {
   }
 
   #adminView(): AdminView {
-    const { loaded, commandLine, secrets, log, stopping, succession } = this.#options;
+    const { commandLine, secrets, log, stopping, succession } = this.#options;
     const { dataPath } = this;
     return {
       metrics: this.metrics,
@@ -420,7 +428,7 @@ class RunningProxy implements ProxyProcess {
       table: this.#configuration.table,
       secrets,
       runtime: this.#runtime,
-      bootstrap: loaded.bootstrap,
+      bootstrap: this.#bootstrap,
       commandLine,
       version: VERSION,
       startedMs: this.#startedMs,

@@ -8,6 +8,7 @@ import type { AdminView } from '#proxy/admin/contract.ts';
 import { answerAdmin, pages } from '#proxy/admin/pages.ts';
 import { ResourceTable } from '#proxy/apply/resource-table.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { ClustersSchema } from '#xds/gen/envoy/admin/v3/clusters_pb.js';
 import { ConfigDumpSchema } from '#xds/gen/envoy/admin/v3/config_dump_pb.js';
@@ -74,7 +75,7 @@ function view(): AdminView & { readonly calls: string[] } {
         { name: 'web', addresses: ['127.0.0.1:8080'], state: 'active', activeConnections: 0 },
       ],
     },
-    bootstrap: create(BootstrapSchema, { node: { id: 'n' } }),
+    bootstrap: new HeldBootstrap(create(BootstrapSchema, { node: { id: 'n' } })),
     commandLine: create(CommandLineOptionsSchema, { concurrency: 1 }),
     version: 'heddle/0',
     startedMs: Date.now(),

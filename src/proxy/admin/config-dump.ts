@@ -124,7 +124,7 @@ function dumpSections(view: AdminView, includeEndpoints: boolean): Section[] {
   const bootstrapSection: Section = {
     type: 'BootstrapConfigDump',
     fields: [
-      ['bootstrap', lazyMessage(BootstrapSchema, bootstrap)],
+      ['bootstrap', lazyMessage(BootstrapSchema, bootstrap.message)],
       ['last_updated', new Date(view.startedMs).toISOString()],
     ],
     lists: {},

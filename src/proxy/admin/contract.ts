@@ -3,8 +3,8 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import type { Logger } from '#observe/log.ts';
 import type { Metrics } from '#observe/metrics.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
-import type { Bootstrap } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { ResourceTable } from '../apply/resource-table.ts';
+import type { HeldBootstrap } from '../bootstrap/held-bootstrap.ts';
 import type { DataPath, SecretStore } from '../contract.ts';
 import type { ProcessRuntime } from '../runtime/runtime.ts';
 import { jsonPieces, type LazyJson } from './json-pieces.ts';
@@ -18,7 +18,7 @@ export interface AdminView {
   readonly table: ResourceTable;
   readonly secrets: SecretStore;
   readonly runtime: ProcessRuntime;
-  readonly bootstrap: Bootstrap;
+  readonly bootstrap: HeldBootstrap;
   readonly commandLine: CommandLineOptions;
   /** Such as `heddle/0.1.0`. */
   readonly version: string;

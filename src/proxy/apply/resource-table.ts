@@ -2,7 +2,7 @@
  * Every resource the proxy was given, in its states, for `/config_dump`: in force, waiting for what
  * it depends on, and the last version that was refused. The data path does not read this.
  */
-import type { Message } from '@bufbuild/protobuf';
+import { type Message, toBinary } from '@bufbuild/protobuf';
 import { atOnce, oneStep, type Steps } from '#core/time-slice.ts';
 import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
@@ -22,12 +22,12 @@ export class ResourceVersion {
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly updatedMs: number;
-  readonly held: HeldResource;
+  #held: HeldResource;
 
   constructor(kind: ResourceKind, version: string, held: HeldResource, updatedMs: number) {
     this.kind = kind;
     this.version = version;
-    this.held = held;
+    this.#held = held;
     this.updatedMs = updatedMs;
   }
 
@@ -37,7 +37,17 @@ export class ResourceVersion {
   }
 
   decoded(): Steps<Message> {
-    return decoded(this.kind, this.held);
+    return decoded(this.kind, this.#held);
+  }
+
+  get held(): HeldResource {
+    return this.#held;
+  }
+
+  /** Keeps the bytes alone. */
+  pack(): void {
+    if (!(this.#held instanceof Uint8Array))
+      this.#held = toBinary(resourceTypes[this.kind].schema, this.#held);
   }
 }
 
@@ -139,6 +149,16 @@ export class ResourceTable {
 
   systemVersion(kind: ResourceKind): string {
     return this.#systemVersions.get(kind) ?? '';
+  }
+
+  /** Keeps the bytes alone of what came as a message; who has them decoded next waits for it. */
+  *pack(): Steps<void> {
+    for (const ofKind of this.#entries.values()) {
+      for (const { active } of [...ofKind.values()]) {
+        active?.pack();
+        yield;
+      }
+    }
   }
 
   #entry(kind: ResourceKind, name: string, origin: ResourceEntry['origin']): Mutable<ResourceEntry> {

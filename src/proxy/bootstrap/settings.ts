@@ -137,9 +137,10 @@ function checkStreams(
   report: Report,
 ): void {
   const streams = sources.filter(([, stream]) => stream !== undefined);
+  const carriers = streamCarriers(bootstrap);
   for (const [path, stream] of streams) {
     for (const { cluster } of stream?.services ?? []) {
-      if (!carriesStreams(bootstrap, cluster))
+      if (!carriers.has(cluster))
         report(`${path}.grpc_services`, `no static cluster is named "${cluster}", or it is of type EDS`);
     }
   }
@@ -148,12 +149,12 @@ function checkStreams(
   }
 }
 
-/** Whether it is a cluster of the bootstrap that is there from the start. */
-export function carriesStreams({ staticResources }: Bootstrap, name: string): boolean {
-  const cluster = staticResources?.clusters.find((one) => one.name === name);
-  if (cluster === undefined) return false;
-  const { clusterDiscoveryType: type } = cluster;
-  return type.case !== 'type' || type.value !== Cluster_DiscoveryType.EDS;
+/** Names of clusters of the bootstrap that are there from the start. */
+export function streamCarriers({ staticResources }: Bootstrap): ReadonlySet<string> {
+  const carriers = (staticResources?.clusters ?? []).filter(
+    ({ clusterDiscoveryType: type }) => type.case !== 'type' || type.value !== Cluster_DiscoveryType.EDS,
+  );
+  return new Set(carriers.map(({ name }) => name));
 }
 
 function adminAddress(address: Address | undefined, report: Report): AdminAddress | undefined {
