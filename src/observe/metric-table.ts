@@ -90,7 +90,7 @@ export class ScopeTable implements ScopeName {
     if (at === undefined) return this.#madeOf(kind, name);
     if (kind === 'histogram') return this.#madeOf(kind, name) ?? (emptyHistogram as Metric[Kind]);
     if (this.#block !== undefined) return inSlots(kind, this.#block, at);
-    const value = this.#atRest?.(name);
+    const value = this.#atRest?.figure(name);
     return inSlots(kind, value === undefined ? untouched : Float64Array.of(value, gaugeLevel), 0);
   }
 
@@ -124,9 +124,9 @@ export class ScopeTable implements ScopeName {
     const block = ownSlots(layout.slots);
     const atRest = this.#atRest;
     if (atRest === undefined) return block;
-    for (const name of layout.counter) block[layout.placeOf('counter', name)!] = atRest(name) ?? 0;
+    for (const name of layout.counter) block[layout.placeOf('counter', name)!] = atRest.figure(name) ?? 0;
     for (const name of layout.gauge) {
-      const value = atRest(name);
+      const value = atRest.figure(name);
       if (value !== undefined) new SlotGauge(block, layout.placeOf('gauge', name)!).set(value);
     }
     this.#atRest = undefined;

@@ -26,8 +26,11 @@ export interface Histogram {
   record(value: number): void;
 }
 
-/** The value of a counter or gauge that nothing was counted in yet; undefined: never touched. */
-export type FiguresAtRest = (name: string) => number | undefined;
+/** Counters and gauges that nothing was counted in yet. */
+export interface FiguresAtRest {
+  /** Undefined: never touched. */
+  figure(name: string): number | undefined;
+}
 
 /** A group of metrics under one dotted prefix, such as `cluster.outbound|9080||reviews`. */
 export interface Scope {

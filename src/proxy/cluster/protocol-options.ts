@@ -68,7 +68,7 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     maxHeadBytes: (common?.maxResponseHeadersKb ?? defaultLimits.maxHeadBytes / 1024) * 1024,
     maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
   };
-  return {
+  const pool: PoolSettings = {
     protocol,
     autoName,
     connectTimeoutMs: findings.durationMs('connect_timeout', cluster.connectTimeout) ?? CONNECT_TIMEOUT_MS,
@@ -108,6 +108,7 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
       ),
     ),
   };
+  return pool.binding === undefined ? sharedSettings(pool) : pool;
 }
 
 const families: readonly HappyEyeballs['family'][] = [undefined, 4, 6];

@@ -3,7 +3,7 @@
  * knows thousands, and needs few. What runs is made when somebody asks for it, which is in the
  * path of a request: so only of clusters that take little time.
  */
-import type { Scope } from '#observe/metrics-contract.ts';
+import type { FiguresAtRest, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterStatus } from '../contract.ts';
 import { type AssignedEndpoint, type Assignment, noEndpoints } from './assignment.ts';
 import { type ClusterDeps, ClusterRuntime } from './cluster.ts';
@@ -37,7 +37,7 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
   );
 }
 
-export class RestingCluster {
+export class RestingCluster implements FiguresAtRest {
   readonly settings: ClusterSettings;
   readonly scope: Scope;
   #assigned: Assignment = noEndpoints;
@@ -49,7 +49,7 @@ export class RestingCluster {
 
   constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps) {
     this.settings = settings;
-    this.scope = clusterScope(deps.metrics, settings.shownName, (name) => this.#figure(name));
+    this.scope = clusterScope(deps.metrics, settings.shownName, this);
     this.assign(assigned);
   }
 
@@ -93,7 +93,7 @@ export class RestingCluster {
   }
 
   /** As a cluster with the same endpoints and no traffic has it. */
-  #figure(name: string): number | undefined {
+  figure(name: string): number | undefined {
     switch (name) {
       case 'membership_change':
         return this.#changes;

@@ -110,21 +110,34 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     ...balancing,
     panicPercent: Math.round(cluster.commonLbConfig?.healthyPanicThreshold?.value ?? PANIC_PERCENT),
     transport: readUpstreamTransport(cluster.transportSocket, 'transport_socket', deps, findings, secrets),
-    transportMatches: cluster.transportSocketMatches.map((match, i) => ({
-      name: match.name,
-      criteria: (match.match ?? {}) as Record<string, unknown>,
-      transport: readUpstreamTransport(
-        match.transportSocket,
-        `transport_socket_matches[${i}].transport_socket`,
-        deps,
-        findings,
-        secrets,
-      ),
-    })),
+    transportMatches: readMatches(cluster, deps, findings, secrets),
     dns: sharedSettings(readDns(cluster, dnsCluster, findings)),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
-    secrets,
+    secrets: secrets.length === 0 ? noSecrets : secrets,
   };
+}
+
+const noSecrets: readonly Wanted[] = [];
+const noMatches: readonly TransportMatch[] = [];
+
+function readMatches(
+  { transportSocketMatches: matches }: Cluster,
+  deps: DataPathDeps,
+  findings: Findings,
+  secrets: Wanted[],
+): readonly TransportMatch[] {
+  if (matches.length === 0) return noMatches;
+  return matches.map(({ name, match, transportSocket }, i) => ({
+    name,
+    criteria: (match ?? {}) as Record<string, unknown>,
+    transport: readUpstreamTransport(
+      transportSocket,
+      `transport_socket_matches[${i}].transport_socket`,
+      deps,
+      findings,
+      secrets,
+    ),
+  }));
 }
 
 /** Whether all threads have to know the same of its endpoints. */
