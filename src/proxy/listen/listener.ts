@@ -7,6 +7,7 @@ import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import type { Extensions } from '../hcm/discovered-filter.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
+import type { RouteScopes } from '../route/route-stats.ts';
 import type { RouteTable } from '../route/table.ts';
 import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
 import { Chain } from './chain.ts';
@@ -20,6 +21,8 @@ import type { ListenerSettings } from './settings.ts';
 export interface ListenerDeps extends ClusterDeps {
   readonly health: ServerHealth;
   routes(name: string): RouteTable | undefined;
+  /** For tables of its own. */
+  readonly routeScopes: RouteScopes;
   /** Configurations of filters that come by name. */
   readonly extensions: Extensions;
   cluster(name: string): ClusterRuntime | undefined;
