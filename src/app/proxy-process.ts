@@ -462,12 +462,12 @@ class RunningProxy implements ProxyProcess {
   }
 }
 
-/** Places in the text are asked for while it starts only; the text is not kept. */
 /** Of an HTTP filter whose configuration comes by that name. */
 function extensionStats(name: string): string {
   return `extension_config_discovery.http_filter.${name}`;
 }
 
+/** Places in the text are asked for while it starts only; the text is not kept. */
 function unplaced(problem: Problem): Problem {
   return problem;
 }

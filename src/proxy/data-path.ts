@@ -41,6 +41,7 @@ import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
 import { readListener } from './listen/settings.ts';
 import { inlineRoutes } from './route/inline-routes.ts';
+import { RouteScopes } from './route/route-stats.ts';
 import { compileRouteSteps, compileRoutesBefore, type RouteTable } from './route/table.ts';
 
 export type { DataPathDeps } from './data-path-deps.ts';
@@ -86,6 +87,7 @@ class ProxyDataPath implements LocalDataPath {
       health: { failed: false },
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
+      routeScopes: new RouteScopes(deps.metrics),
       extensions: new Extensions(),
       cluster: (name) => this.#clusters.get(name)?.runtime,
       nextConnectionId: () => (this.#connectionId += count),
@@ -198,7 +200,10 @@ class ProxyDataPath implements LocalDataPath {
     if (!compiled.ok) return compiled;
     const { value: table, problems } = compiled;
     const install = async (): Promise<void> => {
+      const before = this.#routes.get(table.name);
+      this.#deps.routeScopes.hold(table.figures);
       this.#routes.set(table.name, table);
+      if (before !== undefined) this.#deps.routeScopes.release(before.figures);
     };
     const prepared: LocalPrepared = {
       name: table.name,
@@ -270,7 +275,10 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   removeRoutes(name: string): void {
+    const table = this.#routes.get(name);
+    if (table === undefined) return;
     this.#routes.delete(name);
+    this.#deps.routeScopes.release(table.figures);
   }
 
   stopListeners(stop: ListenerStop): Promise<void> {

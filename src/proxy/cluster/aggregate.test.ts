@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Random } from '#core/random.ts';
+import { noRuntime } from '../runtime/values.ts';
 import { Aggregate } from './aggregate.ts';
 import type { ClusterRuntime } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -86,6 +87,22 @@ describe('an aggregate', () => {
       },
     };
     assert.equal(aggregate.pick({ ...newPickContext(), shares }), 'b 0' as unknown as Endpoint);
+  });
+
+  test('takes the threshold of panic from the runtime when something changes', () => {
+    const children = { a: new Child('a', of(0)), b: new Child('b', of(2)) };
+    let threshold = 50;
+    const aggregate = new Aggregate(['a', 'b'], 50, {
+      random: { below: () => 0 } as unknown as Random,
+      runtime: { ...noRuntime, integer: () => threshold },
+      cluster: (name) => children[name as 'a'] as unknown as ClusterRuntime,
+    });
+    const pick = (): unknown => aggregate.pick(newPickContext());
+    assert.equal(pick(), 'a 0', 'all are in panic: each has its share');
+    threshold = 10;
+    assert.equal(pick(), 'a 0');
+    children.a.membershipChanges++;
+    assert.equal(pick(), 'b 0');
   });
 
   test('follows what changes', () => {

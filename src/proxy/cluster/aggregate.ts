@@ -3,14 +3,23 @@
  * among them a choice by their health; an endpoint of the priority that comes of it is chosen as its own cluster does.
  */
 import type { Random } from '#core/random.ts';
+import { noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { ClusterRuntime } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { PickContext, PriorityCapacity } from './pick-context.ts';
-import { capacityOfPriority, loadOfPriorities, OVERPROVISIONING, priorityAt } from './priority-load.ts';
+import {
+  capacityOfPriority,
+  loadOfPriorities,
+  OVERPROVISIONING,
+  panicPercentOf,
+  priorityAt,
+} from './priority-load.ts';
 import type { PlacedHealth } from './priority-members.ts';
 
 export interface AggregateDeps {
   readonly random: Random;
+  /** May say otherwise of the threshold of panic. */
+  readonly runtime?: RuntimeValues;
   /** The cluster of that name in force. */
   cluster(name: string): ClusterRuntime | undefined;
 }
@@ -91,7 +100,8 @@ export class Aggregate {
         priorities.push(health);
       }
     }
-    const rules = { panicPercent: this.#panicPercent, overprovisioning: OVERPROVISIONING };
+    const panicPercent = panicPercentOf(this.#deps.runtime ?? noRuntime, this.#panicPercent);
+    const rules = { panicPercent, overprovisioning: OVERPROVISIONING };
     const { healthy, degraded } = loadOfPriorities(priorities, rules);
     this.#healthy = healthy;
     this.#healthySum = healthy.reduce((sum, percent) => sum + percent, 0);

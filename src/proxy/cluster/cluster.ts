@@ -14,22 +14,23 @@ import type { RequestPriority } from '../route/action.ts';
 import { type Fraction, noRuntime, type RuntimeValues } from '../runtime/values.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { Aggregate } from './aggregate.ts';
+import { AssignedEndpoints } from './assigned-endpoints.ts';
 import { type Assignment, noEndpoints } from './assignment.ts';
 import type { Balancer } from './balancer.ts';
 import { type BreakerDeps, CircuitBreaker } from './circuit-breaker.ts';
 import { ClientSideWeights } from './client-side-weights.ts';
 import { createBalancer } from './create-balancer.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
-import { Endpoint } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
 import { EndpointHealth, type HealthChange, type HostEvent } from './endpoint-health.ts';
-import { EDS_FLAGS, healthFlag, healthOf } from './health.ts';
+import { healthFlag, healthOf } from './health.ts';
 import { LookAhead, looksAhead } from './look-ahead.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
 import type { ClusterSettings } from './settings.ts';
 import { type ClusterStats, createClusterStats } from './stats.ts';
-import { countTransport, endpointKey, transportFor, transportOf } from './transport-match.ts';
+import { countTransport, transportFor, transportOf } from './transport-match.ts';
 import { ZoneCounters } from './zone-counters.ts';
 
 export interface ClusterDeps extends DataPathDeps {
@@ -77,10 +78,8 @@ export class ClusterRuntime {
   #highBreaker: CircuitBreaker | undefined;
   /** Where that is a matter of more than load assignments. */
   readonly #health: EndpointHealth | undefined;
-  #byKey: ReadonlyMap<string, Endpoint> = new Map();
+  readonly #assignedEndpoints: AssignedEndpoints;
   #assigned: Assignment = noEndpoints;
-  readonly #zones: ZoneCounters;
-  #replacements = 0;
   #membershipChanges = 0;
   #closed = false;
 
@@ -92,7 +91,6 @@ export class ClusterRuntime {
     this.#deps = deps;
     this.stats = createClusterStats(deps.metrics, settings.shownName);
     for (const transport of this.#transports()) transport.open(this.stats.scope);
-    this.#zones = new ZoneCounters(deps.home?.locality?.zone ?? '', this.stats.scope);
     settings.pool.binding?.count(this.stats.scope);
     this.#breakerDeps = {
       scope: this.stats.scope,
@@ -109,6 +107,15 @@ export class ClusterRuntime {
     this.#aggregate = children && new Aggregate(children, panicPercent, deps);
     this.#hosts = createBalancer(settings, this.stats, deps);
     this.#weights = this.#clientSideWeights();
+    this.#assignedEndpoints = new AssignedEndpoints(this, {
+      settings,
+      transportFor: (metadata) => this.#transportFor(metadata),
+      hosts: this.#hosts,
+      zones: new ZoneCounters(deps.home?.locality?.zone ?? '', this.stats.scope),
+      health: this.#health,
+      weights: this.#weights,
+      onReplaced: (assigned, changed) => this.#onReplaced(assigned, changed),
+    });
     if (looksAhead(settings)) this.#ahead = new LookAhead(this.#hosts, () => this.#membershipChanges);
     if (this.#runtime.version > 0) this.onRuntime();
   }
@@ -247,72 +254,19 @@ export class ClusterRuntime {
    * Gives way to a call that comes while it is under way.
    */
   *replaceEndpoints(assigned: Assignment): Steps<void> {
-    const replacement = ++this.#replacements;
     this.#assigned = assigned;
-    const next = new Map<string, Endpoint>();
-    const fresh: Endpoint[] = [];
-    for (const { address, target, traits } of assigned.endpoints) {
-      const transport = this.#transportFor(traits.metadata);
-      // The connections of a logical host outlast its address.
-      const place = this.settings.kind === 'logical-dns' ? '' : address;
-      const key = endpointKey(place, transport, traits);
-      if (next.has(key)) continue;
-      const known = this.#byKey.get(key);
-      if (known !== undefined) {
-        Object.assign(known.traits, traits);
-        known.flags = (known.flags & ~EDS_FLAGS) | traits.edsFlags;
-        this.#health?.setGone(known, false);
-        known.transport = transport;
-        known.zoneCount = this.#zones.to(traits.locality.zone);
-        if (known.address !== address) known.moveTo(target, address);
-        next.set(key, known);
-      } else {
-        const endpoint = new Endpoint(target, address, { ...traits }, transport);
-        endpoint.owner = this;
-        this.#health?.admit(key, endpoint);
-        this.#weights?.admit(endpoint);
-        endpoint.zoneCount = this.#zones.to(traits.locality.zone);
-        next.set(key, endpoint);
-        fresh.push(endpoint);
-      }
-      yield;
-      if (replacement !== this.#replacements) return this.#dismiss(fresh);
-    }
-    this.#keepHealthy(next);
-    // In the order of the assignment, as hash tables may depend on it.
-    const endpoints = [...next.values()];
-    if (!(yield* this.#hosts.replace(endpoints, assigned.policy))) return this.#dismiss(fresh);
-    const before = this.#byKey;
-    this.#byKey = next;
+    yield* this.#assignedEndpoints.replace(assigned);
+  }
+
+  #onReplaced(assigned: Assignment, changed: boolean): void {
     this.dropRatio = assigned.dropRatio;
     this.#membershipChanges++;
-    if (fresh.length > 0 || before.size > next.size) {
+    if (changed) {
       this.stats.membership_change.inc();
-      if (this.settings.renewsOnChange) for (const endpoint of endpoints) endpoint.renewPools();
+      if (this.settings.renewsOnChange) for (const endpoint of this.endpoints) endpoint.renewPools();
     }
     if (this.settings.kind !== 'static') this.stats.update_success.inc();
     this.#countMembers();
-    for (const [key, endpoint] of before) {
-      if (next.has(key)) continue;
-      endpoint.removed = true;
-      this.#health?.dismiss(endpoint);
-      endpoint.drainPools();
-      yield;
-    }
-  }
-
-  /** Those that are well by active checks stay, though no assignment has them. */
-  #keepHealthy(next: Map<string, Endpoint>): void {
-    if (this.#health === undefined || this.settings.dropsHealthy) return;
-    for (const [key, endpoint] of this.#byKey) {
-      if (next.has(key) || !this.#health.keeps(endpoint)) continue;
-      this.#health.setGone(endpoint, true);
-      next.set(key, endpoint);
-    }
-  }
-
-  #dismiss(endpoints: readonly Endpoint[]): void {
-    for (const endpoint of endpoints) this.#health?.dismiss(endpoint);
   }
 
   #countMembers(): void {
@@ -447,7 +401,11 @@ export class ClusterRuntime {
   }
 
   #all(): Endpoint[] {
-    return [...this.#byKey.values(), ...(this.dynamic?.endpoints ?? []), ...(this.original?.endpoints ?? [])];
+    return [
+      ...this.#assignedEndpoints.all(),
+      ...(this.dynamic?.endpoints ?? []),
+      ...(this.original?.endpoints ?? []),
+    ];
   }
 
   status(): ClusterStatus {

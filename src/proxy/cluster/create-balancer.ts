@@ -27,7 +27,10 @@ export function createBalancer(settings: ClusterSettings, stats: ClusterStats, d
     zones:
       zones === undefined || home === undefined || home.cluster === '' || home.cluster === settings.name
         ? undefined
-        : { rules: zones, deps: { random, stats, panicPercent, failsInPanic, local: localCluster(deps) } },
+        : {
+            rules: zones,
+            deps: { random, stats, panicPercent, failsInPanic, runtime, local: localCluster(deps) },
+          },
     settings: {
       random,
       slowStart: slowStart && new SlowStart(slowStart, () => clock.nowMs()),

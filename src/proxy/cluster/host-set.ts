@@ -10,7 +10,7 @@ import { type AssignmentPolicy, type Balancer, type Members, plainAssignmentPoli
 import type { Endpoint } from './endpoint.ts';
 import { Level, type LevelRules, type Source } from './level.ts';
 import type { PickContext, PriorityShares } from './pick-context.ts';
-import { capacityOfPriority, loadOfPriorities, priorityAt } from './priority-load.ts';
+import { capacityOfPriority, loadOfPriorities, panicPercentOf, priorityAt } from './priority-load.ts';
 import { byPriority } from './priority-members.ts';
 
 export interface HostSetOptions extends LevelRules {
@@ -173,11 +173,10 @@ export class HostSet implements Balancer {
 
   /** Makes what is missing of `levels`. @returns puts them in force. */
   *#made(levels: readonly Level[], policy: AssignmentPolicy): Steps<() => void> {
-    const { panicPercent: byDefault, runtime } = this.#options;
-    const panicPercent = Math.min(100, runtime.integer('upstream.healthy_panic_threshold', byDefault));
+    const { panicPercent, runtime } = this.#options;
     const { healthy, degraded, inPanic } = loadOfPriorities(
       levels.map((level) => level.health(policy.weightedHealth)),
-      { panicPercent, overprovisioning: policy.overprovisioning },
+      { panicPercent: panicPercentOf(runtime, panicPercent), overprovisioning: policy.overprovisioning },
     );
     for (const [i, level] of levels.entries()) {
       const sources: Source[] = inPanic[i] ? ['all'] : ['healthy'];

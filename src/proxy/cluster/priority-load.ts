@@ -3,6 +3,7 @@
  * of them are in panic: whole percents, computed and rounded as Envoy does ("Priority levels", "Degraded endpoints",
  * "Panic threshold").
  */
+import type { RuntimeValues } from '../runtime/values.ts';
 
 /** Endpoints of one priority, or with `weighted_priority_health` what `available` is computed of. */
 export interface PriorityHealth {
@@ -34,6 +35,11 @@ export interface LoadRules {
 
 /** Envoy's over-provisioning factor in percent. */
 export const OVERPROVISIONING = 140;
+
+/** The threshold of panic that is in force, in whole percents: as Envoy does, it is asked for when loads are computed. */
+export function panicPercentOf(runtime: RuntimeValues, byDefault: number): number {
+  return Math.min(100, runtime.integer('upstream.healthy_panic_threshold', byDefault));
+}
 
 export function loadOfPriorities(priorities: readonly PriorityHealth[], rules: LoadRules): PriorityLoad {
   const { panicPercent } = rules;

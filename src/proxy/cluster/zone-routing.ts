@@ -3,7 +3,9 @@
  * zone with more than its share (Envoy, "Zone aware routing").
  */
 import type { Random } from '#core/random.ts';
+import type { RuntimeValues } from '../runtime/values.ts';
 import type { Localities, LocalityGroup } from './localities.ts';
+import { panicPercentOf } from './priority-load.ts';
 import type { ClusterStats } from './stats.ts';
 
 export interface ZoneRules {
@@ -30,6 +32,8 @@ export interface ZoneDeps {
   readonly random: Random;
   readonly stats: ClusterStats;
   readonly panicPercent: number;
+  /** May say otherwise of that. */
+  readonly runtime: RuntimeValues;
   readonly failsInPanic: boolean;
   local(): LocalCluster | undefined;
 }
@@ -66,14 +70,14 @@ export class ZoneRouting {
 
   /** @returns number of a locality, {@link ANY} or {@link NOWHERE} */
   choose(): number {
-    const { random, stats, panicPercent, failsInPanic } = this.#deps;
+    const { random, stats, panicPercent, failsInPanic, runtime } = this.#deps;
     const local = this.#deps.local();
     if (local === undefined) return ANY;
     if (local.version !== this.#version) this.#regenerate(local);
     if (this.#kind === 'none') return ANY;
     const { routingEnabled } = this.#rules;
     if (routingEnabled < 100 && random.below(100) >= routingEnabled) return ANY;
-    if (local.isInPanic(panicPercent)) {
+    if (local.isInPanic(panicPercentOf(runtime, panicPercent))) {
       stats.lb_local_cluster_not_ok.inc();
       return failsInPanic ? NOWHERE : ANY;
     }

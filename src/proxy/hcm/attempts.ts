@@ -7,11 +7,13 @@ import type { ClusterStats } from '../cluster/stats.ts';
 import type { IncomingResponse, UpstreamStream } from '../pool/contract.ts';
 import type { RequestPriority } from '../route/action.ts';
 import type { RetryRules } from '../route/retry-policy.ts';
+import type { RouteCounter, RouteStats } from '../route/route-stats.ts';
 import type { Attempt } from './attempt.ts';
 import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 import { createRetryState, type RetryLimits, type RetryState, type RetryVerdict } from './retry.ts';
 import { dropRetryHeaders, noTimeouts, type Timeouts } from './rewrite.ts';
+import { figuresOf, noFigures } from './route-figures.ts';
 import type { HcmRuntime } from './runtime.ts';
 
 /** A retry begins. */
@@ -33,6 +35,8 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
   protected afterTimeout = false;
   /** Whether a retry waits for its time. */
   protected waits = false;
+  /** Of the virtual cluster and of the route, where they are counted. */
+  protected readonly figures: readonly RouteStats[];
   /** Older ones that are under way. */
   #older: Attempt[] | undefined;
   #backOffTimer: Timer | undefined;
@@ -43,6 +47,7 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
     this.priority = action.priority;
     this.breaker = cluster.breakerOf(this.priority);
     this.runtime = runtime;
+    this.figures = figuresOf(exchange);
   }
 
   get stats(): ClusterStats {
@@ -156,8 +161,20 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
   }
 
   protected noteVerdict(verdict: RetryVerdict): void {
+    if (this.figures !== noFigures) this.#countVerdict(verdict);
     if (verdict === 'limit-exceeded') this.exchange.addFlag('URX');
     else if (verdict === 'overflow') this.exchange.addFlag('UO');
+  }
+
+  #countVerdict(verdict: RetryVerdict): void {
+    // The attempt before was a retry, whose outcome stays.
+    if (verdict === 'no' && this.exchange.upstreamAttempts > 1) this.count('upstream_rq_retry_success');
+    else if (verdict === 'limit-exceeded') this.count('upstream_rq_retry_limit_exceeded');
+    else if (verdict === 'overflow') this.count('upstream_rq_retry_overflow');
+  }
+
+  protected count(name: RouteCounter): void {
+    for (let i = 0; i < this.figures.length; i++) this.figures[i]!.count(name);
   }
 
   /** @param afterTimeout whether the attempt before took too long */

@@ -3,27 +3,25 @@
  */
 import { type ErrorCode, errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
-import { Timer } from '#core/timer-wheel.ts';
-import { type HeaderList, headerOf, noTrailers, removeHeader } from '#http/header-list.ts';
+import { type HeaderList, headerOf, removeHeader } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { endpointAt } from '../cluster/wanted-endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
 import { replyTo } from '../reply.ts';
-import type { RouteCounter, RouteStats } from '../route/route-stats.ts';
 import { Attempt } from './attempt.ts';
 import { isCanary, noteResponse } from './attempt-outcome.ts';
-import { Attempts, BACK_OFF } from './attempts.ts';
+import { BACK_OFF } from './attempts.ts';
 import type { Chosen } from './destination.ts';
 import { nextEndpoint } from './endpoint-choice.ts';
 import type { HttpExchange } from './exchange.ts';
 import { dropResponseHopByHop } from './hop-by-hop.ts';
 import { takeRedirect } from './internal-redirect.ts';
-import { keptBytesOf } from './kept-bytes.ts';
-import { type Mirror, startMirrors } from './mirror.ts';
+import { startMirrors } from './mirror.ts';
+import { OutgoingRequest } from './outgoing-request.ts';
 import { type HashedRequest, hashRequest } from './request-hash.ts';
-import type { AttemptFailure, RetryVerdict } from './retry.ts';
+import type { AttemptFailure } from './retry.ts';
 import {
   asksForRetries,
   hasAny,
@@ -37,48 +35,21 @@ import {
 } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { serverNameFor } from './server-name.ts';
-import { asksUpgrade, endsHere, isAccepted, isUseless, waitsForAcceptance } from './upgrade.ts';
-
-const noMirrors: readonly Mirror[] = [];
-const noFigures: readonly RouteStats[] = [];
-const ROUTE = 0;
+import { isAccepted, isUseless } from './upgrade.ts';
 
 /** One request on its way to a cluster, over all attempts; several may be under way (Envoy, "Request hedging"). */
-export class Forwarding extends Attempts {
-  readonly hasBody: boolean;
-  /** Whether all of the request has come. */
-  requestDone = false;
+export class Forwarding extends OutgoingRequest {
   readonly #chosen: Chosen;
-  /** Whether the request ends here, and its bytes go on without HTTP. */
-  readonly #endsHere: boolean;
-  /** Whether the client's bytes wait for the upstream to accept another protocol. */
-  #held: boolean;
-  /** What was read of the body and may have to be sent again, or could not be sent yet. */
-  #body: Buffer[] | undefined;
-  #bodyBytes = 0;
-  #trailers: HeaderList = noTrailers;
   /** An interim response has come. */
   #interim = false;
-  #ended = false;
   #hashed: HashedRequest | undefined;
   /** Of the newest attempt. */
   #asked: Endpoint | undefined;
   #serverName = '';
-  #mirrors: readonly Mirror[] = noMirrors;
-  /** Of the virtual cluster and of the route, where they are counted. */
-  readonly #figures: readonly RouteStats[];
-  /** Whether the body may be needed for a redirect that is followed, and is there. */
-  #keepsForRedirect: boolean;
-  #routeTimer: Timer | undefined;
 
   constructor(exchange: HttpExchange, chosen: Chosen, runtime: HcmRuntime, hasBody: boolean) {
-    super(exchange, chosen, runtime);
+    super(exchange, chosen, runtime, hasBody);
     this.#chosen = chosen;
-    this.hasBody = hasBody;
-    this.#endsHere = endsHere(exchange, chosen.action);
-    this.#held = asksUpgrade(exchange) && waitsForAcceptance(exchange, this.#endsHere);
-    this.#figures = figuresOf(exchange);
-    this.#keepsForRedirect = chosen.action.redirects !== undefined;
   }
 
   /** @param marks of the request's head as it came. */
@@ -101,69 +72,8 @@ export class Forwarding extends Attempts {
     this.#tryOnce();
     const ofCluster = this.cluster.settings.mirrors;
     const mirrors = ofCluster.length > 0 ? ofCluster : this.#chosen.action.mirrors;
-    if (mirrors.length === 0 || this.#ended) return;
-    this.#mirrors = startMirrors(mirrors, exchange, runtime, this.hasBody, this.timeouts.routeMs);
-  }
-
-  // --- the request
-
-  sendData(data: Buffer): void {
-    if (this.#ended) return;
-    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.sendData(data);
-    const stream = this.#held ? undefined : this.attempt?.stream;
-    if (stream !== undefined) {
-      stream.sendData(data);
-      if (stream.full) this.exchange.stream.pause();
-      if (!this.#keepsBody) return;
-    }
-    this.#body ??= [];
-    this.#body.push(data);
-    this.#bodyBytes += data.length;
-    if (this.#keepsBody) this.#checkKept(stream !== undefined);
-    else if (this.#bodyBytes > this.exchange.bufferLimitBytes) this.exchange.stream.pause();
-  }
-
-  /** With too much to keep the request can no longer be sent again. @param isSent whether an attempt takes the body */
-  #checkKept(isSent: boolean): void {
-    const { exchange } = this;
-    if (this.#bodyBytes <= keptBytesOf(exchange)) return;
-    this.cluster.stats.retry_or_shadow_abandoned.inc();
-    this.retry?.release();
-    this.retry = undefined;
-    this.#keepsForRedirect = false;
-    if (isSent) this.#body = undefined;
-    else if (this.attempt !== undefined) exchange.stream.pause();
-    else {
-      this.#end();
-      exchange.reply(replyTo('RETRY_BUFFER_EXCEEDED'));
-    }
-  }
-
-  /** Whether what goes out of the body is kept. */
-  get #keepsBody(): boolean {
-    return this.retry !== undefined || this.#keepsForRedirect;
-  }
-
-  sendTrailers(trailers: HeaderList): void {
-    this.#trailers = trailers;
-  }
-
-  endRequest(): void {
-    this.requestDone = true;
-    const { routeMs } = this.timeouts;
-    if (routeMs > 0 && !this.#ended) {
-      this.#routeTimer = new Timer(this, ROUTE);
-      this.runtime.wheel.arm(this.#routeTimer, routeMs, this.exchange.requestEndMs);
-    }
-    this.attempt?.arm();
-    if (!this.#held) this.attempt?.writeEnd(this.#trailers);
-    for (const mirror of this.#mirrors) mirror.end(this.#trailers);
-    this.#mirrors = noMirrors;
-  }
-
-  flush(): void {
-    this.attempt?.stream?.flush();
-    for (let i = 0; i < this.#mirrors.length; i++) this.#mirrors[i]!.flush();
+    if (mirrors.length === 0 || this.ended) return;
+    this.mirrors = startMirrors(mirrors, exchange, runtime, this.hasBody, this.timeouts.routeMs);
   }
 
   pauseResponse(): void {
@@ -176,25 +86,9 @@ export class Forwarding extends Attempts {
 
   /** The client is gone, or was answered. */
   cancel(): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     this.abandonAll();
-    this.#end();
-  }
-
-  protected dropBody(): void {
-    if (!this.#keepsForRedirect) this.#body = undefined;
-  }
-
-  protected override noteVerdict(verdict: RetryVerdict): void {
-    if (this.#figures !== noFigures) this.#countVerdict(verdict);
-    super.noteVerdict(verdict);
-  }
-
-  #countVerdict(verdict: RetryVerdict): void {
-    // The attempt before was a retry, whose outcome stays.
-    if (verdict === 'no' && this.exchange.upstreamAttempts > 1) this.#count('upstream_rq_retry_success');
-    else if (verdict === 'limit-exceeded') this.#count('upstream_rq_retry_limit_exceeded');
-    else if (verdict === 'overflow') this.#count('upstream_rq_retry_overflow');
+    this.end();
   }
 
   // --- attempts
@@ -232,7 +126,7 @@ export class Forwarding extends Attempts {
     this.add(attempt);
     const { facts, major } = exchange.stream;
     attempt.start(
-      this.#endsHere
+      this.endsHere
         ? cluster.tcpPoolOf(endpoint, facts, action.priority)
         : cluster.poolOf(endpoint, major, facts, this.#serverName, action.priority),
     );
@@ -243,28 +137,9 @@ export class Forwarding extends Attempts {
     const { exchange } = this;
     this.noteConnection(stream);
     exchange.noteConnected();
-    this.#count('upstream_rq_total');
+    this.count('upstream_rq_total');
     const hooks = exchange.hooks.upstream;
     for (let i = 0; i < hooks.length; i++) hooks[i]!.onUpstream!(exchange);
-  }
-
-  /** The head went out; what waited for that follows. @param atOnce whether this is the call that asked for the stream */
-  sendKept(attempt: Attempt, stream: UpstreamStream, atOnce: boolean): void {
-    if (this.#held) stream.flush();
-    else this.#sendBody(attempt, stream, atOnce);
-  }
-
-  #sendBody(attempt: Attempt, stream: UpstreamStream, atOnce: boolean): void {
-    const { exchange } = this;
-    const body = this.#body;
-    if (body !== undefined) {
-      for (const data of body) stream.sendData(data);
-      if (!this.#keepsBody) this.#body = undefined;
-    }
-    if (this.requestDone) attempt.writeEnd(this.#trailers);
-    // Else the bytes at hand may hold more of the body; who reads them flushes.
-    if (exchange.requestDone || body !== undefined || !atOnce) stream.flush();
-    if (!stream.full) exchange.stream.resume();
   }
 
   onPoolFailure(attempt: Attempt, failure: PoolFailure, reason: string): void {
@@ -288,11 +163,11 @@ export class Forwarding extends Attempts {
     const { stats } = cluster;
     noteResponse(attempt.endpoint, status, headers, exchange.isGrpc);
     dropResponseHopByHop(headers, marks, status === 101 && exchange.upgrade !== '');
-    if (this.#held && !this.#takeAcceptance(attempt, status, headers)) return;
+    if (this.held && !this.#takeAcceptance(attempt, status, headers)) return;
     if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
     if (this.#chosen.action.redirects?.statuses.has(status) === true && this.#follow(attempt, head)) return;
-    if (this.#keepsForRedirect) {
-      this.#keepsForRedirect = false;
+    if (this.keepsForRedirect) {
+      this.keepsForRedirect = false;
       this.dropBody();
     }
     attempt.respond();
@@ -317,7 +192,7 @@ export class Forwarding extends Attempts {
     const { stats } = this.cluster;
     const { redirects } = this.#chosen.action;
     const { method } = exchange;
-    const isComplete = this.requestDone && (this.#keepsForRedirect || !this.hasBody);
+    const isComplete = this.requestDone && (this.keepsForRedirect || !this.hasBody);
     if (
       !isComplete ||
       headerOf(headers, 'location') === undefined ||
@@ -327,22 +202,18 @@ export class Forwarding extends Attempts {
       return false;
     }
     stats.upstream_internal_redirect_succeeded_total.inc();
-    const body = this.#body ?? [];
+    const body = this.body ?? [];
     attempt.discard(endStream);
     this.remove(attempt);
-    this.#end();
+    this.end();
     exchange.startAgain(status, headers, exchange.method === method ? body : []);
     return true;
-  }
-
-  #count(name: RouteCounter): void {
-    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.count(name);
   }
 
   /** Of the answer that the client gets. */
   #countStatus(status: number): void {
     this.cluster.stats.countStatus(status, this.exchange.isInternal);
-    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.countStatus(status);
+    for (let i = 0; i < this.figures.length; i++) this.figures[i]!.countStatus(status);
   }
 
   /** What was held goes out if this accepts it. @returns whether the response is of use to the client */
@@ -350,8 +221,8 @@ export class Forwarding extends Attempts {
     const { exchange } = this;
     const stream = attempt.stream!;
     if (isAccepted(exchange, status)) {
-      this.#held = false;
-      this.#sendBody(attempt, stream, false);
+      this.held = false;
+      this.sendBody(attempt, stream, false);
       return true;
     }
     if (!isUseless(exchange, status, stream.major)) return true;
@@ -372,13 +243,13 @@ export class Forwarding extends Attempts {
     lastOfKind.forwarding = this;
     const { exchange } = this;
     // The end of a connection behind CONNECT is that of the tunnel.
-    if (!this.requestDone && this.#endsHere) stream?.reset();
+    if (!this.requestDone && this.endsHere) stream?.reset();
     if (!attempt.responding) return;
     const { stats } = this.cluster;
     const tookMs = this.runtime.clock.nowMs() - attempt.startMs;
     stats.recordTime(tookMs, exchange.isInternal);
-    for (let i = 0; i < this.#figures.length; i++) this.#figures[i]!.recordTime(tookMs);
-    this.#end();
+    for (let i = 0; i < this.figures.length; i++) this.figures[i]!.recordTime(tookMs);
+    this.end();
     exchange.respondEnd();
     exchange.stream.flush();
   }
@@ -433,7 +304,7 @@ export class Forwarding extends Attempts {
   }
 
   #replyWith(reply: LocalReply): void {
-    this.#end();
+    this.end();
     this.exchange.reply(reply);
   }
 
@@ -443,18 +314,8 @@ export class Forwarding extends Attempts {
     // Whether the call succeeded would have been known at its end.
     if (exchange.isGrpc && exchange.responseCode < 500)
       this.runtime.stats.rq_reset_after_downstream_response_started.inc();
-    this.#end();
+    this.end();
     exchange.abort(flag, details);
-  }
-
-  #end(): void {
-    this.#ended = true;
-    for (const mirror of this.#mirrors) mirror.cancel();
-    this.#mirrors = noMirrors;
-    const { wheel } = this.runtime;
-    if (this.#routeTimer !== undefined) wheel.disarm(this.#routeTimer);
-    this.stopRetries();
-    this.#body = undefined;
   }
 
   // --- time-outs
@@ -469,12 +330,12 @@ export class Forwarding extends Attempts {
     if (kind === BACK_OFF) {
       this.waits = false;
       this.retry!.countRetry();
-      this.#count('upstream_rq_retry');
+      this.count('upstream_rq_retry');
       tellRetry(this.exchange, this.#chosen.action, this.timeouts, this.afterTimeout, this.runtime);
       this.#tryOnce();
       return;
     }
-    this.#count('upstream_rq_timeout');
+    this.count('upstream_rq_timeout');
     const responding = this.attempt?.responding === true;
     const reply = this.#replyTo('UPSTREAM_TIMEOUT', '');
     for (let attempt = this.attempt; attempt !== undefined; attempt = this.attempt) {
@@ -487,12 +348,4 @@ export class Forwarding extends Attempts {
     if (responding) this.#breakOff('UT', 'response_timeout');
     else this.#replyWith(reply);
   }
-}
-
-function figuresOf(exchange: HttpExchange): readonly RouteStats[] {
-  const { host, stats } = exchange.route!;
-  if (stats === undefined && host.virtualCluster === undefined) return noFigures;
-  const cluster = host.virtualCluster?.(exchange);
-  if (cluster !== undefined) exchange.virtualClusterName = cluster.loggedName;
-  return [cluster?.stats, stats].filter((figures) => figures !== undefined);
 }

@@ -145,6 +145,7 @@ export class Chain {
 
   close(): void {
     this.#tls?.close();
+    this.#terminal.close();
     for (const { served, socket } of this.connections) {
       served?.destroy();
       socket.destroy();

@@ -7,6 +7,7 @@ import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import type { Extensions } from '../hcm/discovered-filter.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
+import type { RouteScopes } from '../route/route-stats.ts';
 import type { RouteTable } from '../route/table.ts';
 import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
 import { Chain } from './chain.ts';
@@ -20,6 +21,8 @@ import type { ListenerSettings } from './settings.ts';
 export interface ListenerDeps extends ClusterDeps {
   readonly health: ServerHealth;
   routes(name: string): RouteTable | undefined;
+  /** For tables of its own. */
+  readonly routeScopes: RouteScopes;
   /** Configurations of filters that come by name. */
   readonly extensions: Extensions;
   cluster(name: string): ClusterRuntime | undefined;
@@ -266,25 +269,32 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     known: readonly Chain[],
     shared: SharedCounts | undefined,
   ): ChainSet {
+    const fresh: Chain[] = [];
     const create = (settings: ChainSettings, index: number): Chain => {
       const same = known.find((chain) => chain.settings.key() === settings.key());
       if (same !== undefined) return same;
-      return new Chain(settings, {
+      const chain = new Chain(settings, {
         stats: this.#stats,
         statAddress: this.settings.statAddress,
         countTo: (limit) => limitedCount(shared, 1 + index, limit),
         writeLog: this.#writeLog,
         deps: this.#deps,
       });
+      fresh.push(chain);
+      return chain;
     };
     const matcher = new ChainMatcher<Chain>();
-    const made = chains.map((settings, i) => {
-      const chain = create(settings, i);
-      matcher.add(settings.match, chain);
-      return chain;
-    });
-    const byDefault = defaultChain && create(defaultChain, chains.length);
-    return { chains: made, byDefault, matcher };
+    try {
+      const made = chains.map((settings, i) => {
+        const chain = create(settings, i);
+        matcher.add(settings.match, chain);
+        return chain;
+      });
+      return { chains: made, byDefault: defaultChain && create(defaultChain, chains.length), matcher };
+    } catch (error) {
+      for (const chain of fresh) chain.close();
+      throw error;
+    }
   }
 
   // --- the end

@@ -21,6 +21,8 @@ export interface Terminal {
   countRefused(secure: boolean, limited?: LimitedConnection): void;
   /** Whether responses ask for the connection to be closed. */
   setDraining(draining: boolean): void;
+  /** It serves nothing any more. */
+  close(): void;
 }
 
 /** @throws the system's error where a log cannot be opened. */
@@ -35,6 +37,7 @@ export function createTerminal(
     serve: (socket, connection) => terminal.serve(socket, connection),
     countRefused: (_, limited) => terminal.countRefused(limited),
     setDraining: (draining) => terminal.setDraining(draining),
+    close: ignore,
   };
 }
 
@@ -46,6 +49,7 @@ const closing: Terminal = {
   },
   countRefused() {},
   setDraining() {},
+  close() {},
 };
 
 /** The table in force, now and at each request. */
@@ -88,6 +92,8 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     date: createDate(deps.clock),
     draining: false,
   };
+  let figures = http.inlineRoutes?.figures ?? [];
+  deps.routeScopes.hold(figures);
   return {
     serve: (socket, connection) => serveHttp(socket, connection, runtime, ignore),
     countRefused(secure) {
@@ -96,6 +102,10 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     },
     setDraining(draining) {
       runtime.draining = draining;
+    },
+    close() {
+      deps.routeScopes.release(figures);
+      figures = [];
     },
   };
 }

@@ -4,6 +4,7 @@ import type { RuntimeValues } from '../runtime/values.ts';
 import type { DataReader } from '../tls/data-source.ts';
 import type { RouteFilterDeps } from './filter-config.ts';
 import type { MirrorPolicy } from './mirror-policy.ts';
+import type { RouteStats } from './route-stats.ts';
 
 /** What route tables are made with, those of filters too. */
 export interface RouteDeps extends RouteFilterDeps, DataReader {
@@ -17,6 +18,8 @@ export interface TableContext {
   readonly runtime: RuntimeValues;
   readonly findings: Findings;
   readonly maxBodyBytes: number;
+  /** Takes those of its virtual clusters and routes. */
+  readonly figures: RouteStats[];
   /** Of the plugins that the table names: those that may be left out. */
   readonly optionalPlugins: ReadonlySet<string>;
 }

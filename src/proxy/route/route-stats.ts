@@ -1,5 +1,5 @@
 /** The figures of a virtual cluster or of a route with a `stat_prefix`, by Envoy's names (`vhost.<name>.*`). */
-import type { Counter, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type { Counter, Histogram, MetricRegistry, Scope, ScopeName } from '#observe/metrics-contract.ts';
 import { responseCounter } from '../cluster/stats.ts';
 
 const counterNames = [
@@ -15,51 +15,94 @@ const counterNames = [
 export type RouteCounter = (typeof counterNames)[number];
 
 export class RouteStats {
-  readonly #counters: Readonly<Record<RouteCounter, Counter>>;
-  readonly #scope: Scope;
+  readonly #name: ScopeName;
+  #scope: Scope | undefined;
+  #counters: Readonly<Record<RouteCounter, Counter>> | undefined;
   #time: Histogram | undefined;
   #count: ((status: number) => void) | undefined;
 
-  private constructor(scope: Scope) {
+  private constructor(name: ScopeName) {
+    this.#name = name;
+  }
+
+  static ofVirtualCluster(host: string, name: string): RouteStats {
+    return new RouteStats({
+      path: `vhost.${host}.vcluster.${name}`,
+      family: 'vhost_vcluster',
+      labels: { envoy_virtual_host: host, envoy_virtual_cluster: name },
+    });
+  }
+
+  static ofRoute(host: string, prefix: string): RouteStats {
+    return new RouteStats({
+      path: `vhost.${host}.route.${prefix}`,
+      family: 'vhost_route',
+      labels: { envoy_virtual_host: host, envoy_route: prefix },
+    });
+  }
+
+  get path(): string {
+    return this.#name.path;
+  }
+
+  /** Nothing is counted before. */
+  open(metrics: MetricRegistry): void {
+    const scope = metrics.scope(this.#name);
     this.#scope = scope;
     this.#counters = Object.fromEntries(counterNames.map((name) => [name, scope.counter(name)])) as Record<
       RouteCounter,
       Counter
     >;
-  }
-
-  static ofVirtualCluster(metrics: MetricRegistry, host: string, name: string): RouteStats {
-    return new RouteStats(
-      metrics.scope({
-        path: `vhost.${host}.vcluster.${name}`,
-        family: 'vhost_vcluster',
-        labels: { envoy_virtual_host: host, envoy_virtual_cluster: name },
-      }),
-    );
-  }
-
-  static ofRoute(metrics: MetricRegistry, host: string, prefix: string): RouteStats {
-    return new RouteStats(
-      metrics.scope({
-        path: `vhost.${host}.route.${prefix}`,
-        family: 'vhost_route',
-        labels: { envoy_virtual_host: host, envoy_route: prefix },
-      }),
-    );
+    this.#time = undefined;
+    this.#count = undefined;
   }
 
   count(name: RouteCounter): void {
-    this.#counters[name].inc();
+    this.#counters?.[name].inc();
   }
 
   /** Of a response that the client gets. */
   countStatus(status: number): void {
+    if (this.#scope === undefined) return;
     this.#count ??= responseCounter(this.#scope, '');
     this.#count(status);
   }
 
   recordTime(ms: number): void {
+    if (this.#scope === undefined) return;
     this.#time ??= this.#scope.histogram('upstream_rq_time');
     this.#time.record(ms);
+  }
+}
+
+/** The figures of the tables in force: they are shown as long as one of these has them, as Envoy's are. */
+export class RouteScopes {
+  readonly #metrics: MetricRegistry;
+  /** How many there are, by path. */
+  readonly #held = new Map<string, number>();
+
+  constructor(metrics: MetricRegistry) {
+    this.#metrics = metrics;
+  }
+
+  /** A table comes into force. */
+  hold(figures: readonly RouteStats[]): void {
+    for (const one of figures) {
+      this.#held.set(one.path, (this.#held.get(one.path) ?? 0) + 1);
+      one.open(this.#metrics);
+    }
+  }
+
+  /** A table that was held is in force no more. */
+  release(figures: readonly RouteStats[]): void {
+    for (const { path } of figures) {
+      const left = this.#held.get(path)! - 1;
+      if (left > 0) {
+        this.#held.set(path, left);
+        continue;
+      }
+      this.#held.delete(path);
+      this.#metrics.removeScope(path);
+    }
   }
 }

@@ -81,6 +81,8 @@ export interface RouteTable {
   readonly mostSpecificWins: boolean;
   readonly internalOnlyHeaders: readonly string[];
   readonly clusters: readonly string[];
+  /** Of virtual clusters and routes; to be held while the table is in force. */
+  readonly figures: readonly RouteStats[];
   findHost(request: Pick<RouteRequest, 'authority' | 'requestHeaders'>): CompiledHost | undefined;
   find(request: RouteRequest): CompiledRoute | undefined;
 }
@@ -116,6 +118,7 @@ export function* compileRouteSteps(
     deps,
     runtime,
     findings,
+    figures: [],
     maxBodyBytes: config.maxDirectResponseBodySizeBytes ?? DEFAULT_BODY_BYTES,
     optionalPlugins: refuseUnsupportedTable(config, findings),
   };
@@ -152,6 +155,7 @@ export function* compileRouteSteps(
     mostSpecificWins: config.mostSpecificHeaderMutationsWins,
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
     clusters: [...clusters],
+    figures: context.figures,
     findHost(request) {
       const name = vhostHeader === '' ? request.authority : headerOf(request.requestHeaders, vhostHeader);
       if (name === undefined) return undefined;
@@ -203,7 +207,7 @@ function* compileHost(
   path: string,
   outerContext: OuterContext,
 ): Steps<CompiledHost> {
-  const { compileFilters, overrides, findings, runtime, deps } = outerContext;
+  const { compileFilters, overrides, findings, runtime } = outerContext;
   if (host.name === '') findings.error(`${path}.name`, 'is missing');
   warnOfTypedPolicy(host.retryPolicyTypedConfig, path, findings);
   const limitOfHost = compileBodyLimit(host, path, findings);
@@ -228,8 +232,7 @@ function* compileHost(
       host.virtualClusters,
       host.name,
       `${path}.virtual_clusters`,
-      deps.metrics,
-      findings,
+      context,
     ),
     routes,
     find: (request, plain) => index.find(request, plain),
@@ -264,13 +267,14 @@ function* compileHost(
     const action = compileAction(route, matched, filtersOf, at, context);
     // A plugin chooses its cluster that is not known, and optional: as if it were not there (Envoy).
     if (action.kind === 'forward' && action.choose === nowhere.choose) continue;
+    const stats = route.statPrefix === '' ? undefined : RouteStats.ofRoute(host.name, route.statPrefix);
+    if (stats !== undefined) context.figures.push(stats);
     keys.push(key);
     routes.push({
       name: route.name,
       host: compiled,
       action,
-      stats:
-        route.statPrefix === '' ? undefined : RouteStats.ofRoute(deps.metrics, host.name, route.statPrefix),
+      stats,
       metadata: route.metadata,
       retry: action.kind === 'forward' ? (action.retry ?? compiled.retry) : undefined,
       hedges: (action.kind === 'forward' ? action.hedges : undefined) ?? compiled.hedges,

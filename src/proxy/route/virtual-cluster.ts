@@ -1,8 +1,7 @@
 /** `VirtualHost.virtual_clusters`: requests that are counted by themselves. */
-import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { VirtualCluster } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
-import type { Findings } from '../findings.ts';
 import { compileHeaderMatch, type HeaderMatch, type HeaderSource } from './header-match.ts';
+import type { TableContext } from './level.ts';
 import { RouteStats } from './route-stats.ts';
 
 export interface CountedCluster {
@@ -23,8 +22,7 @@ export function compileVirtualClusters(
   clusters: readonly VirtualCluster[],
   host: string,
   path: string,
-  metrics: MetricRegistry,
-  findings: Findings,
+  { figures, findings }: TableContext,
 ): FindVirtualCluster | undefined {
   if (clusters.length === 0) return undefined;
   const compiled = clusters.map(({ name, headers }, i) => {
@@ -34,12 +32,13 @@ export function compileVirtualClusters(
     const matchers = headers.map(
       (matcher, h): HeaderMatch => compileHeaderMatch(matcher, `${at}.headers[${h}]`, findings),
     );
-    return { name, loggedName: name, matchers, stats: RouteStats.ofVirtualCluster(metrics, host, name) };
+    return { name, loggedName: name, matchers, stats: RouteStats.ofVirtualCluster(host, name) };
   });
   const other: CountedCluster = {
     name: OTHER,
     loggedName: '',
-    stats: RouteStats.ofVirtualCluster(metrics, host, OTHER),
+    stats: RouteStats.ofVirtualCluster(host, OTHER),
   };
+  figures.push(...compiled.map(({ stats }) => stats), other.stats);
   return (source) => compiled.find(({ matchers }) => matchers.every((matches) => matches(source))) ?? other;
 }

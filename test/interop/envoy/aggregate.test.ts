@@ -227,6 +227,41 @@ const priorities = (name: string, levels: readonly (readonly Message[])[], more:
   ...(more.fields as Message),
 });
 
+const MANY = 12;
+const many = Array.from({ length: MANY }, () => 'GET');
+const CLOSED_PORTS = [1, 2, 3];
+
+/** Four endpoints; `first` is the health of the one that can be reached. */
+const oneOfFour = (name: string, port: number, first: string, more: Message = {}): Message =>
+  priorities(name, [[on(port, first), ...CLOSED_PORTS.map((closed) => on(closed, 'UNHEALTHY'))]], {
+    fields: more,
+  });
+
+/** A child without a healthy endpoint, and one that is not in panic where the runtime says 20 %. */
+const threshold = (name: string, play: Script): Case => ({
+  name: `aggregate: ${name}`,
+  covers: 'aggregate',
+  play,
+  expect: { status: many.map(() => 200), upstream: /a\| GET/, never: /b\| GET/ },
+});
+
+const often = http1(
+  many.map(() => get('/threshold')),
+  { methods: many },
+);
+
+/** The threshold is set while it serves, and counts once the health of a child is another. */
+const thresholdByHand: Script = async (play) => {
+  const { port: a } = play.backend('a');
+  const { port: b } = play.backend('b');
+  const sick = oneOfFour('sick', b, 'UNHEALTHY');
+  await play.admin('/runtime_modify?upstream.healthy_panic_threshold=20', 'POST');
+  await tell(play, [sick, oneOfFour('quarter', a, 'HEALTHY'), cluster('four', [a])], /^four::/m);
+  const view = await often(play);
+  await play.admin('/runtime_modify?upstream.healthy_panic_threshold=', 'POST');
+  return view;
+};
+
 const clusterFile = (clusters: readonly Message[]): string =>
   JSON.stringify({
     resources: clusters.map((one) => ({
@@ -370,14 +405,41 @@ export const groups: readonly Group[] = [
     cases,
   },
   {
+    name: 'the threshold of panic is in the runtime',
+    backends: { a: http1Backend(), b: http1Backend() },
+    bootstrap: ({ ports: { a = 0, b = 0 } }) =>
+      bootstrap(
+        [httpListener('main', { routes: [route('/', { cluster: 'both', prefix_rewrite: '/echo' })] })],
+        [
+          oneOfFour('sick', b, 'UNHEALTHY'),
+          oneOfFour('quarter', a, 'HEALTHY'),
+          aggregate('both', ['sick', 'quarter']),
+        ],
+        {
+          layered_runtime: {
+            layers: [{ name: 'fixed', static_layer: { 'upstream.healthy_panic_threshold': 20 } }],
+          },
+        },
+      ),
+    cases: [threshold('which children are in panic is for the runtime', often)],
+  },
+  {
     name: 'children that come and go',
     backends: { a: http1Backend(), b: http1Backend(), c: http1Backend() },
     files: () => ({ 'clusters.json': clusterFile([]) }),
     bootstrap: ({ ports: { c = 0 } }) =>
       bootstrap(
-        [httpListener('main', { routes: [route('/', { cluster: 'all', prefix_rewrite: '/echo' })] })],
-        [cluster('c', [c]), aggregate('all', ['late', 'c'])],
+        [
+          httpListener('main', {
+            routes: [
+              route('/threshold', { cluster: 'both', prefix_rewrite: '/echo' }),
+              route('/', { cluster: 'all', prefix_rewrite: '/echo' }),
+            ],
+          }),
+        ],
+        [cluster('c', [c]), aggregate('all', ['late', 'c']), aggregate('both', ['sick', 'quarter'])],
         {
+          layered_runtime: { layers: [{ name: 'admin', admin_layer: {} }] },
           node: { id: 'n', cluster: 'n' },
           dynamic_resources: {
             cds_config: {
@@ -400,6 +462,10 @@ export const groups: readonly Group[] = [
           client: /^answered 200/,
           upstream: [/c\| .*stage-0/, /a\| .*stage-1/, /b\| .*stage-2/, /c\| .*stage-3/],
         },
+      },
+      {
+        ...threshold('the runtime is asked when the health of a child is another', thresholdByHand),
+        uncounted: 'clusters come and go with their figures',
       },
     ],
   },

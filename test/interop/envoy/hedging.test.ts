@@ -4,9 +4,10 @@ import { http1 as http1Backend } from './backend/http1.ts';
 import { http2 as http2Backend } from './backend/http2.ts';
 import { hedgingBootstrap } from './cases/hedging-routes.ts';
 import type { Replies } from './cases/retry-rows.ts';
+import { untilPage } from './harness/admin-lines.ts';
 import type { Case, Expectation, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
-import { get, http1, request, type Step } from './wire/http1.ts';
+import { get, http1, outlasted, request, type Step } from './wire/http1.ts';
 
 const row = (
   name: string,
@@ -50,7 +51,10 @@ const resetLater: Act = ({ cue, reset }) => void cue().then(reset);
 const sawTwo: Step = { saw: /GET[\s\S]*GET/ };
 const sawThree: Step = { saw: /GET[\s\S]*GET[\s\S]*GET/ };
 const cue: Step = { cue: 'a' };
-const pause: Step = { act: () => new Promise((resolve) => setTimeout(resolve, 150)) };
+/** The proxy has seen that one of two is over. */
+const oneLeft: Step = { act: (play) => untilPage(play, '/stats', /^cluster\.a\.upstream_rq_active: 1$/m) };
+/** The time of a try is over, had it begun before. */
+const tryIsOver = outlasted('/slow');
 
 const counted = (
   retries: number,
@@ -77,7 +81,7 @@ const cases: readonly Case[] = [
   ),
   row(
     'the first fails after all',
-    [get('/once'), sawTwo, cue, pause, cue],
+    [get('/once'), sawTwo, cue, oneLeft, cue],
     { status: 200, client: /second/, stats: counted(1) },
     attempts(later(503, 'first'), later(200, 'second')),
   ),
@@ -89,19 +93,18 @@ const cases: readonly Case[] = [
   ),
   row(
     'both fail',
-    [get('/once'), sawTwo, cue, pause, cue],
+    [get('/once'), sawTwo, cue, oneLeft, cue],
     { status: 503, client: /second/, log: / 503 URX / },
     attempts(later(500, 'first'), later(503, 'second')),
   ),
   row(
     'the second fails, and the first answers',
-    [get('/once'), sawTwo, cue, pause, { act: (play) => play.backend('a').cue() }],
+    [get('/once'), sawTwo, cue, oneLeft, { act: (play) => play.backend('a').cue() }],
     { status: 200, client: /first/ },
     {
       a: onHttp1(async ({ attempt, cue: cued, write }) => {
         if (attempt === 1) {
           // Its cue is the second.
-          await new Promise((resolve) => setTimeout(resolve, 0));
           await cued();
           await cued();
           write(answer(200, 'first'));
@@ -135,7 +138,7 @@ const cases: readonly Case[] = [
   ),
   row(
     'no more are left',
-    [get('/hedge'), sawThree, pause, cue],
+    [get('/hedge'), sawThree, tryIsOver, cue],
     {
       status: 200,
       client: /third/,
@@ -146,13 +149,13 @@ const cases: readonly Case[] = [
   ),
   row(
     'none is left at all',
-    [get('/none-left'), { saw: /GET/ }, pause, cue],
+    [get('/none-left'), { saw: /GET/ }, tryIsOver, cue],
     { status: 200, client: /first/, log: / 200 URX /, stats: counted(0) },
     attempts(later(200, 'first')),
   ),
   row(
     'none is allowed',
-    [get('/overflow'), { saw: /GET/ }, pause, cue],
+    [get('/overflow'), { saw: /GET/ }, tryIsOver, cue],
     {
       status: 200,
       client: /first/,
@@ -169,13 +172,13 @@ const cases: readonly Case[] = [
   ),
   row(
     'the first is reset',
-    [get('/once'), sawTwo, cue, pause, cue],
+    [get('/once'), sawTwo, cue, oneLeft, cue],
     { status: 200, client: /second/, stats: counted(1) },
     attempts(resetLater, later(200, 'second')),
   ),
   row(
     'both are reset',
-    [get('/once'), sawTwo, cue, pause, cue],
+    [get('/once'), sawTwo, cue, oneLeft, cue],
     { status: 503, log: / 503 URX,UC upstream_reset_before_response_started/ },
     attempts(resetLater, resetLater),
   ),
@@ -203,7 +206,7 @@ const cases: readonly Case[] = [
   ),
   row(
     'no condition, no hedging',
-    [get('/no-condition'), { saw: /GET/ }, pause, cue],
+    [get('/no-condition'), { saw: /GET/ }, tryIsOver, cue],
     { status: 200, client: /first/, stats: counted(0) },
     attempts(later(200, 'first')),
   ),
@@ -283,7 +286,7 @@ const cases: readonly Case[] = [
   ),
   row(
     'an answer that has begun goes on',
-    [get('/hedge'), { until: /some/ }, pause, cue],
+    [get('/hedge'), { until: /some/ }, tryIsOver, cue],
     { status: 200, client: /somemore/, stats: counted(0) },
     {
       a: onHttp1(async ({ write, cue: cued }) => {
@@ -306,7 +309,7 @@ const cases: readonly Case[] = [
     [
       request('POST', '/hedge', ['content-length: 2000'], 'x'.repeat(2000)),
       { saw: /body by length/ },
-      pause,
+      tryIsOver,
       cue,
     ],
     { status: 200, client: /first/, stats: counted(0, { 'cluster.a.retry_or_shadow_abandoned': 1 }) },
@@ -333,13 +336,13 @@ const cases: readonly Case[] = [
   ),
   row(
     'nothing is answered while a retry waits',
-    [get('/long-wait'), { saw: /GET/ }, pause, pause, cue],
+    [get('/long-wait'), { saw: /GET/ }, tryIsOver, cue],
     { status: 200, client: /first/, stats: { 'cluster.a.upstream_rq_retry': 0 } },
     attempts(later(200, 'first')),
   ),
   row(
     'the only one fails while a retry waits',
-    [get('/long-wait'), { saw: /GET/ }, pause, pause, cue],
+    [get('/long-wait'), { saw: /GET/ }, tryIsOver, cue],
     { status: 504, log: / 504 UT response_timeout / },
     attempts(later(503, 'first')),
   ),

@@ -121,9 +121,17 @@ const weightIs = (name: string, weight: number): Step => ({
   act: (play: Play) => untilPage(play, '/clusters', new RegExp(`^${name}::.*::weight::${weight}$`, 'm')),
 });
 
-/** Weights have been set again by then, unless the machine stands still: what is not read is not seen at once. */
-const LATER_MS = 250;
-const laterOn: Step = { act: () => new Promise((resolve) => setTimeout(resolve, LATER_MS)) };
+/** The endpoint of the cluster `mark` reports what makes for that weight. */
+const report = (weight: number): string =>
+  head(`GET /loaded/${weight} HTTP/1.1`, 'host: test.example', 'x-test: probe');
+
+/** Weights of the cluster `mark` have been set twice one after the other: meanwhile those of all others have been, too. */
+const updated: Step = {
+  act: http1([report(901), weightIs('mark', 901), report(902), weightIs('mark', 902)], {
+    methods: ['GET', 'GET'],
+    noProbe: true,
+  }),
+};
 
 const loaded = (header: string): string => head('HTTP/1.1 200 OK', 'content-length: 0', header);
 
@@ -138,7 +146,7 @@ const reportedCases = reportedRows.map(
           get(`/${of}`),
           weightIs(of, UNREAD),
           get(`/${of}`),
-          weight === UNREAD ? laterOn : weightIs(of, weight),
+          weight === UNREAD ? updated : weightIs(of, weight),
         ],
         { methods: ['GET', 'GET'] },
       ),
@@ -175,7 +183,7 @@ const trailing = (
   on: 'load',
   play: thenPage(
     http1(
-      [get('/h2'), weightIs('h2', UNREAD), get('/h2'), weight === UNREAD ? laterOn : weightIs('h2', weight)],
+      [get('/h2'), weightIs('h2', UNREAD), get('/h2'), weight === UNREAD ? updated : weightIs('h2', weight)],
       {
         methods: ['GET', 'GET'],
       },
@@ -344,9 +352,12 @@ export const groups: readonly Group[] = [
             routes: [route('/', { cluster: 'named', ...RETRIED })],
           }),
           httpListener('load', {
-            routes: ['load', 'metrics', 'strict', 'three', 'h2'].map((name) =>
-              route(`/${name}`, { cluster: name }),
-            ),
+            routes: [
+              route('/loaded', { cluster: 'mark' }),
+              ...['load', 'metrics', 'strict', 'three', 'h2'].map((name) =>
+                route(`/${name}`, { cluster: name }),
+              ),
+            ],
           }),
           httpListener('starting', {
             routes: Object.keys(starting).map((of) =>
@@ -389,6 +400,7 @@ export const groups: readonly Group[] = [
             }),
           ),
           cluster('three', [a, b, c], clientSide()),
+          cluster('mark', [b], clientSide()),
           cluster(
             'scan',
             [a, b],

@@ -2,11 +2,11 @@
 import { onHttp1 } from './backend/exchange.ts';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { answer, believing, failing, policy, retried, row } from './cases/retry-rows.ts';
-import { adminLines } from './harness/admin-lines.ts';
+import { adminLines, untilPage } from './harness/admin-lines.ts';
 import { bootstrap, cluster, httpListener, type Message, route } from './harness/bootstrap.ts';
 import type { Case, Expectation, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
-import { get, http1, request } from './wire/http1.ts';
+import { get, http1, outlasted, request, type Step } from './wire/http1.ts';
 
 const idle: readonly Case[] = [
   row(
@@ -33,14 +33,14 @@ const idle: readonly Case[] = [
   ),
   row(
     'idle: signs of life',
-    [get('/idle-long')],
+    [get('/idle-long'), ...[...'abcd'].flatMap((): Step[] => [outlasted('/slow/long'), { cue: 'a' }])],
     { status: 200, client: /abcd/, stats: { 'cluster.a.upstream_rq_per_try_idle_timeout': 0 } },
     {
       answers: {
-        a: onHttp1(async ({ write }) => {
+        a: onHttp1(async ({ write, cue }) => {
           write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n');
           for (const piece of 'abcd') {
-            await new Promise((resolve) => setTimeout(resolve, 350));
+            await cue();
             write(piece);
           }
         }),
@@ -55,37 +55,28 @@ const idle: readonly Case[] = [
   ),
   row(
     'idle: a request that is not complete',
-    [
-      request('POST', '/idle', ['content-length: 6'], 'abc'),
-      { saw: /abc/ },
-      { act: () => new Promise((resolve) => setTimeout(resolve, 300)) },
-      'def',
-    ],
+    [request('POST', '/idle', ['content-length: 6'], 'abc'), { saw: /abc/ }, outlasted('/slow'), 'def'],
     { status: 200, stats: retried(0) },
     { answers: failing(0, 503) },
     ['POST'],
   ),
   row(
     'per try: a request that is not complete',
-    [
-      request('POST', '/slow-try', ['content-length: 6'], 'abc'),
-      { saw: /abc/ },
-      { act: () => new Promise((resolve) => setTimeout(resolve, 300)) },
-      'def',
-    ],
+    [request('POST', '/slow-try', ['content-length: 6'], 'abc'), { saw: /abc/ }, outlasted('/slow'), 'def'],
     { status: 200, stats: retried(0) },
     { answers: failing(0, 503) },
     ['POST'],
   ),
   row(
     'per try: an answer that has begun',
-    [get('/slow-try')],
+    [get('/slow-try'), { until: /200/ }, outlasted('/slow'), { cue: 'a' }],
     { status: 200, client: /slow/, stats: { 'cluster.a.upstream_rq_per_try_timeout': 0 } },
     {
       answers: {
-        a: onHttp1(({ write }) => {
+        a: onHttp1(async ({ write, cue }) => {
           write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n');
-          setTimeout(() => write('slow'), 400);
+          await cue();
+          write('slow');
         }),
       },
     },
@@ -165,9 +156,9 @@ const waiting: Case = {
     };
     await look('before');
     const view = await http1([
-      get('/long-wait'),
+      get('/longer-wait'),
       { saw: /GET/ },
-      { act: () => new Promise((resolve) => setTimeout(resolve, 100)) },
+      { act: () => untilPage(play, '/stats', /^cluster\.a\.upstream_rq_active: 0$/m) },
       { act: () => look('meanwhile') },
     ])(play);
     await look('after');
@@ -209,13 +200,18 @@ const backOffs: readonly Case[] = [
 ];
 
 const routes: readonly Message[] = [
-  route('/idle-long', policy('5xx', { per_try_idle_timeout: '0.9s' })),
+  route('/idle-long', policy('5xx', { per_try_idle_timeout: '2s' })),
   route('/idle-only', { retry_policy: { per_try_idle_timeout: '0.1s' } }),
   route('/idle', policy('5xx', { per_try_idle_timeout: '0.15s' })),
   route('/slow-try', policy('5xx', { per_try_timeout: '0.2s' })),
+  // Where nothing answers: a part of the time of `/idle-long`.
+  route('/slow/long', { timeout: '0.6s' }),
+  // Where nothing answers: longer than `/idle` and `/slow-try`.
+  route('/slow', { timeout: '0.3s' }),
   route('/in-time', { timeout: '0.1s' }),
   route('/one-try', policy('5xx', { per_try_timeout: '0.05s', num_retries: 0 })),
   route('/expected', { timeout: '2s', ...policy('5xx', { per_try_timeout: '1s' }) }),
+  route('/longer-wait', { timeout: '2s', ...policy('5xx', { retry_back_off: { base_interval: '1000s' } }) }),
   route('/long-wait', { timeout: '0.3s', ...policy('5xx', { retry_back_off: { base_interval: '1000s' } }) }),
   route(
     '/reset',

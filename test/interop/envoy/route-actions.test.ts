@@ -1,11 +1,14 @@
 /** What routes say besides where a request goes: figures, sticky choices, formats, bodies. */
+import assert from 'node:assert/strict';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from '../../support/eventually.ts';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { bootstrap, cluster, extension, httpListener, type Message, route } from './harness/bootstrap.ts';
 import type { Case, Expectation, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
 import type { Topic } from './harness/topics.ts';
+import { Channel } from './wire/channel.ts';
 import { get, head, http1, type Step } from './wire/http1.ts';
 
 const row =
@@ -250,16 +253,24 @@ const formatted: readonly Message[] = [
   },
   { match: { prefix: '/body/bytes' }, direct_response: { status: 200, body: { inline_bytes: 'aGFsbG8=' } } },
 ];
-/** Longer than it takes to see a change. */
-const NOTICED_MS = 500;
-/** Puts another file in the place of one. */
+/** Puts another file in the place of one, and waits until a change of the watched one, made after that, is seen. */
 const replace = (name: string): Step => ({
-  async act({ folder }) {
-    writeFileSync(join(folder, `new-${name}`), 'after\n');
-    renameSync(join(folder, `new-${name}`), join(folder, name));
-    await new Promise((resolve) => setTimeout(resolve, NOTICED_MS));
+  async act(play) {
+    const text = `after ${name}`;
+    for (const one of new Set([name, 'watched.txt'])) {
+      writeFileSync(join(play.folder, `new-${one}`), text);
+      renameSync(join(play.folder, `new-${one}`), join(play.folder, one));
+    }
+    await eventually(async () => {
+      const channel = new Channel(play);
+      await channel.write(head('GET /body/watched HTTP/1.1', 'host: test.example', 'x-test: probe'));
+      await channel.until((got) => /\r\n\r\n./.test(got), 'a body');
+      channel.socket.destroy();
+      assert.ok(channel.text.endsWith(text));
+    });
   },
 });
+const watched = { uncounted: 'asked as often as it takes' };
 const format = row('formats', 'format');
 const formatCases: readonly Case[] = [
   format('a path', [get('/format/path/x?q=1', 'x-version: v2')], {
@@ -285,8 +296,18 @@ const formatCases: readonly Case[] = [
   format('a body of JSON', [get('/body/json')], { status: 201, client: /content-type: application\/json/ }),
   format('a type of a body', [get('/body/type')], { client: [/content-type: text\/html/, /"<p>"/] }),
   format('a body of a file', [get('/body/file')], { client: /"from a file/ }),
-  format('a file that is watched', [replace('watched.txt'), get('/body/watched')], { client: /"after/ }),
-  format('a file that is not watched', [replace('changed.txt'), get('/body/changed')], { client: /"before/ }),
+  format(
+    'a file that is watched',
+    [replace('watched.txt'), get('/body/watched')],
+    { client: /"after/ },
+    watched,
+  ),
+  format(
+    'a file that is not watched',
+    [replace('changed.txt'), get('/body/changed')],
+    { client: /"before/ },
+    watched,
+  ),
   format('an empty file', [get('/body/empty')], { status: 200 }),
   format('a body of a variable', [get('/body/environment')], { status: 200, client: /bin/ }),
   format('a body of bytes', [get('/body/bytes')], { client: /"hallo"/ }),

@@ -339,8 +339,14 @@ const clusters = (a: number, b: number, c: number): Message[] =>
 const routes = rows.map((_, i) => route(`/${nameOf(i)}`, { cluster: nameOf(i), prefix_rewrite: '/echo' }));
 const at = (zone: string): Message => ({ node: { id: 'one', cluster: 'two', locality: { zone } } });
 
-/** What is counted once, or with each request, where this proxy's own cluster is of no use. */
-const useless = (name: string, local: readonly Zone[], expect: Expectation, zone = 'here'): Group => ({
+/** What is counted once, or with each request, where this proxy's own cluster is of little use. */
+const useless = (
+  name: string,
+  local: readonly Zone[],
+  expect: Expectation,
+  zone = 'here',
+  more: Message = {},
+): Group => ({
   name: `local cluster: ${name}`,
   backends: { a: http1Backend(), b: http1Backend() },
   bootstrap: ({ ports: { a = 0, b = 0 } }) =>
@@ -351,7 +357,7 @@ const useless = (name: string, local: readonly Zone[], expect: Expectation, zone
         }),
       ],
       [cluster('a', [a]), zones('local', local), zones('up', here(a, b), aware())],
-      { ...at(zone), cluster_manager: { local_cluster_name: 'local' } },
+      { ...at(zone), cluster_manager: { local_cluster_name: 'local' }, ...more },
     ),
   cases: [
     {
@@ -407,6 +413,24 @@ export const groups: readonly Group[] = [
       { zone: 'there', ports: [2], health: ['UNHEALTHY'] },
     ],
     { upstream: [/a\| GET/, /b\| GET/], stats: { 'cluster.up.lb_local_cluster_not_ok': REQUESTS } },
+  ),
+  useless(
+    'few are well, which the runtime does not call panic',
+    [
+      { zone: 'here', ports: [1, 2, 3], health: ['HEALTHY', 'UNHEALTHY', 'UNHEALTHY'] },
+      { zone: 'there', ports: [4, 5, 6], health: ['HEALTHY', 'UNHEALTHY', 'UNHEALTHY'] },
+    ],
+    {
+      upstream: /a\| GET/,
+      never: /b\| GET/,
+      stats: { 'cluster.up.lb_local_cluster_not_ok': 0, 'cluster.up.lb_zone_routing_all_directly': REQUESTS },
+    },
+    'here',
+    {
+      layered_runtime: {
+        layers: [{ name: 'fixed', static_layer: { 'upstream.healthy_panic_threshold': 20 } }],
+      },
+    },
   ),
   useless(
     'most proxies are here',

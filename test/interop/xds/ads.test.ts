@@ -1,5 +1,6 @@
 /** What is asked and answered over ADS, and what comes of it: Envoy beside Heddle. */
 import { describe, test } from 'node:test';
+import type { JsonObject } from '@bufbuild/protobuf';
 import {
   adsBootstrap,
   assignment,
@@ -124,45 +125,52 @@ const sotwSteps: readonly Step[] = [
 ];
 
 const TTL = '1.5s';
+/** A cluster that is sent last: when its time is over, so is that of what was sent before for as long. */
+const LATER = 'later';
+const later = (version: number, ttl = TTL): JsonObject => ({
+  ...delta('cluster', version, [cluster(LATER)], { ttl }),
+  nonce: `later-${version}`,
+});
 
 const expirySteps: readonly Step[] = [
   {
     name: 'clusters and listeners expire, endpoints and routes stay',
-    async play({ send }) {
+    async play({ send, gone }) {
       await send(delta('cluster', 1, [edsCluster('b'), cluster('kept')]));
       await send(delta('endpoint', 1, [assignment('b', 1)], { ttl: TTL }));
       await send(delta('listener', 1, [listener('web', 'r')]));
       await send(delta('route', 1, [routes('r', 'one')], { ttl: TTL }));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await send(later(1));
+      await gone(LATER);
     },
     envoy: [/dynamic_active_clusters: b@v1 kept@v1/, /listener web answers 200 one/],
   },
   {
     name: 'a cluster goes when its time is over',
-    async play({ send }) {
+    async play({ send, gone }) {
       await send(delta('cluster', 2, [cluster('short')], { ttl: TTL }));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await gone('short');
     },
     envoy: [/dynamic_active_clusters: b@v1 kept@v1$/],
   },
   {
     name: 'it stays while it is heard of',
-    async play({ send }) {
+    async play({ send, gone }) {
       await send(delta('cluster', 3, [cluster('alive')], { ttl: '3s' }));
-      for (let i = 0; i < 4; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-        await send(heartbeat('cluster', `beat-${i}`, 3, 'alive', '30s'));
-      }
+      for (let i = 0; i < 4; i++) await send(heartbeat('cluster', `beat-${i}`, 3, 'alive', '30s'));
+      await send(later(3, '3s'));
+      await gone(LATER);
     },
     envoy: [/alive@v3/, /nonce beat-3$/],
   },
   {
     name: 'a heartbeat without an end makes it stay',
-    async play({ send }) {
+    async play({ send, gone }) {
       await send(delta('cluster', 4, [cluster('alive', { connect_timeout: '3s' })], { ttl: TTL }));
       const { resources, ...rest } = heartbeat('cluster', 'no-end', 4, 'alive', '1s');
       await send({ ...rest, resources: [{ name: 'alive', version: 'v4' }] });
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await send(later(4));
+      await gone(LATER);
     },
     envoy: [/alive@v4/],
   },
@@ -181,9 +189,9 @@ const sotwExpirySteps: readonly Step[] = [
   },
   {
     name: 'and goes when its time is over',
-    async play({ send }) {
+    async play({ send, gone }) {
       await send(state('cluster', 2, wrapped('a', TTL, cluster('a')), cluster('plain')));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await gone('a');
     },
     envoy: [/dynamic_active_clusters: plain@1$/],
   },

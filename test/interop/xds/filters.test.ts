@@ -120,10 +120,10 @@ const deltaSteps: readonly Step[] = [
   },
   {
     name: 'a listener goes, and what it could not take is taken',
-    async play({ send }) {
+    async play({ send, drained }) {
       await send(delta('listener', 10, [], { removed: ['third'] }));
       // To Envoy it judges as long as it drains.
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await drained(1);
       await send(delta('extension', 11, [extension('f', abort(504))]));
     },
     envoy: [/listener web answers 504/, /listener other answers 504/],
@@ -149,9 +149,9 @@ const deltaSteps: readonly Step[] = [
   },
   {
     name: 'nobody asks for it when its listeners are gone',
-    async play({ send }) {
+    async play({ send, drained }) {
       await send(delta('listener', 14, [], { removed: ['web', 'other'] }));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await drained(3);
     },
     envoy: [/LDS nonce n14-listener/, /ECDS -f/],
   },

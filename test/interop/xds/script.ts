@@ -34,6 +34,10 @@ export interface Scene {
   readonly folder: string;
   /** Sends it on the newest stream of the first server, and waits for the answer unless told otherwise. */
   send(response: JsonObject, more?: SendOptions): Promise<void>;
+  /** Waits until no cluster of that name is in force, of those that were sent. */
+  gone(cluster: string): Promise<void>;
+  /** Waits until so many listeners were removed since it started, and none of them drains any more. */
+  drained(removed: number): Promise<void>;
 }
 
 export interface SendOptions {
@@ -171,6 +175,18 @@ class Subject {
     await step.play({
       servers: this.#servers,
       folder: this.#folder,
+      gone: (cluster) =>
+        eventually(async () => {
+          const { configs } = JSON.parse(await this.#admin('/config_dump')) as { configs: JsonObject[] };
+          const active = configs.flatMap(inForce).filter((line) => line.includes('_clusters: '));
+          assert.doesNotMatch(active.join(' '), new RegExp(` ${cluster}@`));
+        }),
+      drained: (removed) =>
+        eventually(async () => {
+          const page = await this.#admin('/stats?filter=^listener_manager\\.');
+          assert.match(page, new RegExp(`listener_removed: ${removed}$`, 'm'));
+          assert.match(page, /total_listeners_draining: 0$/m);
+        }),
       send: async (response, { scope = 'ads', server = 0 } = {}) => {
         const stream = await eventually(() => this.#servers[server]!.stream(scope));
         // As servers do: nothing is said that was not asked for.

@@ -1,7 +1,11 @@
 /** What permissions and principals have in common, compiled to functions. */
 import { type IpBytes, inRange, parseRange } from '#core/ip-address.ts';
 import type { CidrRange } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import { MetadataSource, type SourcedMetadata } from '#xds/gen/envoy/config/rbac/v3/rbac_pb.js';
+import {
+  MetadataSource,
+  type Permission,
+  type SourcedMetadata,
+} from '#xds/gen/envoy/config/rbac/v3/rbac_pb.js';
 import type { HeaderMatcher } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { MetadataMatcher } from '#xds/gen/envoy/type/matcher/v3/metadata_pb.js';
 import type { PathMatcher } from '#xds/gen/envoy/type/matcher/v3/path_pb.js';
@@ -28,19 +32,63 @@ export function compileSet(rules: readonly Condition[], every: boolean): Conditi
     : (subject) => rules.some((rule) => rule(subject));
 }
 
-export function compileAny(value: boolean, at: string, { findings }: ConditionContext): Condition {
+/** Compiles one rule of a kind, and those within it. */
+type Compile<Rule> = (rule: Rule, at: string, context: ConditionContext) => Condition;
+
+/** @param rules and where they stand; there must be one */
+export function compileRules<Rule>(
+  rules: readonly Rule[],
+  at: string,
+  context: ConditionContext,
+  every: boolean,
+  compile: Compile<Rule>,
+): Condition {
+  if (rules.length === 0) context.findings.error(at, 'is missing');
+  return compileSet(
+    rules.map((one, i) => compile(one, `${at}[${i}]`, context)),
+    every,
+  );
+}
+
+export function not(matches: Condition): Condition {
+  return (subject) => !matches(subject);
+}
+
+/** The rules that permissions and principals both have. */
+type CommonRule = Extract<
+  Permission['rule'],
+  { case: 'any' | 'header' | 'urlPath' | 'metadata' | 'sourcedMetadata' }
+>;
+
+/** @param at of the permission or principal */
+export function compileCommon(rule: CommonRule, at: string, context: ConditionContext): Condition {
+  switch (rule.case) {
+    case 'any':
+      return compileAny(rule.value, `${at}.any`, context);
+    case 'header':
+      return compileHeader(rule.value, `${at}.header`, context);
+    case 'urlPath':
+      return compileUrlPath(rule.value, `${at}.url_path`, context);
+    case 'metadata':
+      return compileMetadata(rule.value, `${at}.metadata`, context);
+    case 'sourcedMetadata':
+      return compileSourcedMetadata(rule.value, `${at}.sourced_metadata`, context);
+  }
+}
+
+function compileAny(value: boolean, at: string, { findings }: ConditionContext): Condition {
   if (!value) findings.error(at, 'must be true');
   return () => true;
 }
 
-export function compileHeader(matcher: HeaderMatcher, at: string, context: ConditionContext): Condition {
+function compileHeader(matcher: HeaderMatcher, at: string, context: ConditionContext): Condition {
   const { http, findings } = context;
   if (!http) findings.error(at, 'is not for connections: there are no headers');
   const matches = compileHeaderMatch(matcher, at, findings);
   return ({ request }) => request !== undefined && matches(request);
 }
 
-export function compileUrlPath({ rule }: PathMatcher, at: string, context: ConditionContext): Condition {
+function compileUrlPath({ rule }: PathMatcher, at: string, context: ConditionContext): Condition {
   const { http, findings } = context;
   if (rule.case !== 'path') {
     findings.error(`${at}.path`, 'is missing');
@@ -75,16 +123,12 @@ export function compileRange(
   };
 }
 
-export function compileMetadata(
-  matcher: MetadataMatcher,
-  at: string,
-  { findings }: ConditionContext,
-): Condition {
+function compileMetadata(matcher: MetadataMatcher, at: string, { findings }: ConditionContext): Condition {
   const matches = compileMetadataMatch(matcher, at, findings);
   return ({ record }) => matches(record?.metadata);
 }
 
-export function compileSourcedMetadata(
+function compileSourcedMetadata(
   { metadataMatcher, metadataSource }: SourcedMetadata,
   at: string,
   context: ConditionContext,

@@ -6,14 +6,11 @@ import { compileUriTemplate } from '../../route/uri-template.ts';
 import {
   type Condition,
   type ConditionContext,
-  compileAny,
-  compileHeader,
-  compileMetadata,
+  compileCommon,
   compileRange,
-  compileSet,
-  compileSourcedMetadata,
-  compileUrlPath,
+  compileRules,
   never,
+  not,
   pathOf,
 } from './condition.ts';
 import { ipOf } from './subject.ts';
@@ -24,23 +21,17 @@ export function compilePermission({ rule }: Permission, at: string, context: Con
   const { findings } = context;
   switch (rule.case) {
     case 'andRules':
-    case 'orRules': {
-      const isAnd = rule.case === 'andRules';
-      const here = `${at}.${isAnd ? 'and_rules' : 'or_rules'}.rules`;
-      if (rule.value.rules.length === 0) findings.error(here, 'is missing');
-      const all = rule.value.rules.map((one, i) => compilePermission(one, `${here}[${i}]`, context));
-      return compileSet(all, isAnd);
-    }
-    case 'notRule': {
-      const matches = compilePermission(rule.value, `${at}.not_rule`, context);
-      return (subject) => !matches(subject);
-    }
+      return compileRules(rule.value.rules, `${at}.and_rules.rules`, context, true, compilePermission);
+    case 'orRules':
+      return compileRules(rule.value.rules, `${at}.or_rules.rules`, context, false, compilePermission);
+    case 'notRule':
+      return not(compilePermission(rule.value, `${at}.not_rule`, context));
     case 'any':
-      return compileAny(rule.value, `${at}.any`, context);
     case 'header':
-      return compileHeader(rule.value, `${at}.header`, context);
     case 'urlPath':
-      return compileUrlPath(rule.value, `${at}.url_path`, context);
+    case 'metadata':
+    case 'sourcedMetadata':
+      return compileCommon(rule, at, context);
     case 'destinationIp':
       return compileRange(rule.value, `${at}.destination_ip`, context, ({ facts }) =>
         ipOf(facts.localAddress),
@@ -58,10 +49,6 @@ export function compilePermission({ rule }: Permission, at: string, context: Con
       if (start >= end) findings.error(here, 'is empty: end must be above start');
       return ({ facts }) => hasPort(facts) && facts.localPort >= start && facts.localPort < end;
     }
-    case 'metadata':
-      return compileMetadata(rule.value, `${at}.metadata`, context);
-    case 'sourcedMetadata':
-      return compileSourcedMetadata(rule.value, `${at}.sourced_metadata`, context);
     case 'requestedServerName': {
       const matches = textMatcher(rule.value, `${at}.requested_server_name`, findings);
       return ({ facts }) => matches(facts.serverName);

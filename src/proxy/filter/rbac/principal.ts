@@ -11,14 +11,11 @@ import { readSanRule } from '../../tls/validation-rules.ts';
 import {
   type Condition,
   type ConditionContext,
-  compileAny,
-  compileHeader,
-  compileMetadata,
+  compileCommon,
   compileRange,
-  compileSet,
-  compileSourcedMetadata,
-  compileUrlPath,
+  compileRules,
   never,
+  not,
 } from './condition.ts';
 import { ipOf, type RbacSubject } from './subject.ts';
 
@@ -30,19 +27,11 @@ export function compilePrincipal(
   const { findings } = context;
   switch (identifier.case) {
     case 'andIds':
-    case 'orIds': {
-      const isAnd = identifier.case === 'andIds';
-      const here = `${at}.${isAnd ? 'and_ids' : 'or_ids'}.ids`;
-      if (identifier.value.ids.length === 0) findings.error(here, 'is missing');
-      const all = identifier.value.ids.map((one, i) => compilePrincipal(one, `${here}[${i}]`, context));
-      return compileSet(all, isAnd);
-    }
-    case 'notId': {
-      const matches = compilePrincipal(identifier.value, `${at}.not_id`, context);
-      return (subject) => !matches(subject);
-    }
-    case 'any':
-      return compileAny(identifier.value, `${at}.any`, context);
+      return compileRules(identifier.value.ids, `${at}.and_ids.ids`, context, true, compilePrincipal);
+    case 'orIds':
+      return compileRules(identifier.value.ids, `${at}.or_ids.ids`, context, false, compilePrincipal);
+    case 'notId':
+      return not(compilePrincipal(identifier.value, `${at}.not_id`, context));
     case 'authenticated':
       return compileAuthenticated(identifier.value, `${at}.authenticated`, context);
     case 'sourceIp':
@@ -55,14 +44,12 @@ export function compilePrincipal(
       return compileRange(identifier.value, `${at}.remote_ip`, context, (subject) =>
         subject.request === undefined ? peerIp(subject) : ipOf(subject.record?.downstreamRemoteAddress ?? ''),
       );
+    case 'any':
     case 'header':
-      return compileHeader(identifier.value, `${at}.header`, context);
     case 'urlPath':
-      return compileUrlPath(identifier.value, `${at}.url_path`, context);
     case 'metadata':
-      return compileMetadata(identifier.value, `${at}.metadata`, context);
     case 'sourcedMetadata':
-      return compileSourcedMetadata(identifier.value, `${at}.sourced_metadata`, context);
+      return compileCommon(identifier, at, context);
     case 'filterState':
       return compileFilterState(identifier.value, `${at}.filter_state`, context);
     case 'custom':

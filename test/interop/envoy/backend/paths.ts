@@ -29,6 +29,8 @@ const answers: Readonly<Record<string, PathAnswer>> = {
   later: ({ reply }) => void setTimeout(() => reply('200 OK', 'later'), LATER_MS),
   length: ({ text, reply }) => reply('200 OK', String(text.length)),
   name: ({ name, head, reply }) => reply('200 OK', `${name} ${/^x-weighted: .*$/im.exec(head)?.[0] ?? ''}`),
+  loaded: ({ argument, reply }) =>
+    reply('200 OK', '', [`endpoint-load-metrics: TEXT rps_fractional=${argument},cpu_utilization=1`]),
   degraded: ({ reply }) => reply('200 OK', 'somehow', ['x-envoy-degraded: true']),
   status: ({ argument, write, reply }) => {
     if (argument === '204' || argument === '304') write(`HTTP/1.1 ${argument} Fine\r\netag: "1"\r\n\r\n`);

@@ -14,6 +14,9 @@ const policy = (more: Message = {}, retryOn = '5xx'): Message => ({
   },
 });
 
+/** Where nothing answers: longer than a try. */
+const afterTry = route('/slow', { timeout: '0.2s' });
+
 export const hedgingBootstrap = ({ ports: { a = 0, b = 0, h2 = 0 } }: Places): Message =>
   bootstrap(
     [
@@ -59,6 +62,7 @@ export const hedgingBootstrap = ({ ports: { a = 0, b = 0, h2 = 0 } }: Places): M
           route('/h2', { cluster: 'h2', ...hedge, ...policy() }),
           route('/plain'),
           route('/status'),
+          afterTry,
         ],
       }),
       httpListener('host', {
@@ -76,7 +80,7 @@ export const hedgingBootstrap = ({ ports: { a = 0, b = 0, h2 = 0 } }: Places): M
       }),
       httpListener(
         'small',
-        { ...believing, routes: [route('/hedge', { ...hedge, ...policy() }), route('/')] },
+        { ...believing, routes: [route('/hedge', { ...hedge, ...policy() }), afterTry, route('/')] },
         { per_connection_buffer_limit_bytes: 1000 },
       ),
     ],

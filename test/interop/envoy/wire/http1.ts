@@ -90,6 +90,21 @@ export function http1(steps: readonly Step[], options: Http1Options = {}): Scrip
   };
 }
 
+/**
+ * Asks for something whose time runs out, on a connection of its own, and goes on when that is so: whatever was to
+ * run out sooner has done so.
+ *
+ * @param path to a cluster that never answers
+ */
+export const outlasted = (path: string): Step => ({
+  async act(play) {
+    const channel = new Channel(play);
+    await channel.write(`GET ${path} HTTP/1.1\r\nhost: test.example\r\nx-test: probe\r\n\r\n`);
+    await channel.until((text) => text.startsWith('HTTP/1.1 504'), 'a time-out');
+    channel.socket.destroy();
+  },
+});
+
 /** A head, where there is one, and all that came after it. */
 export function tunnelView(text: string): ClientView {
   const end = text.indexOf('\r\n\r\n');
