@@ -23,6 +23,8 @@ export interface EndpointHolders {
   readonly weights: ClientSideWeights | undefined;
   /** The assignment is in force. @param changed whether endpoints came or went */
   onReplaced(assigned: Assignment, changed: boolean): void;
+  /** What is chosen from follows the flags of endpoints. */
+  onRefreshed(): void;
 }
 
 export class AssignedEndpoints {
@@ -45,7 +47,7 @@ export class AssignedEndpoints {
    * Gives way to a call that comes while it is under way.
    */
   *replace(assigned: Assignment): Steps<void> {
-    const { settings, transportFor, hosts, zones, health, weights, onReplaced } = this.#holders;
+    const { settings, transportFor, hosts, zones, health, weights, onReplaced, onRefreshed } = this.#holders;
     const replacement = ++this.#replacements;
     const next = new Map<string, Endpoint>();
     const fresh: Endpoint[] = [];
@@ -82,6 +84,8 @@ export class AssignedEndpoints {
     const before = this.#byKey;
     this.#byKey = next;
     onReplaced(assigned, fresh.length > 0 || before.size > next.size);
+    yield* hosts.refresh();
+    onRefreshed();
     for (const [key, endpoint] of before) {
       if (next.has(key)) continue;
       endpoint.removed = true;

@@ -27,7 +27,8 @@ export interface Members {
 export interface Balancer {
   readonly endpoints: readonly Endpoint[];
   /**
-   * Makes what chooses among these, and then puts it in the place of what is there.
+   * Makes what chooses among these, and then puts it in the place of what is there; {@link refresh} follows, as
+   * flags may have changed meanwhile.
    *
    * @returns whether it did: it gives way to a call that comes while it is under way.
    */

@@ -115,6 +115,7 @@ export class ClusterRuntime {
       health: this.#health,
       weights: this.#weights,
       onReplaced: (assigned, changed) => this.#onReplaced(assigned, changed),
+      onRefreshed: () => this.#countMembers(),
     });
     if (looksAhead(settings)) this.#ahead = new LookAhead(this.#hosts, () => this.#membershipChanges);
     if (this.#runtime.version > 0) this.onRuntime();
@@ -266,7 +267,6 @@ export class ClusterRuntime {
       if (this.settings.renewsOnChange) for (const endpoint of this.endpoints) endpoint.renewPools();
     }
     if (this.settings.kind !== 'static') this.stats.update_success.inc();
-    this.#countMembers();
   }
 
   #countMembers(): void {

@@ -47,7 +47,8 @@ export class HostSet implements Balancer {
   }
 
   /**
-   * Makes what chooses among these, and then puts it in the place of what is there. O(n log n).
+   * Makes what chooses among these, and then puts it in the place of what is there; {@link refresh} follows, as
+   * flags may have changed meanwhile. O(n log n).
    *
    * @returns whether it did: it gives way to a call that comes while it is under way.
    */
@@ -66,7 +67,6 @@ export class HostSet implements Balancer {
     this.#policy = policy;
     install();
     this.#applied = changes;
-    if (this.#changes !== changes) yield* this.refresh();
     return true;
   }
 
