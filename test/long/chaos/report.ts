@@ -45,6 +45,7 @@ const labels: Readonly<Record<FigureName, string>> = {
 const shares = (value: number): string => (value * 100).toFixed(2);
 const times = (value: number): string => (value < 100 ? value.toFixed(1) : value.toFixed(0));
 
+/** When and where a row was measured. */
 export interface About {
   readonly date: string;
   readonly commit: string;
@@ -52,31 +53,46 @@ export interface About {
   readonly rounds: number;
 }
 
-export function table(measured: readonly Measured[], { date, commit, machine, rounds }: About): string {
+/** A row with its figures: rows may be measured at different times. */
+export interface Result extends Measured {
+  readonly about: About;
+}
+
+export function table(results: readonly Result[]): string {
   const late = median(
-    measured.flatMap(({ figures }) => [...figures.envoy, ...figures.heddle].map((of) => of.lateP99Ms)),
+    results.flatMap(({ figures }) => [...figures.envoy, ...figures.heddle].map((of) => of.lateP99Ms)),
   );
-  const held = measured.filter((row) => objections(row).length === 0).length;
-  const cell = (row: Measured, proxy: ProxyName, name: FigureName): string => {
+  const held = results.filter((row) => objections(row).length === 0).length;
+  const cell = (row: Result, proxy: ProxyName, name: FigureName): string => {
     const { median: middle, least, most } = summary(row.figures[proxy], name);
     const shown = name === 'success' ? shares : times;
-    return rounds === 1 ? shown(middle) : `${shown(middle)} (${shown(least)}–${shown(most)})`;
+    return row.about.rounds === 1 ? shown(middle) : `${shown(middle)} (${shown(least)}–${shown(most)})`;
   };
   const heads = figureNames.flatMap((name) => [`${labels[name]}: Envoy`, 'Heddle']);
-  const lines = measured.map((row) => {
+  const lines = results.map((row) => {
     const cells = figureNames.flatMap((name) => [cell(row, 'envoy', name), cell(row, 'heddle', name)]);
     const verdict = objections(row).length === 0 ? 'yes' : `no: ${objections(row).join('; ')}`;
     return `| \`${row.scenario.name}\` | ${[...cells, verdict].join(' | ')} |`;
   });
-  const spread = rounds === 1 ? 'one round' : `medians of ${rounds} rounds, with the least and the most`;
   return [
-    `${date}, commit ${commit}, ${machine}: ${spread}; times in ms. The rule holds in ${held} of ${measured.length} rows.` +
+    `${occasions(results)} Times are in ms. The rule holds in ${held} of ${results.length} rows.` +
       ` The load itself was late by ${times(late)} ms (p99, median of all runs).`,
     '',
     `| row | ${[...heads, 'holds'].join(' | ')} |`,
     `|---|${'---|'.repeat(heads.length + 1)}`,
     ...lines,
   ].join('\n');
+}
+
+/** Where and when rows were measured, each occasion once. */
+function occasions(results: readonly Result[]): string {
+  const texts = results.map(({ about: { date, commit, machine, rounds } }) => {
+    const spread = rounds === 1 ? 'one round' : `medians of ${rounds} rounds, with the least and the most`;
+    return `${date}, commit ${commit}, ${machine}: ${spread}`;
+  });
+  const counts = [...Map.groupBy(texts, (text) => text)].map(([text, of]) => [text, of.length] as const);
+  if (counts.length === 1) return `${counts[0]![0]}.`;
+  return `${counts.map(([text, count]) => `${text} (${count} rows)`).join('; ')}.`;
 }
 
 /** Of each row, what it is: fixed before anything is measured. */

@@ -1,6 +1,7 @@
 /**
  * `npm run chaos -- [ROW…] [--rounds 5] [--write]`: the chaos suite by hand. Prints what each run gave and
- * the table; `--write` puts it into docs/resilience.md. `--rows` measures nothing, and writes there what the rows are.
+ * the table; `--write` keeps the figures and makes the tables of docs/resilience.md from all that are kept.
+ * `--rows` measures nothing, and writes there what the rows are.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -11,6 +12,7 @@ import { findPeer } from '../../support/peer.ts';
 import { type Measured, measure } from './measure.ts';
 import type { Command, ProxyName } from './proxy.ts';
 import { type About, fill, objections, rowsTable, table } from './report.ts';
+import { keep, kept } from './results.ts';
 import { scenarios } from './scenario.ts';
 
 const heddle = resolve(import.meta.dirname, '../../../bin/heddle');
@@ -58,11 +60,12 @@ export async function runSuite(options: {
     ...{ scenarios: chosen, rounds, progress },
     commands: commandsOf(envoy),
   });
-  const text = table(measured, about(rounds));
-  progress(text);
-  if (write && rows.length === 0) {
+  const results = measured.map((row) => ({ ...row, about: about(rounds) }));
+  progress(table(results));
+  if (write) {
+    results.forEach(keep);
     writeRows();
-    fill('figures', text);
+    fill('figures', table(kept()));
   }
   return measured;
 }
