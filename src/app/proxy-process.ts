@@ -182,6 +182,7 @@ class RunningProxy implements ProxyProcess {
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,
       drainTimeMs: options.drainTimeMs,
+      demandHost: (routes, host) => this.#configuration.demandHost(routes, host),
     });
     forgetSuccession();
     this.dataPath = this.#serving.dataPath;
@@ -195,6 +196,9 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      countHosts: (path, event) => {
+        this.metrics.scope({ path, family: 'http.rds.vhds', labels: {} }).counter(event).inc();
+      },
       countExtension: (name, event) => {
         const path = extensionStats(name);
         this.metrics.scope({ path, family: 'extension_config_discovery', labels: {} }).counter(event).inc();
@@ -371,6 +375,7 @@ class RunningProxy implements ProxyProcess {
       listener: 'listener_manager.lds',
       endpoint: 'eds',
       route: 'rds',
+      virtualHost: 'vhds',
       extension: extensionStats(name),
       secret: `sds.${name}`,
       runtime: 'runtime',

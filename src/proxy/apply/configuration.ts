@@ -18,6 +18,7 @@ import { textOfKey, type Wanted } from '../resource-source.ts';
 import { type CountExtension, Extensions } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
+import { type CountHosts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
 
 export interface ConfigurationDeps {
   readonly dataPath: DataPath;
@@ -28,6 +29,7 @@ export interface ConfigurationDeps {
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
   readonly countExtension?: CountExtension;
+  readonly countHosts?: CountHosts;
   /** Layers of the runtime that come from servers and files. */
   readonly runtimeLayers?: readonly Wanted[];
   /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
@@ -78,9 +80,12 @@ export class Configuration {
   /** Names of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
   readonly #extensions: Extensions;
+  /** Those that come one by one. */
+  readonly hosts: VirtualHosts;
   /** Keys of what a server said that it cannot give. */
   readonly #unavailable: Readonly<Record<NamedKind, Set<string>>> = {
     route: new Set(),
+    virtualHost: new Set(),
     endpoint: new Set(),
     extension: new Set(),
     secret: new Set(),
@@ -96,6 +101,7 @@ export class Configuration {
     this.#deps = deps;
     this.table = new ResourceTable(Date.now);
     this.#extensions = new Extensions({ ...deps, table: this.table });
+    this.hosts = new VirtualHosts(deps.countHosts);
     deps.secrets.on('change', () => void this.settle());
   }
 
@@ -121,8 +127,39 @@ export class Configuration {
   *offerRoutes(offer: Versioned<RouteConfiguration>): Steps<readonly Problem[]> {
     const { message, key = message.name } = offer;
     this.#unavailable.route.delete(key);
-    const named = key === message.name ? message : { ...message, name: key };
-    return this.#take('route', yield* this.#deps.dataPath.prepareRoutes(named), offer);
+    const routes = this.hosts.join(key, message);
+    const parsed = yield* this.#deps.dataPath.prepareRoutes(namedAs(key, routes));
+    const problems = this.#take(
+      'route',
+      parsed,
+      routes === message ? offer : { ...offer, ...asMessage(routes) },
+    );
+    if (!parsed.ok || problems.some(({ level }) => level === 'error')) return problems;
+    const inForce = this.#installed.route.has(key);
+    const countedAt = this.#countedAt(key);
+    this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedAt });
+    return problems;
+  }
+
+  /** Virtual hosts of routes that are accepted already. */
+  *offerHosts(key: string, update: HostsUpdate): Steps<readonly Problem[]> {
+    const next = this.hosts.offer(key, update);
+    if (next === undefined) return [];
+    const parsed = yield* this.#deps.dataPath.prepareRoutes(namedAs(key, next.routes));
+    if (!parsed.ok) return this.hosts.blame(key, parsed.problems, next);
+    this.hosts.adopt(key, update, next);
+    this.#wait('route', parsed.value, {
+      ...asMessage(next.routes),
+      version: update.version,
+      origin: 'dynamic',
+    });
+    return this.hosts.blame(key, parsed.problems, next);
+  }
+
+  /** A request waits for a virtual host. */
+  demandHost(key: string, host: string): void {
+    if (this.hosts.demand(key, host)) this.#announce();
+    else this.#deps.dataPath.answerHosts(key, [host]);
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
@@ -188,6 +225,7 @@ export class Configuration {
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);
       for (const wanted of needs.extensions) interest.extension.add(wanted);
       for (const wanted of needs.secrets) interest.secret.add(wanted);
+      if (needs.virtualHosts !== undefined) this.hosts.addTo(interest.virtualHost, needs.virtualHosts);
     }
     return interest;
   }
@@ -198,6 +236,7 @@ export class Configuration {
     for (const { name, origin } of this.table.entries('route')) {
       if (origin === 'static' || route.keys.has(name)) continue;
       this.#forget('route', name);
+      this.hosts.forget(name);
       this.#deps.dataPath.removeRoutes(name);
     }
     for (const name of [...this.#endpoints]) {
@@ -264,8 +303,7 @@ export class Configuration {
   #refuseSources(dependencies: Dependencies): Problem[] {
     const { carriesStreams } = this.#deps;
     if (carriesStreams === undefined) return [];
-    const { routes, endpoints, secrets, extensions } = dependencies;
-    return [...routes, ...endpoints, ...secrets, ...extensions].flatMap(({ source, path }): Problem[] => {
+    return namedBy(dependencies).flatMap(({ source, path }): Problem[] => {
       if (source.kind !== 'stream') return [];
       return source.stream.services
         .filter(({ cluster }) => !carriesStreams(cluster))
@@ -371,6 +409,8 @@ export class Configuration {
     }
     this.#installed[kind].set(name, waiting.prepared.dependencies);
     this.#settleAgain = true;
+    const answered = kind === 'route' ? this.hosts.takeNews(name) : [];
+    if (answered.length > 0) this.#deps.dataPath.answerHosts(name, answered);
     this.#deps.log.info('apply.installed', { kind, name: textOfKey(name) });
   }
 
@@ -391,13 +431,16 @@ export class Configuration {
     timer.unref();
   }
 
-  #isComplete({ routes, endpoints, secrets, extensions }: Dependencies): boolean {
+  #isComplete({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): boolean {
     const { route, endpoint, extension, secret } = this.#unavailable;
     return (
       routes.every(({ key }) => this.#installed.route.has(key) || route.has(key)) &&
       endpoints.every(({ key }) => this.#endpoints.has(key) || endpoint.has(key)) &&
       secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key)) &&
-      extensions.every(({ key, isAwaited }) => !isAwaited || this.#extensions.has(key) || extension.has(key))
+      extensions.every(
+        ({ key, isAwaited }) => !isAwaited || this.#extensions.has(key) || extension.has(key),
+      ) &&
+      (virtualHosts === undefined || this.hosts.hasAnswered(virtualHosts))
     );
   }
 
@@ -410,7 +453,7 @@ export class Configuration {
   }
 
   /** What `dependencies` still lacks. */
-  #missing({ routes, endpoints, secrets, extensions }: Dependencies): string[] {
+  #missing({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): string[] {
     const lacking = (what: string, wanted: readonly Wanted[], isThere: (key: string) => boolean): string[] =>
       wanted.filter(({ key }) => !isThere(key)).map(({ key }) => `${what} ${textOfKey(key)}`);
     return [
@@ -421,6 +464,7 @@ export class Configuration {
         extensions.filter(({ isAwaited }) => isAwaited),
         (key) => this.#extensions.has(key),
       ),
+      ...lacking('virtual hosts of', virtualHosts === undefined ? [] : [virtualHosts], () => false),
       ...lacking('secret', secrets, (key) => this.#deps.secrets.get(key) !== undefined),
     ];
   }
@@ -440,6 +484,15 @@ export class Configuration {
     }
   }
 
+  /** Where what becomes of routes is counted: of the first listener that names them (Envoy). */
+  #countedAt(routesKey: string): string {
+    for (const { routes } of this.#allNeeds()) {
+      const found = routes.find(({ key }) => key === routesKey);
+      if (found?.countedAt !== undefined) return found.countedAt;
+    }
+    return 'rds';
+  }
+
   #wantedExtensions(key: string): WantedExtension[] {
     return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter((one) => one.key === key));
   }
@@ -449,7 +502,22 @@ export class Configuration {
   }
 }
 
+function namedBy({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): Wanted[] {
+  const others = [...routes, ...endpoints, ...secrets, ...extensions];
+  return virtualHosts === undefined ? others : [...others, virtualHosts];
+}
+
 /** All that is waited for. */
-function allOf({ routes, endpoints, secrets, extensions }: Dependencies): Wanted[] {
-  return [...routes, ...endpoints, ...secrets, ...extensions.filter(({ isAwaited }) => isAwaited)];
+function allOf(dependencies: Dependencies): Wanted[] {
+  const passedOver = new Set<Wanted>(dependencies.extensions.filter(({ isAwaited }) => !isAwaited));
+  return namedBy(dependencies).filter((one) => !passedOver.has(one));
+}
+
+function namedAs(key: string, routes: RouteConfiguration): RouteConfiguration {
+  return key === routes.name ? routes : { ...routes, name: key };
+}
+
+/** What is kept to be shown, where it is not what a server gave. */
+function asMessage(message: RouteConfiguration): { message: RouteConfiguration; encoded: undefined } {
+  return { message, encoded: undefined };
 }
