@@ -196,8 +196,10 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
-      countHosts: (path, event) => {
-        this.metrics.scope({ path, family: 'http.rds.vhds', labels: {} }).counter(event).inc();
+      hostCounts: {
+        count: (path, event) =>
+          this.metrics.scope({ path, family: 'http.rds.vhds', labels: {} }).counter(event).inc(),
+        forget: (path) => this.metrics.removeScope(path),
       },
       countExtension: (name, event) => {
         const path = extensionStats(name);
@@ -205,6 +207,7 @@ class RunningProxy implements ProxyProcess {
       },
       runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
+      adsProtocol: settings.ads?.protocol,
     });
     this.#discovery = this.#createDiscovery();
   }

@@ -15,12 +15,13 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
+import { allOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
-import { type CountHosts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
+import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
 
-export interface ConfigurationDeps {
+export interface ConfigurationDeps extends SourceRules {
   readonly dataPath: DataPath;
   readonly secrets: SecretStore;
   readonly log: Logger;
@@ -29,11 +30,9 @@ export interface ConfigurationDeps {
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
   readonly countExtension?: CountExtension;
-  readonly countHosts?: CountHosts;
+  readonly hostCounts?: HostCounts;
   /** Layers of the runtime that come from servers and files. */
   readonly runtimeLayers?: readonly Wanted[];
-  /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
-  readonly carriesStreams?: (cluster: string) => boolean;
 }
 
 export interface Versioned<M extends Message> {
@@ -101,7 +100,7 @@ export class Configuration {
     this.#deps = deps;
     this.table = new ResourceTable(Date.now);
     this.#extensions = new Extensions({ ...deps, table: this.table });
-    this.hosts = new VirtualHosts(deps.countHosts);
+    this.hosts = new VirtualHosts(deps.hostCounts);
     deps.secrets.on('change', () => void this.settle());
   }
 
@@ -292,27 +291,11 @@ export class Configuration {
 
   #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
     if (!parsed.ok) return parsed.problems;
-    const refused = this.#refuseSources(parsed.value.dependencies);
+    const refused = refuseSources(parsed.value.dependencies, this.#deps);
     if (refused.length > 0) return [...parsed.problems, ...refused];
     for (const wanted of parsed.value.dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
-  }
-
-  /** A stream through a cluster that is not in the bootstrap might never be there (Envoy). */
-  #refuseSources(dependencies: Dependencies): Problem[] {
-    const { carriesStreams } = this.#deps;
-    if (carriesStreams === undefined) return [];
-    return namedBy(dependencies).flatMap(({ source, path }): Problem[] => {
-      if (source.kind !== 'stream') return [];
-      return source.stream.services
-        .filter(({ cluster }) => !carriesStreams(cluster))
-        .map(({ cluster }) => ({
-          level: 'error',
-          path: `${path}.api_config_source.grpc_services`,
-          message: `"${cluster}" must be a cluster of the bootstrap that is not of type EDS`,
-        }));
-    });
   }
 
   #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
@@ -361,7 +344,8 @@ export class Configuration {
     for (const [name, waiting] of [...this.#waiting[kind]]) {
       const pause = breathe();
       if (pause !== undefined) await pause;
-      const isReady = waiting.late || (may(waiting) && this.#isComplete(waiting.prepared.dependencies));
+      const { dependencies } = waiting.prepared;
+      const isReady = this.#isLate(waiting) || (may(waiting) && this.#isComplete(dependencies));
       if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
       if (waiting.warming !== 'done') {
         if (waiting.warming === 'not-begun') this.#warm(kind, name, waiting);
@@ -369,6 +353,17 @@ export class Configuration {
       }
       await this.#install(kind, name, waiting);
     }
+  }
+
+  /** A listener waits as long as routes that have come wait for their first virtual hosts (Envoy). */
+  #isLate({ late, prepared: { dependencies } }: Waiting): boolean {
+    return late && dependencies.routes.every(({ key }) => !this.#awaitsHosts(key));
+  }
+
+  #awaitsHosts(routesKey: string): boolean {
+    const routes = this.#waiting.route.get(routesKey);
+    const virtualHosts = routes?.prepared.dependencies.virtualHosts;
+    return routes?.late === false && virtualHosts !== undefined && !this.hosts.hasAnswered(virtualHosts);
   }
 
   /** Others are installed meanwhile. */
@@ -500,17 +495,6 @@ export class Configuration {
   #announce(): void {
     for (const listener of this.#changed) listener();
   }
-}
-
-function namedBy({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): Wanted[] {
-  const others = [...routes, ...endpoints, ...secrets, ...extensions];
-  return virtualHosts === undefined ? others : [...others, virtualHosts];
-}
-
-/** All that is waited for. */
-function allOf(dependencies: Dependencies): Wanted[] {
-  const passedOver = new Set<Wanted>(dependencies.extensions.filter(({ isAwaited }) => !isAwaited));
-  return namedBy(dependencies).filter((one) => !passedOver.has(one));
 }
 
 function namedAs(key: string, routes: RouteConfiguration): RouteConfiguration {

@@ -8,11 +8,14 @@ import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb
 import type { ResourceSource, Wanted } from '../resource-source.ts';
 import type { WantedNames } from './interest.ts';
 
-/** Counts one of Envoy's `http.PREFIX.rds.vhds.ROUTES.*`. @param path without the last part */
-export type CountHosts = (
-  path: string,
-  event: 'config_reload' | 'update_attempt' | 'update_success' | 'update_rejected',
-) => void;
+/** Envoy's `http.PREFIX.rds.vhds.ROUTES.*`; a path is without the last part. */
+export interface HostCounts {
+  count(path: string, event: 'config_reload' | 'update_attempt' | 'update_success' | 'update_rejected'): void;
+  /** Nobody counts there any more. */
+  forget(path: string): void;
+}
+
+const uncounted: HostCounts = { count() {}, forget() {} };
 
 /** What one update says of one RouteConfiguration. */
 export interface HostsUpdate {
@@ -48,10 +51,10 @@ interface HostedRoutes {
 
 export class VirtualHosts {
   readonly #byRoutes = new Map<string, HostedRoutes>();
-  readonly #count: CountHosts;
+  readonly #counts: HostCounts;
 
-  constructor(count: CountHosts = () => {}) {
-    this.#count = count;
+  constructor(counts: HostCounts = uncounted) {
+    this.#counts = counts;
   }
 
   /** A version of routes with the virtual hosts that have come for them. */
@@ -89,6 +92,8 @@ export class VirtualHosts {
       known.demanded.clear();
       known.resolved.clear();
       known.isAnswered = inForce;
+      this.#counts.forget(known.statsPath);
+      if (wanted !== undefined) this.#count(known.statsPath, 'update_attempt');
     }
     known.wanted = wanted;
   }
@@ -187,7 +192,14 @@ export class VirtualHosts {
   }
 
   forget(key: string): void {
+    const known = this.#byRoutes.get(key);
+    if (known === undefined) return;
+    this.#counts.forget(known.statsPath);
     this.#byRoutes.delete(key);
+  }
+
+  #count(path: string, event: Parameters<HostCounts['count']>[1]): void {
+    this.#counts.count(path, event);
   }
 }
 
