@@ -15,7 +15,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
-import { allOf, refuseSources, type SourceRules } from './dependencies.ts';
+import { allOf, countedAtOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
@@ -135,7 +135,7 @@ export class Configuration {
     );
     if (!parsed.ok || problems.some(({ level }) => level === 'error')) return problems;
     const inForce = this.#installed.route.has(key);
-    const countedAt = this.#countedAt(key);
+    const countedAt = countedAtOf(this.#allNeeds(), key);
     this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedAt });
     return problems;
   }
@@ -477,15 +477,6 @@ export class Configuration {
       yield* this.#installed[kind].values();
       for (const { prepared } of this.#waiting[kind].values()) yield prepared.dependencies;
     }
-  }
-
-  /** Where what becomes of routes is counted: of the first listener that names them (Envoy). */
-  #countedAt(routesKey: string): string {
-    for (const { routes } of this.#allNeeds()) {
-      const found = routes.find(({ key }) => key === routesKey);
-      if (found?.countedAt !== undefined) return found.countedAt;
-    }
-    return 'rds';
   }
 
   #wantedExtensions(key: string): WantedExtension[] {

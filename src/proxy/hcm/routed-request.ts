@@ -146,7 +146,8 @@ export abstract class RoutedRequest extends TakenRequest {
   /** @param found whether there is a virtual host now; without one nothing is looked for again (Envoy) */
   #goOn(found: boolean): void {
     if (found) this.clearRoute();
-    if (found && !this.upgrading && !this.mayUpgrade()) {
+    const forwards = found && this.route?.action.kind === 'forward';
+    if (forwards && !this.upgrading && !this.mayUpgrade()) {
       this.stream.drain();
       this.resume(replyTo('UPGRADE_REFUSED'));
     } else this.resume();

@@ -123,7 +123,7 @@ describe('what is refused, and where', () => {
       hcmWith({
         routeConfig: {
           name: 'r',
-          vhds: { configSource: { configSourceSpecifier: { case: 'ads', value: {} } } },
+          vhds: { configSource: { ads: {} } },
         },
       }),
       'filter_chains[0].filters[0].typed_config.route_config.vhds: belongs to routes that come by rds',

@@ -38,7 +38,7 @@ const known: Readonly<Record<string, Fields>> = {
       max_direct_response_body_size_bytes cluster_specifier_plugins request_mirror_policies
       ignore_port_in_host_matching vhost_header ignore_path_parameters_in_path_matching typed_per_filter_config
       metadata`,
-    refused: { route_specifiers: [{ name: 'x' }] },
+    refused: { route_specifiers: [{ name: 'x' }], vhds: {} },
     warned: { validate_clusters: true },
     at: '',
     around: (part) => part,

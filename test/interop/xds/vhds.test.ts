@@ -322,6 +322,27 @@ const filterSteps: readonly Step[] = [
   },
 ];
 
+const upgrade: Omit<Asked, 'host'> = { headers: { connection: 'upgrade', upgrade: 'websocket' } };
+const upgradeSteps: readonly Step[] = [
+  {
+    name: 'another protocol is asked for',
+    async play(scene) {
+      await begin(scene, [onDemand]);
+      await scene.send(hosts(1, [given('r/o', 'o.example', 'o1')]));
+      await scene.ask('up', 'web', { host: 'a.example', ...upgrade });
+    },
+    envoy: [/up waits/],
+  },
+  updates('it is answered as what it is', 2, [given('r/a.example', 'a.example', 'a2')], [/up 200 a2/]),
+  {
+    name: 'later it is not allowed',
+    async play({ ask }) {
+      await ask('up', 'web', { host: 'a.example', ...upgrade });
+    },
+    envoy: [/up 403/],
+  },
+];
+
 const firstSteps: readonly Step[] = [
   {
     name: 'a listener waits',
@@ -397,6 +418,7 @@ describe('VHDS', () => {
   play('on demand', demandSteps);
   play('on demand, several threads', demandSteps.slice(0, 14), { concurrency: 2 });
   play('filters of those that waited', filterSteps);
+  play('upgrades', upgradeSteps);
   play('the first ones are refused', firstSteps);
   play('the first ones do not come', lateSteps);
   play('state of the world', sotwSteps, { bootstrap: adsBootstrap('GRPC') });
