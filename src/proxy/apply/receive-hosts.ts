@@ -44,13 +44,14 @@ export async function receiveHosts(
     ...duplicate,
     resource: `VHDS ${name}`,
   }));
-  for (const { name, aliases = [], isAbsent = false, decoded } of update.changed) {
+  for (const received of update.changed) {
+    const { name, aliases = [], isAbsent = false } = received;
     const part = partOf(name);
     part.names.push(name, ...aliases);
     part.resources.push(name);
     if (isAbsent) continue;
     const resource = `VHDS ${name}`;
-    const read = await inSlices(decoded(), breathe);
+    const read = await inSlices(received.decoded(), breathe);
     if (!read.ok) {
       problems.push({ level: 'error', message: read.detail, resource });
       continue;
