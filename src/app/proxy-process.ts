@@ -182,6 +182,7 @@ class RunningProxy implements ProxyProcess {
       upstreamBindConfig: settings.upstreamBindConfig,
       outlierLogPath: settings.outlierLogPath,
       drainTimeMs: options.drainTimeMs,
+      demandHost: (routes, host) => this.#configuration.demandHost(routes, host),
     });
     forgetSuccession();
     this.dataPath = this.#serving.dataPath;
@@ -195,12 +196,18 @@ class RunningProxy implements ProxyProcess {
       log,
       initialFetchTimeoutMs: settings.initialFetchTimeoutMs,
       installFailed: () => server.counter('install_failed').inc(),
+      hostCounts: {
+        count: (path, event) =>
+          this.metrics.scope({ path, family: 'http.rds.vhds', labels: {} }).counter(event).inc(),
+        forget: (path) => this.metrics.removeScope(path),
+      },
       countExtension: (name, event) => {
         const path = extensionStats(name);
         this.metrics.scope({ path, family: 'extension_config_discovery', labels: {} }).counter(event).inc();
       },
       runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
+      adsProtocol: settings.ads?.protocol,
     });
     this.#discovery = this.#createDiscovery();
   }
@@ -371,6 +378,7 @@ class RunningProxy implements ProxyProcess {
       listener: 'listener_manager.lds',
       endpoint: 'eds',
       route: 'rds',
+      virtualHost: 'vhds',
       extension: extensionStats(name),
       secret: `sds.${name}`,
       runtime: 'runtime',

@@ -67,6 +67,7 @@ const dataPath = createDataPath({
   thread,
   sharedHosts: () => hosts,
   tellThreads: (cluster, event) => say({ kind: 'hosts', cluster, event }),
+  demandHost: (routes, host) => say({ kind: 'demand-host', routes, host }),
   outlierLogPath: data.outlierLogPath,
   sharedCounts: () => counts && new SharedCounts(counts, thread),
 });

@@ -56,6 +56,8 @@ export interface ServingOptions {
   readonly outlierLogPath: string | undefined;
   /** Of connections of what was replaced or removed. */
   readonly drainTimeMs: number;
+  /** A request waits for a virtual host of a route table. */
+  demandHost(routes: string, host: string): void;
 }
 
 export interface Serving {
@@ -81,6 +83,7 @@ export function createServing(options: ServingOptions): Serving {
     overload,
     upstreamBindConfig,
     outlierLogPath,
+    demandHost,
   } = options;
   const connections = maxConnections(overload?.maxConnections);
   const logFiles = createLogFiles(logFlushIntervalMs);
@@ -106,6 +109,7 @@ export function createServing(options: ServingOptions): Serving {
     drainTimeMs,
     upstreamBindConfig,
     outlierLogPath,
+    demandHost,
     connectionLimits: connectionLimits(connections, runtime),
     secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
@@ -126,6 +130,7 @@ export function createServing(options: ServingOptions): Serving {
     metrics,
     secrets,
     log,
+    demandHost,
     start: (index, figures) =>
       startWorkerThread({
         thread: { index, count },

@@ -53,6 +53,8 @@ export interface Dependencies {
   readonly secrets: readonly Wanted[];
   /** Configurations of HTTP filters asked for by ECDS. */
   readonly extensions: readonly WantedExtension[];
+  /** Where the virtual hosts of a RouteConfiguration come from one by one (VHDS); its key is that of the routes. */
+  readonly virtualHosts?: Wanted | undefined;
 }
 
 export interface WantedExtension extends Wanted {
@@ -114,6 +116,8 @@ export interface DataPath {
   setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]>;
   /** No cluster names them any more. */
   forgetEndpoints(name: string): void;
+  /** What requests waited for is known: virtual hosts of a table in force, or that there are none for these. */
+  answerHosts(routes: string, hosts: readonly string[]): void;
   /** For the requests that come from now on. @param config undefined: the server has removed it */
   setExtension(key: string, config: Any | undefined): void;
   /** No listener names it any more; what drains goes on with it. */

@@ -67,6 +67,8 @@ export interface DataPathDeps {
   /** What the process must not do just now; absent: it may do everything. */
   readonly overload?: Readonly<OverloadState>;
   environment(name: string): string | undefined;
+  /** A request waits for a virtual host: {@link DataPath.answerHosts} is told of it. Absent where nothing is served. */
+  demandHost?(routes: string, host: string): void;
   /** For tests: `leanAfter` of TLS (`tls/downstream.ts`). */
   readonly leanTlsAfter?: number;
   /** Where a redirected connection was made to; absent where the system cannot be asked. */

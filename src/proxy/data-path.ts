@@ -37,6 +37,7 @@ import { otherSettings } from './dns/cache-settings.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
 import { Extensions } from './hcm/discovered-filter.ts';
+import { HostDemand } from './hcm/host-demand.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
 import { readListener } from './listen/settings.ts';
@@ -88,6 +89,7 @@ class ProxyDataPath implements LocalDataPath {
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
       routes: (name) => this.#routes.get(name),
       routeScopes: new RouteScopes(deps.metrics),
+      hostDemand: new HostDemand((routes, host) => deps.demandHost?.(routes, host)),
       extensions: new Extensions(),
       cluster: (name) => this.#clusters.get(name)?.runtime,
       nextConnectionId: () => (this.#connectionId += count),
@@ -207,7 +209,10 @@ class ProxyDataPath implements LocalDataPath {
     };
     const prepared: LocalPrepared = {
       name: table.name,
-      dependencies: { routes: [], endpoints: [], secrets: [], extensions: [] },
+      dependencies: {
+        ...{ routes: [], endpoints: [], secrets: [], extensions: [] },
+        virtualHosts: table.virtualHosts,
+      },
       install,
       stage: async () => ({ commit: install, abandon: () => {} }),
     };
@@ -250,6 +255,15 @@ class ProxyDataPath implements LocalDataPath {
 
   forgetEndpoints(name: string): void {
     this.#assignments.delete(name);
+  }
+
+  answerHosts(routes: string, hosts: readonly string[]): void {
+    const table = this.#routes.get(routes);
+    this.#deps.hostDemand.answer(
+      routes,
+      hosts,
+      (authority) => table?.findHost(hostAlone(authority)) !== undefined,
+    );
   }
 
   setExtension(key: string, config: Any | undefined): void {
@@ -329,6 +343,11 @@ class ProxyDataPath implements LocalDataPath {
     this.#deps.log.error('proxy.exception', { stack });
   }
 }
+
+const hostAlone = (authority: string): Parameters<RouteTable['findHost']>[0] => ({
+  authority,
+  requestHeaders: [],
+});
 
 /** An address of a static cluster is not looked up. */
 function* refuseNames(assigned: Assignment['endpoints'], findings: Findings): Steps<void> {

@@ -20,6 +20,7 @@ import {
   ClusterLoadAssignmentSchema,
 } from './gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type Listener, ListenerSchema } from './gen/envoy/config/listener/v3/listener_pb.js';
+import { type VirtualHost, VirtualHostSchema } from './gen/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from './gen/envoy/config/route/v3/route_pb.js';
 import { type Secret, SecretSchema } from './gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type Runtime, RuntimeSchema } from './gen/envoy/service/runtime/v3/rtds_pb.js';
@@ -32,7 +33,7 @@ import { decodeSteps } from './gradual-decoder.ts';
 import { typeUrlOf } from './registry.ts';
 
 /**
- * Make-before-break order: clusters, then their endpoints, listeners, then their routes and filters, secrets; layers of the
+ * Make-before-break order: clusters, then their endpoints, listeners, then their routes, virtual hosts and filters, secrets; layers of the
  * runtime; names of DNS; one's own group.
  */
 export const resourceKinds = [
@@ -40,6 +41,7 @@ export const resourceKinds = [
   'endpoint',
   'listener',
   'route',
+  'virtualHost',
   'extension',
   'secret',
   'runtime',
@@ -54,6 +56,7 @@ export interface ResourceMessage {
   readonly endpoint: ClusterLoadAssignment;
   readonly listener: Listener;
   readonly route: RouteConfiguration;
+  readonly virtualHost: VirtualHost;
   readonly extension: TypedExtensionConfig;
   readonly secret: Secret;
   readonly runtime: Runtime;
@@ -118,6 +121,15 @@ export const resourceTypes: { readonly [Kind in ResourceKind]: ResourceType<Kind
     schema: RouteConfigurationSchema,
     fullState: false,
     nameOf: (route) => route.name,
+    endpointsOf: () => none,
+  },
+  virtualHost: {
+    kind: 'virtualHost',
+    service: 'VHDS',
+    typeUrl: typeUrlOf(VirtualHostSchema),
+    schema: VirtualHostSchema,
+    fullState: false,
+    nameOf: (host) => host.name,
     endpointsOf: () => none,
   },
   extension: {

@@ -52,6 +52,7 @@ export function fakeDataPath(): FakeDataPath {
         return [];
       }),
     setExtension: (key, config) => void events.push(`extension ${key} ${config?.typeUrl ?? 'removed'}`),
+    answerHosts: (routes, hosts) => void events.push(`answer ${routes} ${hosts.join()}`),
     forgetExtension: (key) => void events.push(`forget extension ${key}`),
     forgetEndpoints: (name) => void events.push(`forget endpoints ${name}`),
     removeCluster: (name) => oneStep(() => void events.push(`remove cluster ${name}`)),

@@ -101,8 +101,9 @@ function serviceOf(
   methods: (typeof discoveryMethods)[StreamScope],
   handle: (protocol: 'sotw' | 'delta', method: DescMethodBiDiStreaming, call: Call) => void,
 ): { service: Parameters<Server['addService']>[0]; handlers: Record<string, (call: Call) => void> } {
-  const entries = (['sotw', 'delta'] as const).map((protocol) => {
-    const method = methods[protocol] as unknown as DescMethodBiDiStreaming;
+  const entries = (['sotw', 'delta'] as const).flatMap((protocol) => {
+    const method = methods[protocol] as unknown as DescMethodBiDiStreaming | undefined;
+    if (method === undefined) return [];
     const definition = {
       path: `/${method.parent.typeName}/${method.name}`,
       requestStream: true,
@@ -112,7 +113,7 @@ function serviceOf(
       responseDeserialize: (bytes: Buffer): Message => fromBinary(method.output, bytes),
       responseSerialize: (message: Message): Buffer => Buffer.from(toBinary(method.output, message)),
     } as const;
-    return [method.name, definition, (call: Call): void => handle(protocol, method, call)] as const;
+    return [[method.name, definition, (call: Call): void => handle(protocol, method, call)] as const];
   });
   return {
     service: Object.fromEntries(entries.map(([name, definition]) => [name, definition])),

@@ -6,7 +6,10 @@ import type { Message } from '@bufbuild/protobuf';
 import { pausing } from '#core/time-slice.ts';
 import { BootstrapSchema } from '#xds/gen/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import {
+  type RouteConfiguration,
+  RouteConfigurationSchema,
+} from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { forgetUnpacked, typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine } from '#xds/unknown-fields.ts';
@@ -172,9 +175,14 @@ function twoStates({ table }: AdminView, names: KindNames, [active, warming]: [s
 }
 
 /** Kinds with one dynamic list. */
-function oneState({ table }: AdminView, names: KindNames, list: string): Section {
+function oneState(
+  { table }: AdminView,
+  names: KindNames,
+  list: string,
+  isShown: (entry: ResourceEntry) => boolean = () => true,
+): Section {
   const entries = table.entries(names.kind);
-  const dynamic = entries.filter(({ origin }) => origin === 'dynamic');
+  const dynamic = entries.filter((entry) => entry.origin === 'dynamic' && isShown(entry));
   return {
     type: names.section,
     inside: resourceTypes[names.kind].schema,
@@ -231,7 +239,7 @@ function listeners({ table }: AdminView): Section {
 
 /** Route tables that stand inside listeners are static, as Envoy shows them. */
 function routes(view: AdminView): Section {
-  const section = oneState(view, routeNames, 'dynamic_route_configs');
+  const section = oneState(view, routeNames, 'dynamic_route_configs', hasBegun);
   const known = section.lists[routeNames.staticList]!;
   function* all(): Generator<DumpEntry | undefined, void, undefined> {
     yield* known();
@@ -240,6 +248,11 @@ function routes(view: AdminView): Section {
     }
   }
   return { ...section, lists: { ...section.lists, [routeNames.staticList]: all } };
+}
+
+/** Routes whose first virtual hosts have not come are not shown (Envoy). */
+function hasBegun({ active, warming }: ResourceEntry): boolean {
+  return active !== undefined || (warming?.message as RouteConfiguration | undefined)?.vhds === undefined;
 }
 
 function* inlineEntries(held: ResourceVersion): Generator<DumpEntry | undefined, void, undefined> {

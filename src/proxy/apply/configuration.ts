@@ -15,11 +15,13 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
+import { allOf, countedAtOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
+import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
 
-export interface ConfigurationDeps {
+export interface ConfigurationDeps extends SourceRules {
   readonly dataPath: DataPath;
   readonly secrets: SecretStore;
   readonly log: Logger;
@@ -28,10 +30,9 @@ export interface ConfigurationDeps {
   /** Counted: an accepted resource could not be put in force. */
   readonly installFailed: () => void;
   readonly countExtension?: CountExtension;
+  readonly hostCounts?: HostCounts;
   /** Layers of the runtime that come from servers and files. */
   readonly runtimeLayers?: readonly Wanted[];
-  /** Whether a stream of a resource's own may go through that cluster; absent: through all. */
-  readonly carriesStreams?: (cluster: string) => boolean;
 }
 
 export interface Versioned<M extends Message> {
@@ -78,9 +79,12 @@ export class Configuration {
   /** Names of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
   readonly #extensions: Extensions;
+  /** Those that come one by one. */
+  readonly hosts: VirtualHosts;
   /** Keys of what a server said that it cannot give. */
   readonly #unavailable: Readonly<Record<NamedKind, Set<string>>> = {
     route: new Set(),
+    virtualHost: new Set(),
     endpoint: new Set(),
     extension: new Set(),
     secret: new Set(),
@@ -96,6 +100,7 @@ export class Configuration {
     this.#deps = deps;
     this.table = new ResourceTable(Date.now);
     this.#extensions = new Extensions({ ...deps, table: this.table });
+    this.hosts = new VirtualHosts(deps.hostCounts);
     deps.secrets.on('change', () => void this.settle());
   }
 
@@ -121,8 +126,39 @@ export class Configuration {
   *offerRoutes(offer: Versioned<RouteConfiguration>): Steps<readonly Problem[]> {
     const { message, key = message.name } = offer;
     this.#unavailable.route.delete(key);
-    const named = key === message.name ? message : { ...message, name: key };
-    return this.#take('route', yield* this.#deps.dataPath.prepareRoutes(named), offer);
+    const routes = this.hosts.join(key, message);
+    const parsed = yield* this.#deps.dataPath.prepareRoutes(namedAs(key, routes));
+    const problems = this.#take(
+      'route',
+      parsed,
+      routes === message ? offer : { ...offer, ...asMessage(routes) },
+    );
+    if (!parsed.ok || problems.some(({ level }) => level === 'error')) return problems;
+    const inForce = this.#installed.route.has(key);
+    const countedAt = countedAtOf(this.#allNeeds(), key);
+    this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedAt });
+    return problems;
+  }
+
+  /** Virtual hosts of routes that are accepted already. */
+  *offerHosts(key: string, update: HostsUpdate): Steps<readonly Problem[]> {
+    const next = this.hosts.offer(key, update);
+    if (next === undefined) return [];
+    const parsed = yield* this.#deps.dataPath.prepareRoutes(namedAs(key, next.routes));
+    if (!parsed.ok) return this.hosts.blame(key, parsed.problems, next);
+    this.hosts.adopt(key, update, next);
+    this.#wait('route', parsed.value, {
+      ...asMessage(next.routes),
+      version: update.version,
+      origin: 'dynamic',
+    });
+    return this.hosts.blame(key, parsed.problems, next);
+  }
+
+  /** A request waits for a virtual host. */
+  demandHost(key: string, host: string): void {
+    if (this.hosts.demand(key, host)) this.#announce();
+    else this.#deps.dataPath.answerHosts(key, [host]);
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
@@ -188,6 +224,7 @@ export class Configuration {
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);
       for (const wanted of needs.extensions) interest.extension.add(wanted);
       for (const wanted of needs.secrets) interest.secret.add(wanted);
+      if (needs.virtualHosts !== undefined) this.hosts.addTo(interest.virtualHost, needs.virtualHosts);
     }
     return interest;
   }
@@ -198,6 +235,7 @@ export class Configuration {
     for (const { name, origin } of this.table.entries('route')) {
       if (origin === 'static' || route.keys.has(name)) continue;
       this.#forget('route', name);
+      this.hosts.forget(name);
       this.#deps.dataPath.removeRoutes(name);
     }
     for (const name of [...this.#endpoints]) {
@@ -253,28 +291,11 @@ export class Configuration {
 
   #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
     if (!parsed.ok) return parsed.problems;
-    const refused = this.#refuseSources(parsed.value.dependencies);
+    const refused = refuseSources(parsed.value.dependencies, this.#deps);
     if (refused.length > 0) return [...parsed.problems, ...refused];
     for (const wanted of parsed.value.dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
-  }
-
-  /** A stream through a cluster that is not in the bootstrap might never be there (Envoy). */
-  #refuseSources(dependencies: Dependencies): Problem[] {
-    const { carriesStreams } = this.#deps;
-    if (carriesStreams === undefined) return [];
-    const { routes, endpoints, secrets, extensions } = dependencies;
-    return [...routes, ...endpoints, ...secrets, ...extensions].flatMap(({ source, path }): Problem[] => {
-      if (source.kind !== 'stream') return [];
-      return source.stream.services
-        .filter(({ cluster }) => !carriesStreams(cluster))
-        .map(({ cluster }) => ({
-          level: 'error',
-          path: `${path}.api_config_source.grpc_services`,
-          message: `"${cluster}" must be a cluster of the bootstrap that is not of type EDS`,
-        }));
-    });
   }
 
   #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
@@ -323,7 +344,8 @@ export class Configuration {
     for (const [name, waiting] of [...this.#waiting[kind]]) {
       const pause = breathe();
       if (pause !== undefined) await pause;
-      const isReady = waiting.late || (may(waiting) && this.#isComplete(waiting.prepared.dependencies));
+      const { dependencies } = waiting.prepared;
+      const isReady = this.#isLate(waiting) || (may(waiting) && this.#isComplete(dependencies));
       if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
       if (waiting.warming !== 'done') {
         if (waiting.warming === 'not-begun') this.#warm(kind, name, waiting);
@@ -331,6 +353,17 @@ export class Configuration {
       }
       await this.#install(kind, name, waiting);
     }
+  }
+
+  /** A listener waits as long as routes that have come wait for their first virtual hosts (Envoy). */
+  #isLate({ late, prepared: { dependencies } }: Waiting): boolean {
+    return late && dependencies.routes.every(({ key }) => !this.#awaitsHosts(key));
+  }
+
+  #awaitsHosts(routesKey: string): boolean {
+    const routes = this.#waiting.route.get(routesKey);
+    const virtualHosts = routes?.prepared.dependencies.virtualHosts;
+    return routes?.late === false && virtualHosts !== undefined && !this.hosts.hasAnswered(virtualHosts);
   }
 
   /** Others are installed meanwhile. */
@@ -371,6 +404,8 @@ export class Configuration {
     }
     this.#installed[kind].set(name, waiting.prepared.dependencies);
     this.#settleAgain = true;
+    const answered = kind === 'route' ? this.hosts.takeNews(name) : [];
+    if (answered.length > 0) this.#deps.dataPath.answerHosts(name, answered);
     this.#deps.log.info('apply.installed', { kind, name: textOfKey(name) });
   }
 
@@ -391,13 +426,16 @@ export class Configuration {
     timer.unref();
   }
 
-  #isComplete({ routes, endpoints, secrets, extensions }: Dependencies): boolean {
+  #isComplete({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): boolean {
     const { route, endpoint, extension, secret } = this.#unavailable;
     return (
       routes.every(({ key }) => this.#installed.route.has(key) || route.has(key)) &&
       endpoints.every(({ key }) => this.#endpoints.has(key) || endpoint.has(key)) &&
       secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key)) &&
-      extensions.every(({ key, isAwaited }) => !isAwaited || this.#extensions.has(key) || extension.has(key))
+      extensions.every(
+        ({ key, isAwaited }) => !isAwaited || this.#extensions.has(key) || extension.has(key),
+      ) &&
+      (virtualHosts === undefined || this.hosts.hasAnswered(virtualHosts))
     );
   }
 
@@ -410,7 +448,7 @@ export class Configuration {
   }
 
   /** What `dependencies` still lacks. */
-  #missing({ routes, endpoints, secrets, extensions }: Dependencies): string[] {
+  #missing({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): string[] {
     const lacking = (what: string, wanted: readonly Wanted[], isThere: (key: string) => boolean): string[] =>
       wanted.filter(({ key }) => !isThere(key)).map(({ key }) => `${what} ${textOfKey(key)}`);
     return [
@@ -421,6 +459,7 @@ export class Configuration {
         extensions.filter(({ isAwaited }) => isAwaited),
         (key) => this.#extensions.has(key),
       ),
+      ...lacking('virtual hosts of', virtualHosts === undefined ? [] : [virtualHosts], () => false),
       ...lacking('secret', secrets, (key) => this.#deps.secrets.get(key) !== undefined),
     ];
   }
@@ -449,7 +488,11 @@ export class Configuration {
   }
 }
 
-/** All that is waited for. */
-function allOf({ routes, endpoints, secrets, extensions }: Dependencies): Wanted[] {
-  return [...routes, ...endpoints, ...secrets, ...extensions.filter(({ isAwaited }) => isAwaited)];
+function namedAs(key: string, routes: RouteConfiguration): RouteConfiguration {
+  return key === routes.name ? routes : { ...routes, name: key };
+}
+
+/** What is kept to be shown, where it is not what a server gave. */
+function asMessage(message: RouteConfiguration): { message: RouteConfiguration; encoded: undefined } {
+  return { message, encoded: undefined };
 }

@@ -11,7 +11,10 @@ import type {
 import { EndpointDiscoveryService } from '#xds/gen/envoy/service/endpoint/v3/eds_pb.js';
 import { ExtensionConfigDiscoveryService } from '#xds/gen/envoy/service/extension/v3/config_discovery_pb.js';
 import { ListenerDiscoveryService } from '#xds/gen/envoy/service/listener/v3/lds_pb.js';
-import { RouteDiscoveryService } from '#xds/gen/envoy/service/route/v3/rds_pb.js';
+import {
+  RouteDiscoveryService,
+  VirtualHostDiscoveryService,
+} from '#xds/gen/envoy/service/route/v3/rds_pb.js';
 import { RuntimeDiscoveryService } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import { SecretDiscoveryService } from '#xds/gen/envoy/service/secret/v3/sds_pb.js';
 
@@ -22,12 +25,14 @@ export type StreamScope =
   | 'endpoint'
   | 'listener'
   | 'route'
+  | 'virtualHost'
   | 'extension'
   | 'runtime'
   | 'secret';
 
 interface Methods {
-  readonly sotw: DescMethodBiDiStreaming<typeof DiscoveryRequestSchema, typeof DiscoveryResponseSchema>;
+  /** Absent where there is but the other. */
+  readonly sotw?: DescMethodBiDiStreaming<typeof DiscoveryRequestSchema, typeof DiscoveryResponseSchema>;
   readonly delta: DescMethodBiDiStreaming<
     typeof DeltaDiscoveryRequestSchema,
     typeof DeltaDiscoveryResponseSchema
@@ -54,6 +59,9 @@ export const discoveryMethods: Readonly<Record<StreamScope, Methods>> = {
   route: {
     sotw: RouteDiscoveryService.method.streamRoutes,
     delta: RouteDiscoveryService.method.deltaRoutes,
+  },
+  virtualHost: {
+    delta: VirtualHostDiscoveryService.method.deltaVirtualHosts,
   },
   extension: {
     sotw: ExtensionConfigDiscoveryService.method.streamExtensionConfigs,

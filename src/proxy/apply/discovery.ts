@@ -11,7 +11,7 @@ import { adsSource, type ResourceSource, type StreamSource } from '../resource-s
 import type { Configuration } from './configuration.ts';
 import { discoveryMethods, type StreamScope } from './discovery-method.ts';
 import { type FileKind, type FileSource, watchFileSource } from './file-source.ts';
-import { namedKinds } from './interest.ts';
+import { type Interest, type NamedKind, namedKinds } from './interest.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import { type FileOrigin, NamedSources, type StreamOrigin } from './named-sources.ts';
 import { type CountUpdate, isCountedByName, type Receive } from './receive.ts';
@@ -52,6 +52,7 @@ const statsOf: Readonly<Partial<Record<StreamScope, string>>> = {
   listener: 'listener_manager.lds.control_plane',
   endpoint: 'eds.control_plane',
   route: 'rds.control_plane',
+  virtualHost: 'vhds.control_plane',
   extension: 'extension_config_discovery.control_plane',
   runtime: 'runtime.control_plane',
 };
@@ -85,6 +86,8 @@ class StreamsInStep implements Discovery {
   /** What it took last. */
   #inStepMs = 0;
   #closed = false;
+  /** Whether virtual hosts were asked for over ADS. */
+  #hostsAsked = false;
   /** Undefined before it was said. */
   #health: { readonly failure: string | undefined } | undefined;
 
@@ -208,7 +211,7 @@ class StreamsInStep implements Discovery {
     const gauges = metrics.scope({ path, family, labels: {} });
     const from: ResourceSource = scope === 'ads' ? adsSource : source;
     const stream: XdsStream = createXdsStream({
-      name: scope === 'ads' ? 'ads' : `${discoveryMethods[scope].sotw.parent.name} ${source.id}`,
+      name: scope === 'ads' ? 'ads' : `${discoveryMethods[scope].delta.parent.name} ${source.id}`,
       ...{ scope, protocol, node, servers, log, random },
       connectedState: gauges.gauge('connected_state'),
       apply: (update) => this.#received(update, from),
@@ -237,10 +240,18 @@ class StreamsInStep implements Discovery {
     }, this.#inStepMs * PAUSE_FACTOR);
   }
 
+  #namesOnAds(kind: NamedKind, interest: Interest): ReadonlySet<string> {
+    const names = interest[kind].of(adsSource.id);
+    if (kind !== 'virtualHost') return names;
+    // Once all of them are asked for they stay so, as to Envoy: what is nobody's is passed over.
+    this.#hostsAsked ||= names.size > 0;
+    return this.#hostsAsked ? new Set(['*', ...names]) : names;
+  }
+
   #keepInStep(): void {
     if (this.#closed) return;
     const interest = this.#deps.configuration.interest();
-    for (const kind of namedKinds) this.#ads?.want(kind, interest[kind].of(adsSource.id));
+    for (const kind of namedKinds) this.#ads?.want(kind, this.#namesOnAds(kind, interest));
     this.#named.keepInStep(interest);
     this.#deps.configuration.dropAllBut(interest);
     this.#deps.kept?.keepOnly(interest);

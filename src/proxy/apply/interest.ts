@@ -3,7 +3,7 @@ import type { ResourceKind } from '#xds/resource-type.ts';
 import type { ResourceSource, Wanted } from '../resource-source.ts';
 
 /** Kinds of resources that are asked for by name. */
-export const namedKinds = ['route', 'endpoint', 'extension', 'secret', 'runtime'] as const;
+export const namedKinds = ['route', 'virtualHost', 'endpoint', 'extension', 'secret', 'runtime'] as const;
 export type NamedKind = (typeof namedKinds)[number];
 
 export function isNamed(kind: ResourceKind): kind is NamedKind {
@@ -45,6 +45,7 @@ export type Interest = Readonly<Record<NamedKind, WantedNames>>;
 export function noInterest(): Interest {
   return {
     route: new WantedNames(),
+    virtualHost: new WantedNames(),
     endpoint: new WantedNames(),
     extension: new WantedNames(),
     secret: new WantedNames(),

@@ -63,6 +63,8 @@ export class KeptConfiguration {
   keepOnly(interest: Interest): void {
     for (const [id, { kind, name, sourceId }] of this.#resources) {
       if (!isNamed(kind)) continue;
+      // They come without being named.
+      if (kind === 'virtualHost' && interest.virtualHost.of(sourceId).size > 0) continue;
       const key = kind === 'secret' ? name : keyOf(name, { id: sourceId });
       if (!interest[kind].keys.has(key)) this.#resources.delete(id);
     }

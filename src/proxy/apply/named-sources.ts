@@ -25,6 +25,7 @@ export class NamedSources {
   readonly #deps: NamedSourcesDeps;
   readonly #opened: Readonly<Record<NamedKind, Map<string, Opened>>> = {
     route: new Map(),
+    virtualHost: new Map(),
     endpoint: new Map(),
     extension: new Map(),
     secret: new Map(),

@@ -5,8 +5,6 @@
 import type { Message } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import { inSlices, type Steps, timeSlices } from '#core/time-slice.ts';
-import type { Logger } from '#observe/log.ts';
-import type { Counter } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
@@ -18,17 +16,18 @@ import type { Runtime } from '#xds/gen/envoy/service/runtime/v3/rtds_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { forgetUnpacked } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
-import { examine, type UnknownField } from '#xds/unknown-fields.ts';
+import { examine } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import { keyOf, type ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
 import { isNamed } from './interest.ts';
+import { receiveHosts } from './receive-hosts.ts';
 import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
+import { duplicate, isGood, repeated, type UnknownFieldsDeps, unknownProblems } from './update-problems.ts';
 
-/** What to do with fields a newer server sends. */
-export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
+export type { UnknownDynamicFields } from './update-problems.ts';
 
 /** Counts an update (Envoy's `update_success` and so on). @param name of the resource, for kinds that are counted by it; else ''. */
 export type CountUpdate = (
@@ -39,16 +38,13 @@ export type CountUpdate = (
 
 /** Whether each resource of a kind has counts of its own. */
 export function isCountedByName(kind: ResourceKind): boolean {
-  return kind === 'secret' || kind === 'extension';
+  return kind === 'secret' || kind === 'extension' || kind === 'virtualHost';
 }
 
-export interface ReceiverDeps {
+export interface ReceiverDeps extends UnknownFieldsDeps {
   readonly configuration: Configuration;
   readonly secrets: SecretStore;
   readonly reader: DataReader;
-  readonly unknownFields: UnknownDynamicFields;
-  /** Envoy's `server.dynamic_unknown_fields`. */
-  readonly unknownFieldsSeen: Counter;
   readonly counted: CountUpdate;
   /** Told of secrets of a server: the files they name may change. */
   readonly follow?: (secret: Secret) => void;
@@ -56,7 +52,6 @@ export interface ReceiverDeps {
   readonly adoptNames?: AdoptNames | undefined;
   /** Puts a layer of the runtime in force, and says what is wrong with it; undefined: it is gone. */
   readonly adoptRuntime?: AdoptRuntime | undefined;
-  readonly log: Logger;
 }
 
 /** @param key what the layer's resource is called in here */
@@ -69,6 +64,12 @@ export type Receive = (update: AnyUpdate, source: ResourceSource) => Promise<Out
 
 export function createReceiver(deps: ReceiverDeps): Receive {
   return async (received, source) => {
+    if (received.kind === 'virtualHost') {
+      const outcome = await receiveHosts(deps, received, source);
+      finish(deps, { ...received, source }, outcome.problems);
+      await deps.configuration.settle();
+      return outcome;
+    }
     const update: Given = { ...received, source };
     const { service } = resourceTypes[update.kind];
     const problems: Problem[] = [];
@@ -108,14 +109,6 @@ const isFullState = ({ kind, version }: AnyUpdate): boolean =>
 /** An update, and where it came from. */
 type Given = AnyUpdate & { readonly source: ResourceSource };
 
-/** Neither of two is what is meant. */
-function repeated(names: readonly string[]): ReadonlySet<string> {
-  const seen = new Set<string>();
-  return new Set(names.filter((name) => seen.size === seen.add(name).size));
-}
-
-const duplicate: Problem = { level: 'error', message: 'the name stands twice in one response' };
-
 /** What became of a resource. */
 interface Offered {
   readonly problems: readonly Problem[];
@@ -123,10 +116,6 @@ interface Offered {
   readonly unreadable?: boolean;
   /** For whoever looks at what was refused. */
   readonly held: HeldResource | undefined;
-}
-
-function isGood(problems: readonly Problem[]): boolean {
-  return problems.every(({ level }) => level !== 'error');
 }
 
 function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): Steps<Offered> {
@@ -175,7 +164,7 @@ function* offerMessage(
     return [{ level: 'error', message: 'a static resource has that name' }];
   }
   const { anys, unknown: fields } = yield* examine(resourceTypes[kind].schema, message);
-  const unknown = unknownProblems(deps, update, resource, fields);
+  const unknown = unknownProblems(deps, kind, resource.name, fields);
   if (!isGood(unknown)) return unknown;
   const offered = yield* offerKnown(deps, update, resource, message);
   for (const any of anys) forgetUnpacked(any);
@@ -207,8 +196,9 @@ function* offerKnown(
       return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
     case 'runtime':
       return deps.adoptRuntime?.(versioned.key, message as Runtime) ?? [];
+    case 'virtualHost':
     case 'workloadGroup':
-      // Nobody here asks for it: probes are done beside the proxy.
+      // Virtual hosts come by another way. Nobody here asks for it: probes are done beside the proxy.
       return [];
   }
 }
@@ -227,22 +217,6 @@ function offerSecret(
   configuration.tookSecret(secret.name);
   if (isOfServer) follow?.(secret);
   return parsed.problems;
-}
-
-function unknownProblems(
-  deps: ReceiverDeps,
-  { kind }: AnyUpdate,
-  { name }: ReceivedResource,
-  fields: readonly UnknownField[],
-): Problem[] {
-  if (deps.unknownFields === 'ignore') return [];
-  const { service } = resourceTypes[kind];
-  return fields.map(({ path, type }): Problem => {
-    deps.unknownFieldsSeen.inc();
-    if (deps.unknownFields === 'warn') deps.log.warn('xds.unknown-field', { service, name, path, type });
-    const level = deps.unknownFields === 'reject' ? 'error' : 'warning';
-    return { level, path, message: `this version does not know this part of ${type}` };
-  });
 }
 
 function refuse(

@@ -180,6 +180,7 @@ class ReconnectingStream implements XdsStream {
     const { sotw, delta } = discoveryMethods[scope];
     const call = { metadata };
     if (protocol === 'delta') return transport.stream(delta, events, call) as MessageStream<Request>;
+    if (sotw === undefined) throw new Error(`there is no state of the world of ${scope}`);
     return transport.stream(sotw, events, call) as MessageStream<Request>;
   }
 

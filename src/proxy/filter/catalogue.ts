@@ -16,6 +16,7 @@ import { headerToMetadata } from './header-to-metadata/filter.ts';
 import { healthCheck } from './health-check/filter.ts';
 import { istioStats } from './istio-stats/filter.ts';
 import { localRatelimit } from './local-ratelimit/filter.ts';
+import { onDemand } from './on-demand/filter.ts';
 import { peerMetadata } from './peer-metadata/filter.ts';
 import { rbac } from './rbac/filter.ts';
 import { setMetadata } from './set-metadata/filter.ts';
@@ -37,6 +38,7 @@ export const filters: readonly CataloguedFilter[] = [
   healthCheck,
   istioStats,
   localRatelimit,
+  onDemand,
   peerMetadata,
   rbac,
   setMetadata,

@@ -122,6 +122,11 @@ export interface Exchange extends AccessRecord, RouteRequest {
   addResponseTrailers(list: HeaderList): void;
   /** Ends it with a reply of our own, after which the client cannot go on. */
   refuse(reply: LocalReply): void;
+  /**
+   * Asks for the virtual host of a request without a route, where its table has them one by one: it says `'wait'`
+   * then, and goes on by itself. @returns forgets the request; undefined: there is nothing to wait for
+   */
+  awaitHost(): (() => void) | undefined;
   /** The route is looked for again, by the request as it is when it is next asked for. */
   clearRoute(): void;
   /** What the route table says of a filter, by the most specific level; undefined where it says nothing. */

@@ -55,8 +55,6 @@ export abstract class ResponsePath extends RoutedRequest implements Exchange {
   /** The response cannot be completed: the client must see that. */
   abstract abort(flag: string, details: string): void;
 
-  abstract resume(reply?: LocalReply): void;
-
   abstract injectRequestData(slot: number, data: Buffer): void;
 
   abstract pauseRequest(paused: boolean): void;

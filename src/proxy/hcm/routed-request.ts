@@ -6,6 +6,7 @@ import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { WantedEndpoint } from '../cluster/wanted-endpoint.ts';
 import type { ClusterMembers, Direction, LocalReply, ServerHealth } from '../filter/contract.ts';
+import { replyTo } from '../reply.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
 import type { HashSource } from '../route/hash-policy.ts';
 import type { CompiledRoute } from '../route/table.ts';
@@ -58,6 +59,8 @@ export abstract class RoutedRequest extends TakenRequest {
     this.peerValidated = peer.validated;
     this.hooks = runtime.chains.plain;
   }
+
+  abstract resume(reply?: LocalReply): void;
 
   get facts(): DownstreamFacts {
     return this.stream.facts;
@@ -131,6 +134,23 @@ export abstract class RoutedRequest extends TakenRequest {
 
   clearRoute(): void {
     this.#cleared = true;
+  }
+
+  awaitHost(): (() => void) | undefined {
+    const { virtualHosts } = this.runtime.routes() ?? {};
+    if (virtualHosts === undefined || this.route !== undefined || this.redirectsToTls) return undefined;
+    const { hostDemand } = this.runtime;
+    return hostDemand.wait(virtualHosts.key, this.authority.toLowerCase(), (found) => this.#goOn(found));
+  }
+
+  /** @param found whether there is a virtual host now; without one nothing is looked for again (Envoy) */
+  #goOn(found: boolean): void {
+    if (found) this.clearRoute();
+    const forwards = found && this.route?.action.kind === 'forward';
+    if (forwards && !this.upgrading && !this.mayUpgrade()) {
+      this.stream.drain();
+      this.resume(replyTo('UPGRADE_REFUSED'));
+    } else this.resume();
   }
 
   routeConfigs(filterName: string): readonly unknown[] {

@@ -15,6 +15,7 @@ import type { TlsPeer } from '../tls/context.ts';
 import type { WriteLog } from './access-log-settings.ts';
 import type { ClientCertificate } from './client-cert.ts';
 import type { FilterChains } from './filter-hooks.ts';
+import type { HostDemand } from './host-demand.ts';
 import type { HcmSettings } from './settings.ts';
 import type { HttpStats } from './stats.ts';
 
@@ -37,6 +38,8 @@ export interface HcmRuntime {
   readonly membersOf: (cluster: string) => ClusterMembers | undefined;
   /** Undefined before RDS has brought them. */
   routes(): RouteTable | undefined;
+  /** Requests that wait for what their table does not have yet. */
+  readonly hostDemand: HostDemand;
   cluster(name: string): ClusterRuntime | undefined;
   /** A mistake of ours while something of one request was done: it is logged and counted. */
   onException(error: unknown): void;

@@ -311,7 +311,7 @@ function readRoutes(
       findings.error(`${at}.rds.route_config_name`, 'is missing');
     const { routeConfigName, configSource } = routeSpecifier.value;
     const routes = readWanted(routeConfigName, configSource, `${at}.rds.config_source`, findings);
-    return { inlineRoutes: undefined, routes };
+    return { inlineRoutes: undefined, routes: { ...routes, countedAt: `http.${hcm.statPrefix}.rds` } };
   }
   if (routeSpecifier.case === undefined) {
     findings.error(at, 'has neither rds nor route_config');
@@ -321,6 +321,8 @@ function readRoutes(
   findings.problems.push(
     ...compiled.problems.map((problem) => ({ ...problem, path: `${at}.route_config.${problem.path ?? ''}` })),
   );
+  if (routeSpecifier.value.vhds !== undefined)
+    findings.error(`${at}.route_config.vhds`, 'belongs to routes that come by rds');
   return { inlineRoutes: compiled.ok ? compiled.value : undefined, routes: undefined };
 }
 

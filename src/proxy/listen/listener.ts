@@ -5,6 +5,7 @@ import { type AdjustableCount, limitedCount, type SharedCounts } from '../cluste
 import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import type { Extensions } from '../hcm/discovered-filter.ts';
+import type { HostDemand } from '../hcm/host-demand.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
 import type { RouteScopes } from '../route/route-stats.ts';
@@ -23,6 +24,7 @@ export interface ListenerDeps extends ClusterDeps {
   routes(name: string): RouteTable | undefined;
   /** For tables of its own. */
   readonly routeScopes: RouteScopes;
+  readonly hostDemand: HostDemand;
   /** Configurations of filters that come by name. */
   readonly extensions: Extensions;
   cluster(name: string): ClusterRuntime | undefined;

@@ -120,8 +120,13 @@ describe('what is refused, and where', () => {
       'listener_filters[0].config_discovery: is not supported: write typed_config',
     ],
     [
-      hcmWith({ routeConfig: { name: 'r', vhds: {} } }),
-      'filter_chains[0].filters[0].typed_config.route_config.vhds: is not supported',
+      hcmWith({
+        routeConfig: {
+          name: 'r',
+          vhds: { configSource: { ads: {} } },
+        },
+      }),
+      'filter_chains[0].filters[0].typed_config.route_config.vhds: belongs to routes that come by rds',
     ],
     [{ filterChainMatcher: {} }, 'filter_chain_matcher: is not supported'],
     [{ fcdsConfig: { name: 'x' } }, 'fcds_config: is not supported'],

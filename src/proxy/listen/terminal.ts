@@ -79,6 +79,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     connecting: deps,
     localAddress: deps.localAddress,
     routes: routesOf(http, deps),
+    hostDemand: deps.hostDemand,
     cluster: (name) => deps.cluster(name),
     onException: (error) => deps.onException(error),
     overload: deps.overload ?? calm,

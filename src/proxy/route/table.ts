@@ -15,6 +15,7 @@ import {
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { Findings } from '../findings.ts';
+import type { Wanted } from '../resource-source.ts';
 import { noRuntime } from '../runtime/values.ts';
 import { compileForward, type Forward, type NoForwarding } from './action.ts';
 import { bodyLimitBytes, compileBodyLimit } from './body-limit.ts';
@@ -33,6 +34,7 @@ import { compileRetryPolicy, type RetryRules, warnOfTypedPolicy } from './retry-
 import { type PathKey, RouteIndex } from './route-index.ts';
 import { RouteStats } from './route-stats.ts';
 import { refuseUnsupportedHost, refuseUnsupportedRoute, refuseUnsupportedTable } from './unsupported.ts';
+import { readVhds } from './vhds.ts';
 import { compileVirtualClusters, type FindVirtualCluster } from './virtual-cluster.ts';
 
 export type RouteAct = Forward | Redirect | DirectResponse | NoForwarding;
@@ -83,6 +85,8 @@ export interface RouteTable {
   readonly clusters: readonly string[];
   /** Of virtual clusters and routes; to be held while the table is in force. */
   readonly figures: readonly RouteStats[];
+  /** Where more virtual hosts come from (VHDS); undefined: there are no others. */
+  readonly virtualHosts: Wanted | undefined;
   findHost(request: Pick<RouteRequest, 'authority' | 'requestHeaders'>): CompiledHost | undefined;
   find(request: RouteRequest): CompiledRoute | undefined;
 }
@@ -128,7 +132,6 @@ export function* compileRouteSteps(
   const compileFilters: FilterConfigCompiler = (configs, outer, path) =>
     compileFilterConfigs(configs, outer, path, from, findings);
   const overrides = compileFilters(config.typedPerFilterConfig, undefined, '');
-  findings.refuse('vhds', config.vhds !== undefined);
   for (const [h, host] of config.virtualHosts.entries()) {
     const path = `virtual_hosts[${h}]`;
     const compiled = yield* compileHost(config, host, path, {
@@ -156,6 +159,7 @@ export function* compileRouteSteps(
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
     clusters: [...clusters],
     figures: context.figures,
+    virtualHosts: config.vhds && readVhds(config.name, config.vhds, findings),
     findHost(request) {
       const name = vhostHeader === '' ? request.authority : headerOf(request.requestHeaders, vhostHeader);
       if (name === undefined) return undefined;

@@ -71,6 +71,7 @@ export type Notice =
   /** An Any; undefined: the server has removed it. */
   | { readonly kind: 'extension'; readonly key: string; readonly bytes: Uint8Array | undefined }
   | { readonly kind: 'forget-extension'; readonly key: string }
+  | { readonly kind: 'answer-hosts'; readonly routes: string; readonly hosts: readonly string[] }
   | { readonly kind: 'remove-cluster'; readonly name: string }
   | { readonly kind: 'remove-routes'; readonly name: string }
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
@@ -96,4 +97,6 @@ export type FromWorker =
   | Done
   /** For the other threads. */
   | { readonly kind: 'hosts'; readonly cluster: string; readonly event: HostEvent }
+  /** A request waits for a virtual host. */
+  | { readonly kind: 'demand-host'; readonly routes: string; readonly host: string }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields };

@@ -52,6 +52,8 @@ export interface ThreadedOptions {
   readonly secrets: SecretStore;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** As `DataPathDeps` has it. */
+  demandHost?(routes: string, host: string): void;
   /** Starts the thread of that number. @param figures goes along in its data. */
   start(index: number, figures: MessagePort): Worker;
 }
@@ -103,6 +105,7 @@ export class ThreadedDataPath implements DataPath {
       log,
       start,
       onDied: (index) => this.#forgetCounts(index),
+      demandHost: (routes, host) => options.demandHost?.(routes, host),
       restore: (worker) => this.#restore(worker),
     });
     secrets.on('change', this.#onSecret);
@@ -144,6 +147,10 @@ export class ThreadedDataPath implements DataPath {
   forgetEndpoints(name: string): void {
     this.#endpoints.delete(name);
     this.#pool.tellAll({ kind: 'forget-endpoints', name });
+  }
+
+  answerHosts(routes: string, hosts: readonly string[]): void {
+    this.#pool.tellAll({ kind: 'answer-hosts', routes, hosts });
   }
 
   setExtension(key: string, config: Any | undefined): void {

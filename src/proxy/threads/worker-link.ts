@@ -16,6 +16,8 @@ export interface WorkerLinkOptions {
   onDied(error: Error | undefined): void;
   /** It tells the other threads of a cluster. */
   onHosts(cluster: string, event: HostEvent): void;
+  /** A request of its waits for a virtual host. */
+  onDemand(routes: string, host: string): void;
 }
 
 type Answer = { readonly result: unknown } | { readonly error: string } | 'gone';
@@ -56,6 +58,7 @@ export class WorkerLink {
     this.#worker.on('message', (message: FromWorker) => {
       if (message.kind === 'ready') ready.resolve();
       else if (message.kind === 'hosts') options.onHosts(message.cluster, message.event);
+      else if (message.kind === 'demand-host') options.onDemand(message.routes, message.host);
       else this.#hear(message);
     });
     this.#worker.on('error', (reason) => {
@@ -98,7 +101,7 @@ export class WorkerLink {
     await this.#exited;
   }
 
-  #hear(message: Exclude<FromWorker, { kind: 'ready' | 'hosts' }>): void {
+  #hear(message: Exclude<FromWorker, { kind: 'ready' | 'hosts' | 'demand-host' }>): void {
     if (message.kind === 'log') {
       const { level, event, fields } = message;
       if (level !== 'off') this.#log[level](event, fields);

@@ -15,6 +15,8 @@ export interface WorkerPoolOptions {
   start(index: number, figures: MessagePort): Worker;
   /** The thread of that number is no more. */
   onDied(index: number): void;
+  /** A request waits for a virtual host. */
+  demandHost(routes: string, host: string): void;
   /** Brings one that took the place of another to what is in force. Runs in order with other work. */
   restore(worker: WorkerLink): Promise<void>;
 }
@@ -109,6 +111,7 @@ export class WorkerPool {
       log: log.child({ worker: index }),
       start: (figures) => start(index, figures),
       onHosts: (cluster, event) => this.#relay(index, cluster, event),
+      onDemand: (routes, host) => this.#options.demandHost(routes, host),
       onDied: (error) => {
         this.#all.delete(worker);
         if (this.#serving[index] === worker) this.#serving[index] = undefined;

@@ -135,6 +135,9 @@ class ServingWorker {
         dataPath.setExtension(key, bytes && fromBinary(AnySchema, bytes));
         return;
       }
+      case 'answer-hosts':
+        dataPath.answerHosts(notice.routes, notice.hosts);
+        return;
       case 'forget-extension':
         dataPath.forgetExtension(notice.key);
         return;

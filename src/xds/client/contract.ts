@@ -8,6 +8,10 @@ export interface ReceivedResource<Kind extends ResourceKind = ResourceKind> {
   readonly version: string;
   /** The bytes of the message, where it came as such. */
   readonly encoded?: Uint8Array | undefined;
+  /** Other names it was asked for by (VHDS); absent: none. */
+  readonly aliases?: readonly string[];
+  /** Whether the server says that there is none of these names (VHDS). */
+  readonly isAbsent?: boolean;
   /** Decoded anew each time where it came as bytes, so that not all messages of a response are there at once. */
   decoded(): Steps<DecodedResource<Kind>>;
 }

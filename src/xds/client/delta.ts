@@ -99,8 +99,9 @@ export function createDeltaClientStream(node: Node): DeltaClientStream {
       const kind = kindOfTypeUrl(response.typeUrl);
       const subscription = kind === undefined ? undefined : subscriptions.get(kind);
       if (kind === undefined || subscription === undefined) return undefined;
-      const incoming = response.resources.map(({ name, version, resource, ttl }) => ({
+      const incoming = response.resources.map(({ name, aliases, version, resource, ttl }) => ({
         name,
+        aliases,
         version,
         any: resource,
         ttl,

@@ -28,6 +28,27 @@ export function* readReceived(kind: ResourceKind, version: string, any: Any | un
   return { ok: true, resource: receivedMessage(decoded, version) };
 }
 
+/** One that has other names than the one it calls itself by; without a message it says that there is none. */
+export function* readVirtualHost(
+  name: string,
+  version: string,
+  any: Any | undefined,
+  aliases: readonly string[] = [],
+): Steps<Read> {
+  if (any === undefined && aliases.length > 0)
+    return { ok: true, resource: { name, version, aliases, isAbsent: true, decoded: noHost } };
+  const read = yield* readReceived('virtualHost', version, any);
+  if (!read.ok) return read;
+  const { encoded } = read.resource;
+  const decoded = (): Steps<DecodedResource<ResourceKind>> => read.resource.decoded();
+  return { ok: true, resource: { name, version, encoded, aliases, decoded } };
+}
+
+// biome-ignore lint/correctness/useYield: there is nothing to wait for
+function* noHost(): Steps<DecodedResource<ResourceKind>> {
+  return { ok: false, detail: 'there is none' };
+}
+
 /** One whose bytes were kept; they are decoded by whoever applies it. */
 export function encodedReceived(
   kind: ResourceKind,

@@ -7,7 +7,7 @@ import type { ResourceError } from '../gen/envoy/service/discovery/v3/discovery_
 import { type Status, StatusSchema } from '../gen/google/rpc/status_pb.js';
 import { type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { AnyUpdate, ReceivedResource, Update } from './contract.ts';
-import { readReceived } from './received-resource.ts';
+import { readReceived, readVirtualHost } from './received-resource.ts';
 
 /** gRPC status code INVALID_ARGUMENT, as Envoy gives it in a NACK. */
 const invalidArgument = 3;
@@ -68,6 +68,7 @@ export interface Incoming {
   readonly any: Any | undefined;
   readonly version: string;
   readonly name?: string;
+  readonly aliases?: readonly string[];
   readonly ttl?: Duration | undefined;
 }
 
@@ -88,6 +89,14 @@ export function* updateFrom(
   const { service } = resourceTypes[kind];
   for (const [i, one] of incoming.entries()) {
     const { any, version, name } = one;
+    if (kind === 'virtualHost' && name !== undefined) {
+      const read = yield* readVirtualHost(name, version, any, one.aliases);
+      if (read.ok) {
+        changed.push(read.resource);
+        lifetimes.set(name, milliseconds(one.ttl));
+      } else problems.push({ level: 'error', message: read.detail, resource: `${service} ${name}` });
+      continue;
+    }
     if (any === undefined && name !== undefined && rest.isHeld(one)) {
       lifetimes.set(name, milliseconds(one.ttl));
       continue;

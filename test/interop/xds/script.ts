@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ClientRequest, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -38,7 +39,21 @@ export interface Scene {
   gone(cluster: string): Promise<void>;
   /** Waits until so many listeners were removed since it started, and none of them drains any more. */
   drained(removed: number): Promise<void>;
+  /** Begins a request; what comes of it is looked at as long as it waits. */
+  ask(label: string, listener: string, request: Asked): Promise<Asking>;
 }
+
+export interface Asked {
+  readonly host: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Whether more of the body comes later. */
+  readonly isOpen?: boolean;
+}
+
+/** A request that the client can go on with, or give up. */
+export type Asking = ClientRequest;
 
 export interface SendOptions {
   readonly scope?: ManagementStream['scope'];
@@ -58,6 +73,10 @@ export interface Script {
   readonly bootstrap: (places: Places) => JsonObject;
   readonly servers?: number;
   readonly steps: readonly Step[];
+  /** Whether nobody but the steps asks the listeners. */
+  readonly quiet?: boolean;
+  /** Threads of each; absent: one. */
+  readonly concurrency?: number;
   /** Whether values of the runtime are looked at. */
   readonly runtime?: boolean;
   /** Requests are not compared: which come depends on time. */
@@ -111,15 +130,25 @@ class Subject {
   readonly #servers: readonly ManagementServer[];
   readonly #asked: string[];
   readonly #showsRuntime: boolean;
+  readonly #isQuiet: boolean;
+  /** What becomes of each request that was begun; undefined: it waits. */
+  readonly #answers = new Map<string, string | undefined>();
 
   private constructor(
     child: ChildProcess,
-    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; runtime: boolean },
+    parts: {
+      folder: string;
+      servers: readonly ManagementServer[];
+      asked: string[];
+      runtime: boolean;
+      quiet: boolean;
+    },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
     this.#asked = parts.asked;
     this.#showsRuntime = parts.runtime;
+    this.#isQuiet = parts.quiet;
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text) => (this.output += String(text)));
   }
@@ -146,12 +175,22 @@ class Subject {
     writeFileSync(config, JSON.stringify({ admin, ...script.bootstrap(places) }));
     const command =
       name === 'envoy'
-        ? [envoy, '--concurrency', '1', '--disable-hot-restart', '-l', 'warning']
+        ? [envoy, '--disable-hot-restart', '-l', 'warning']
         : [process.execPath, resolve(import.meta.dirname, '../../../src/app/main.ts'), 'proxy'];
     const [program = '', ...flags] = command;
     const child = spawn(
       program,
-      [...flags, '-c', config, '--drain-time-s', '1', '--admin-address-path', join(folder, 'admin')],
+      [
+        ...flags,
+        '--concurrency',
+        String(script.concurrency ?? 1),
+        '-c',
+        config,
+        '--drain-time-s',
+        '1',
+        '--admin-address-path',
+        join(folder, 'admin'),
+      ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: folder,
@@ -162,7 +201,8 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const subject = new Subject(child, { folder, servers, asked, runtime: script.runtime === true });
+    const { runtime = false, quiet = false } = script;
+    const subject = new Subject(child, { folder, servers, asked, runtime, quiet });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -187,6 +227,7 @@ class Subject {
           assert.match(page, new RegExp(`listener_removed: ${removed}$`, 'm'));
           assert.match(page, /total_listeners_draining: 0$/m);
         }),
+      ask: (label, listener, request) => this.#ask(label, listener, request),
       send: async (response, { scope = 'ads', server = 0 } = {}) => {
         const stream = await eventually(() => this.#servers[server]!.stream(scope));
         // As servers do: nothing is said that was not asked for.
@@ -216,6 +257,7 @@ class Subject {
       const enough = steady >= STEADY_LOOKS && (steady >= STEADY_LOOKS * 3 || isMet(lines));
       if (enough || performance.now() > deadline) {
         this.#asked.length = 0;
+        for (const [label, answer] of this.#answers) if (answer !== undefined) this.#answers.delete(label);
         return lines;
       }
       await wait(LOOK_MS);
@@ -230,13 +272,12 @@ class Subject {
       const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
       lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
     }
-    const listeners = JSON.parse(await this.#admin('/listeners?format=json')) as ListenersPage;
-    const statuses = [...(listeners.listener_statuses ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const { name, local_address: at } of statuses) {
-      const port = at.socket_address?.port_value;
+    for (const [label, answer] of this.#answers) lines.push(`request ${label} ${answer ?? 'waits'}`);
+    if (this.#isQuiet) return lines;
+    for (const { name, port } of await this.#listeners()) {
       // Envoy lists what it does not listen on yet.
       const waits = lines.some((line) => line.includes(`${name}@`) && line.includes('warming'));
-      if (port === undefined || waits) continue;
+      if (waits) continue;
       const status = await fetch(`http://127.0.0.1:${port}/`, {
         headers: { host: 'a.example' },
         signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
@@ -247,6 +288,40 @@ class Subject {
       if (status !== undefined) lines.push(`listener ${name} answers ${status}`);
     }
     return lines;
+  }
+
+  async #listeners(): Promise<readonly { readonly name: string; readonly port: number }[]> {
+    const { listener_statuses: statuses = [] } = JSON.parse(
+      await this.#admin('/listeners?format=json'),
+    ) as ListenersPage;
+    return [...statuses]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap(({ name, local_address: { socket_address: at } }) =>
+        at === undefined ? [] : [{ name, port: at.port_value }],
+      );
+  }
+
+  async #ask(label: string, listener: string, asked: Asked): Promise<Asking> {
+    const { host, method = 'GET', headers = {}, body, isOpen = false } = asked;
+    const port = await eventually(async () => {
+      const found = (await this.#listeners()).find(({ name }) => name === listener);
+      assert.ok(found, `there is no listener ${listener}`);
+      return found.port;
+    });
+    this.#answers.set(label, undefined);
+    const made = request(
+      { host: '127.0.0.1', port, method, agent: false, headers: { host, ...headers } },
+      async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        this.#answers.set(label, `${response.statusCode} ${Buffer.concat(chunks).toString()}`.trimEnd());
+      },
+    );
+    made.on('error', () => this.#answers.set(label, 'fails'));
+    if (body !== undefined) made.write(body);
+    if (!isOpen) made.end();
+    else made.flushHeaders();
+    return made;
   }
 
   async #admin(path: string): Promise<string> {

@@ -85,7 +85,7 @@ const routing: readonly Item[] = [
     gap: FEW,
   },
   { what: 'filters by the route', topics: ['filters', 'faults'], names: /route|host|weighted/ },
-  { what: 'VHDS and on_demand', names: /vhds|on_demand/i, gap: NOT_BUILT },
+  { what: 'VHDS and on_demand', names: /vhds|on_demand/i, gap: NO_STREAM },
   { what: 'fault', topics: ['faults'] },
   { what: 'cors', topics: ['filters'], names: /^cors/ },
   { what: 'local_ratelimit', topics: ['local-ratelimit'] },
