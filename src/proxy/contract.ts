@@ -51,11 +51,15 @@ export interface Dependencies {
   readonly endpoints: readonly Wanted[];
   /** Secrets asked for by SDS; their keys are their names. */
   readonly secrets: readonly Wanted[];
-  /** Configurations of HTTP filters asked for by ECDS. */
+  /** Configurations of filters asked for by ECDS. */
   readonly extensions: readonly WantedExtension[];
 }
 
+/** Where a filter stands whose configuration comes by name, as statistics call it. */
+export type FilterKind = 'http' | 'network' | 'tcp_listener';
+
 export interface WantedExtension extends Wanted {
+  readonly kind: FilterKind;
   /** Whether who names it does not serve before it is there. */
   readonly isAwaited: boolean;
   /** What is wrong with a configuration for the one that names it; paths begin with `typed_config`. */

@@ -11,6 +11,7 @@ import { forgetUnpacked, typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine } from '#xds/unknown-fields.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
+import type { FilterKind } from '../contract.ts';
 import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
 import {
@@ -186,19 +187,22 @@ function oneState({ table }: AdminView, names: KindNames, list: string): Section
   };
 }
 
-/** None where no filter has its configuration by name (Envoy). */
-function extensions({ table }: AdminView): Section[] {
-  const entries = table.entries('extension');
-  if (entries.length === 0) return [];
-  const section: Section = {
-    type: extensionNames.section,
-    inside: resourceTypes.extension.schema,
-    fields: [],
-    lists: {
-      ecds_filters: () => entries.map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
-    },
-  };
-  return [section];
+/** One for each kind of filters that have their configuration by name (Envoy). */
+function extensions({ table, filterKinds }: AdminView): Section[] {
+  const kinds: readonly FilterKind[] = ['http', 'network', 'tcp_listener'];
+  return kinds.flatMap((kind) => {
+    const entries = table.entries('extension').filter(({ name }) => filterKinds(name).has(kind));
+    if (entries.length === 0) return [];
+    const section: Section = {
+      type: extensionNames.section,
+      inside: resourceTypes.extension.schema,
+      fields: [],
+      lists: {
+        ecds_filters: () => entries.map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
+      },
+    };
+    return section;
+  });
 }
 
 function listeners({ table }: AdminView): Section {

@@ -13,9 +13,16 @@ import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extensi
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
+import type {
+  DataPath,
+  Dependencies,
+  FilterKind,
+  Prepared,
+  SecretStore,
+  WantedExtension,
+} from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
-import { type CountExtension, Extensions } from './extensions.ts';
+import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
 
@@ -139,15 +146,26 @@ export class Configuration {
 
   *offerExtension(offer: Versioned<TypedExtensionConfig>): Steps<readonly Problem[]> {
     const { key = offer.message.name } = offer;
-    const problems = this.#extensions.offer(offer, this.#wantedExtensions(key));
+    const problems = this.#extensions.offer(
+      offer,
+      this.#wantedExtensions((one) => one.key === key),
+    );
     yield;
     if (this.#extensions.has(key)) this.#unavailable.extension.delete(key);
     return problems;
   }
 
-  removeExtension(key: string, name: string): void {
-    this.#extensions.remove(key, name);
+  removeExtension(key: string): void {
+    this.#extensions.remove(
+      key,
+      this.#wantedExtensions((one) => one.key === key),
+    );
     this.giveUp('extension', key);
+  }
+
+  /** Of the filters that have their configuration by that name, or that key. */
+  filterKinds(name: string): ReadonlySet<FilterKind> {
+    return kindsOf(this.#wantedExtensions((one) => one.name === name || one.key === name));
   }
 
   tookSecret(name: string): void {
@@ -440,8 +458,8 @@ export class Configuration {
     }
   }
 
-  #wantedExtensions(key: string): WantedExtension[] {
-    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter((one) => one.key === key));
+  #wantedExtensions(isMeant: (one: WantedExtension) => boolean): WantedExtension[] {
+    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter(isMeant));
   }
 
   #announce(): void {

@@ -283,8 +283,8 @@ function* remove(
       if (kind === 'runtime') adoptRuntime?.(keyOf(name, source), undefined);
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
       if (kind !== 'extension') continue;
-      configuration.removeExtension(keyOf(name, source), name);
       counted(kind, 'success', name);
+      configuration.removeExtension(keyOf(name, source));
     }
     log.info('apply.removed', { kind, name });
     yield;

@@ -5,7 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -52,6 +54,8 @@ export interface Step {
   readonly envoy: readonly RegExp[];
   /** Names in `/stats` that must be equal. */
   readonly stats?: readonly string[];
+  /** Those of which only is looked at whether they are 0: how often listeners are asked depends on time. */
+  readonly counted?: readonly string[];
 }
 
 export interface Script {
@@ -62,6 +66,8 @@ export interface Script {
   readonly runtime?: boolean;
   /** Requests are not compared: which come depends on time. */
   readonly onlyDecisions?: boolean;
+  /** Whether listeners are asked on a connection of its own each time; else on those there are. */
+  readonly freshConnections?: boolean;
 }
 
 /** How long a step may take to become what it is; it is looked at until nothing changes. */
@@ -111,15 +117,17 @@ class Subject {
   readonly #servers: readonly ManagementServer[];
   readonly #asked: string[];
   readonly #showsRuntime: boolean;
+  readonly #ask: (port: number) => Promise<string>;
 
   private constructor(
     child: ChildProcess,
-    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; runtime: boolean },
+    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; script: Script },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
     this.#asked = parts.asked;
-    this.#showsRuntime = parts.runtime;
+    this.#showsRuntime = parts.script.runtime === true;
+    this.#ask = parts.script.freshConnections === true ? askAnew : ask;
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text) => (this.output += String(text)));
   }
@@ -162,7 +170,7 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const subject = new Subject(child, { folder, servers, asked, runtime: script.runtime === true });
+    const subject = new Subject(child, { folder, servers, asked, script });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -209,7 +217,7 @@ class Subject {
     });
     const deadline = performance.now() + SETTLE_MS;
     for (let before = '', steady = 0; ; ) {
-      const lines = [...byKind(this.#asked), ...(await this.#decisions(step.stats ?? []))];
+      const lines = [...byKind(this.#asked), ...(await this.#decisions(step))];
       const now = lines.join('\n');
       steady = now === before ? steady + 1 : 0;
       before = now;
@@ -222,14 +230,12 @@ class Subject {
     }
   }
 
-  async #decisions(stats: readonly string[]): Promise<string[]> {
+  async #decisions({ stats = [], counted = [] }: Step): Promise<string[]> {
     const dump = JSON.parse(await this.#admin('/config_dump')) as { configs: JsonObject[] };
     const lines = dump.configs.flatMap(inForce);
     if (this.#showsRuntime) lines.push(...runtimeLines(await this.#admin('/runtime')));
-    for (const name of stats) {
-      const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
-      lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
-    }
+    for (const name of stats) lines.push(`${name} ${await this.#count(name)}`);
+    for (const name of counted) lines.push(`${name} ${(await this.#count(name)) === 0 ? '0' : 'counted'}`);
     const listeners = JSON.parse(await this.#admin('/listeners?format=json')) as ListenersPage;
     const statuses = [...(listeners.listener_statuses ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const { name, local_address: at } of statuses) {
@@ -237,16 +243,15 @@ class Subject {
       // Envoy lists what it does not listen on yet.
       const waits = lines.some((line) => line.includes(`${name}@`) && line.includes('warming'));
       if (port === undefined || waits) continue;
-      const status = await fetch(`http://127.0.0.1:${port}/`, {
-        headers: { host: 'a.example' },
-        signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
-      }).then(
-        async (response) => `${response.status} ${(await response.text()).slice(0, 40)}`,
-        () => undefined,
-      );
+      const status = await this.#ask(port).catch(() => undefined);
       if (status !== undefined) lines.push(`listener ${name} answers ${status}`);
     }
     return lines;
+  }
+
+  async #count(name: string): Promise<number> {
+    const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
+    return Number(/: (\d+)/.exec(page)?.[1] ?? 0);
   }
 
   async #admin(path: string): Promise<string> {
@@ -255,6 +260,30 @@ class Subject {
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.text();
   }
+}
+
+/** Status, and how the body begins. */
+async function ask(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/`, {
+    headers: { host: 'a.example' },
+    signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
+  });
+  return `${response.status} ${(await response.text()).slice(0, 40)}`;
+}
+
+async function askAnew(port: number): Promise<string> {
+  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+  const request = get({ host: '127.0.0.1', port, headers: { host: 'a.example' }, agent: false, signal });
+  const answered = once(request, 'response').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return undefined;
+    throw error;
+  });
+  const [response] = ((await answered) ?? []) as IncomingMessage[];
+  if (response === undefined) return 'nothing and closes';
+  const chunks = await response.toArray();
+  return `${response.statusCode} ${Buffer.concat(chunks as Buffer[])
+    .toString()
+    .slice(0, 40)}`;
 }
 
 /** In order for each kind: between kinds it depends on time. */
