@@ -32,6 +32,7 @@ import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, FilterKind, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import { keyOf, streamsThrough } from '#proxy/resource-source.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { layersOfServers } from '#proxy/runtime/settings.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
@@ -268,7 +269,11 @@ class RunningProxy implements ProxyProcess {
     const { table } = this.#configuration;
     table.warm('secret', name, '', secretMessage(name, material), 'dynamic');
     table.activate('secret', name);
-    this.#options.secrets.set(name, material);
+    const { secrets, ownSecrets } = this.#options;
+    secrets.set(name, material);
+    // Whoever names them by such a stream means these.
+    for (const cluster of ownSecrets)
+      for (const id of streamsThrough(cluster)) secrets.set(keyOf(name, { id }), material);
   }
 
   async openSockets(): Promise<readonly OpenSocket[]> {
@@ -337,7 +342,7 @@ class RunningProxy implements ProxyProcess {
       unknownFields,
       unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
       counted,
-      follow: (secret) => this.#secretFiles?.follow(secret),
+      follow: (key, secret) => this.#secretFiles?.follow(key, secret),
       adoptNames: this.#options.adoptNames,
       adoptRuntime: (key, layer) => this.#runtime.adopt(key, layer),
       log,

@@ -32,7 +32,7 @@ export interface SecretMaterial {
 }
 
 /**
- * Secrets by SDS name. Emits `change` with the name after `set`; TLS contexts follow without
+ * Secrets by what they are called in here. Emits `change` with the key after `set`; TLS contexts follow without
  * dropping connections.
  */
 export interface SecretStore extends EventEmitter<{ change: [name: string] }> {
@@ -49,7 +49,7 @@ export interface Dependencies {
   readonly routes: readonly Wanted[];
   /** ClusterLoadAssignments asked for by EDS. */
   readonly endpoints: readonly Wanted[];
-  /** Secrets asked for by SDS; their keys are their names. */
+  /** Secrets asked for by SDS. */
   readonly secrets: readonly Wanted[];
   /** Configurations of filters asked for by ECDS. */
   readonly extensions: readonly WantedExtension[];

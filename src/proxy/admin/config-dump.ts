@@ -12,6 +12,7 @@ import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine } from '#xds/unknown-fields.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
 import type { FilterKind } from '../contract.ts';
+import { nameOfKey } from '../resource-source.ts';
 import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
 import {
@@ -288,7 +289,7 @@ function* entryFields(
   refused: RefusedVersion | undefined,
   names: KindNames,
 ): Fields {
-  if (names.kind === 'secret') yield ['name', name];
+  if (names.kind === 'secret') yield ['name', nameOfKey(name)];
   if (held !== undefined) yield* versionFields(held, names);
   yield* refusalFields(refused, names);
 }

@@ -82,7 +82,7 @@ export class Configuration {
   };
   /** Names of the load assignments that came. */
   readonly #endpoints = new Set<string>();
-  /** Names of the secrets that came from a server or a file, and are not this process's own. */
+  /** Keys of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
   readonly #extensions: Extensions;
   /** Keys of what a server said that it cannot give. */
@@ -168,8 +168,8 @@ export class Configuration {
     return kindsOf(this.#wantedExtensions((one) => one.name === name || one.key === name));
   }
 
-  tookSecret(name: string): void {
-    this.#secrets.add(name);
+  tookSecret(key: string): void {
+    this.#secrets.add(key);
   }
 
   /** It will not come: nothing waits for it any more. */
@@ -271,11 +271,23 @@ export class Configuration {
 
   #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
     if (!parsed.ok) return parsed.problems;
-    const refused = this.#refuseSources(parsed.value.dependencies);
+    const { dependencies } = parsed.value;
+    const refused = [...this.#refuseSources(dependencies), ...this.#refuseUnknown(dependencies)];
     if (refused.length > 0) return [...parsed.problems, ...refused];
-    for (const wanted of parsed.value.dependencies.extensions) this.#extensions.noteConflict(wanted);
+    for (const wanted of dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
+  }
+
+  /** What is not in the bootstrap will never be (Envoy). */
+  #refuseUnknown({ secrets }: Dependencies): Problem[] {
+    return secrets
+      .filter(({ key, source }) => source.kind === 'bootstrap' && this.#deps.secrets.get(key) === undefined)
+      .map(({ name, path }) => ({
+        level: 'error',
+        path,
+        message: `is missing, and no secret of the bootstrap is called "${name}"`,
+      }));
   }
 
   /** A stream through a cluster that is not in the bootstrap might never be there (Envoy). */

@@ -7,7 +7,7 @@ import type { Logger } from '#observe/log.ts';
 import type { AnyUpdate } from '#xds/client/contract.ts';
 import { encodedReceived } from '#xds/client/received-resource.ts';
 import { type ResourceKind, resourceKinds } from '#xds/resource-type.ts';
-import { keyOf, type ResourceSource } from '../resource-source.ts';
+import type { ResourceSource } from '../resource-source.ts';
 import { type Interest, isNamed } from './interest.ts';
 import { type KeptResource, readKeptFile, writeKeptFile } from './kept-file.ts';
 
@@ -62,9 +62,7 @@ export class KeptConfiguration {
   /** Routes, endpoints, configurations of filters and secrets that nobody names any more are not kept. */
   keepOnly(interest: Interest): void {
     for (const [id, { kind, name, sourceId }] of this.#resources) {
-      if (!isNamed(kind)) continue;
-      const key = kind === 'secret' ? name : keyOf(name, { id: sourceId });
-      if (!interest[kind].keys.has(key)) this.#resources.delete(id);
+      if (isNamed(kind) && !interest[kind].of(sourceId).has(name)) this.#resources.delete(id);
     }
   }
 

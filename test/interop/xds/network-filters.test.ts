@@ -24,7 +24,7 @@ import {
   web,
 } from './connection-filters.ts';
 import { ads, adsBootstrap, cluster, delta, file, ownStream, serverCluster, state } from './resources.ts';
-import { type Places, playBoth, type Step } from './script.ts';
+import { askAnew, type Places, playBoth, type Step } from './script.ts';
 
 const networkSteps: readonly Step[] = [
   {
@@ -439,7 +439,7 @@ const elsewhereSteps: readonly Step[] = [
 ];
 
 describe('ECDS of connections', () => {
-  const common = { bootstrap: adsBootstrap('DELTA_GRPC'), freshConnections: true };
+  const common = { bootstrap: adsBootstrap('DELTA_GRPC'), ask: askAnew };
   test('network filters', (t) => playBoth(t, { ...common, steps: networkSteps }));
   test('filters that end a chain', (t) => playBoth(t, { ...common, steps: endSteps }));
   test('defaults', (t) => playBoth(t, { ...common, steps: defaultSteps }));

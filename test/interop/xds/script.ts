@@ -11,6 +11,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { serviceOfTypeUrl } from '#xds/resource-type.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -58,6 +59,9 @@ export interface Step {
   readonly counted?: readonly string[];
 }
 
+/** Rejects where nothing is said of the listener. */
+export type Ask = (port: number) => Promise<string>;
+
 export interface Script {
   readonly bootstrap: (places: Places) => JsonObject;
   readonly servers?: number;
@@ -66,8 +70,8 @@ export interface Script {
   readonly runtime?: boolean;
   /** Requests are not compared: which come depends on time. */
   readonly onlyDecisions?: boolean;
-  /** Whether listeners are asked on a connection of its own each time; else on those there are. */
-  readonly freshConnections?: boolean;
+  /** What a listener says on that port; absent: {@link ask}. */
+  readonly ask?: Ask;
 }
 
 /** How long a step may take to become what it is; it is looked at until nothing changes. */
@@ -117,7 +121,7 @@ class Subject {
   readonly #servers: readonly ManagementServer[];
   readonly #asked: string[];
   readonly #showsRuntime: boolean;
-  readonly #ask: (port: number) => Promise<string>;
+  readonly #ask: Ask;
 
   private constructor(
     child: ChildProcess,
@@ -127,7 +131,7 @@ class Subject {
     this.#servers = parts.servers;
     this.#asked = parts.asked;
     this.#showsRuntime = parts.script.runtime === true;
-    this.#ask = parts.script.freshConnections === true ? askAnew : ask;
+    this.#ask = parts.script.ask ?? ask;
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text) => (this.output += String(text)));
   }
@@ -262,7 +266,7 @@ class Subject {
   }
 }
 
-/** Status, and how the body begins. */
+/** Status, and how the body begins, on a connection that may have been there. */
 async function ask(port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/`, {
     headers: { host: 'a.example' },
@@ -271,7 +275,8 @@ async function ask(port: number): Promise<string> {
   return `${response.status} ${(await response.text()).slice(0, 40)}`;
 }
 
-async function askAnew(port: number): Promise<string> {
+/** On a connection of its own. */
+export async function askAnew(port: number): Promise<string> {
   const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
   const request = get({ host: '127.0.0.1', port, headers: { host: 'a.example' }, agent: false, signal });
   const answered = once(request, 'response').catch((error: unknown) => {
@@ -284,6 +289,17 @@ async function askAnew(port: number): Promise<string> {
   return `${response.statusCode} ${Buffer.concat(chunks as Buffer[])
     .toString()
     .slice(0, 40)}`;
+}
+
+/** Whose certificate it shows. */
+export async function askCertificate(port: number): Promise<string> {
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) });
+    return String(socket.getPeerCertificate().subject.CN);
+  } finally {
+    socket.on('error', () => {}).destroy();
+  }
 }
 
 /** In order for each kind: between kinds it depends on time. */
@@ -333,9 +349,10 @@ function inForce(part: JsonObject): string[] {
   });
 }
 
-/** Nothing of what was only ever refused. */
+/** Nothing of what was only ever refused, or has not come (Envoy lists secrets that it waits for). */
 function named(entry: JsonObject): string[] {
   const state = (entry.active_state ?? entry.warming_state ?? entry) as JsonObject;
+  if (state.version_info === 'uninitialized') return [];
   const held = Object.values(state).find(isResource);
   if (held === undefined) return [];
   const name = (held as JsonObject).name ?? (held as JsonObject).cluster_name ?? entry.name;
