@@ -11,6 +11,7 @@ import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { forgetSuccession, succeededSocket } from '#host/inherited-sockets.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
+import type { Scope, ScopeName } from '#observe/metrics-contract.ts';
 import type { AdminView, ListenerDrain, ServerState } from '#proxy/admin/contract.ts';
 import { type RunningServer, serveAdmin } from '#proxy/admin/server.ts';
 import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
@@ -30,7 +31,8 @@ import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
-import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import type { DataPath, FilterKind, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import { keyOf, streamsThrough } from '#proxy/resource-source.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { layersOfServers } from '#proxy/runtime/settings.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
@@ -201,10 +203,8 @@ class RunningProxy implements ProxyProcess {
           this.metrics.scope({ path, family: 'http.rds.vhds', labels: {} }).counter(event).inc(),
         forget: (path) => this.metrics.removeScope(path),
       },
-      countExtension: (name, event) => {
-        const path = extensionStats(name);
-        this.metrics.scope({ path, family: 'extension_config_discovery', labels: {} }).counter(event).inc();
-      },
+      countExtension: (kind, name, event) =>
+        this.metrics.scope(extensionScope(kind, name)).counter(event).inc(),
       runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
       adsProtocol: settings.ads?.protocol,
@@ -276,7 +276,11 @@ class RunningProxy implements ProxyProcess {
     const { table } = this.#configuration;
     table.warm('secret', name, '', secretMessage(name, material), 'dynamic');
     table.activate('secret', name);
-    this.#options.secrets.set(name, material);
+    const { secrets, ownSecrets } = this.#options;
+    secrets.set(name, material);
+    // Whoever names them by such a stream means these.
+    for (const cluster of ownSecrets)
+      for (const id of streamsThrough(cluster)) secrets.set(keyOf(name, { id }), material);
   }
 
   async openSockets(): Promise<readonly OpenSocket[]> {
@@ -345,7 +349,7 @@ class RunningProxy implements ProxyProcess {
       unknownFields,
       unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
       counted,
-      follow: (secret) => this.#secretFiles?.follow(secret),
+      follow: (key, secret) => this.#secretFiles?.follow(key, secret),
       adoptNames: this.#options.adoptNames,
       adoptRuntime: (key, layer) => this.#runtime.adopt(key, layer),
       log,
@@ -373,21 +377,23 @@ class RunningProxy implements ProxyProcess {
   }
 
   #countUpdate(...[kind, outcome, name]: Parameters<CountUpdate>): void {
+    if (kind === 'extension') {
+      for (const filter of this.#configuration.filterKinds(name))
+        countOutcome(this.metrics.scope(extensionScope(filter, name)), outcome);
+      return;
+    }
     const path = {
       cluster: 'cluster_manager.cds',
       listener: 'listener_manager.lds',
       endpoint: 'eds',
       route: 'rds',
       virtualHost: 'vhds',
-      extension: extensionStats(name),
       secret: `sds.${name}`,
       runtime: 'runtime',
       nameTable: 'nds',
       workloadGroup: 'wgds',
     }[kind];
-    const scope = this.metrics.scope({ path, family: path, labels: {} });
-    scope.counter('update_attempt').inc();
-    scope.counter(`update_${outcome}`).inc();
+    countOutcome(this.metrics.scope({ path, family: path, labels: {} }), outcome);
   }
 
   #carriesStreams(cluster: string): boolean {
@@ -434,6 +440,7 @@ class RunningProxy implements ProxyProcess {
       metrics: this.metrics,
       dataPath,
       table: this.#configuration.table,
+      filterKinds: (extension) => this.#configuration.filterKinds(extension),
       secrets,
       runtime: this.#runtime,
       bootstrap: this.#bootstrap,
@@ -470,9 +477,15 @@ class RunningProxy implements ProxyProcess {
   }
 }
 
-/** Of an HTTP filter whose configuration comes by that name. */
-function extensionStats(name: string): string {
-  return `extension_config_discovery.http_filter.${name}`;
+/** Of filters whose configuration comes by that name. */
+function extensionScope(kind: FilterKind, name: string): ScopeName {
+  const path = `extension_config_discovery.${kind}_filter.${name}`;
+  return { path, family: 'extension_config_discovery', labels: {} };
+}
+
+function countOutcome(scope: Scope, outcome: Parameters<CountUpdate>[1]): void {
+  scope.counter('update_attempt').inc();
+  scope.counter(`update_${outcome}`).inc();
 }
 
 /** Places in the text are asked for while it starts only; the text is not kept. */

@@ -32,7 +32,7 @@ export interface SecretMaterial {
 }
 
 /**
- * Secrets by SDS name. Emits `change` with the name after `set`; TLS contexts follow without
+ * Secrets by what they are called in here. Emits `change` with the key after `set`; TLS contexts follow without
  * dropping connections.
  */
 export interface SecretStore extends EventEmitter<{ change: [name: string] }> {
@@ -49,15 +49,19 @@ export interface Dependencies {
   readonly routes: readonly Wanted[];
   /** ClusterLoadAssignments asked for by EDS. */
   readonly endpoints: readonly Wanted[];
-  /** Secrets asked for by SDS; their keys are their names. */
+  /** Secrets asked for by SDS. */
   readonly secrets: readonly Wanted[];
-  /** Configurations of HTTP filters asked for by ECDS. */
+  /** Configurations of filters asked for by ECDS. */
   readonly extensions: readonly WantedExtension[];
   /** Where the virtual hosts of a RouteConfiguration come from one by one (VHDS); its key is that of the routes. */
   readonly virtualHosts?: Wanted | undefined;
 }
 
+/** Where a filter stands whose configuration comes by name, as statistics call it. */
+export type FilterKind = 'http' | 'network' | 'tcp_listener';
+
 export interface WantedExtension extends Wanted {
+  readonly kind: FilterKind;
   /** Whether who names it does not serve before it is there. */
   readonly isAwaited: boolean;
   /** What is wrong with a configuration for the one that names it; paths begin with `typed_config`. */

@@ -32,11 +32,11 @@ import type {
   Staged,
 } from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
+import { Extensions } from './discovered.ts';
 import { HostCaches } from './dns/cache.ts';
 import { otherSettings } from './dns/cache-settings.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
-import { Extensions } from './hcm/discovered-filter.ts';
 import { HostDemand } from './hcm/host-demand.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';

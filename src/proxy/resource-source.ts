@@ -7,6 +7,7 @@ import {
   type PathConfigSource,
 } from '#xds/gen/envoy/config/core/v3/config_source_pb.js';
 import type { GrpcService } from '#xds/gen/envoy/config/core/v3/grpc_service_pb.js';
+import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { Findings } from './findings.ts';
 
 /** A management server. */
@@ -26,6 +27,8 @@ export interface StreamSource {
 /** `id` is equal for sources that are the same; '' is the ADS stream. */
 export type ResourceSource =
   | { readonly kind: 'ads'; readonly id: '' }
+  /** Of secrets that stand in the bootstrap. */
+  | { readonly kind: 'bootstrap'; readonly id: 'bootstrap' }
   | {
       readonly kind: 'file';
       readonly id: string;
@@ -37,6 +40,7 @@ export type ResourceSource =
   | { readonly kind: 'stream'; readonly id: string; readonly stream: StreamSource };
 
 export const adsSource: ResourceSource = { kind: 'ads', id: '' };
+export const bootstrapSource: ResourceSource = { kind: 'bootstrap', id: 'bootstrap' };
 
 /** A resource that another one names. */
 export interface Wanted {
@@ -60,6 +64,12 @@ export function keyOf(name: string, { id }: Pick<ResourceSource, 'id'>): string 
   return id === '' ? name : `${name}${SEPARATOR}${id}`;
 }
 
+/** The name in the message that gives it. */
+export function nameOfKey(key: string): string {
+  const at = key.indexOf(SEPARATOR);
+  return at === -1 ? key : key.slice(0, at);
+}
+
 /** For people: `NAME`, or `NAME (from file:/etc/eds.yaml)`. */
 export function textOfKey(key: string): string {
   const at = key.indexOf(SEPARATOR);
@@ -81,6 +91,17 @@ export function readWanted(
   const from = source === undefined ? adsSource : (readSource(source, path, findings) ?? adsSource);
   const timeoutMs = findings.durationMs(`${path}.initial_fetch_timeout`, source?.initialFetchTimeout);
   return { name, key: keyOf(name, from), source: from, path, timeoutMs };
+}
+
+/** @param path of `config`. One without a source stands in the bootstrap. */
+export function readWantedSecret(
+  { name, sdsConfig }: SdsSecretConfig,
+  path: string,
+  findings: Findings,
+): Wanted {
+  const wanted = readWanted(name, sdsConfig, `${path}.sds_config`, findings);
+  if (sdsConfig !== undefined) return wanted;
+  return { ...wanted, source: bootstrapSource, key: keyOf(name, bootstrapSource) };
 }
 
 /** Undefined where `findings` say why. */
@@ -123,6 +144,12 @@ function fileSource(path: string, at: string, findings: Findings): ResourceSourc
     return undefined;
   }
   return { kind: 'file', id: `file:${path}`, path };
+}
+
+/** Ids of the streams that go through a cluster and say nothing more. */
+export function streamsThrough(cluster: string): readonly string[] {
+  const services = [{ cluster, initialMetadata: [] }];
+  return [streamId({ protocol: 'sotw', services }), streamId({ protocol: 'delta', services })];
 }
 
 function streamId({ protocol, services }: StreamSource): string {

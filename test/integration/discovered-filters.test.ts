@@ -68,8 +68,74 @@ function ask(port: number, agent: Agent): Promise<{ status: number; from: number
   });
 }
 
+const RBAC = 'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC';
+const PROXY = 'type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol';
+
+const named = (name: string, typed_config: JsonObject): JsonObject => ({
+  '@type': typeUrl('extension'),
+  name,
+  typed_config,
+});
+/** Lets all connections in, or none. */
+const door = (action: 'ALLOW' | 'DENY'): JsonObject =>
+  named('door', {
+    '@type': RBAC,
+    stat_prefix: 'door.',
+    rules: { action, policies: { all: { permissions: [{ any: true }], principals: [{ any: true }] } } },
+  });
+const proxied = (isOptional: boolean): JsonObject =>
+  named('proxied', { '@type': PROXY, allow_requests_without_proxy_protocol: isOptional });
+
+const guarded = (): JsonObject => {
+  const { filter_chains: chains, ...listener } = listenerOf('web', { route_config }) as {
+    filter_chains: { filters: JsonObject[] }[];
+  };
+  const filter = { name: 'door', config_discovery: { config_source: ads, type_urls: [RBAC] } };
+  return {
+    ...listener,
+    listener_filters: [{ name: 'proxied', config_discovery: { config_source: ads, type_urls: [PROXY] } }],
+    filter_chains: [{ filters: [filter, ...chains[0]!.filters] }],
+  };
+};
+
 describe('configurations of filters', () => {
   for (const flags of [[], ['--concurrency', '2']]) {
+    test(`of connections are changed for those to come ${flags.join(' ')}`, async (t) => {
+      const server = await startManagementServer(t);
+      const proxy = start(t, server.port, ...flags);
+      await say(
+        server,
+        delta('cluster', 1, [cluster('a')]),
+        delta('listener', 1, [guarded()]),
+        delta('extension', 1, [door('ALLOW'), proxied(true)]),
+      );
+      const port = await proxy.port('web');
+      const stays = new Agent({ keepAlive: true, maxSockets: 1 });
+      t.after(() => stays.destroy());
+      const { from } = await eventually(() => ask(port, stays));
+      const anew = (): Promise<string[]> =>
+        Promise.all(
+          Array.from({ length: 8 }, () =>
+            ask(port, new Agent({ keepAlive: false })).then(
+              ({ status }) => String(status),
+              () => 'closed',
+            ),
+          ),
+        );
+      const all = (outcome: string): Promise<void> =>
+        eventually(async () => assert.deepEqual(new Set(await anew()), new Set([outcome])));
+      await all('200');
+      await say(server, delta('extension', 2, [door('DENY')]));
+      await all('closed');
+      await say(server, delta('extension', 3, [door('ALLOW'), proxied(false)]));
+      await all('closed');
+      await say(server, delta('extension', 4, [proxied(true)]));
+      await all('200');
+      await say(server, delta('extension', 5, [], { removed: ['door'] }));
+      await all('closed');
+      assert.deepEqual(await ask(port, stays), { status: 200, from });
+    });
+
     test(`are changed and kept ${flags.join(' ')}`, async (t) => {
       const file = join(tempDir(t), 'kept');
       const server = await startManagementServer(t);

@@ -12,7 +12,7 @@ import { configuredProxy } from '../support/configured-proxy.ts';
 import { resources, startTestControlPlane } from '../support/control-plane.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { fromServer, secretOf } from '../support/wanted.ts';
+import { fromServer } from '../support/wanted.ts';
 
 const { cluster, endpoint, listener, route } = resources;
 const nodeId = 'sidecar~127.0.0.1~reviews-v1-0.default~default.svc.cluster.local';
@@ -102,13 +102,14 @@ describe('configuration over gRPC', () => {
       secretTransport: createGrpcTransport(() => ({ uri: `unix:${socket}` })),
       nodeId,
     });
-    const asked = ['default', 'ROOTCA'].map((name) => secretOf(fromServer('agent', name)));
+    const asked = ['default', 'ROOTCA'].map((name) => fromServer('agent', name));
     dataPath.needs.set('web', { secrets: asked });
     await eventually(() => assert.ok(dataPath.events.includes('install listener web')));
-    assert.equal(secrets.get('ROOTCA')?.trustedCaPem, first.rootCaPem);
-    assert.equal(secrets.get('default')?.privateKeyPem, first.privateKeyPem);
+    const [certificate = '', roots = ''] = asked.map(({ key }) => key);
+    assert.equal(secrets.get(roots)?.trustedCaPem, first.rootCaPem);
+    assert.equal(secrets.get(certificate)?.privateKeyPem, first.privateKeyPem);
     const second = await obtain();
     server.set(second);
-    await eventually(() => assert.equal(secrets.get('default')?.privateKeyPem, second.privateKeyPem));
+    await eventually(() => assert.equal(secrets.get(certificate)?.privateKeyPem, second.privateKeyPem));
   });
 });

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { configuredProxy } from '../support/configured-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { fileAt, fromFile, secretOf } from '../support/wanted.ts';
+import { fileAt, fromFile } from '../support/wanted.ts';
 
 const clusters = (...names: string[]): string =>
   JSON.stringify({
@@ -108,13 +108,14 @@ describe('resources from files', () => {
       listeners: fileAt(at('lds.json')),
       clusters: fileAt(at('cds.json')),
     });
-    dataPath.needs.set('web', { secrets: [secretOf(fromFile(at('sds.json'), 'server'))] });
+    dataPath.needs.set('web', { secrets: [fromFile(at('sds.json'), 'server')] });
     await eventually(() => assert.ok(!complete()));
     certificate(folder, 'first');
     writeFileSync(at('sds.json'), secret(folder));
     await eventually(() => assert.deepEqual(dataPath.events, ['install listener web']));
-    const first = secrets.get('server')?.certificateChainPem;
+    const { key } = fromFile(at('sds.json'), 'server');
+    const first = secrets.get(key)?.certificateChainPem;
     certificate(folder, 'second');
-    await eventually(() => assert.notEqual(secrets.get('server')?.certificateChainPem, first));
+    await eventually(() => assert.notEqual(secrets.get(key)?.certificateChainPem, first));
   });
 });

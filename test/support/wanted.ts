@@ -7,11 +7,6 @@ export function fromServer(cluster: string, name: string): Wanted {
   return wantedFrom({ kind: 'stream', id: `sotw:${cluster}`, stream }, name);
 }
 
-/** A secret, which has no name but its own. */
-export function secretOf(wanted: Wanted): Wanted {
-  return { ...wanted, key: wanted.name };
-}
-
 export function fromFile(path: string, name: string): Wanted {
   return wantedFrom(fileAt(path), name);
 }

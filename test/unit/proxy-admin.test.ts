@@ -63,6 +63,7 @@ function view(): AdminView & { readonly calls: string[] } {
     calls,
     metrics,
     table,
+    filterKinds: () => new Set(['http']),
     secrets: createSecretStore(),
     runtime: new ProcessRuntime([{ name: 'admin', kind: 'admin' }], {
       metrics: new Metrics(),

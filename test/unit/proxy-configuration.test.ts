@@ -22,7 +22,7 @@ import { packAny } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { type ConfiguredProxy, configuredProxy } from '../support/configured-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { fromServer, secretOf } from '../support/wanted.ts';
+import { fromServer } from '../support/wanted.ts';
 
 interface Server {
   /** Of every connection, in order. */
@@ -106,7 +106,7 @@ describe('warming', () => {
     const { server, dataPath, secrets, complete } = rig(t);
     dataPath.needs.set('web', {
       routes: [fromAds('r')],
-      secrets: [secretOf(fromServer('sds-grpc', 'default'))],
+      secrets: [fromServer('sds-grpc', 'default')],
     });
     server.push('listener', [listener('web')]);
     await answered(server, 'listener', 1);
@@ -126,7 +126,7 @@ describe('warming', () => {
     assert.deepEqual(dataPath.events, before, 'the listener waits for its secret');
     assert.equal(complete(), false);
 
-    secrets.set('default', {});
+    secrets.set(fromServer('sds-grpc', 'default').key, {});
     await eventually(() => assert.deepEqual(dataPath.events, [...before, 'install listener web']));
     assert.equal(complete(), true);
   });

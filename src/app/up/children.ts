@@ -17,6 +17,7 @@ export interface ProxyChild {
   readonly labels: Readonly<Record<string, string>>;
   readonly address: string;
   readonly trustDomain: string;
+  readonly hasToken: boolean;
   /** `HOST:PORT` of its admin interface; absent: a port of `address`. */
   readonly adminAddress?: string;
   /** Absent: not captured. */
@@ -47,7 +48,10 @@ export function controlCommand(places: MeshPlaces, control: ControlChild): reado
   ];
 }
 
-/** @param verb the join token is read from descriptor {@link SECRET_FD}, never from here. */
+/**
+ * @param verb the join token is read from descriptor {@link SECRET_FD}, never from here, unless there is none:
+ *   the certificate that was kept is good then
+ */
 export function proxyCommand(
   verb: 'sidecar' | 'gateway' | 'agent',
   places: MeshPlaces,
@@ -57,7 +61,7 @@ export function proxyCommand(
     ...heddleCommand(verb),
     ...['--control', `${places.controlAddress}:${ports.secureXds}`],
     ...['--root-ca', places.rootCertificate],
-    ...['--token-fd', String(SECRET_FD)],
+    ...(child.hasToken ? ['--token-fd', String(SECRET_FD)] : []),
     ...['--trust-domain', child.trustDomain],
     ...['--name', child.pod],
     ...['--namespace', child.namespace],
@@ -77,7 +81,11 @@ export function proxyCommand(
     ...['--pid-file', places.pidFile(verb, child.pod, child.namespace)],
     ...(verb === 'agent'
       ? ['--state', places.instanceDirectory(child.pod, child.namespace)]
-      : ['--drain-time-s', String(DRAIN_SECONDS)]),
+      : [
+          ...['--drain-time-s', String(DRAIN_SECONDS)],
+          ...['--certificate-folder', places.certificateFolder(child.pod, child.namespace)],
+          ...['--kept-configuration', places.keptConfiguration(child.pod, child.namespace)],
+        ]),
   ];
 }
 

@@ -11,6 +11,7 @@ import { proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
 import { INGRESS_NAMESPACE, INGRESS_SERVICE_ACCOUNT, ingressLabels } from './ingress-plan.ts';
+import { forgetKept, tokenUnlessKept } from './kept-files.ts';
 import { MachineSocket } from './machine-socket.ts';
 import { adminUrl, ports } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
@@ -53,19 +54,20 @@ export class Ingress {
     this.#machineAddress = machineAddress;
     this.#wanted = wanted;
     const adminAddress = hostPort(machineAddress, ports.admin);
+    const subject = { namespace: INGRESS_NAMESPACE, serviceAccount: INGRESS_SERVICE_ACCOUNT, pod: POD };
     this.#helper = new Helper(
       {
         name: POD,
-        prepare: async () =>
-          this.#inPlace({
+        prepare: async () => {
+          const secret = await tokenUnlessKept(mesh, subject);
+          return this.#inPlace({
             command: proxyCommand('gateway', mesh.places, {
-              pod: POD,
-              namespace: INGRESS_NAMESPACE,
+              ...subject,
               workload: POD,
-              serviceAccount: INGRESS_SERVICE_ACCOUNT,
               labels: ingressLabels,
               address: this.#address,
               trustDomain: mesh.trustDomain,
+              hasToken: secret !== undefined,
               ...(mesh.network !== undefined && { adminAddress }),
             }),
             env: {
@@ -75,12 +77,9 @@ export class Ingress {
             workingDirectory: process.cwd(),
             logPath: mesh.places.log(POD),
             pidFile: mesh.places.pidFile('gateway', POD, INGRESS_NAMESPACE),
-            secret: await mesh.joinToken({
-              namespace: INGRESS_NAMESPACE,
-              serviceAccount: INGRESS_SERVICE_ACCOUNT,
-              pod: POD,
-            }),
-          }),
+            ...(secret !== undefined && { secret }),
+          });
+        },
         isReady: () => saysReady(`${adminUrl(machineAddress)}/ready`),
         onChange: () => {
           this.#writePod();
@@ -144,6 +143,7 @@ export class Ingress {
   async start(): Promise<void> {
     const { network, places, stateFolder } = this.#mesh;
     stateFolder.makeFolder(places.instanceDirectory(POD, INGRESS_NAMESPACE));
+    forgetKept(stateFolder, places, { pod: POD, namespace: INGRESS_NAMESPACE });
     if (network !== undefined) {
       this.#network = await network.addPod(`gateway${FIRST}`, {
         addresses: gatewayAddresses(FIRST),

@@ -11,6 +11,7 @@ import { Applications, type Outcome } from './applications.ts';
 import type { CapturedNetwork, PodNetwork } from './captured-network.ts';
 import type { Helper } from './helper.ts';
 import { inboundQuiet } from './inbound-quiet.ts';
+import { forgetKept } from './kept-files.ts';
 import { adminUrl } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { Pause } from './pause.ts';
@@ -155,7 +156,10 @@ export class Instance {
 
   start(): void {
     const { places, stateFolder } = this.#mesh;
-    stateFolder.makeFolder(places.instanceDirectory(this.place.name, this.plan.namespace));
+    const { name: pod } = this.place;
+    const { namespace } = this.plan;
+    stateFolder.makeFolder(places.instanceDirectory(pod, namespace));
+    forgetKept(stateFolder, places, { pod, namespace });
     this.#writePod();
     this.#started = this.#startHelpers();
   }

@@ -32,6 +32,16 @@ export class MeshPlaces {
     return join(this.stateDirectory, 'instances', `${namespace}.${pod}`);
   }
 
+  /** The certificate that its sidecar or gateway has, and begins with. */
+  certificateFolder(pod: string, namespace: string): string {
+    return join(this.instanceDirectory(pod, namespace), 'certificate');
+  }
+
+  /** What its sidecar or gateway was told last, and begins with while the control plane is away. */
+  keptConfiguration(pod: string, namespace: string): string {
+    return join(this.instanceDirectory(pod, namespace), 'configuration');
+  }
+
   /** Says which process serves as its sidecar, gateway or agent. */
   pidFile(verb: 'sidecar' | 'gateway' | 'agent', pod: string, namespace: string): string {
     return join(this.instanceDirectory(pod, namespace), `${verb}.pid`);

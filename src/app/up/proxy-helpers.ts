@@ -12,6 +12,7 @@ import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
 import type { InstancePlace } from './instance.ts';
+import { tokenUnlessKept } from './kept-files.ts';
 import { adminUrl } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { saysReady } from './readiness.ts';
@@ -84,6 +85,8 @@ async function ownSpec(
   const { namespace, serviceAccount, labels, name: workload } = plan;
   const pod = place.name;
   const adminSocket = network?.admin.handed;
+  const subject = { namespace, serviceAccount, pod };
+  const secret = verb === 'sidecar' ? await tokenUnlessKept(mesh, subject) : await mesh.joinToken(subject);
   return {
     command: proxyCommand(verb, mesh.places, {
       pod,
@@ -93,6 +96,7 @@ async function ownSpec(
       labels,
       address: place.meshAddress,
       trustDomain: mesh.trustDomain,
+      hasToken: secret !== undefined,
       ...(adminSocket !== undefined && {
         adminAddress: adminSocket.address,
         interceptionMode: plan.capture.mode,
@@ -102,7 +106,7 @@ async function ownSpec(
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${pod}.${verb}`),
     pidFile: mesh.places.pidFile(verb, pod, namespace),
-    secret: await mesh.joinToken({ namespace, serviceAccount, pod }),
+    ...(secret !== undefined && { secret }),
     ...(adminSocket !== undefined && { sockets: [adminSocket] }),
   };
 }

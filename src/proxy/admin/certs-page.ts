@@ -1,5 +1,7 @@
 /** `/certs`: the certificates of secrets. */
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { SecretMaterial } from '../contract.ts';
+import { nameOfKey } from '../resource-source.ts';
 import { certificatesOf, daysLeft } from './certificate-details.ts';
 import { type AdminPage, type AdminReply, jsonReply } from './contract.ts';
 
@@ -8,12 +10,19 @@ export const certsPage: AdminPage = {
   method: 'GET',
   help: 'print certs on machine',
   answer(_, { secrets }): AdminReply {
-    const certificates = secrets.names().map((name): JsonObject => {
-      const material = secrets.get(name);
-      return {
-        ca_cert: detailsOf(name, material?.trustedCaPem),
-        cert_chain: detailsOf(name, material?.certificateChainPem),
-      };
+    // This process's own are there under several keys.
+    const shown = new Set<SecretMaterial>();
+    const certificates = secrets.names().flatMap((key): JsonObject[] => {
+      const material = secrets.get(key);
+      if (material === undefined || shown.has(material)) return [];
+      shown.add(material);
+      const name = nameOfKey(key);
+      return [
+        {
+          ca_cert: detailsOf(name, material.trustedCaPem),
+          cert_chain: detailsOf(name, material.certificateChainPem),
+        },
+      ];
     });
     return jsonReply({ certificates });
   },

@@ -14,6 +14,8 @@ import { forgetUnpacked, typeUrlOf } from '#xds/registry.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import { examine } from '#xds/unknown-fields.ts';
 import type { RefusedVersion, ResourceEntry, ResourceVersion } from '../apply/resource-table.ts';
+import type { FilterKind } from '../contract.ts';
+import { nameOfKey } from '../resource-source.ts';
 import { inlineRoutes } from '../route/inline-routes.ts';
 import { type AdminPage, type AdminReply, type AdminView, lazyJsonReply, textReply } from './contract.ts';
 import {
@@ -194,19 +196,22 @@ function oneState(
   };
 }
 
-/** None where no filter has its configuration by name (Envoy). */
-function extensions({ table }: AdminView): Section[] {
-  const entries = table.entries('extension');
-  if (entries.length === 0) return [];
-  const section: Section = {
-    type: extensionNames.section,
-    inside: resourceTypes.extension.schema,
-    fields: [],
-    lists: {
-      ecds_filters: () => entries.map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
-    },
-  };
-  return [section];
+/** One for each kind of filters that have their configuration by name (Envoy). */
+function extensions({ table, filterKinds }: AdminView): Section[] {
+  const kinds: readonly FilterKind[] = ['http', 'network', 'tcp_listener'];
+  return kinds.flatMap((kind) => {
+    const entries = table.entries('extension').filter(({ name }) => filterKinds(name).has(kind));
+    if (entries.length === 0) return [];
+    const section: Section = {
+      type: extensionNames.section,
+      inside: resourceTypes.extension.schema,
+      fields: [],
+      lists: {
+        ecds_filters: () => entries.map((entry) => dynamicEntry(entry, entry.active, extensionNames)),
+      },
+    };
+    return section;
+  });
 }
 
 function listeners({ table }: AdminView): Section {
@@ -297,7 +302,7 @@ function* entryFields(
   refused: RefusedVersion | undefined,
   names: KindNames,
 ): Fields {
-  if (names.kind === 'secret') yield ['name', name];
+  if (names.kind === 'secret') yield ['name', nameOfKey(name)];
   if (held !== undefined) yield* versionFields(held, names);
   yield* refusalFields(refused, names);
 }

@@ -5,7 +5,7 @@ import type { Metrics } from '#observe/metrics.ts';
 import type { CommandLineOptions } from '#xds/gen/envoy/admin/v3/server_info_pb.js';
 import type { ResourceTable } from '../apply/resource-table.ts';
 import type { HeldBootstrap } from '../bootstrap/held-bootstrap.ts';
-import type { DataPath, SecretStore } from '../contract.ts';
+import type { DataPath, FilterKind, SecretStore } from '../contract.ts';
 import type { ProcessRuntime } from '../runtime/runtime.ts';
 import { jsonPieces, type LazyJson } from './json-pieces.ts';
 
@@ -16,6 +16,8 @@ export interface AdminView {
   readonly metrics: Metrics;
   readonly dataPath: DataPath;
   readonly table: ResourceTable;
+  /** Of those whose configuration is that resource. */
+  filterKinds(extension: string): ReadonlySet<FilterKind>;
   readonly secrets: SecretStore;
   readonly runtime: ProcessRuntime;
   readonly bootstrap: HeldBootstrap;

@@ -12,7 +12,11 @@ import {
   type SubjectAltNameMatcher,
   SubjectAltNameMatcher_SanType,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { type Secret, SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import {
+  type SdsSecretConfig,
+  type Secret,
+  SecretSchema,
+} from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
   type CommonTlsContext,
   type UpstreamTlsContext,
@@ -21,6 +25,8 @@ import {
 import type { StringMatcher } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
 import { unpackAny } from '#xds/registry.ts';
 import type { SecretMaterial, SecretStore } from '../contract.ts';
+import { Findings } from '../findings.ts';
+import { readWantedSecret, textOfKey } from '../resource-source.ts';
 import type { ChannelTarget, ChannelTls } from './grpc-channel.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 
@@ -96,7 +102,7 @@ function certificateOf(common: CommonTlsContext, deps: ChannelDeps): SecretMater
     return readSecret(create(SecretSchema, { type: { case: 'tlsCertificate', value: inline } }), deps);
   }
   const [sds] = common.tlsCertificateSdsSecretConfigs;
-  return sds === undefined ? undefined : heldSecret(sds.name, deps);
+  return sds === undefined ? undefined : heldSecret(sds, deps);
 }
 
 function validationOf(
@@ -108,11 +114,10 @@ function validationOf(
     case 'validationContext':
       return { rootPem: rootOf(type.value, deps), matchers: type.value.matchTypedSubjectAltNames };
     case 'validationContextSdsSecretConfig':
-      return { rootPem: heldSecret(type.value.name, deps).trustedCaPem, matchers: [] };
+      return { rootPem: heldSecret(type.value, deps).trustedCaPem, matchers: [] };
     case 'combinedValidationContext': {
       const { defaultValidationContext: given, validationContextSdsSecretConfig: sds } = type.value;
-      const rootPem =
-        sds === undefined ? given && rootOf(given, deps) : heldSecret(sds.name, deps).trustedCaPem;
+      const rootPem = sds === undefined ? given && rootOf(given, deps) : heldSecret(sds, deps).trustedCaPem;
       return { rootPem, matchers: given?.matchTypedSubjectAltNames ?? [] };
     }
     default:
@@ -134,9 +139,11 @@ function readSecret(secret: Secret, deps: ChannelDeps): SecretMaterial {
   return parsed.value;
 }
 
-function heldSecret(name: string, { secrets }: ChannelDeps): SecretMaterial {
-  const held = secrets.get(name);
-  if (held === undefined) throw new Error(`secret ${name} is not there yet`);
+function heldSecret(config: SdsSecretConfig, { secrets }: ChannelDeps): SecretMaterial {
+  // Its cluster has been read with it: what is wrong has been said.
+  const { key } = readWantedSecret(config, '', new Findings());
+  const held = secrets.get(key);
+  if (held === undefined) throw new Error(`secret ${textOfKey(key)} is not there yet`);
   return held;
 }
 

@@ -13,10 +13,17 @@ import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extensi
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { DataPath, Dependencies, Prepared, SecretStore, WantedExtension } from '../contract.ts';
+import type {
+  DataPath,
+  Dependencies,
+  FilterKind,
+  Prepared,
+  SecretStore,
+  WantedExtension,
+} from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
 import { allOf, countedAtOf, refuseSources, type SourceRules } from './dependencies.ts';
-import { type CountExtension, Extensions } from './extensions.ts';
+import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
 import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
@@ -76,7 +83,7 @@ export class Configuration {
   };
   /** Names of the load assignments that came. */
   readonly #endpoints = new Set<string>();
-  /** Names of the secrets that came from a server or a file, and are not this process's own. */
+  /** Keys of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
   readonly #extensions: Extensions;
   /** Those that come one by one. */
@@ -175,19 +182,30 @@ export class Configuration {
 
   *offerExtension(offer: Versioned<TypedExtensionConfig>): Steps<readonly Problem[]> {
     const { key = offer.message.name } = offer;
-    const problems = this.#extensions.offer(offer, this.#wantedExtensions(key));
+    const problems = this.#extensions.offer(
+      offer,
+      this.#wantedExtensions((one) => one.key === key),
+    );
     yield;
     if (this.#extensions.has(key)) this.#unavailable.extension.delete(key);
     return problems;
   }
 
-  removeExtension(key: string, name: string): void {
-    this.#extensions.remove(key, name);
+  removeExtension(key: string): void {
+    this.#extensions.remove(
+      key,
+      this.#wantedExtensions((one) => one.key === key),
+    );
     this.giveUp('extension', key);
   }
 
-  tookSecret(name: string): void {
-    this.#secrets.add(name);
+  /** Of the filters that have their configuration by that name, or that key. */
+  filterKinds(name: string): ReadonlySet<FilterKind> {
+    return kindsOf(this.#wantedExtensions((one) => one.name === name || one.key === name));
+  }
+
+  tookSecret(key: string): void {
+    this.#secrets.add(key);
   }
 
   /** It will not come: nothing waits for it any more. */
@@ -291,11 +309,23 @@ export class Configuration {
 
   #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
     if (!parsed.ok) return parsed.problems;
-    const refused = refuseSources(parsed.value.dependencies, this.#deps);
+    const { dependencies } = parsed.value;
+    const refused = [...refuseSources(dependencies, this.#deps), ...this.#refuseUnknown(dependencies)];
     if (refused.length > 0) return [...parsed.problems, ...refused];
-    for (const wanted of parsed.value.dependencies.extensions) this.#extensions.noteConflict(wanted);
+    for (const wanted of dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
+  }
+
+  /** What is not in the bootstrap will never be (Envoy). */
+  #refuseUnknown({ secrets }: Dependencies): Problem[] {
+    return secrets
+      .filter(({ key, source }) => source.kind === 'bootstrap' && this.#deps.secrets.get(key) === undefined)
+      .map(({ name, path }) => ({
+        level: 'error',
+        path,
+        message: `is missing, and no secret of the bootstrap is called "${name}"`,
+      }));
   }
 
   #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
@@ -479,8 +509,8 @@ export class Configuration {
     }
   }
 
-  #wantedExtensions(key: string): WantedExtension[] {
-    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter((one) => one.key === key));
+  #wantedExtensions(isMeant: (one: WantedExtension) => boolean): WantedExtension[] {
+    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter(isMeant));
   }
 
   #announce(): void {

@@ -1,15 +1,16 @@
-/** Configurations of HTTP filters that servers have given, judged by each listener that names them (ECDS). */
+/** Configurations of filters that servers have given, judged by each listener that names them (ECDS). */
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
 import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
-import type { DataPath, WantedExtension } from '../contract.ts';
+import type { DataPath, FilterKind, WantedExtension } from '../contract.ts';
 import { textOfKey } from '../resource-source.ts';
 import type { Versioned } from './configuration.ts';
 import type { ResourceTable } from './resource-table.ts';
 
-/** Counts one of Envoy's `extension_config_discovery.http_filter.NAME.*`. */
+/** Counts one of Envoy's `extension_config_discovery.KIND_filter.NAME.*`. */
 export type CountExtension = (
+  kind: FilterKind,
   name: string,
   event: 'config_reload' | 'config_fail' | 'config_conflict' | 'init_fetch_timeout',
 ) => void;
@@ -38,13 +39,13 @@ export class Extensions {
     { message, version, origin, encoded, key = message.name }: Versioned<TypedExtensionConfig>,
     wanted: readonly WantedExtension[],
   ): readonly Problem[] {
-    const { name, typedConfig } = message;
+    const { typedConfig } = message;
     const problems: readonly Problem[] =
       typedConfig === undefined
         ? [{ level: 'error', path: 'typed_config', message: 'is missing' }]
         : distinct(wanted.flatMap((one) => one.judge(typedConfig)));
     if (typedConfig === undefined || isBad(problems)) {
-      this.#count(name, 'config_fail');
+      this.#count(wanted, 'config_fail');
       return problems;
     }
     this.#configs.set(key, typedConfig);
@@ -52,13 +53,13 @@ export class Extensions {
     const { table } = this.#deps;
     table.warm('extension', key, version, encoded ?? message, origin);
     table.activate('extension', key);
-    this.#count(name, 'config_reload');
+    this.#count(wanted, 'config_reload');
     return problems;
   }
 
   /** Its filters have their default configuration from now on, or let no request through. */
-  remove(key: string, name: string): void {
-    if (this.#configs.delete(key)) this.#count(name, 'config_reload');
+  remove(key: string, wanted: readonly WantedExtension[]): void {
+    if (this.#configs.delete(key)) this.#count(wanted, 'config_reload');
     this.#deps.dataPath.setExtension(key, undefined);
     this.#deps.table.remove('extension', key);
   }
@@ -75,11 +76,12 @@ export class Extensions {
   }
 
   /** Says so where what is there already is not for a listener that comes to name it: that one does without (Envoy). */
-  noteConflict({ key, name, judge }: WantedExtension): void {
+  noteConflict(wanted: WantedExtension): void {
+    const { key, judge } = wanted;
     const config = this.#configs.get(key);
     const problems = config === undefined ? [] : judge(config);
     if (!isBad(problems)) return;
-    this.#count(name, 'config_conflict');
+    this.#count([wanted], 'config_conflict');
     this.#deps.log.warn('apply.filter-not-fitting', {
       name: textOfKey(key),
       problems: problems.map(formatProblem),
@@ -88,16 +90,24 @@ export class Extensions {
 
   /** They did not come in time. */
   noteMissing(wanted: readonly WantedExtension[]): void {
-    for (const { key, name, isAwaited } of wanted) {
-      if (!isAwaited || this.#configs.has(key)) continue;
-      this.#count(name, 'init_fetch_timeout');
-      this.#count(name, 'config_fail');
+    for (const one of wanted) {
+      if (!one.isAwaited || this.#configs.has(one.key)) continue;
+      this.#count([one], 'init_fetch_timeout');
+      this.#count([one], 'config_fail');
     }
   }
 
-  #count(name: string, event: Parameters<CountExtension>[1]): void {
-    this.#deps.countExtension?.(name, event);
+  /** Once for all filters of one kind and name. */
+  #count(wanted: readonly WantedExtension[], event: Parameters<CountExtension>[2]): void {
+    const { countExtension: count } = this.#deps;
+    if (count === undefined) return;
+    for (const kind of kindsOf(wanted)) count(kind, wanted[0]!.name, event);
   }
+}
+
+/** @param wanted of one name */
+export function kindsOf(wanted: readonly WantedExtension[]): ReadonlySet<FilterKind> {
+  return new Set(wanted.map(({ kind }) => kind));
 }
 
 function isBad(problems: readonly Problem[]): boolean {

@@ -7,7 +7,7 @@ import type { Logger } from '#observe/log.ts';
 import type { AnyUpdate } from '#xds/client/contract.ts';
 import { encodedReceived } from '#xds/client/received-resource.ts';
 import { type ResourceKind, resourceKinds } from '#xds/resource-type.ts';
-import { keyOf, type ResourceSource } from '../resource-source.ts';
+import type { ResourceSource } from '../resource-source.ts';
 import { type Interest, isNamed } from './interest.ts';
 import { type KeptResource, readKeptFile, writeKeptFile } from './kept-file.ts';
 
@@ -63,10 +63,9 @@ export class KeptConfiguration {
   keepOnly(interest: Interest): void {
     for (const [id, { kind, name, sourceId }] of this.#resources) {
       if (!isNamed(kind)) continue;
-      // They come without being named.
-      if (kind === 'virtualHost' && interest.virtualHost.of(sourceId).size > 0) continue;
-      const key = kind === 'secret' ? name : keyOf(name, { id: sourceId });
-      if (!interest[kind].keys.has(key)) this.#resources.delete(id);
+      const names = interest[kind].of(sourceId);
+      // Virtual hosts come without being named.
+      if (kind === 'virtualHost' ? names.size === 0 : !names.has(name)) this.#resources.delete(id);
     }
   }
 

@@ -61,7 +61,7 @@ export class NamedSources {
   }
 
   #open(kind: NamedKind, source: ResourceSource, names: ReadonlySet<string>): void {
-    if (source.kind === 'ads') return;
+    if (source.kind === 'ads' || source.kind === 'bootstrap') return;
     if (source.kind === 'stream') {
       if (this.#deps.isOwn(kind, source)) return;
       const stream = this.#deps.openStream(kind, source);

@@ -47,7 +47,7 @@ export interface ReceiverDeps extends UnknownFieldsDeps {
   readonly reader: DataReader;
   readonly counted: CountUpdate;
   /** Told of secrets of a server: the files they name may change. */
-  readonly follow?: (secret: Secret) => void;
+  readonly follow?: (key: string, secret: Secret) => void;
   /** Puts the names of DNS in force, and says what is wrong with them. */
   readonly adoptNames?: AdoptNames | undefined;
   /** Puts a layer of the runtime in force, and says what is wrong with it; undefined: it is gone. */
@@ -178,7 +178,7 @@ function* offerKnown(
   message: Message,
 ): Steps<readonly Problem[]> {
   const { configuration } = deps;
-  const versioned = { version, origin: 'dynamic', encoded, key: keyOf(name, source) } as const;
+  const versioned = { version, origin: 'dynamic', encoded, key: keyInTable({ kind, source }, name) } as const;
   switch (kind) {
     case 'cluster':
       return yield* configuration.offerCluster({ ...versioned, message: message as Cluster });
@@ -191,7 +191,7 @@ function* offerKnown(
     case 'extension':
       return yield* configuration.offerExtension({ ...versioned, message: message as TypedExtensionConfig });
     case 'secret':
-      return offerSecret(deps, version, message as Secret, source.kind !== 'file');
+      return offerSecret(deps, versioned, message as Secret, source.kind !== 'file');
     case 'nameTable':
       return deps.adoptNames === undefined ? [] : yield* deps.adoptNames(message as NameTable);
     case 'runtime':
@@ -205,17 +205,17 @@ function* offerKnown(
 
 function offerSecret(
   { secrets, configuration, reader, follow }: ReceiverDeps,
-  version: string,
+  { key, version }: { readonly key: string; readonly version: string },
   secret: Secret,
   isOfServer: boolean,
 ): readonly Problem[] {
   const parsed = secretMaterial(secret, reader);
   if (!parsed.ok) return parsed.problems;
-  configuration.table.warm('secret', secret.name, version, secret, 'dynamic');
-  configuration.table.activate('secret', secret.name);
-  secrets.set(secret.name, parsed.value);
-  configuration.tookSecret(secret.name);
-  if (isOfServer) follow?.(secret);
+  configuration.table.warm('secret', key, version, secret, 'dynamic');
+  configuration.table.activate('secret', key);
+  secrets.set(key, parsed.value);
+  configuration.tookSecret(key);
+  if (isOfServer) follow?.(key, secret);
   return parsed.problems;
 }
 
@@ -238,9 +238,9 @@ function refuse(
   table.refuse(kind, key, version, held, details);
 }
 
-/** Clusters and listeners have one source each, and certificates one name wherever they come from. */
-function keyInTable({ kind, source }: Given, name: string): string {
-  return isNamed(kind) && kind !== 'secret' ? keyOf(name, source) : name;
+/** Clusters and listeners have one source each. */
+function keyInTable({ kind, source }: Pick<Given, 'kind' | 'source'>, name: string): string {
+  return isNamed(kind) ? keyOf(name, source) : name;
 }
 
 function* remove(
@@ -257,8 +257,8 @@ function* remove(
       if (kind === 'runtime') adoptRuntime?.(keyOf(name, source), undefined);
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
       if (kind !== 'extension') continue;
-      configuration.removeExtension(keyOf(name, source), name);
       counted(kind, 'success', name);
+      configuration.removeExtension(keyOf(name, source));
     }
     log.info('apply.removed', { kind, name });
     yield;

@@ -18,6 +18,7 @@ export interface SecretFilesDeps {
 
 interface Followed {
   readonly secret: Secret;
+  readonly key: string;
   readonly watchers: readonly FSWatcher[];
   timer: NodeJS.Timeout | undefined;
 }
@@ -33,12 +34,12 @@ export class SecretFiles {
     this.#deps = deps;
   }
 
-  /** From now on, in place of what was followed under that name. */
-  follow(secret: Secret): void {
-    this.#forget(secret.name);
+  /** From now on, in place of what was followed under that key. */
+  follow(key: string, secret: Secret): void {
+    this.#forget(key);
     const folders = new Set(filesOf(secret).map((file) => dirname(file)));
     if (folders.size === 0) return;
-    const onChange = (): void => this.#arm(secret.name);
+    const onChange = (): void => this.#arm(key);
     const watchers = [...folders].flatMap((folder) => {
       try {
         return [watch(folder, onChange).unref()];
@@ -47,33 +48,33 @@ export class SecretFiles {
         return [];
       }
     });
-    this.#followed.set(secret.name, { secret, watchers, timer: undefined });
+    this.#followed.set(key, { secret, key, watchers, timer: undefined });
   }
 
   close(): void {
-    for (const name of [...this.#followed.keys()]) this.#forget(name);
+    for (const key of [...this.#followed.keys()]) this.#forget(key);
   }
 
-  #arm(name: string): void {
-    const followed = this.#followed.get(name);
+  #arm(key: string): void {
+    const followed = this.#followed.get(key);
     if (followed === undefined) return;
     clearTimeout(followed.timer);
-    followed.timer = setTimeout(() => this.#reload(followed.secret), SETTLE_MS);
+    followed.timer = setTimeout(() => this.#reload(followed), SETTLE_MS);
   }
 
-  #reload(secret: Secret): void {
+  #reload({ secret, key }: Followed): void {
     const { secrets, reader, log } = this.#deps;
     const parsed = secretMaterial(secret, reader);
-    if (parsed.ok) secrets.set(secret.name, parsed.value);
+    if (parsed.ok) secrets.set(key, parsed.value);
     else
       log.warn('apply.secret-not-read', { name: secret.name, problems: parsed.problems.map(formatProblem) });
   }
 
-  #forget(name: string): void {
-    const followed = this.#followed.get(name);
+  #forget(key: string): void {
+    const followed = this.#followed.get(key);
     if (followed === undefined) return;
     clearTimeout(followed.timer);
     for (const watcher of followed.watchers) watcher.close();
-    this.#followed.delete(name);
+    this.#followed.delete(key);
   }
 }

@@ -3,6 +3,7 @@ import type { Problem } from '#core/problem.ts';
 import { atOnce } from '#core/time-slice.ts';
 import type { LoadedBootstrap, StaticKind } from '../bootstrap/load.ts';
 import type { SecretStore } from '../contract.ts';
+import { bootstrapSource, keyOf } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
 import { unknownClusters } from './route-clusters.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
@@ -34,9 +35,10 @@ export function offerStaticResources(loaded: LoadedBootstrap, deps: StaticDeps):
     const parsed = secretMaterial(secret, deps.reader);
     report('secrets', i, parsed.problems);
     if (!parsed.ok) return;
-    configuration.table.warm('secret', secret.name, '', secret, 'static');
-    configuration.table.activate('secret', secret.name);
-    deps.secrets.set(secret.name, parsed.value);
+    const key = keyOf(secret.name, bootstrapSource);
+    configuration.table.warm('secret', key, '', secret, 'static');
+    configuration.table.activate('secret', key);
+    deps.secrets.set(key, parsed.value);
   });
   const known = new Set(clusters.map(({ name }) => name));
   clusters.forEach((message, i) => {

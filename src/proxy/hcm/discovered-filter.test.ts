@@ -6,9 +6,10 @@ import {
   type ExtensionConfigSource,
   ExtensionConfigSourceSchema,
 } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
+import { type Discovered, Extensions } from '../discovered.ts';
 import type { Exchange, HttpFilter } from '../filter/contract.ts';
 import { Findings } from '../findings.ts';
-import { type DiscoveredFilter, Extensions, readDiscoveredFilter } from './discovered-filter.ts';
+import { readDiscoveredFilter } from './discovered-filter.ts';
 import { FilterChains, type FilterHooks } from './filter-hooks.ts';
 
 const KNOWN = 'type.googleapis.com/a.Filter';
@@ -33,7 +34,7 @@ const catalogue = {
 const ads = { configSourceSpecifier: { case: 'ads', value: {} } } as const;
 
 function read(init: MessageInitShape<typeof ExtensionConfigSourceSchema>): {
-  readonly filter: DiscoveredFilter | undefined;
+  readonly filter: Discovered<HttpFilter> | undefined;
   readonly problems: string[];
 } {
   const source: ExtensionConfigSource = create(ExtensionConfigSourceSchema, init);
@@ -42,7 +43,7 @@ function read(init: MessageInitShape<typeof ExtensionConfigSourceSchema>): {
   return { filter, problems: findings.problems.map(({ path, message }) => `${path}: ${message}`) };
 }
 
-function chainsOf(filter: DiscoveredFilter, extensions: Extensions): FilterChains {
+function chainsOf(filter: Discovered<HttpFilter>, extensions: Extensions): FilterChains {
   const entry = { name: 'f', disabled: false, filter: filter.fallback, discovered: filter };
   return new FilterChains([entry], (error) => assert.fail(String(error)), extensions);
 }

@@ -1,10 +1,9 @@
 /** Filters by the hooks they have; a mistake in one of them ends its request, wherever the call comes from. */
-import type { Any } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '#http/header-list.ts';
+import { type Discovered, type Extensions, Followed } from '../discovered.ts';
 import type { Exchange, HttpFilter, Verdict } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
-import type { DiscoveredFilter, Extensions } from './discovered-filter.ts';
 
 /** A filter in its place. */
 export interface ChainFilter {
@@ -13,7 +12,7 @@ export interface ChainFilter {
   readonly disabled: boolean;
   readonly filter: HttpFilter;
   /** Where its configuration comes by name: `filter` is what there is without one. */
-  readonly discovered?: DiscoveredFilter;
+  readonly discovered?: Discovered<HttpFilter>;
 }
 
 /** One without a hook costs nothing there. */
@@ -41,8 +40,8 @@ export class FilterChains {
   /** Undefined where no filter has its configuration from there. */
   readonly #extensions: Extensions | undefined;
   #version = 0;
-  /** What each filter has, by its place. */
-  readonly #configs: (Any | undefined)[] = [];
+  /** By its place. */
+  readonly #followed: readonly (Followed<HttpFilter> | undefined)[];
 
   /** @param onException is told what a hook threw. */
   constructor(
@@ -52,7 +51,8 @@ export class FilterChains {
   ) {
     this.#filters = filters;
     this.#onException = onException;
-    this.#extensions = filters.some(({ discovered }) => discovered !== undefined) ? extensions : undefined;
+    this.#followed = filters.map(({ discovered }) => discovered && new Followed(discovered));
+    this.#extensions = this.#followed.some((one) => one !== undefined) ? extensions : undefined;
     this.#plain = this.#hooksOf(({ disabled }) => !disabled);
   }
 
@@ -67,15 +67,8 @@ export class FilterChains {
   #refresh(extensions: Extensions): void {
     this.#version = extensions.version;
     this.#filters = this.#filters.map((entry, i) => {
-      const { discovered } = entry;
-      const given = discovered && extensions.get(discovered.wanted.key);
-      // What nobody in force names any more stays here as it was.
-      if (discovered === undefined || given === undefined) return entry;
-      const config = given === 'removed' ? undefined : given;
-      if (config === this.#configs[i]) return entry;
-      this.#configs[i] = config;
-      const loaded = config && discovered.load(config);
-      return { ...entry, filter: loaded?.ok === true ? loaded.value : discovered.fallback };
+      const followed = this.#followed[i];
+      return followed?.refresh(extensions) === true ? { ...entry, filter: followed.filter } : entry;
     });
     this.#known = new WeakMap();
     this.#plain = this.#hooksOf(({ disabled }) => !disabled);

@@ -13,6 +13,7 @@ import type { OriginalSource } from '../pool/original-source.ts';
 import type { TlsPeer } from '../tls/context.ts';
 import type { SecuredSocket } from '../tls/downstream.ts';
 import type { Chain } from './chain.ts';
+import type { ChainFilters } from './chain-filters.ts';
 import type { ConnectionTraits } from './chain-match.ts';
 import { clientCertificateOf } from './client-certificate.ts';
 import type { Tlv } from './proxy-header.ts';
@@ -51,7 +52,9 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   owner: ConnectionOwner;
   phase: Phase = 'filters';
   chain: Chain | undefined = undefined;
-  /** How many gates of its chain have let it in. */
+  /** Those of its chain when it came. */
+  filters: ChainFilters | undefined = undefined;
+  /** How many gates among them have let it in. */
   admitted = 0;
   served: Served | undefined = undefined;
   #timer: Timer | undefined = undefined;

@@ -3,15 +3,16 @@ import type { Duplex } from 'node:stream';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { LineSink } from '../data-path-deps.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
-import type { DataGuard } from '../hcm/runtime.ts';
 import { createDownstreamTls, type DownstreamTls } from '../tls/downstream.ts';
 import type { DownstreamTlsSettings } from '../tls/downstream-settings.ts';
 import type { AcceptedConnection } from './accepted.ts';
+import { type ChainFilters, createFilters } from './chain-filters.ts';
 import type { ChainSettings } from './chain-settings.ts';
-import { ADMITTED, type ConnectionGate, DataGuards } from './connection-gate.ts';
+import { ADMITTED, DataGuards } from './connection-gate.ts';
+import { FollowedFilters } from './followed-filters.ts';
 import type { ListenerDeps } from './listener.ts';
 import type { ListenerStats } from './listener-stats.ts';
-import { createTerminal, type Terminal } from './terminal.ts';
+import { isDiscovered, type NetworkFilters } from './network-filters.ts';
 
 /** What a chain has of its listener. */
 export interface ChainSurroundings {
@@ -31,43 +32,73 @@ export class Chain {
   readonly connections: Set<AcceptedConnection> = new Set();
   readonly #deps: ListenerDeps;
   readonly #stats: ListenerStats;
-  readonly #gates: readonly ConnectionGate[];
-  readonly #guards: readonly ((connection: AcceptedConnection) => DataGuard)[];
+  readonly #surroundings: ChainSurroundings;
+  /** Undefined where no filter has its configuration by name. */
+  readonly #followed: FollowedFilters | undefined;
+  /** For connections to come; undefined while the configuration of one is missing. */
+  #filters: ChainFilters | undefined;
+  /** Those there were last: what stays the same goes on. */
+  #made: ChainFilters | undefined;
   readonly #tls: DownstreamTls<AcceptedConnection> | undefined;
-  readonly #terminal: Terminal;
   #onIdle: (() => void) | undefined;
   draining = false;
+  /** Whether responses close their connections. */
+  #closing = false;
 
   /** @throws the system's error where a log cannot be opened. */
   constructor(settings: ChainSettings, surroundings: ChainSurroundings) {
-    const { stats, countTo, deps } = surroundings;
+    const { stats, deps } = surroundings;
+    this.#surroundings = surroundings;
     this.settings = settings;
     this.#deps = deps;
     this.#stats = stats;
-    this.#gates = settings.gates.map((gate) => gate.create(deps.metrics, countTo));
-    this.#guards = settings.guards.map((guard) => guard.create(deps.metrics, deps.wheel));
-    this.#terminal = createTerminal(settings, surroundings);
+    const follows = settings.placed.some(isDiscovered);
+    this.#followed = follows ? new FollowedFilters(settings.placed, deps.extensions) : undefined;
+    const first = this.#followed === undefined ? settings : this.#followed.current;
+    this.#filters = first && createFilters(first, surroundings);
+    this.#made = this.#filters;
     this.#tls = settings.tls && this.#createTls(settings.tls);
+  }
+
+  /** Has the filters of now serve the connections to come. */
+  #refresh(wanted: NetworkFilters | undefined): void {
+    if (wanted === this.#filters?.settings) return;
+    try {
+      this.#filters = wanted && createFilters(wanted, this.#surroundings, this.#made);
+      this.#filters?.terminal.setDraining(this.#closing);
+      this.#made = this.#filters ?? this.#made;
+    } catch (error) {
+      this.#deps.log.warn('listen.filters-not-created', { chain: this.settings.name, error });
+      this.#filters = undefined;
+    }
   }
 
   /** Takes a connection the chain was chosen for. */
   take(connection: AcceptedConnection): void {
     connection.chain = this;
     this.connections.add(connection);
-    for (const gate of this.#gates) {
+    if (this.#followed !== undefined) this.#refresh(this.#followed.current);
+    const filters = this.#filters;
+    if (filters === undefined) {
+      this.#stats.network_extension_config_missing.inc();
+      connection.socket.destroy();
+      return;
+    }
+    connection.filters = filters;
+    for (const gate of filters.gates) {
       const delayMs = gate.admit();
       if (delayMs === ADMITTED) {
         connection.admitted++;
         continue;
       }
       connection.phase = 'limited';
-      this.#terminal.countRefused(this.#tls !== undefined, { facts: connection, gate });
+      filters.terminal.countRefused(this.#tls !== undefined, { facts: connection, gate });
       if (delayMs === 0) connection.socket.destroy();
       else connection.armTimer(this.#deps.wheel, delayMs);
       return;
     }
     if (this.#tls === undefined) {
-      this.#serve(connection, connection.socket);
+      this.#serve(connection, connection.socket, filters);
       return;
     }
     connection.phase = 'handshake';
@@ -92,23 +123,22 @@ export class Chain {
           }
           connection.stopTimer(this.#deps.wheel);
           connection.secured(socket, peer);
-          this.#serve(connection, socket);
+          this.#serve(connection, socket, connection.filters!);
         },
         onRefused: (connection, reason) => {
           connection.transportFailure = reason;
-          this.#terminal.countRefused(true);
+          connection.filters?.terminal.countRefused(true);
           this.#deps.log.debug('listen.tls-refused', { chain: this.settings.name, reason });
         },
       },
     );
   }
 
-  #serve(connection: AcceptedConnection, socket: Duplex): void {
+  #serve(connection: AcceptedConnection, socket: Duplex, { guards, terminal }: ChainFilters): void {
     connection.phase = 'served';
-    if (this.#guards.length > 0)
-      connection.guard = new DataGuards(this.#guards.map((create) => create(connection)));
+    if (guards.length > 0) connection.guard = new DataGuards(guards.map((create) => create(connection)));
     try {
-      connection.served = this.#terminal.serve(socket, connection);
+      connection.served = terminal.serve(socket, connection);
     } catch (error) {
       this.#deps.onException(error);
       connection.socket.destroy();
@@ -118,7 +148,7 @@ export class Chain {
   /** A connection of its is closed. */
   leave(connection: AcceptedConnection): void {
     this.connections.delete(connection);
-    for (let i = 0; i < connection.admitted; i++) this.#gates[i]!.release();
+    for (let i = 0; i < connection.admitted; i++) connection.filters!.gates[i]!.release();
     connection.admitted = 0;
     this.#checkIdle();
   }
@@ -126,7 +156,7 @@ export class Chain {
   /** Responses from now on close their connections. Resolves when none is left. */
   drain(): Promise<void> {
     this.draining = true;
-    this.#terminal.setDraining(true);
+    this.#setClosing(true);
     return new Promise((resolve) => {
       this.#onIdle = resolve;
       this.#checkIdle();
@@ -135,7 +165,15 @@ export class Chain {
 
   /** Responses close their connections, or do no more. */
   setDraining(draining: boolean): void {
-    if (!this.draining) this.#terminal.setDraining(draining);
+    if (!this.draining) this.#setClosing(draining);
+  }
+
+  #setClosing(closing: boolean): void {
+    this.#closing = closing;
+    const terminals = new Set([this.#filters?.terminal]);
+    if (this.#followed !== undefined)
+      for (const { filters } of this.connections) terminals.add(filters?.terminal);
+    for (const terminal of terminals) terminal?.setDraining(closing);
   }
 
   /** Ends HTTP connections on which no request is under way. */
@@ -145,7 +183,7 @@ export class Chain {
 
   close(): void {
     this.#tls?.close();
-    this.#terminal.close();
+    this.#made?.terminal.close();
     for (const { served, socket } of this.connections) {
       served?.destroy();
       socket.destroy();

@@ -1,4 +1,6 @@
 /** The listener filters of a `Listener` message, read once. */
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Parsed } from '#core/problem.ts';
 import { ProxyProtocolConfig_Version as ProxyVersion } from '#xds/gen/envoy/config/core/v3/proxy_protocol_pb.js';
 import type {
   ListenerFilterChainMatchPredicate,
@@ -22,7 +24,8 @@ import {
   TlsInspectorSchema,
 } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import type { DataPathDeps } from '../data-path-deps.ts';
-import { type Findings, typeNameOf } from '../findings.ts';
+import { type Discovered, readDiscovered } from '../discovered.ts';
+import { Findings, typeNameOf } from '../findings.ts';
 import { HttpInspector } from './http-inspector.ts';
 import type { ListenerFilter } from './listener-filter.ts';
 import { OriginalDst } from './original-dst.ts';
@@ -31,9 +34,12 @@ import { MAX_TLV_TYPE, readPassThrough } from './pass-through.ts';
 import { ProxyProtocol, type ProxyProtocolSettings, type TlvRule } from './proxy-protocol.ts';
 import { TlsInspector, type TlsInspectorSettings } from './tls-inspector.ts';
 
+/** When the listener goes into force, or its configuration comes. @throws where this process may not do it. */
+export type CreateFilter = (deps: Pick<DataPathDeps, 'metrics'>) => ListenerFilter;
+
 export interface FilterSettings {
-  /** When the listener goes into force. @throws where this process may not do it. */
-  create(deps: Pick<DataPathDeps, 'metrics'>): ListenerFilter;
+  /** Or where it comes from; what is undefined is not there. */
+  readonly create: CreateFilter | Discovered<CreateFilter | undefined>;
   /** Whether the filter leaves alone connections to that port. */
   skips(localPort: number): boolean;
 }
@@ -62,18 +68,49 @@ export function readFilters(
 
 const never = (): boolean => false;
 
+const typeNames: ReadonlySet<string> = new Set(
+  [TlsInspectorSchema, HttpInspectorSchema, OriginalDstSchema, OriginalSrcSchema, ProxyProtocolSchema].map(
+    ({ typeName }) => typeName,
+  ),
+);
+
 function readFilter(
   filter: ListenerFilterMessage,
   path: string,
   deps: DataPathDeps,
   findings: Findings,
 ): FilterSettings['create'] | undefined {
-  if (filter.configType.case === 'configDiscovery') {
-    findings.error(`${path}.config_discovery`, 'is not supported: write typed_config');
-    return undefined;
+  const { name, configType } = filter;
+  if (configType.case === 'configDiscovery') {
+    const rules = {
+      kind: 'tcp_listener',
+      needsDefault: true,
+      missing: undefined,
+      refuseType: (typeName: string, typeUrl: string) =>
+        typeNames.has(typeName) ? undefined : `listener filter ${typeUrl} is not supported`,
+      load(config: Any, at: string): Parsed<CreateFilter | undefined> {
+        const own = new Findings();
+        return own.result(readConfig(config, name, at, deps, own));
+      },
+    } as const;
+    return readDiscovered<CreateFilter | undefined>(
+      name,
+      configType.value,
+      `${path}.config_discovery`,
+      rules,
+      findings,
+    );
   }
-  const at = `${path}.typed_config`;
-  const any = filter.configType.value;
+  return readConfig(configType.value, name, `${path}.typed_config`, deps, findings);
+}
+
+function readConfig(
+  any: Any | undefined,
+  name: string,
+  at: string,
+  deps: DataPathDeps,
+  findings: Findings,
+): CreateFilter | undefined {
   switch (typeNameOf(any)) {
     case TlsInspectorSchema.typeName: {
       const message = findings.unpack(at, any, TlsInspectorSchema);
@@ -96,7 +133,7 @@ function readFilter(
       return settings && (({ metrics }) => new ProxyProtocol(settings, metrics));
     }
     default:
-      findings.error(at, `listener filter ${any?.typeUrl ?? filter.name} is not supported`);
+      findings.error(at, `listener filter ${any?.typeUrl ?? name} is not supported`);
       return undefined;
   }
 }
@@ -105,7 +142,7 @@ function originalDst(
   path: string,
   { originalDestination }: DataPathDeps,
   findings: Findings,
-): FilterSettings['create'] | undefined {
+): CreateFilter | undefined {
   if (originalDestination !== undefined) return () => new OriginalDst(originalDestination);
   findings.error(path, 'where a redirected connection was made to cannot be asked on this system');
   return undefined;
@@ -116,7 +153,7 @@ function originalSrc(
   path: string,
   { openSocket: open }: DataPathDeps,
   findings: Findings,
-): FilterSettings['create'] | undefined {
+): CreateFilter | undefined {
   findings.refuse(`${path}.bind_port`, bindPort);
   if (open !== undefined) return () => new OriginalSrcFilter(mark, open);
   findings.error(

@@ -12,6 +12,8 @@ const counterNames = [
   'downstream_listener_filter_error',
   'downstream_listener_filter_remote_close',
   'downstream_pre_cx_timeout',
+  'extension_config_missing',
+  'network_extension_config_missing',
   'no_filter_chain_match',
 ] as const;
 

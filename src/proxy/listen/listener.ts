@@ -2,9 +2,9 @@
 import type { Duplex } from 'node:stream';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type AdjustableCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
+import type { Extensions } from '../discovered.ts';
 import type { ServerHealth } from '../filter/contract.ts';
 import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
-import type { Extensions } from '../hcm/discovered-filter.ts';
 import type { HostDemand } from '../hcm/host-demand.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
@@ -15,7 +15,8 @@ import { Chain } from './chain.ts';
 import { ChainMatcher } from './chain-match.ts';
 import type { ChainSettings } from './chain-settings.ts';
 import { ConnectionRecord } from './connection-record.ts';
-import { type AppliedFilter, Inspection, type InspectionHandler } from './inspection.ts';
+import { Inspection, type InspectionHandler } from './inspection.ts';
+import { ListenerFilters } from './listener-filters.ts';
 import { createListenerStats, type ListenerStats } from './listener-stats.ts';
 import type { ListenerSettings } from './settings.ts';
 
@@ -51,7 +52,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   settings: ListenerSettings;
   readonly #deps: ListenerDeps;
   readonly #stats: ListenerStats;
-  readonly #filters: readonly AppliedFilter[];
+  readonly #filters: ListenerFilters;
   readonly #writeLog: WriteLog | undefined;
   /** Of this listener, against the limit that the runtime may set. */
   readonly #count: AdjustableCount | undefined;
@@ -65,7 +66,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     this.settings = settings;
     this.#deps = settings.bypassesOverload ? { ...deps, overload: calm } : deps;
     this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
-    this.#filters = settings.filters.map(({ create, skips }) => ({ filter: create(deps), skips }));
+    this.#filters = new ListenerFilters(settings.filters, deps);
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);
     const shared = deps.sharedCounts?.('listener', settings.name);
     this.#count = deps.runtime && limitedCount(shared, 0, Number.POSITIVE_INFINITY);
@@ -142,11 +143,17 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   }
 
   #look(connection: AcceptedConnection): void {
-    if (this.#filters.length === 0) {
+    const filters = this.#filters.current;
+    if (filters === undefined) {
+      this.#stats.extension_config_missing.inc();
+      connection.socket.destroy();
+      return;
+    }
+    if (filters.length === 0) {
       this.#choose(connection);
       return;
     }
-    const inspection = new Inspection(connection, this.#filters, this);
+    const inspection = new Inspection(connection, filters, this);
     this.#pending.set(connection, inspection);
     this.#stats.downstream_pre_cx_active.add(1);
     const { filterTimeoutMs } = this.settings;
@@ -240,7 +247,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     connection.globalCount?.release();
     connection.listenerCount?.release();
     // What `tcp_proxy` served keeps a record of its own, which knows more.
-    const kept = phase === 'served' && chain?.settings.tcp !== undefined;
+    const kept = phase === 'served' && connection.filters?.settings.tcp !== undefined;
     if (this.#writeLog !== undefined && !kept) this.#writeLog(new ConnectionRecord(connection, clock));
     connection.phase = 'closed';
     connection.closed();

@@ -34,21 +34,12 @@ const router: JsonObject = {
 const rds = (configSource: JsonObject): JsonObject =>
   hcmWith({ rds: { routeConfigName: 'r', configSource } });
 const hcmWith = (fields: JsonObject): JsonObject => ({
-  filterChains: [
-    {
-      filters: [
-        {
-          name: 'http',
-          typedConfig: {
-            '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-            statPrefix: 's',
-            httpFilters: [router],
-            ...fields,
-          },
-        },
-      ],
-    },
-  ],
+  filterChains: [{ filters: [manager(fields)] }],
+});
+const MANAGER = `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`;
+const manager = (fields: JsonObject): JsonObject => ({
+  name: 'http',
+  typedConfig: { '@type': MANAGER, statPrefix: 's', httpFilters: [router], ...fields },
 });
 const socket = (fields: JsonObject): JsonObject => ({
   address: { socketAddress: { address: '127.0.0.1', portValue: 80, ...fields } },
@@ -112,12 +103,29 @@ describe('what is refused, and where', () => {
       'filter_chains[0].filters[0].typed_config.http_filters[0].config_discovery.type_urls[0]: the router is not supported here: write typed_config',
     ],
     [
-      { filterChains: [{ filters: [{ name: 'x', configDiscovery: {} }] }] },
-      'filter_chains[0].filters[0].config_discovery: is not supported: write typed_config',
+      { filterChains: [{ filters: [discovered({}), echo] }] },
+      'filter_chains[0].filters[0].config_discovery.type_urls[0]: network filter type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault is not supported',
     ],
     [
-      { listenerFilters: [{ name: 'x', configDiscovery: {} }] },
-      'listener_filters[0].config_discovery: is not supported: write typed_config',
+      { filterChains: [{ filters: [discovered({ typeUrls: [MANAGER] })] }] },
+      'filter_chains[0].filters[0].config_discovery.type_urls[0]: a connection manager is not supported here: write typed_config',
+    ],
+    [
+      {
+        filterChains: [
+          {
+            filters: [
+              discovered({ typeUrls: [`${TYPES}.filters.network.sni_cluster.v3.SniCluster`] }),
+              manager({ routeConfig: {} }),
+            ],
+          },
+        ],
+      },
+      'filter_chains[0].filters[0].config_discovery.type_urls[0]: is only supported before tcp_proxy',
+    ],
+    [
+      { listenerFilters: [discovered({})] },
+      'listener_filters[0].config_discovery.type_urls[0]: listener filter type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault is not supported',
     ],
     [
       hcmWith({

@@ -1,7 +1,10 @@
 /** A `Listener` message, read once: addresses, filter chains and what each of them does. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
-import type { FilterChain } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import type {
+  FilterChain,
+  ListenerFilter,
+} from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import {
   Listener_DrainType as DrainType,
   type Listener,
@@ -22,6 +25,7 @@ import { ChainMatcher } from './chain-match.ts';
 import { type ChainSettings, readChain } from './chain-settings.ts';
 import { digest } from './digest.ts';
 import { type FilterSettings, readFilters } from './filter-settings.ts';
+import { isDiscovered } from './network-filters.ts';
 import { refuseListenerFields } from './unsupported.ts';
 
 export interface ListenerSettings {
@@ -93,6 +97,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
   if (transparent && deps.makeTransparent === undefined) {
     findings.error('transparent', 'needs a call that this system does not have');
   }
+  const filters = readFilters(listener.listenerFilters, handsOver, deps, findings);
   return {
     name: listener.name === '' ? text : listener.name,
     addresses,
@@ -100,7 +105,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     binds: listener.bindToPort !== false,
     chains,
     defaultChain: defaultChain && { ...defaultChain, key: () => `default ${defaultChain.key()}` },
-    filters: readFilters(listener.listenerFilters, handsOver, deps, findings),
+    filters,
     filterTimeoutMs:
       findings.durationMs('listener_filters_timeout', listener.listenerFiltersTimeout) ?? FILTER_TIMEOUT_MS,
     continuesOnTimeout: listener.continueOnListenerFiltersTimeout,
@@ -117,13 +122,19 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
     logs: readAccessLogs(listener.accessLog, 'access_log', findings, deps),
     frame: digest(() => frameOf(listener)),
     secrets,
-    extensions: all.flatMap(({ http }) =>
-      (http?.filters ?? []).flatMap(({ discovered }) =>
-        discovered === undefined ? [] : [discovered.wanted],
-      ),
-    ),
+    extensions: [
+      ...filters.flatMap(({ create }) => (typeof create === 'function' ? [] : create.wanted)),
+      ...all.flatMap(extensionsOf),
+    ],
     routes: all.flatMap(({ http }) => (http?.routes === undefined ? [] : [http.routes])),
   };
+}
+
+function extensionsOf({ placed, http }: ChainSettings): WantedExtension[] {
+  return [
+    ...placed.flatMap((one) => (isDiscovered(one) ? one.wanted : [])),
+    ...(http?.filters ?? []).flatMap(({ discovered }) => discovered?.wanted ?? []),
+  ];
 }
 
 /** Two chains that one connection could match alike are one too many. */
@@ -145,12 +156,11 @@ function checkChains(chains: readonly ChainSettings[], findings: Findings): void
 /** A chain that asks what no filter finds out takes nothing (so it is in Envoy). */
 function warnOfBlindness({ filterChains, listenerFilters }: Listener, findings: Findings): void {
   const type = TlsInspectorSchema.typeName;
-  if (
-    listenerFilters.some(
-      ({ configType }) => configType.case === 'typedConfig' && typeNameOf(configType.value) === type,
-    )
-  )
-    return;
+  const mayInspect = ({ configType }: ListenerFilter): boolean =>
+    configType.case === 'configDiscovery'
+      ? configType.value.typeUrls.some((url) => url.endsWith(`/${type}`))
+      : typeNameOf(configType.value) === type;
+  if (listenerFilters.some(mayInspect)) return;
   filterChains.forEach(({ filterChainMatch: match }, i) => {
     if (match === undefined) return;
     const path = `filter_chains[${i}].filter_chain_match`;

@@ -18,7 +18,7 @@ import { readSniDynamicForwardProxy } from './sni-dynamic-forward-proxy.ts';
 import type { TcpTerminalSettings } from './terminal.ts';
 
 export interface TcpFilterContext {
-  /** Of the filter in its chain, such as `filter_chains[0].filters[1]`. */
+  /** Of its configuration, such as `filter_chains[0].filters[1].typed_config`. */
   readonly path: string;
   readonly deps: DataPathDeps;
   readonly direction: Direction;
@@ -32,10 +32,25 @@ export type TcpFilter =
   | { readonly kind: 'terminal'; readonly settings: TcpTerminalSettings }
   | { readonly kind: 'filter'; readonly filter: NetworkFilter }
   /** What is wrong with it is among the findings. */
-  | { readonly kind: 'broken'; readonly ends: boolean };
+  | { readonly kind: 'broken' };
 
 /** Envoy's default for listeners. */
 export const BUFFER_LIMIT_BYTES: number = 1024 * 1024;
+
+const typeNames: ReadonlySet<string> = new Set(
+  [
+    TcpProxySchema,
+    EchoSchema,
+    DirectResponseSchema,
+    SniClusterSchema,
+    SetFilterStateSchema,
+    SniForwardSchema,
+  ].map(({ typeName }) => typeName),
+);
+
+export function isTcpFilter(typeName: string): boolean {
+  return typeNames.has(typeName);
+}
 
 /** Undefined where it is none of these filters. */
 export function readTcpFilter(
@@ -43,11 +58,11 @@ export function readTcpFilter(
   context: TcpFilterContext,
   findings: Findings,
 ): TcpFilter | undefined {
-  const path = `${context.path}.typed_config`;
+  const { path } = context;
   switch (typeNameOf(any)) {
     case TcpProxySchema.typeName: {
       const message = findings.unpack(path, any, TcpProxySchema);
-      if (message === undefined) return { kind: 'broken', ends: true };
+      if (message === undefined) return { kind: 'broken' };
       const { before: filters, direction, bufferLimitBytes } = context;
       return {
         kind: 'terminal',
@@ -65,12 +80,12 @@ export function readTcpFilter(
       return { kind: 'filter', filter: sniCluster };
     case SetFilterStateSchema.typeName: {
       const message = findings.unpack(path, any, SetFilterStateSchema);
-      if (message === undefined) return { kind: 'broken', ends: false };
+      if (message === undefined) return { kind: 'broken' };
       return { kind: 'filter', filter: readSetFilterState(message, path, findings) };
     }
     case SniForwardSchema.typeName: {
       const message = findings.unpack(path, any, SniForwardSchema);
-      if (message === undefined) return { kind: 'broken', ends: false };
+      if (message === undefined) return { kind: 'broken' };
       return { kind: 'filter', filter: readSniDynamicForwardProxy(message, path, context.deps, findings) };
     }
     default:

@@ -2,7 +2,7 @@
 import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { CommonTlsContext } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { Findings } from '../findings.ts';
-import { readWanted, type Wanted } from '../resource-source.ts';
+import { readWantedSecret, type Wanted } from '../resource-source.ts';
 import { type CertificateMaterial, readCertificate } from './certificate-material.ts';
 import type { DataReader } from './data-source.ts';
 import { type KeyLogSettings, readKeyLog } from './key-log.ts';
@@ -18,11 +18,11 @@ export interface TlsMaterial {
   readonly parameters: TlsParameterSet;
   /** Given in the configuration itself. */
   readonly certificates: readonly CertificateMaterial[];
-  /** Names of those that come by SDS; never beside the others. */
+  /** Keys of those that come by SDS; never beside the others. */
   readonly certificateSecrets: readonly string[];
   /** Given in the configuration itself. */
   readonly rules: ValidationRules;
-  /** Of the rules that are added by SDS; '' for none. */
+  /** Key of the rules that are added by SDS; '' for none. */
   readonly validationSecret: string;
   /** Whether the peer's certificate is to satisfy anything. */
   readonly verifies: boolean;
@@ -176,13 +176,13 @@ function validationSource(context: CommonTlsContext | undefined): SdsSecretConfi
   return type?.case === 'combinedValidationContext' ? type.value.validationContextSdsSecretConfig : undefined;
 }
 
-/** @returns the name of the secret. */
+/** @returns what the secret is called in here. */
 export function noteSecret(
-  { name, sdsConfig }: SdsSecretConfig,
+  config: SdsSecretConfig,
   path: string,
   { findings, secrets }: Pick<MaterialReading, 'findings' | 'secrets'>,
 ): string {
-  // A certificate is called by its name alone, wherever it comes from.
-  secrets.push({ ...readWanted(name, sdsConfig, `${path}.sds_config`, findings), key: name });
-  return name;
+  const wanted = readWantedSecret(config, path, findings);
+  secrets.push(wanted);
+  return wanted.key;
 }

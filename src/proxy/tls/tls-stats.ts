@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { type PeerCertificate, peerCertificate } from '#identity/peer-certificate.ts';
 import type { Counter, Scope } from '#observe/metrics-contract.ts';
+import { nameOfKey } from '../resource-source.ts';
 import { leafOf } from './certificate-material.ts';
 import type { TlsMaterial } from './material.ts';
 import type { TlsPeer } from './peer.ts';
@@ -77,13 +78,13 @@ export class TlsStats {
   setExpiry(material: TlsMaterial, { certificates, rules }: ResolvedMaterial): void {
     for (const [i, certificate] of certificates.entries()) {
       // Those of the configuration come first.
-      const name = material.certificateSecrets[i - material.certificates.length] ?? UNNAMED;
+      const name = nameOfKey(material.certificateSecrets[i - material.certificates.length] ?? UNNAMED);
       this.#setExpiry(name, leafOf(certificate));
     }
     const [root] = rootsOf(rules);
     if (root === undefined) return;
     this.#setExpiry(
-      material.validationSecret || UNNAMED_ROOT,
+      nameOfKey(material.validationSecret) || UNNAMED_ROOT,
       peerCertificate(new X509Certificate(root).raw),
     );
   }

@@ -5,11 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type ClientRequest, request } from 'node:http';
+import { type ClientRequest, get, type IncomingMessage, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { serviceOfTypeUrl } from '#xds/resource-type.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -67,7 +69,12 @@ export interface Step {
   readonly envoy: readonly RegExp[];
   /** Names in `/stats` that must be equal. */
   readonly stats?: readonly string[];
+  /** Those of which only is looked at whether they are 0: how often listeners are asked depends on time. */
+  readonly counted?: readonly string[];
 }
+
+/** Rejects where nothing is said of the listener. */
+export type Ask = (port: number) => Promise<string>;
 
 export interface Script {
   readonly bootstrap: (places: Places) => JsonObject;
@@ -81,6 +88,8 @@ export interface Script {
   readonly runtime?: boolean;
   /** Requests are not compared: which come depends on time. */
   readonly onlyDecisions?: boolean;
+  /** What a listener says on that port; absent: {@link ask}. */
+  readonly ask?: Ask;
 }
 
 /** How long a step may take to become what it is; it is looked at until nothing changes. */
@@ -134,21 +143,18 @@ class Subject {
   /** What becomes of each request that was begun; undefined: it waits. */
   readonly #answers = new Map<string, string | undefined>();
 
+  readonly #ask: Ask;
+
   private constructor(
     child: ChildProcess,
-    parts: {
-      folder: string;
-      servers: readonly ManagementServer[];
-      asked: string[];
-      runtime: boolean;
-      quiet: boolean;
-    },
+    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; script: Script },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
     this.#asked = parts.asked;
-    this.#showsRuntime = parts.runtime;
-    this.#isQuiet = parts.quiet;
+    this.#showsRuntime = parts.script.runtime === true;
+    this.#ask = parts.script.ask ?? ask;
+    this.#isQuiet = parts.script.quiet === true;
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (text) => (this.output += String(text)));
   }
@@ -201,8 +207,7 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const { runtime = false, quiet = false } = script;
-    const subject = new Subject(child, { folder, servers, asked, runtime, quiet });
+    const subject = new Subject(child, { folder, servers, asked, script });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -227,7 +232,7 @@ class Subject {
           assert.match(page, new RegExp(`listener_removed: ${removed}$`, 'm'));
           assert.match(page, /total_listeners_draining: 0$/m);
         }),
-      ask: (label, listener, request) => this.#ask(label, listener, request),
+      ask: (label, listener, request) => this.#begin(label, listener, request),
       send: async (response, { scope = 'ads', server = 0 } = {}) => {
         const stream = await eventually(() => this.#servers[server]!.stream(scope));
         // As servers do: nothing is said that was not asked for.
@@ -250,7 +255,7 @@ class Subject {
     });
     const deadline = performance.now() + SETTLE_MS;
     for (let before = '', steady = 0; ; ) {
-      const lines = [...byKind(this.#asked), ...(await this.#decisions(step.stats ?? []))];
+      const lines = [...byKind(this.#asked), ...(await this.#decisions(step))];
       const now = lines.join('\n');
       steady = now === before ? steady + 1 : 0;
       before = now;
@@ -264,27 +269,19 @@ class Subject {
     }
   }
 
-  async #decisions(stats: readonly string[]): Promise<string[]> {
+  async #decisions({ stats = [], counted = [] }: Step): Promise<string[]> {
     const dump = JSON.parse(await this.#admin('/config_dump')) as { configs: JsonObject[] };
     const lines = dump.configs.flatMap(inForce);
     if (this.#showsRuntime) lines.push(...runtimeLines(await this.#admin('/runtime')));
-    for (const name of stats) {
-      const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
-      lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
-    }
+    for (const name of stats) lines.push(`${name} ${await this.#count(name)}`);
+    for (const name of counted) lines.push(`${name} ${(await this.#count(name)) === 0 ? '0' : 'counted'}`);
     for (const [label, answer] of this.#answers) lines.push(`request ${label} ${answer ?? 'waits'}`);
     if (this.#isQuiet) return lines;
     for (const { name, port } of await this.#listeners()) {
       // Envoy lists what it does not listen on yet.
       const waits = lines.some((line) => line.includes(`${name}@`) && line.includes('warming'));
       if (waits) continue;
-      const status = await fetch(`http://127.0.0.1:${port}/`, {
-        headers: { host: 'a.example' },
-        signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
-      }).then(
-        async (response) => `${response.status} ${(await response.text()).slice(0, 40)}`,
-        () => undefined,
-      );
+      const status = await this.#ask(port).catch(() => undefined);
       if (status !== undefined) lines.push(`listener ${name} answers ${status}`);
     }
     return lines;
@@ -301,7 +298,7 @@ class Subject {
       );
   }
 
-  async #ask(label: string, listener: string, asked: Asked): Promise<Asking> {
+  async #begin(label: string, listener: string, asked: Asked): Promise<Asking> {
     const { host, method = 'GET', headers = {}, body, isOpen = false } = asked;
     const port = await eventually(async () => {
       const found = (await this.#listeners()).find(({ name }) => name === listener);
@@ -324,11 +321,52 @@ class Subject {
     return made;
   }
 
+  async #count(name: string): Promise<number> {
+    const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
+    return Number(/: (\d+)/.exec(page)?.[1] ?? 0);
+  }
+
   async #admin(path: string): Promise<string> {
     const address = readFileSync(join(this.#folder, 'admin'), 'utf8').trim();
     const response = await fetch(`http://${address}${path}`);
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.text();
+  }
+}
+
+/** Status, and how the body begins, on a connection that may have been there. */
+async function ask(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/`, {
+    headers: { host: 'a.example' },
+    signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
+  });
+  return `${response.status} ${(await response.text()).slice(0, 40)}`;
+}
+
+/** On a connection of its own. */
+export async function askAnew(port: number): Promise<string> {
+  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+  const request = get({ host: '127.0.0.1', port, headers: { host: 'a.example' }, agent: false, signal });
+  const answered = once(request, 'response').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return undefined;
+    throw error;
+  });
+  const [response] = ((await answered) ?? []) as IncomingMessage[];
+  if (response === undefined) return 'nothing and closes';
+  const chunks = await response.toArray();
+  return `${response.statusCode} ${Buffer.concat(chunks as Buffer[])
+    .toString()
+    .slice(0, 40)}`;
+}
+
+/** Whose certificate it shows. */
+export async function askCertificate(port: number): Promise<string> {
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) });
+    return String(socket.getPeerCertificate().subject.CN);
+  } finally {
+    socket.on('error', () => {}).destroy();
   }
 }
 
@@ -379,9 +417,10 @@ function inForce(part: JsonObject): string[] {
   });
 }
 
-/** Nothing of what was only ever refused. */
+/** Nothing of what was only ever refused, or has not come (Envoy lists secrets that it waits for). */
 function named(entry: JsonObject): string[] {
   const state = (entry.active_state ?? entry.warming_state ?? entry) as JsonObject;
+  if (state.version_info === 'uninitialized') return [];
   const held = Object.values(state).find(isResource);
   if (held === undefined) return [];
   const name = (held as JsonObject).name ?? (held as JsonObject).cluster_name ?? entry.name;
