@@ -3,6 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Counter, Gauge, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import type { ActionSettings, OverloadSettings, Resource, TriggerSettings } from './settings.ts';
 import { noParts, type OverloadParts, type OverloadState, type ShedPoint } from './state.ts';
+import { TimerScales } from './timer-scales.ts';
 
 export interface OverloadDeps {
   readonly clock: Clock;
@@ -27,10 +28,7 @@ interface Watched {
 
 export class OverloadMonitor {
   readonly #shed = new Map<string, Counter>();
-  readonly state: OverloadState = {
-    ...noParts,
-    onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
-  };
+  readonly state: OverloadState;
   readonly #settings: OverloadSettings;
   readonly #deps: OverloadDeps;
   /** From 0 to 1 and more, by the names of monitors. */
@@ -42,6 +40,11 @@ export class OverloadMonitor {
   constructor(settings: OverloadSettings, deps: OverloadDeps) {
     this.#settings = settings;
     this.#deps = deps;
+    this.state = {
+      ...noParts,
+      timers: new TimerScales(settings.actions.flatMap(({ timers }) => timers)),
+      onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
+    };
     const scopeOf = (name: string): Scope =>
       deps.metrics.scope({ path: `overload.${name}`, family: 'overload', labels: { name } });
     this.#gauges = new Map(
@@ -92,7 +95,9 @@ export class OverloadMonitor {
       const part = Math.max(0, ...action.triggers.map((trigger) => this.#partOf(trigger)));
       this.#show(watched, part);
       const { effect } = action;
-      if (effect === 'shrinksHeap') {
+      if (effect === 'reducesTimeouts') {
+        for (const { timer } of action.timers) this.state.timers.set(timer, part);
+      } else if (effect === 'shrinksHeap') {
         if (part === 1 && this.#deps.shrinkHeap()) shrinks?.inc();
       } else if (part === 1 || !action.whole) next[effect] = Math.max(next[effect], part);
     }

@@ -12,6 +12,8 @@ import { FixedHeapConfigSchema } from '#xds/gen/envoy/extensions/resource_monito
 import { InjectedResourceConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/injected_resource/v3/injected_resource_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
 import type { OverloadParts } from './state.ts';
+import type { TimerMinimum } from './timer-scales.ts';
+import { readTimerMinimums, reducesTimeouts, refuseSharedTimers } from './timer-settings.ts';
 
 /** What is compared with what. */
 export type Resource =
@@ -36,7 +38,7 @@ export interface TriggerSettings {
 }
 
 /** What becomes of an action: a part of some work is refused, or memory is given back. */
-export type Effect = keyof OverloadParts | 'shrinksHeap';
+export type Effect = keyof OverloadParts | 'shrinksHeap' | 'reducesTimeouts';
 
 export interface ActionSettings {
   /** Envoy's name, such as `envoy.overload_actions.stop_accepting_requests`. */
@@ -45,6 +47,8 @@ export interface ActionSettings {
   readonly triggers: readonly TriggerSettings[];
   /** Nothing is done before all of it is due. */
   readonly whole: boolean;
+  /** Shortened where it reduces time-outs. */
+  readonly timers: readonly TimerMinimum[];
   /** Of load shedding, which counts whom it has shed. */
   readonly isPoint: boolean;
 }
@@ -68,6 +72,7 @@ export function defaultOverload(memoryBytes: number): OverloadSettings {
     effect,
     triggers: [{ monitor, from: threshold, full: threshold }],
     whole: false,
+    timers: [],
     isPoint: false,
   });
   return {
@@ -88,6 +93,7 @@ const effects: Readonly<Record<string, Effect>> = {
   'envoy.overload_actions.stop_accepting_connections': 'rejectsConnections',
   'envoy.overload_actions.reject_incoming_connections': 'rejectsConnections',
   'envoy.overload_actions.shrink_heap': 'shrinksHeap',
+  'envoy.overload_actions.reduce_timeouts': 'reducesTimeouts',
 };
 /** Those of them that do nothing in part. */
 const wholeActions: ReadonlySet<string> = new Set([
@@ -126,10 +132,12 @@ export function readOverload(manager: OverloadManager, path: string, findings: F
     kinds: Readonly<Record<string, Effect>>,
   ): ActionSettings[] =>
     list.flatMap((one, i) => readAction(one, `${path}.${field}[${i}]`, kinds, known, findings) ?? []);
-  const actions = [
-    ...read(manager.actions, 'actions', effects),
-    ...read(manager.loadshedPoints, 'loadshed_points', points),
-  ];
+  const named = read(manager.actions, 'actions', effects);
+  refuseSharedTimers(
+    named.map(({ timers }, i) => ({ path: `${path}.actions[${i}]`, timers })),
+    findings,
+  );
+  const actions = [...named, ...read(manager.loadshedPoints, 'loadshed_points', points)];
   const refreshMs = findings.durationMs(`${path}.refresh_interval`, manager.refreshInterval) ?? REFRESH_MS;
   return { refreshMs, monitors, maxConnections, actions };
 }
@@ -171,7 +179,8 @@ function readAction(
   monitors: ReadonlySet<string>,
   findings: Findings,
 ): ActionSettings | undefined {
-  const effect = kinds[action.name];
+  const ofTimers = 'typedConfig' in action && reducesTimeouts(action) ? action : undefined;
+  const effect = ofTimers === undefined ? kinds[action.name] : 'reducesTimeouts';
   if (effect === undefined) {
     findings.error(
       `${path}.name`,
@@ -179,7 +188,8 @@ function readAction(
     );
     return undefined;
   }
-  if ('typedConfig' in action) findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
+  if (ofTimers === undefined && 'typedConfig' in action)
+    findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
   if (action.triggers.length === 0) findings.error(`${path}.triggers`, 'needs at least one');
   const triggers = action.triggers.map((trigger, i) => {
     const at = `${path}.triggers[${i}]`;
@@ -192,6 +202,7 @@ function readAction(
     effect,
     triggers,
     whole: wholeActions.has(action.name),
+    timers: ofTimers === undefined ? [] : readTimerMinimums(ofTimers, path, findings),
     isPoint: kinds === points,
   };
 }

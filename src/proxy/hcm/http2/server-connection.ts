@@ -3,7 +3,7 @@
  * the other. It ends in order: GOAWAY, a moment for what is under way, then the last GOAWAY.
  */
 import type { Duplex } from 'node:stream';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { createTimer, Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
 import type { H2Counter } from '#http/codec/h2/counter.ts';
 import type { H2Fault } from '#http/codec/h2/fault.ts';
@@ -34,7 +34,7 @@ export class Http2ServerConnection
   readonly #codec: H2ServerConnection;
   readonly #openedMs: number;
   readonly #onClose: (connection: HttpServerConnection) => void;
-  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  readonly #idleTimer: Timer;
   #lifeTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
   #lingerTimer: Timer | undefined;
@@ -56,14 +56,16 @@ export class Http2ServerConnection
     this.#socket = socket;
     this.#onClose = onClose;
     const { stats, settings, clock, wheel, h2 } = runtime;
+    const { timers } = runtime.overload;
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);
     stats.downstream_cx_http2_total.inc();
     stats.downstream_cx_http2_active.add(1);
     this.#codec = new H2ServerConnection(new SocketOutput(socket, this), this, settings.http2, h2);
+    this.#idleTimer = createTimer(this, IDLE, timers.connectionIdle);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     if (settings.maxConnectionDurationMs > 0) {
-      this.#lifeTimer = new Timer(this, LIFETIME);
+      this.#lifeTimer = createTimer(this, LIFETIME, timers.connectionMax);
       const { maxConnectionDurationMs, durationJitter } = settings;
       wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
