@@ -61,9 +61,9 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   /** @throws the system's error where a log cannot be opened. */
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.settings = settings;
-    // Time-outs are those of the thread, whoever they are of.
-    const { timers } = deps.overload ?? calm;
-    this.#deps = settings.bypassesOverload ? { ...deps, overload: { ...calm, timers } } : deps;
+    // Time-outs and memory are those of the thread, whoever they are of.
+    const { timers, accounts } = deps.overload ?? calm;
+    this.#deps = settings.bypassesOverload ? { ...deps, overload: { ...calm, timers, accounts } } : deps;
     this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
     this.#filters = settings.filters.map(({ create, skips }) => ({ filter: create(deps), skips }));
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);

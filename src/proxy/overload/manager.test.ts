@@ -60,6 +60,7 @@ test('a part is refused between the bounds of a scaled trigger, and whole action
       refreshMs: 1000,
       monitors: [{ name: 'load', resource: { kind: 'file', path: 'load' } }],
       maxConnections: undefined,
+      accountPower: undefined,
       actions: [
         action('part', 'stopsRequests', false),
         action('whole', 'rejectsConnections', true),

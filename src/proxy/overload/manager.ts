@@ -3,6 +3,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Counter, Gauge, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import type { ActionSettings, OverloadSettings, Resource, TriggerSettings } from './settings.ts';
 import { noParts, type OverloadParts, type OverloadState, type ShedPoint } from './state.ts';
+import { StreamAccounts } from './stream-accounts.ts';
 import { TimerScales } from './timer-scales.ts';
 
 export interface OverloadDeps {
@@ -24,6 +25,8 @@ interface Watched {
   /** Of `shrink_heap`. */
   readonly shrinks: Counter | undefined;
   isOn: boolean;
+  /** As of the last look. */
+  part: number;
 }
 
 export class OverloadMonitor {
@@ -35,6 +38,8 @@ export class OverloadMonitor {
   readonly #pressures = new Map<string, number>();
   readonly #gauges: ReadonlyMap<string, { readonly pressure: Gauge; readonly failed: Counter }>;
   readonly #watched: readonly Watched[];
+  /** Streams. */
+  readonly #resets: Counter | undefined;
   #stop: (() => void) | undefined;
 
   constructor(settings: OverloadSettings, deps: OverloadDeps) {
@@ -43,8 +48,19 @@ export class OverloadMonitor {
     this.state = {
       ...noParts,
       timers: new TimerScales(settings.actions.flatMap(({ timers }) => timers)),
+      accounts: settings.actions.some(({ effect }) => effect === 'resetsStreams')
+        ? new StreamAccounts(settings.accountPower!)
+        : undefined,
       onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
     };
+    if (this.state.accounts !== undefined)
+      this.#resets = deps.metrics
+        .scope({
+          path: 'envoy.overload_actions.reset_high_memory_stream',
+          family: 'overload_streams',
+          labels: {},
+        })
+        .counter('count');
     const scopeOf = (name: string): Scope =>
       deps.metrics.scope({ path: `overload.${name}`, family: 'overload', labels: { name } });
     this.#gauges = new Map(
@@ -64,6 +80,7 @@ export class OverloadMonitor {
         scalePercent: scope.gauge('scale_percent'),
         shrinks: action.effect === 'shrinksHeap' ? scope.counter('shrink_count') : undefined,
         isOn: false,
+        part: 0,
       };
     });
   }
@@ -97,11 +114,19 @@ export class OverloadMonitor {
       const { effect } = action;
       if (effect === 'reducesTimeouts') {
         for (const { timer } of action.timers) this.state.timers.set(timer, part);
+      } else if (effect === 'resetsStreams') {
+        // As in Envoy, when the pressure has changed.
+        if (part > 0 && part !== watched.part) this.#resetStreams(part);
       } else if (effect === 'shrinksHeap') {
         if (part === 1 && this.#deps.shrinkHeap()) shrinks?.inc();
       } else if (part === 1 || !action.whole) next[effect] = Math.max(next[effect], part);
+      watched.part = part;
     }
     Object.assign(this.state, next);
+  }
+
+  #resetStreams(part: number): void {
+    this.#resets?.inc(this.state.accounts!.resetHeaviest(part));
   }
 
   #partOf({ monitor, from, full }: TriggerSettings): number {
@@ -111,7 +136,8 @@ export class OverloadMonitor {
   }
 
   #show(watched: Watched, part: number): void {
-    watched.scalePercent.set(Math.floor(100 * part));
+    // Envoy has parts in single precision.
+    watched.scalePercent.set(Math.floor(100 * Math.fround(part)));
     const isOn = part === 1;
     if (watched.isOn === isOn) return;
     watched.isOn = isOn;

@@ -38,7 +38,7 @@ export interface TriggerSettings {
 }
 
 /** What becomes of an action: a part of some work is refused, or memory is given back. */
-export type Effect = keyof OverloadParts | 'shrinksHeap' | 'reducesTimeouts';
+export type Effect = keyof OverloadParts | 'shrinksHeap' | 'reducesTimeouts' | 'resetsStreams';
 
 export interface ActionSettings {
   /** Envoy's name, such as `envoy.overload_actions.stop_accepting_requests`. */
@@ -60,6 +60,8 @@ export interface OverloadSettings {
   readonly maxConnections: number | undefined;
   /** Load shed points too. */
   readonly actions: readonly ActionSettings[];
+  /** Streams that hold two to this power of bytes are known by it; undefined: none is. */
+  readonly accountPower: number | undefined;
 }
 
 const REFRESH_MS = 1000;
@@ -84,6 +86,7 @@ export function defaultOverload(memoryBytes: number): OverloadSettings {
       action('stop_accepting_requests', 'stopsRequests', 0.95),
       action('reject_incoming_connections', 'rejectsConnections', 0.98),
     ],
+    accountPower: undefined,
   };
 }
 
@@ -94,6 +97,7 @@ const effects: Readonly<Record<string, Effect>> = {
   'envoy.overload_actions.reject_incoming_connections': 'rejectsConnections',
   'envoy.overload_actions.shrink_heap': 'shrinksHeap',
   'envoy.overload_actions.reduce_timeouts': 'reducesTimeouts',
+  'envoy.overload_actions.reset_high_memory_stream': 'resetsStreams',
 };
 /** Those of them that do nothing in part. */
 const wholeActions: ReadonlySet<string> = new Set([
@@ -110,7 +114,12 @@ const points: Readonly<Record<string, Effect>> = {
 };
 
 export function readOverload(manager: OverloadManager, path: string, findings: Findings): OverloadSettings {
-  findings.refuse(`${path}.buffer_factory_config`, manager.bufferFactoryConfig !== undefined);
+  const accountPower = manager.bufferFactoryConfig?.minimumAccountToTrackPowerOfTwo;
+  if (accountPower !== undefined && (accountPower < 10 || accountPower > 56))
+    findings.error(
+      `${path}.buffer_factory_config.minimum_account_to_track_power_of_two`,
+      'must be from 10 to 56',
+    );
   const monitors: MonitorSettings[] = [];
   const names = new Set<string>();
   let maxConnections: number | undefined;
@@ -137,9 +146,11 @@ export function readOverload(manager: OverloadManager, path: string, findings: F
     named.map(({ timers }, i) => ({ path: `${path}.actions[${i}]`, timers })),
     findings,
   );
+  if (accountPower === undefined && named.some(({ effect }) => effect === 'resetsStreams'))
+    findings.error(`${path}.buffer_factory_config`, 'is missing, for reset_high_memory_stream');
   const actions = [...named, ...read(manager.loadshedPoints, 'loadshed_points', points)];
   const refreshMs = findings.durationMs(`${path}.refresh_interval`, manager.refreshInterval) ?? REFRESH_MS;
-  return { refreshMs, monitors, maxConnections, actions };
+  return { refreshMs, monitors, maxConnections, actions, accountPower };
 }
 
 function readMaxConnections({ configType }: ResourceMonitor, at: string, findings: Findings): number {

@@ -89,6 +89,11 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
     return this.streams.size;
   }
 
+  /** As they are now. */
+  get openStreams(): readonly H2Stream[] {
+    return this.streams.toArray();
+  }
+
   /** SETTINGS, and what precedes them. To be called once, before anything else. */
   start(): void {
     const { options, flow, sender } = this;

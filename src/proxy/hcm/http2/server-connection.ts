@@ -14,6 +14,7 @@ import type { H2Stream } from '#http/codec/h2/stream.ts';
 import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
 import { jittered } from '../../jitter.ts';
 import { isShed } from '../../overload/draw.ts';
+import type { AccountHolder, StreamAccount } from '../../overload/stream-accounts.ts';
 import type { HttpServerConnection } from '../downstream-stream.ts';
 import { isDrained } from '../drained.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
@@ -26,7 +27,7 @@ const DRAIN = 2;
 const LINGER = 3;
 
 export class Http2ServerConnection
-  implements HttpServerConnection, H2ConnectionEvents, OutputOwner, TimerOwner
+  implements AccountHolder, HttpServerConnection, H2ConnectionEvents, OutputOwner, TimerOwner
 {
   readonly facts: DownstreamFacts;
   readonly runtime: HcmRuntime;
@@ -69,6 +70,7 @@ export class Http2ServerConnection
       const { maxConnectionDurationMs, durationJitter } = settings;
       wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
+    runtime.overload.accounts?.add(this);
     socket.on('data', (chunk: Buffer) => {
       if (facts.guard?.passes() !== false) this.receive(chunk);
     });
@@ -106,6 +108,10 @@ export class Http2ServerConnection
       this.runtime.stats.downstream_cx_max_requests_reached.inc();
       this.#startDrain();
     }
+  }
+
+  eachAccount(visit: (account: StreamAccount) => void): void {
+    for (const { handler } of this.#codec.openStreams) if (handler instanceof RequestStream) visit(handler);
   }
 
   onStreamClosed(): void {
@@ -193,6 +199,7 @@ export class Http2ServerConnection
     for (const timer of [this.#lifeTimer, this.#drainTimer, this.#lingerTimer]) {
       if (timer !== undefined) wheel.disarm(timer);
     }
+    this.runtime.overload.accounts?.remove(this);
     const busy = this.#codec.streamsActive > 0;
     this.#codec.destroy();
     this.#socket.destroy();
