@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fakeClock } from './clock.ts';
 import { seededRandom } from './random.ts';
-import { Timer, TimerWheel } from './timer-wheel.ts';
+import { createTimer, Timer, TimerScale, TimerWheel } from './timer-wheel.ts';
 
 const LATEST_MS = 9;
 
@@ -93,5 +93,37 @@ describe('TimerWheel', () => {
     clock.advance(3000);
     assert.deepEqual(fired, [1, 3, 4]);
     assert.equal(wheel.size, 0);
+  });
+
+  test('what has a scale is due by its factor, also where it was armed before', () => {
+    const clock = fakeClock();
+    const wheel = new TimerWheel(clock);
+    const fired: number[] = [];
+    const startMs = clock.nowMs();
+    const owner = { onTimer: () => fired.push(clock.nowMs() - startMs) };
+    const scale = new TimerScale(() => 100);
+    const timer = createTimer(owner, 0, scale);
+    const plain = createTimer(owner, 0, undefined);
+    wheel.arm(timer, 100_000);
+    wheel.arm(plain, 50_000);
+    clock.advance(1000);
+    scale.factor = 0.1;
+    wheel.rescale(scale);
+    clock.advance(9000);
+    assert.deepEqual(fired, []);
+    clock.advance(100);
+    assert.equal(fired.length, 1);
+    wheel.arm(timer, 100_000);
+    scale.factor = 1;
+    wheel.rescale(scale);
+    clock.advance(89_000);
+    assert.equal(fired.length, 2);
+    scale.factor = 0;
+    wheel.rescale(scale);
+    clock.advance(LATEST_MS);
+    assert.equal(fired.length, 3);
+    assert.equal(wheel.size, 0);
+    // A time-out shorter than the least stays as it is.
+    assert.equal(scale.lengthOf(50), 50);
   });
 });

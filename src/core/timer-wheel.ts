@@ -40,6 +40,57 @@ export class Timer {
   get armed(): boolean {
     return this.slot !== -1;
   }
+
+  /** Undefined where a time-out is as long as it is said to be. */
+  get scale(): TimerScale | undefined {
+    return undefined;
+  }
+}
+
+/** How much of the time-outs of one kind is left while the process is short of something (Envoy, "Reducing timeouts"). */
+export class TimerScale {
+  /** From 1, all of it, to 0, no more than the least. */
+  factor = 1;
+  readonly #leastOf: (fullMs: number) => number;
+
+  /** @param leastOf what is left at least of a time-out */
+  constructor(leastOf: (fullMs: number) => number) {
+    this.#leastOf = leastOf;
+  }
+
+  lengthOf(fullMs: number): number {
+    const leastMs = Math.min(fullMs, this.#leastOf(fullMs));
+    return leastMs + (fullMs - leastMs) * this.factor;
+  }
+}
+
+/** A time-out of a kind whose scale may change while it is armed: {@link TimerWheel.rescale}. */
+class ScaledTimer extends Timer {
+  fullMs = 0;
+  startMs = 0;
+  readonly #scale: TimerScale;
+
+  constructor(owner: TimerOwner, kind: number, scale: TimerScale) {
+    super(owner, kind);
+    this.#scale = scale;
+  }
+
+  override get scale(): TimerScale {
+    return this.#scale;
+  }
+}
+
+/** @param scale undefined: the time-out is as long as it is said to be. */
+export function createTimer(owner: TimerOwner, kind: number, scale: TimerScale | undefined): Timer {
+  return scale === undefined ? new Timer(owner, kind) : new ScaledTimer(owner, kind, scale);
+}
+
+function dueOf(timer: Timer, delayMs: number, nowMs: number): number {
+  if (timer.scale === undefined) return nowMs + delayMs;
+  const scaled = timer as ScaledTimer;
+  scaled.startMs = nowMs;
+  scaled.fullMs = delayMs;
+  return nowMs + scaled.scale.lengthOf(delayMs);
 }
 
 export class TimerWheel {
@@ -66,7 +117,7 @@ export class TimerWheel {
   arm(timer: Timer, delayMs: number, nowMs: number = this.#clock.nowMs()): void {
     if (timer.slot !== -1) this.#unlink(timer);
     else this.#count++;
-    timer.dueMs = nowMs + delayMs;
+    timer.dueMs = dueOf(timer, delayMs, nowMs);
     if (this.#count === 1) this.#catchUp(nowMs);
     this.#place(timer);
   }
@@ -77,7 +128,20 @@ export class TimerWheel {
    */
   postpone(timer: Timer, delayMs: number, nowMs: number = this.#clock.nowMs()): void {
     if (timer.slot === -1) this.arm(timer, delayMs, nowMs);
-    else timer.dueMs = nowMs + delayMs;
+    else timer.dueMs = dueOf(timer, delayMs, nowMs);
+  }
+
+  /** The factor of a scale has changed: what is armed by it is due at another time. O(all timers). */
+  rescale(scale: TimerScale): void {
+    const moved: ScaledTimer[] = [];
+    for (const head of this.#heads)
+      for (let timer = head; timer !== undefined; timer = timer.next)
+        if (timer.scale === scale) moved.push(timer as ScaledTimer);
+    for (const timer of moved) {
+      timer.dueMs = timer.startMs + scale.lengthOf(timer.fullMs);
+      this.#unlink(timer);
+      this.#place(timer);
+    }
   }
 
   disarm(timer: Timer): void {

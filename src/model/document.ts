@@ -153,6 +153,10 @@ function decodeResource(
   });
   const decoded = decode(raw, [], report) as ResourceBase<Kind, never> | undefined;
   if (decoded === undefined) return undefined;
+  for (const [name, check] of Object.entries((definition as AnyKind).annotations ?? {})) {
+    const value = decoded.metadata.annotations[name];
+    if (value !== undefined) check(value, ['metadata', 'annotations', name], report);
+  }
   return { ...decoded, metadata: placed(decoded.metadata, definition), origin } as Resource;
 }
 

@@ -1,4 +1,5 @@
 /** What the catalogue knows about a kind: its names, its scope and the fields beside `metadata`. */
+import type { Decoder } from './decode/decoder.ts';
 import type { Field } from './decode/object.ts';
 import type { ResourceBase } from './metadata.ts';
 
@@ -15,6 +16,8 @@ export interface KindDefinition<R extends ResourceBase<string, unknown>> {
     // biome-ignore lint/suspicious/noExplicitAny: only `spec` and `status` reach the resource.
     readonly [name: string]: Field<any> | undefined;
   };
+  /** Values of annotations that mean something here; others are anybody's. */
+  readonly annotations?: Readonly<Record<string, Decoder<unknown>>>;
   /**
    * A broken document of this kind holds back the whole set of its source, not only itself:
    * what it was meant to close must not stay open because of a slip.

@@ -43,6 +43,16 @@ describe('problems of one document', () => {
       ],
     ],
     [
+      'an annotation with another value',
+      virtualService(`{${route}}`).replace(
+        'name: x}',
+        'name: x, annotations: {heddle.dev/fault-scope: try}}',
+      ),
+      [
+        'error 3:35 metadata.annotations["heddle.dev/fault-scope"] one of request, attempt is expected, not the text "try"',
+      ],
+    ],
+    [
       'a StatefulSet',
       statefulSet('updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 0}}'),
       [],

@@ -3,7 +3,7 @@ import { type CorsPolicy, corsPolicy } from './cors-policy.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required, unsupported } from './decode/object.ts';
-import { durationMs, integer, nonEmptyText, portNumber, text } from './decode/scalar.ts';
+import { durationMs, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
 import { exportTo } from './export-to.ts';
 import { type Headers, headers } from './header-operations.ts';
 import { destinationHost, hostName } from './host-name.ts';
@@ -20,6 +20,10 @@ import { type HttpMatch, httpMatch } from './http-match.ts';
 import { type HttpRetry, httpRetry } from './http-retry.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
+
+/** Whether faults hit each request once, as in Istio, or each of its tries, so that retries and time limits apply. */
+export const faultScopeAnnotation = 'heddle.dev/fault-scope';
+const faultScopes = ['request', 'attempt'] as const;
 
 export interface Destination {
   readonly host: string;
@@ -180,4 +184,5 @@ export const virtualServiceKind: KindDefinition<VirtualService> = {
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
   fields: { spec: required(spec), status: meaningless() },
+  annotations: { [faultScopeAnnotation]: oneOf(faultScopes) },
 };

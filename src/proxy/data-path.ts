@@ -71,6 +71,7 @@ class ProxyDataPath implements LocalDataPath {
       .counter('request_exceptions');
     this.#stats = createClusterManagerStats(deps.metrics);
     const wheel = new TimerWheel(deps.clock);
+    deps.overload?.timers.attach(wheel);
     const hostCaches = new HostCaches({ ...deps, wheel });
     this.#deps = {
       ...deps,

@@ -32,6 +32,25 @@ spec:
       fault: {abort: {httpStatus: 500, percentage: {value: 0}}}
       route: [{destination: {host: back, port: {number: 80}}}]
     - route: [{destination: {host: back, port: {number: 80}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: tried}
+spec: {selector: {app: back}, ports: [{name: http, port: 80, targetPort: 9080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: tried, annotations: {heddle.dev/fault-scope: attempt}}
+spec:
+  hosts: [tried]
+  http:
+    - match: [{uri: {prefix: /slow}}]
+      fault: {delay: {fixedDelay: 2s, percentage: {value: 100}}}
+      timeout: 1s
+      route: [{destination: {host: tried, port: {number: 80}}}]
+    - fault: {abort: {httpStatus: 503, percentage: {value: 50}}}
+      retries: {attempts: 40, retryOn: 5xx, backoff: 1ms}
+      route: [{destination: {host: tried, port: {number: 80}}}]
 ---`;
 const ofIngress = `corsPolicy:
       allowOrigins: [{exact: "https://shop.example"}]
@@ -73,6 +92,14 @@ for (const sidecar of ['heddle', 'envoy'] as const) {
       // As Envoy has it, also where the client does not speak gRPC.
       assert.equal(await ask('/both'), '200 fault filter abort');
       assert.ok(performance.now() - startMs >= DELAY_MS);
+    });
+
+    test('tries are delayed and aborted where the documents say so and the sidecar can', async () => {
+      const tried = async (path: string): Promise<string> =>
+        await mesh.ask('front', 'http', { to: `http://tried${path}` });
+      assert.match(await tried('/slow'), sidecar === 'heddle' ? /^504 / : /^200 back-/);
+      if (sidecar === 'envoy') return;
+      for (let i = 0; i < 8; i++) assert.match(await tried('/often'), /^200 back-/);
     });
 
     test('the gateway tells browsers whose pages may ask', async () => {

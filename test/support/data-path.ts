@@ -103,6 +103,8 @@ export interface HttpListenerOptions {
   readonly routes: string;
   /** More fields of the connection manager, as lines of YAML. */
   readonly hcm?: readonly string[];
+  /** Before the router, flow style. */
+  readonly filters?: readonly string[];
   /** More fields of the filter chain, flow style. */
   readonly transportSocket?: string;
   readonly internal?: boolean;
@@ -113,6 +115,7 @@ export function httpListener({
   name = 'web',
   routes,
   hcm = [],
+  filters: before = [],
   transportSocket,
   internal = false,
 }: HttpListenerOptions): string {
@@ -130,7 +133,12 @@ export function httpListener({
 ${hcm.map((line) => `          ${line}`).join('\n')}
           route_config: { name: routes, validate_clusters: false, virtual_hosts: [{ name: all, domains: ['*'], routes: ${routes} }] }
           http_filters:
-          - { name: router, typed_config: { '@type': ${TYPES}.filters.http.router.v3.Router } }
+${before
+  .map(
+    (filter) => `          - ${filter}
+`,
+  )
+  .join('')}          - { name: router, typed_config: { '@type': ${TYPES}.filters.http.router.v3.Router } }
 ${transportSocket === undefined ? '' : `      transport_socket: ${transportSocket}`}`;
 }
 

@@ -40,7 +40,7 @@ export function translateHttpRoutes(
     if (translated === undefined) return [];
     const action = {
       ...translated,
-      ...routeFilters(route, caller.client),
+      ...routeFilters(route, virtualService.metadata.annotations, caller.client),
       ...(metadata !== undefined && { metadata }),
     };
     if (route.match.length === 0) {

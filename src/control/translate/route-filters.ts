@@ -2,11 +2,14 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { CorsPolicy } from '#model/cors-policy.ts';
 import { grpcStatusNames, type HttpFault } from '#model/http-fault.ts';
-import type { HttpRoute } from '#model/virtual-service.ts';
+import type { Labels } from '#model/metadata.ts';
+import { faultScopeAnnotation, type HttpRoute } from '#model/virtual-service.ts';
+import { FilterConfigSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { HttpFilterSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { StringMatcherSchema } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
+import { AttemptFaultSchema } from '#xds/gen/heddle/filters/http/attempt_fault/v1/attempt_fault_pb.js';
 import { duration, type Init, millionths, pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import { stringMatcher } from './route-match.ts';
@@ -14,6 +17,7 @@ import { stringMatcher } from './route-match.ts';
 type HttpFilterInit = Init<typeof HttpFilterSchema>;
 
 const faultName = 'envoy.filters.http.fault';
+const attemptFaultName = 'heddle.filters.http.attempt_fault';
 const corsName = 'envoy.filters.http.cors';
 /** An empty prefix, which Envoy takes in no matcher. */
 const every: Init<typeof StringMatcherSchema> = {
@@ -32,25 +36,42 @@ export function routedFilters(client: ProxyNode['client']): HttpFilterInit[] {
     name: corsName,
     configType: { case: 'typedConfig', value: pack(CorsSchema, {}) },
   };
+  const attemptFault: HttpFilterInit = {
+    name: attemptFaultName,
+    configType: { case: 'typedConfig', value: pack(AttemptFaultSchema, {}) },
+  };
   return [
     { ...fault, disabled: true },
+    ...(client === 'heddle' ? [{ ...attemptFault, isOptional: true, disabled: true }] : []),
     { ...cors, disabled: true },
   ];
 }
 
+/** @param annotations of the VirtualService */
 export function routeFilters(
   { fault, corsPolicy }: HttpRoute,
+  annotations: Labels,
   client: ProxyNode['client'],
 ): { readonly typedPerFilterConfig?: Record<string, Any> } {
   const typedPerFilterConfig: Record<string, Any> = {};
-  if (fault !== undefined) typedPerFilterConfig[faultName] = translateFault(fault);
+  if (fault !== undefined) {
+    // Elsewhere nothing stands below the retries that has faults.
+    const isOfAttempts = client === 'heddle' && annotations[faultScopeAnnotation] === 'attempt';
+    if (isOfAttempts) typedPerFilterConfig[attemptFaultName] = ofAttempts(translateFault(fault));
+    else typedPerFilterConfig[faultName] = pack(HTTPFaultSchema, translateFault(fault));
+  }
   if (corsPolicy !== undefined && client !== 'grpc')
     typedPerFilterConfig[corsName] = translateCors(corsPolicy);
   return Object.keys(typedPerFilterConfig).length === 0 ? {} : { typedPerFilterConfig };
 }
 
-function translateFault({ delay, abort }: HttpFault): Any {
-  return pack(HTTPFaultSchema, {
+/** Optional: a Heddle of an earlier release goes without. */
+function ofAttempts(fault: Init<typeof HTTPFaultSchema>): Any {
+  return pack(FilterConfigSchema, { isOptional: true, config: pack(AttemptFaultSchema, { fault }) });
+}
+
+function translateFault({ delay, abort }: HttpFault): Init<typeof HTTPFaultSchema> {
+  return {
     ...(delay !== undefined && {
       delay: {
         faultDelaySecifier: { case: 'fixedDelay', value: duration(delay.fixedDelayMs) },
@@ -66,7 +87,7 @@ function translateFault({ delay, abort }: HttpFault): Any {
         percentage: millionths(abort.percent),
       },
     }),
-  });
+  };
 }
 
 function translateCors(policy: CorsPolicy): Any {

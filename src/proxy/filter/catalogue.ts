@@ -2,6 +2,7 @@
 
 import { adaptiveConcurrency } from './adaptive-concurrency/filter.ts';
 import { admissionControl } from './admission-control/filter.ts';
+import { attemptFault } from './attempt-fault/filter.ts';
 import { buffer } from './buffer/filter.ts';
 import { compressor } from './compressor/filter.ts';
 import type { CataloguedFilter } from './contract.ts';
@@ -25,6 +26,7 @@ import { statefulSession } from './stateful-session/filter.ts';
 export const filters: readonly CataloguedFilter[] = [
   adaptiveConcurrency,
   admissionControl,
+  attemptFault,
   buffer,
   compressor,
   cors,

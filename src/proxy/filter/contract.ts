@@ -46,6 +46,20 @@ export interface LocalReply {
  */
 export type Verdict = undefined | 'wait' | 'hold' | LocalReply;
 
+/** A try of a request for which an endpoint was chosen; nothing of it went out. */
+export interface AttemptGate {
+  /** Goes on after `onAttempt` held it; with a reply, was answered. Nothing happens once it was given up. */
+  resume(reply?: LocalReply): void;
+}
+
+/** What keeps a try from going on. */
+export interface HeldAttempt {
+  /** Called once: it went on, was answered, or was given up. */
+  release(): void;
+}
+
+export type AttemptVerdict = undefined | HeldAttempt | LocalReply;
+
 /** Values of dynamic metadata: what a `google.protobuf.Struct` can hold. */
 export type { MetadataValue } from '#observe/access-record.ts';
 
@@ -156,6 +170,8 @@ export interface HttpFilter {
    * May change the request's fields.
    */
   onRequestHead?(exchange: Exchange, endStream: boolean): Verdict;
+  /** Each attempt, before it asks for a connection. A reply stands for the response of the endpoint, and may be retried. */
+  onAttempt?(exchange: Exchange, attempt: AttemptGate): AttemptVerdict;
   /** An endpoint was chosen, at each attempt anew; the head has not been sent to it. */
   onUpstream?(exchange: Exchange): void;
   /** A piece of the body; it is gone after the call. @returns what goes on in its place; nothing: the piece itself. */

@@ -4,6 +4,7 @@ import { lastOfKind } from '#core/last-of-kind.ts';
 import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { HeaderList } from '#http/header-list.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { AttemptGate, HeldAttempt, LocalReply } from '../filter/contract.ts';
 import type {
   ConnectionPool,
   IncomingResponse,
@@ -19,7 +20,7 @@ const TRY = 0;
 const TRY_IDLE = 1;
 
 /** Belongs to the {@link Forwarding} that made it, and tells it what happens; nothing once it was given up. */
-export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
+export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerOwner {
   readonly endpoint: Endpoint;
   /** Monotonic. */
   readonly startMs: number;
@@ -34,6 +35,9 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   #slow = false;
   readonly #owner: Forwarding;
   #pool: ConnectionPool | undefined = undefined;
+  /** By a filter, before the pool is asked; others may follow it. */
+  #held: HeldAttempt | undefined = undefined;
+  #hookAt = 0;
   #waiting = false;
   /** While the pool is asked: it may answer at once. */
   #asking = false;
@@ -51,9 +55,10 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
     this.startMs = startMs;
   }
 
-  /** The limits of a try begin when all of the request is there, and a connection for it. */
+  /** The limits of a try begin when all of the request is there, and a connection for it; or while it is held. */
   arm(): void {
-    if (this.stream === undefined) return;
+    if (this.stream === undefined && this.#held === undefined) return;
+    if (this.#tryTimer !== undefined || this.#tryIdleTimer !== undefined) return;
     const { runtime, timeouts } = this.#owner;
     if (timeouts.perTryMs > 0) {
       this.#tryTimer = new Timer(this, TRY);
@@ -82,10 +87,45 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
 
   start(pool: ConnectionPool): void {
     this.#pool = pool;
+    if (this.#owner.exchange.hooks.attempt.length > 0 && this.#isStopped()) return;
     this.#waiting = true;
     this.#asking = true;
     pool.request(this);
     this.#asking = false;
+  }
+
+  /** Asks the filters it has not met. @returns whether one holds it or has answered it */
+  #isStopped(): boolean {
+    const owner = this.#owner;
+    const { exchange } = owner;
+    const hooks = exchange.hooks.attempt;
+    while (this.#hookAt < hooks.length) {
+      const verdict = hooks[this.#hookAt++]!.onAttempt(exchange, this);
+      if (this.#over) return true;
+      if (verdict === undefined) continue;
+      if ('release' in verdict) {
+        this.#held = verdict;
+        if (owner.requestDone) this.arm();
+      } else owner.onAnswered(this, verdict);
+      return true;
+    }
+    return false;
+  }
+
+  resume(reply?: LocalReply): void {
+    if (this.#held === undefined) return;
+    this.#letGo();
+    if (reply !== undefined) this.#owner.onAnswered(this, reply);
+    else if (!this.#isStopped()) {
+      this.#waiting = true;
+      this.#pool!.request(this);
+    }
+    this.#owner.exchange.stream.flush();
+  }
+
+  #letGo(): void {
+    this.#held?.release();
+    this.#held = undefined;
   }
 
   onPoolReady(stream: UpstreamStream): void {
@@ -128,6 +168,7 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
   abandon(): void {
     this.#over = true;
     this.disarm();
+    this.#letGo();
     if (this.#waiting) this.#pool?.cancel(this);
     this.#waiting = false;
     const { stream } = this;
@@ -169,11 +210,14 @@ export class Attempt implements PoolClient, ResponseHandler, TimerOwner {
 
   /** It took too long, whether its response has begun or not. */
   countTimeout(): void {
+    // No endpoint is to blame for what a filter does.
+    if (this.#held !== undefined) return;
     this.endpoint.countTimeout(this.stream !== undefined && !this.responding && !this.#slow);
   }
 
   /** It takes long, and goes on. */
   noteSlow(): void {
+    if (this.#held !== undefined) return;
     this.#slow = true;
     this.endpoint.countSlow();
   }

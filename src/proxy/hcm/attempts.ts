@@ -75,7 +75,7 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
   protected isFinal(
     attempt: Attempt,
     retry: RetryState,
-    { status, headers, endStream }: IncomingResponse,
+    { status, headers, endStream }: Pick<IncomingResponse, 'status' | 'headers' | 'endStream'>,
   ): boolean {
     let isPoor: boolean;
     if (attempt.retried) isPoor = retry.wants(status, headers);
@@ -100,7 +100,7 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
 
   /** Its response is of no use, and counts as an error of its endpoint. */
   #discard(attempt: Attempt, endStream: boolean): void {
-    attempt.endpoint.counts.rqError++;
+    if (attempt.stream !== undefined) attempt.endpoint.counts.rqError++;
     attempt.discard(endStream);
     this.remove(attempt);
   }
@@ -116,7 +116,7 @@ export abstract class Attempts implements TimerOwner, RetryLimits {
     // Another one may have begun last.
     exchange.endpoint = attempt.endpoint;
     exchange.upstreamHost = attempt.endpoint.address;
-    this.noteConnection(attempt.stream!);
+    if (attempt.stream !== undefined) this.noteConnection(attempt.stream);
   }
 
   protected stopRetries(): void {

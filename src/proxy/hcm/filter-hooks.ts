@@ -1,7 +1,7 @@
 /** Filters by the hooks they have; a mistake in one of them ends its request, wherever the call comes from. */
 import type { HeaderList } from '#http/header-list.ts';
 import { type Discovered, type Extensions, Followed } from '../discovered.ts';
-import type { Exchange, HttpFilter, Verdict } from '../filter/contract.ts';
+import type { AttemptGate, AttemptVerdict, Exchange, HttpFilter, Verdict } from '../filter/contract.ts';
 import { replyTo } from '../reply.ts';
 import type { FilterOverrides } from '../route/filter-config.ts';
 
@@ -18,6 +18,7 @@ export interface ChainFilter {
 /** One without a hook costs nothing there. */
 export interface FilterHooks {
   readonly requestHead: readonly GuardedFilter[];
+  readonly attempt: readonly GuardedFilter[];
   readonly upstream: readonly GuardedFilter[];
   readonly requestData: readonly GuardedFilter[];
   readonly requestTrailers: readonly GuardedFilter[];
@@ -95,6 +96,7 @@ export class FilterChains {
         .map((one) => one.guarded);
     return {
       requestHead: having('onRequestHead'),
+      attempt: having('onAttempt'),
       upstream: having('onUpstream'),
       requestData: having('onRequestData'),
       requestTrailers: having('onRequestTrailers'),
@@ -134,6 +136,14 @@ export class GuardedFilter {
     } catch (error) {
       this.#onException(error);
       return replyTo('INTERNAL_ERROR');
+    }
+  }
+
+  onAttempt(exchange: Exchange, attempt: AttemptGate): AttemptVerdict {
+    try {
+      return this.#filter.onAttempt!(exchange, attempt);
+    } catch (error) {
+      return this.#fail(exchange, error);
     }
   }
 

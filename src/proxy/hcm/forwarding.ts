@@ -9,7 +9,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import { endpointAt } from '../cluster/wanted-endpoint.ts';
 import type { LocalReply } from '../filter/contract.ts';
 import type { IncomingResponse, PoolFailure, ResetReason, UpstreamStream } from '../pool/contract.ts';
-import { replyTo } from '../reply.ts';
+import { headersOfReply, replyTo } from '../reply.ts';
 import { Attempt } from './attempt.ts';
 import { isCanary, noteResponse } from './attempt-outcome.ts';
 import { BACK_OFF } from './attempts.ts';
@@ -281,11 +281,21 @@ export class Forwarding extends OutgoingRequest {
     if (!this.hasOthers(attempt)) this.#replyWith(reply);
   }
 
-  #fail(code: ErrorCode, reason: string, status?: number): void {
-    let reply = this.#replyTo(code, reason);
-    if (status !== undefined) reply = { ...reply, status };
-    this.#countReply(reply.status);
+  /** By a filter, in the place of its endpoint. */
+  onAnswered(attempt: Attempt, reply: LocalReply): void {
+    const { isGrpc } = this.exchange;
+    const status = isGrpc ? 200 : reply.status;
+    const head = { status, headers: headersOfReply(reply, isGrpc), endStream: true };
+    if (this.retry !== undefined && !this.isFinal(attempt, this.retry, head)) return;
+    this.abandonAll();
+    this.#countReply(status);
     this.#replyWith(reply);
+  }
+
+  #fail(code: ErrorCode, reason: string, status?: number): void {
+    const reply = this.#replyTo(code, reason);
+    this.#countReply(status ?? reply.status);
+    this.#replyWith(status === undefined ? reply : { ...reply, status });
   }
 
   #replyTo(code: ErrorCode, reason: string): LocalReply {

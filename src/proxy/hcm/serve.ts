@@ -1,7 +1,7 @@
 /** Which version of HTTP a downstream connection speaks (Envoy, `codec_type`). */
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { createTimer, Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { CLIENT_PREFACE } from '#http/codec/h2/frame.ts';
 import { jittered } from '../jitter.ts';
 import { isShed } from '../overload/draw.ts';
@@ -48,8 +48,8 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
   readonly #facts: DownstreamFacts;
   readonly #runtime: HcmRuntime;
   readonly #onClose: OnClose;
-  readonly #idleTimer: Timer = new Timer(this, IDLE);
-  readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
+  readonly #idleTimer: Timer;
+  readonly #lifeTimer: Timer;
   #held: Buffer | undefined;
   #known: HttpServerConnection | undefined;
   #closed = false;
@@ -74,6 +74,9 @@ class UnknownCodec implements HttpServerConnection, TimerOwner {
     this.#onClose = onClose;
     const { settings, wheel } = runtime;
     countConnection(facts, runtime.stats);
+    const { timers } = runtime.overload;
+    this.#idleTimer = createTimer(this, IDLE, timers.connectionIdle);
+    this.#lifeTimer = createTimer(this, LIFETIME, timers.connectionMax);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
     if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));

@@ -1,6 +1,6 @@
 /** The time limits of one request (Envoy, "stream timeouts"), on the shared wheel; a timer is made when it is first armed. */
 import type { ErrorCode } from '#core/error.ts';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { createTimer, Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import { TrafficRecord } from './record.ts';
 import type { DownstreamFacts, HcmRuntime } from './runtime.ts';
 
@@ -38,7 +38,7 @@ export abstract class TimedRecord extends TrafficRecord implements TimerOwner {
       this.#idleTimer = undefined;
       return;
     }
-    this.#idleTimer ??= new Timer(this, STREAM_IDLE);
+    this.#idleTimer ??= createTimer(this, STREAM_IDLE, this.runtime.overload.timers.streamIdle);
     this.#idleTimeoutMs = timeoutMs;
     wheel.arm(this.#idleTimer, timeoutMs, this.startMs);
   }

@@ -4,7 +4,13 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Timer, type TimerOwner, type TimerWheel } from '#core/timer-wheel.ts';
+import {
+  createTimer,
+  type Timer,
+  type TimerOwner,
+  type TimerScale,
+  type TimerWheel,
+} from '#core/timer-wheel.ts';
 import type { FilterMetadata } from '#observe/access-record.ts';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { ClientCertificate } from '../hcm/client-cert.ts';
@@ -203,8 +209,8 @@ export class AcceptedConnection implements DownstreamFacts, ConnectionTraits, Ti
   }
 
   /** Has {@link ConnectionOwner.onLate} called after `delayMs`, unless it is stopped. */
-  armTimer(wheel: TimerWheel, delayMs: number): void {
-    this.#timer ??= new Timer(this, 0);
+  armTimer(wheel: TimerWheel, delayMs: number, scale?: TimerScale): void {
+    this.#timer ??= createTimer(this, 0, scale);
     wheel.arm(this.#timer, delayMs);
   }
 

@@ -103,7 +103,8 @@ export class Chain {
     }
     connection.phase = 'handshake';
     const { handshakeTimeoutMs } = this.settings;
-    if (handshakeTimeoutMs > 0) connection.armTimer(this.#deps.wheel, handshakeTimeoutMs);
+    if (handshakeTimeoutMs > 0)
+      connection.armTimer(this.#deps.wheel, handshakeTimeoutMs, this.#deps.overload?.timers.handshake);
     this.#tls.accept(connection.socket, connection);
   }
 

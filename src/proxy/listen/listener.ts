@@ -64,7 +64,9 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   /** @throws the system's error where a log cannot be opened. */
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.settings = settings;
-    this.#deps = settings.bypassesOverload ? { ...deps, overload: calm } : deps;
+    // Time-outs and memory are those of the thread, whoever they are of.
+    const { timers, accounts } = deps.overload ?? calm;
+    this.#deps = settings.bypassesOverload ? { ...deps, overload: { ...calm, timers, accounts } } : deps;
     this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
     this.#filters = new ListenerFilters(settings.filters, deps);
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);

@@ -88,7 +88,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
       const stats = deps.cluster(name)?.stats;
       return stats && { total: stats.membership_total.value, healthy: stats.membership_healthy.value };
     },
-    h2: deps.h2,
+    h2: { ...deps.h2, flushScale: (deps.overload ?? calm).timers.streamFlush },
     log: deps.log,
     date: createDate(deps.clock),
     draining: false,

@@ -52,6 +52,7 @@ test('a part is refused between the bounds of a scaled trigger, and whole action
     effect,
     triggers: [bounds],
     whole,
+    timers: [{ timer: 'streamIdle', leastMs: undefined, leastPart: 0.5 }],
     isPoint,
   });
   const monitor = new OverloadMonitor(
@@ -59,11 +60,13 @@ test('a part is refused between the bounds of a scaled trigger, and whole action
       refreshMs: 1000,
       monitors: [{ name: 'load', resource: { kind: 'file', path: 'load' } }],
       maxConnections: undefined,
+      accountPower: undefined,
       actions: [
         action('part', 'stopsRequests', false),
         action('whole', 'rejectsConnections', true),
         action('point', 'shedsRequests', false, true),
         action('shrink', 'shrinksHeap', true),
+        action('timers', 'reducesTimeouts', false),
       ],
     },
     { clock, metrics, pressureOf: () => pressure, onAction: () => {}, shrinkHeap: () => true },
@@ -77,6 +80,8 @@ test('a part is refused between the bounds of a scaled trigger, and whole action
   monitor.start();
   assert.deepEqual(look(0.5), [0, 0, 0]);
   assert.deepEqual(look(0.625), [0.5, 0, 0.5]);
+  assert.equal(monitor.state.timers.streamIdle?.lengthOf(100), 75);
+  assert.equal(monitor.state.timers.connectionIdle, undefined);
   assert.deepEqual(look(undefined), [0.5, 0, 0.5]);
   assert.deepEqual(look(0.75), [1, 1, 1]);
   monitor.state.onShed('shedsRequests');

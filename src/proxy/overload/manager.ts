@@ -3,6 +3,8 @@ import type { Clock } from '#core/clock.ts';
 import type { Counter, Gauge, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
 import type { ActionSettings, OverloadSettings, Resource, TriggerSettings } from './settings.ts';
 import { noParts, type OverloadParts, type OverloadState, type ShedPoint } from './state.ts';
+import { StreamAccounts } from './stream-accounts.ts';
+import { TimerScales } from './timer-scales.ts';
 
 export interface OverloadDeps {
   readonly clock: Clock;
@@ -23,25 +25,42 @@ interface Watched {
   /** Of `shrink_heap`. */
   readonly shrinks: Counter | undefined;
   isOn: boolean;
+  /** As of the last look. */
+  part: number;
 }
 
 export class OverloadMonitor {
   readonly #shed = new Map<string, Counter>();
-  readonly state: OverloadState = {
-    ...noParts,
-    onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
-  };
+  readonly state: OverloadState;
   readonly #settings: OverloadSettings;
   readonly #deps: OverloadDeps;
   /** From 0 to 1 and more, by the names of monitors. */
   readonly #pressures = new Map<string, number>();
   readonly #gauges: ReadonlyMap<string, { readonly pressure: Gauge; readonly failed: Counter }>;
   readonly #watched: readonly Watched[];
+  /** Streams. */
+  readonly #resets: Counter | undefined;
   #stop: (() => void) | undefined;
 
   constructor(settings: OverloadSettings, deps: OverloadDeps) {
     this.#settings = settings;
     this.#deps = deps;
+    this.state = {
+      ...noParts,
+      timers: new TimerScales(settings.actions.flatMap(({ timers }) => timers)),
+      accounts: settings.actions.some(({ effect }) => effect === 'resetsStreams')
+        ? new StreamAccounts(settings.accountPower!)
+        : undefined,
+      onShed: (point: ShedPoint) => this.#shed.get(point)?.inc(),
+    };
+    if (this.state.accounts !== undefined)
+      this.#resets = deps.metrics
+        .scope({
+          path: 'envoy.overload_actions.reset_high_memory_stream',
+          family: 'overload_streams',
+          labels: {},
+        })
+        .counter('count');
     const scopeOf = (name: string): Scope =>
       deps.metrics.scope({ path: `overload.${name}`, family: 'overload', labels: { name } });
     this.#gauges = new Map(
@@ -61,6 +80,7 @@ export class OverloadMonitor {
         scalePercent: scope.gauge('scale_percent'),
         shrinks: action.effect === 'shrinksHeap' ? scope.counter('shrink_count') : undefined,
         isOn: false,
+        part: 0,
       };
     });
   }
@@ -92,11 +112,21 @@ export class OverloadMonitor {
       const part = Math.max(0, ...action.triggers.map((trigger) => this.#partOf(trigger)));
       this.#show(watched, part);
       const { effect } = action;
-      if (effect === 'shrinksHeap') {
+      if (effect === 'reducesTimeouts') {
+        for (const { timer } of action.timers) this.state.timers.set(timer, part);
+      } else if (effect === 'resetsStreams') {
+        // As in Envoy, when the pressure has changed.
+        if (part > 0 && part !== watched.part) this.#resetStreams(part);
+      } else if (effect === 'shrinksHeap') {
         if (part === 1 && this.#deps.shrinkHeap()) shrinks?.inc();
       } else if (part === 1 || !action.whole) next[effect] = Math.max(next[effect], part);
+      watched.part = part;
     }
     Object.assign(this.state, next);
+  }
+
+  #resetStreams(part: number): void {
+    this.#resets?.inc(this.state.accounts!.resetHeaviest(part));
   }
 
   #partOf({ monitor, from, full }: TriggerSettings): number {
@@ -106,7 +136,8 @@ export class OverloadMonitor {
   }
 
   #show(watched: Watched, part: number): void {
-    watched.scalePercent.set(Math.floor(100 * part));
+    // Envoy has parts in single precision.
+    watched.scalePercent.set(Math.floor(100 * Math.fround(part)));
     const isOn = part === 1;
     if (watched.isOn === isOn) return;
     watched.isOn = isOn;

@@ -12,6 +12,8 @@ import { FixedHeapConfigSchema } from '#xds/gen/envoy/extensions/resource_monito
 import { InjectedResourceConfigSchema } from '#xds/gen/envoy/extensions/resource_monitors/injected_resource/v3/injected_resource_pb.js';
 import { type Findings, typeNameOf } from '../findings.ts';
 import type { OverloadParts } from './state.ts';
+import type { TimerMinimum } from './timer-scales.ts';
+import { readTimerMinimums, reducesTimeouts, refuseSharedTimers } from './timer-settings.ts';
 
 /** What is compared with what. */
 export type Resource =
@@ -36,7 +38,7 @@ export interface TriggerSettings {
 }
 
 /** What becomes of an action: a part of some work is refused, or memory is given back. */
-export type Effect = keyof OverloadParts | 'shrinksHeap';
+export type Effect = keyof OverloadParts | 'shrinksHeap' | 'reducesTimeouts' | 'resetsStreams';
 
 export interface ActionSettings {
   /** Envoy's name, such as `envoy.overload_actions.stop_accepting_requests`. */
@@ -45,6 +47,8 @@ export interface ActionSettings {
   readonly triggers: readonly TriggerSettings[];
   /** Nothing is done before all of it is due. */
   readonly whole: boolean;
+  /** Shortened where it reduces time-outs. */
+  readonly timers: readonly TimerMinimum[];
   /** Of load shedding, which counts whom it has shed. */
   readonly isPoint: boolean;
 }
@@ -56,6 +60,8 @@ export interface OverloadSettings {
   readonly maxConnections: number | undefined;
   /** Load shed points too. */
   readonly actions: readonly ActionSettings[];
+  /** Streams that hold two to this power of bytes are known by it; undefined: none is. */
+  readonly accountPower: number | undefined;
 }
 
 const REFRESH_MS = 1000;
@@ -68,6 +74,7 @@ export function defaultOverload(memoryBytes: number): OverloadSettings {
     effect,
     triggers: [{ monitor, from: threshold, full: threshold }],
     whole: false,
+    timers: [],
     isPoint: false,
   });
   return {
@@ -79,6 +86,7 @@ export function defaultOverload(memoryBytes: number): OverloadSettings {
       action('stop_accepting_requests', 'stopsRequests', 0.95),
       action('reject_incoming_connections', 'rejectsConnections', 0.98),
     ],
+    accountPower: undefined,
   };
 }
 
@@ -88,6 +96,8 @@ const effects: Readonly<Record<string, Effect>> = {
   'envoy.overload_actions.stop_accepting_connections': 'rejectsConnections',
   'envoy.overload_actions.reject_incoming_connections': 'rejectsConnections',
   'envoy.overload_actions.shrink_heap': 'shrinksHeap',
+  'envoy.overload_actions.reduce_timeouts': 'reducesTimeouts',
+  'envoy.overload_actions.reset_high_memory_stream': 'resetsStreams',
 };
 /** Those of them that do nothing in part. */
 const wholeActions: ReadonlySet<string> = new Set([
@@ -104,7 +114,12 @@ const points: Readonly<Record<string, Effect>> = {
 };
 
 export function readOverload(manager: OverloadManager, path: string, findings: Findings): OverloadSettings {
-  findings.refuse(`${path}.buffer_factory_config`, manager.bufferFactoryConfig !== undefined);
+  const accountPower = manager.bufferFactoryConfig?.minimumAccountToTrackPowerOfTwo;
+  if (accountPower !== undefined && (accountPower < 10 || accountPower > 56))
+    findings.error(
+      `${path}.buffer_factory_config.minimum_account_to_track_power_of_two`,
+      'must be from 10 to 56',
+    );
   const monitors: MonitorSettings[] = [];
   const names = new Set<string>();
   let maxConnections: number | undefined;
@@ -126,12 +141,16 @@ export function readOverload(manager: OverloadManager, path: string, findings: F
     kinds: Readonly<Record<string, Effect>>,
   ): ActionSettings[] =>
     list.flatMap((one, i) => readAction(one, `${path}.${field}[${i}]`, kinds, known, findings) ?? []);
-  const actions = [
-    ...read(manager.actions, 'actions', effects),
-    ...read(manager.loadshedPoints, 'loadshed_points', points),
-  ];
+  const named = read(manager.actions, 'actions', effects);
+  refuseSharedTimers(
+    named.map(({ timers }, i) => ({ path: `${path}.actions[${i}]`, timers })),
+    findings,
+  );
+  if (accountPower === undefined && named.some(({ effect }) => effect === 'resetsStreams'))
+    findings.error(`${path}.buffer_factory_config`, 'is missing, for reset_high_memory_stream');
+  const actions = [...named, ...read(manager.loadshedPoints, 'loadshed_points', points)];
   const refreshMs = findings.durationMs(`${path}.refresh_interval`, manager.refreshInterval) ?? REFRESH_MS;
-  return { refreshMs, monitors, maxConnections, actions };
+  return { refreshMs, monitors, maxConnections, actions, accountPower };
 }
 
 function readMaxConnections({ configType }: ResourceMonitor, at: string, findings: Findings): number {
@@ -171,7 +190,8 @@ function readAction(
   monitors: ReadonlySet<string>,
   findings: Findings,
 ): ActionSettings | undefined {
-  const effect = kinds[action.name];
+  const ofTimers = 'typedConfig' in action && reducesTimeouts(action) ? action : undefined;
+  const effect = ofTimers === undefined ? kinds[action.name] : 'reducesTimeouts';
   if (effect === undefined) {
     findings.error(
       `${path}.name`,
@@ -179,7 +199,8 @@ function readAction(
     );
     return undefined;
   }
-  if ('typedConfig' in action) findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
+  if (ofTimers === undefined && 'typedConfig' in action)
+    findings.refuse(`${path}.typed_config`, action.typedConfig !== undefined);
   if (action.triggers.length === 0) findings.error(`${path}.triggers`, 'needs at least one');
   const triggers = action.triggers.map((trigger, i) => {
     const at = `${path}.triggers[${i}]`;
@@ -192,6 +213,7 @@ function readAction(
     effect,
     triggers,
     whole: wholeActions.has(action.name),
+    timers: ofTimers === undefined ? [] : readTimerMinimums(ofTimers, path, findings),
     isPoint: kinds === points,
   };
 }

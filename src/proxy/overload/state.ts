@@ -1,5 +1,8 @@
 /** What a proxy under pressure no longer does. Read for each request and connection: plain fields. */
 
+import type { StreamAccounts } from './stream-accounts.ts';
+import { noScales, type TimerScales } from './timer-scales.ts';
+
 /** Parts, from 0 (nothing is refused) to 1 (everything is). */
 export interface OverloadParts {
   /** Of new requests: answered with 503 (Envoy, `envoy.overload_actions.stop_accepting_requests`). */
@@ -24,6 +27,9 @@ export interface OverloadParts {
 export type ShedPoint = 'shedsRequests' | 'shedsConnections' | 'shedsCodecs' | 'abortsHttp1' | 'startsDrain';
 
 export interface OverloadState extends OverloadParts {
+  readonly timers: TimerScales;
+  /** Undefined where no stream is reset for what it holds. */
+  readonly accounts: StreamAccounts | undefined;
   /** Something was refused at that point. */
   onShed(point: ShedPoint): void;
 }
@@ -40,4 +46,9 @@ export const noParts: Readonly<OverloadParts> = {
 };
 
 /** No pressure, and nobody to change that. */
-export const calm: Readonly<OverloadState> = { ...noParts, onShed() {} };
+export const calm: Readonly<OverloadState> = {
+  ...noParts,
+  timers: noScales,
+  accounts: undefined,
+  onShed() {},
+};

@@ -1,5 +1,7 @@
 /** Faults on purpose: delays, aborts and slow responses. */
+import { onHttp1 } from './backend/exchange.ts';
 import { http1 as http1Backend } from './backend/http1.ts';
+import { answer } from './cases/retry-rows.ts';
 import { bootstrap, cluster, extension, httpListener, type Message, route } from './harness/bootstrap.ts';
 import type { Case, Expectation, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
@@ -59,6 +61,35 @@ const routes: readonly Message[] = [
   route('/retried', { retry_policy: { retry_on: '5xx', num_retries: 2 } }, byRoute(abort(503))),
   route('/timeout', { timeout: '1s' }, byRoute({ delay: { fixed_delay: '1.1s', ...share() } })),
   route('/status/'),
+  route(
+    '/again-delay',
+    { retry_policy: { retry_on: '5xx', num_retries: 3, per_try_timeout: '1s' } },
+    byRoute({ delay: { fixed_delay: '1.2s', ...share() } }),
+  ),
+  route(
+    '/again-both',
+    { retry_policy: { retry_on: 'retriable-status-codes', retriable_status_codes: [418], num_retries: 3 } },
+    byRoute({ ...delay, ...abort(418) }),
+  ),
+  route(
+    '/again-grpc',
+    { retry_policy: { retry_on: 'unavailable', num_retries: 3 } },
+    byRoute({ abort: { grpc_status: 14, ...share() } }),
+  ),
+  route(
+    '/failing',
+    { retry_policy: { retry_on: '5xx', num_retries: 1 } },
+    byRoute({ ...delay, abort: { http_status: 503, ...share(0) } }),
+  ),
+  route('/asks', {}, byRoute({ delay: { fixed_delay: '1.1s', ...share() } })),
+  route(
+    '/hedged',
+    {
+      retry_policy: { retry_on: '5xx', num_retries: 3, per_try_timeout: '1s' },
+      hedge_policy: { hedge_on_per_try_timeout: true },
+    },
+    byRoute({ delay: { fixed_delay: '1.2s', ...share() } }),
+  ),
 ];
 
 const inject = 'aborts_injected';
@@ -148,6 +179,49 @@ const cases: readonly Case[] = [
     log: / 503 FI /,
   }),
   row('a delay is not part of the timeout', 'main', [get('/timeout')], { status: 200, log: / 200 DI / }),
+  row('a delay is not part of a try, and made once', 'main', [get('/again-delay')], {
+    status: 200,
+    log: / 200 DI via_upstream /,
+    stats: { 'http.main.fault.delays_injected': 1 },
+  }),
+  row('an abort after a delay is not retried', 'main', [get('/again-both')], {
+    status: 418,
+    upstream: 'nothing',
+    log: / 418 DI,FI /,
+    stats: { 'http.main.fault.delays_injected': 1, [`http.main.fault.${inject}`]: 1 },
+  }),
+  row(
+    'an abort of gRPC is not retried',
+    'main',
+    [request('POST', '/again-grpc', [GRPC, 'content-length: 0'])],
+    {
+      client: /^grpc-status: 14$/,
+      upstream: 'nothing',
+      stats: { [`http.main.fault.${inject}`]: 1 },
+    },
+    ['POST'],
+  ),
+  {
+    ...row('a retry of a failing endpoint is not delayed again', 'main', [get('/failing')], {
+      status: 200,
+      log: / 200 DI /,
+      stats: { 'http.main.fault.delays_injected': 1, 'cluster.a.upstream_rq_retry': 1 },
+    }),
+    answers: {
+      a: onHttp1(({ attempt, write }) => write(answer(attempt === 1 ? 503 : 200))),
+    },
+  },
+  row(
+    'a delay is not part of the timeout that a request asks for',
+    'main',
+    [get('/asks', 'x-envoy-upstream-rq-timeout-ms: 1000')],
+    { status: 200, log: / 200 DI / },
+  ),
+  row('a delay does not make a try slow', 'main', [get('/hedged')], {
+    status: 200,
+    log: / 200 DI /,
+    stats: { 'http.main.fault.delays_injected': 1 },
+  }),
   {
     ...row('a slow response', 'main', [get('/limited')], {
       status: 200,

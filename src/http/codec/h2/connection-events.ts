@@ -1,7 +1,7 @@
 /** What a connection tells its owner, and what it is lent. */
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
-import type { TimerWheel } from '#core/timer-wheel.ts';
+import type { TimerScale, TimerWheel } from '#core/timer-wheel.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { H2Counter } from './counter.ts';
 import type { H2Fault } from './fault.ts';
@@ -33,4 +33,6 @@ export interface H2Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly memory: BodyMemory;
+  /** Of the time for what is complete to be sent; absent: it is as long as it is said to be. */
+  readonly flushScale?: TimerScale | undefined;
 }

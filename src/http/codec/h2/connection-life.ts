@@ -1,5 +1,5 @@
 /** The life of an HTTP/2 connection and of its streams: how they begin, end, and fail. */
-import { Timer } from '#core/timer-wheel.ts';
+import { createTimer } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents, H2Surroundings } from './connection-events.ts';
 import { h2Counter } from './counter.ts';
 import { type H2Fault, rejection, violation } from './fault.ts';
@@ -87,6 +87,11 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   /** Streams that are open. */
   get streamsActive(): number {
     return this.streams.size;
+  }
+
+  /** As they are now. */
+  get openStreams(): readonly H2Stream[] {
+    return this.streams.toArray();
   }
 
   /** SETTINGS, and what precedes them. To be called once, before anything else. */
@@ -338,7 +343,7 @@ export abstract class ConnectionLife implements SenderEvents, KeepAliveEvents {
   onWaiting(stream: H2Stream): void {
     const { streamFlushTimeoutMs } = this.options;
     if (streamFlushTimeoutMs === 0) return;
-    stream.stallTimer ??= new Timer(stream, 0);
+    stream.stallTimer ??= createTimer(stream, 0, this.surroundings.flushScale);
     this.surroundings.wheel.postpone(stream.stallTimer, streamFlushTimeoutMs);
   }
 

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { errorKinds } from '#core/error.ts';
 import { lastOfKind } from '#core/last-of-kind.ts';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { createTimer, Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { DecoderEvents } from '#http/codec/h1/decoder.ts';
 import { type Fault, faults } from '#http/codec/h1/fault.ts';
 import { RequestDecoder } from '#http/codec/h1/request-decoder.ts';
@@ -39,10 +39,10 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
   readonly #socket: Duplex;
   readonly #decoder: RequestDecoder;
   readonly #openedMs: number;
-  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  readonly #idleTimer: Timer;
   readonly #headTimer: Timer = new Timer(this, HEAD);
   readonly #lingerTimer: Timer = new Timer(this, LINGER);
-  readonly #lifeTimer: Timer = new Timer(this, LIFETIME);
+  readonly #lifeTimer: Timer;
   #drainTimer: Timer | undefined;
   readonly #onClose: (connection: HttpServerConnection) => void;
   #exchange: HttpExchange | undefined;
@@ -79,6 +79,9 @@ export class ServerConnection implements DownstreamStream, HttpServerConnection,
     this.#writer = new ResponseWriter(this, settings.properCase);
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);
+    const { timers } = runtime.overload;
+    this.#idleTimer = createTimer(this, IDLE, timers.connectionIdle);
+    this.#lifeTimer = createTimer(this, LIFETIME, timers.connectionMax);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     const { maxConnectionDurationMs: lifeMs, durationJitter } = settings;
     if (lifeMs > 0) wheel.arm(this.#lifeTimer, jittered(lifeMs, durationJitter, runtime.random));

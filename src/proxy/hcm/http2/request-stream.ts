@@ -9,6 +9,7 @@ import type { H2Stream, H2StreamHandler, ResetCause } from '#http/codec/h2/strea
 import { type HeaderList, withoutUpgrade } from '#http/header-list.ts';
 import { mark } from '#http/header-name.ts';
 import { joinRepeated } from '#http/repeated-field.ts';
+import type { StreamAccount } from '../../overload/stream-accounts.ts';
 import type { DownstreamStream, RequestHead, ResponseHead } from '../downstream-stream.ts';
 import { HttpExchange } from '../exchange.ts';
 import type { DownstreamFacts } from '../runtime.ts';
@@ -21,7 +22,7 @@ const SWITCHING_PROTOCOLS = 101;
 /** Copying so much costs less than memory of its own. */
 const COPIED_BYTES = 16 * 1024;
 
-export class RequestStream implements DownstreamStream, RequestHead, H2StreamHandler {
+export class RequestStream implements DownstreamStream, RequestHead, H2StreamHandler, StreamAccount {
   readonly major = 2;
   readonly minor = 1;
   readonly connection = '';
@@ -122,6 +123,20 @@ export class RequestStream implements DownstreamStream, RequestHead, H2StreamHan
     else if (cause === 'connection' && details === '') exchange?.onDownstreamGone();
     else if (cause === 'message' || cause === 'connection') exchange?.onDownstreamGone('DPE', details);
     else exchange?.onDownstreamGone('DR', details);
+  }
+
+  get heldBytes(): number {
+    const { paused, uncreditedBytes, queuedBytes } = this.#stream;
+    return queuedBytes + (paused ? uncreditedBytes : 0);
+  }
+
+  /** Holds too much. */
+  reset(): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    this.#over = true;
+    this.#stream.reset(errorCode.internalError);
+    exchange?.onDownstreamGone('OM', 'overload');
   }
 
   onEndSent(): void {

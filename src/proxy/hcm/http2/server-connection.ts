@@ -3,7 +3,7 @@
  * the other. It ends in order: GOAWAY, a moment for what is under way, then the last GOAWAY.
  */
 import type { Duplex } from 'node:stream';
-import { Timer, type TimerOwner } from '#core/timer-wheel.ts';
+import { createTimer, Timer, type TimerOwner } from '#core/timer-wheel.ts';
 import type { H2ConnectionEvents } from '#http/codec/h2/connection-events.ts';
 import type { H2Counter } from '#http/codec/h2/counter.ts';
 import type { H2Fault } from '#http/codec/h2/fault.ts';
@@ -14,6 +14,7 @@ import type { H2Stream } from '#http/codec/h2/stream.ts';
 import { type OutputOwner, SocketOutput } from '../../http2/socket-output.ts';
 import { jittered } from '../../jitter.ts';
 import { isShed } from '../../overload/draw.ts';
+import type { AccountHolder, StreamAccount } from '../../overload/stream-accounts.ts';
 import type { HttpServerConnection } from '../downstream-stream.ts';
 import { isDrained } from '../drained.ts';
 import type { DownstreamFacts, HcmRuntime } from '../runtime.ts';
@@ -26,7 +27,7 @@ const DRAIN = 2;
 const LINGER = 3;
 
 export class Http2ServerConnection
-  implements HttpServerConnection, H2ConnectionEvents, OutputOwner, TimerOwner
+  implements AccountHolder, HttpServerConnection, H2ConnectionEvents, OutputOwner, TimerOwner
 {
   readonly facts: DownstreamFacts;
   readonly runtime: HcmRuntime;
@@ -34,7 +35,7 @@ export class Http2ServerConnection
   readonly #codec: H2ServerConnection;
   readonly #openedMs: number;
   readonly #onClose: (connection: HttpServerConnection) => void;
-  readonly #idleTimer: Timer = new Timer(this, IDLE);
+  readonly #idleTimer: Timer;
   #lifeTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
   #lingerTimer: Timer | undefined;
@@ -56,17 +57,20 @@ export class Http2ServerConnection
     this.#socket = socket;
     this.#onClose = onClose;
     const { stats, settings, clock, wheel, h2 } = runtime;
+    const { timers } = runtime.overload;
     this.#openedMs = clock.nowMs();
     if (!counted) countConnection(facts, stats);
     stats.downstream_cx_http2_total.inc();
     stats.downstream_cx_http2_active.add(1);
     this.#codec = new H2ServerConnection(new SocketOutput(socket, this), this, settings.http2, h2);
+    this.#idleTimer = createTimer(this, IDLE, timers.connectionIdle);
     if (settings.idleTimeoutMs > 0) wheel.arm(this.#idleTimer, settings.idleTimeoutMs);
     if (settings.maxConnectionDurationMs > 0) {
-      this.#lifeTimer = new Timer(this, LIFETIME);
+      this.#lifeTimer = createTimer(this, LIFETIME, timers.connectionMax);
       const { maxConnectionDurationMs, durationJitter } = settings;
       wheel.arm(this.#lifeTimer, jittered(maxConnectionDurationMs, durationJitter, runtime.random));
     }
+    runtime.overload.accounts?.add(this);
     socket.on('data', (chunk: Buffer) => {
       if (facts.guard?.passes() !== false) this.receive(chunk);
     });
@@ -104,6 +108,10 @@ export class Http2ServerConnection
       this.runtime.stats.downstream_cx_max_requests_reached.inc();
       this.#startDrain();
     }
+  }
+
+  eachAccount(visit: (account: StreamAccount) => void): void {
+    for (const { handler } of this.#codec.openStreams) if (handler instanceof RequestStream) visit(handler);
   }
 
   onStreamClosed(): void {
@@ -191,6 +199,7 @@ export class Http2ServerConnection
     for (const timer of [this.#lifeTimer, this.#drainTimer, this.#lingerTimer]) {
       if (timer !== undefined) wheel.disarm(timer);
     }
+    this.runtime.overload.accounts?.remove(this);
     const busy = this.#codec.streamsActive > 0;
     this.#codec.destroy();
     this.#socket.destroy();
