@@ -238,7 +238,7 @@ function unknownProblems(
   if (deps.unknownFields === 'ignore') return [];
   const { service } = resourceTypes[kind];
   return fields.map(({ path, type }): Problem => {
-    deps.unknownFieldsSeen.inc();
+    if (deps.unknownFields !== 'reject') deps.unknownFieldsSeen.inc();
     if (deps.unknownFields === 'warn') deps.log.warn('xds.unknown-field', { service, name, path, type });
     const level = deps.unknownFields === 'reject' ? 'error' : 'warning';
     return { level, path, message: `this version does not know this part of ${type}` };
@@ -258,8 +258,8 @@ function refuse(
   const { kind } = update;
   const { table } = deps.configuration;
   const key = keyInTable(update, name);
-  // Its listeners serve with what they have instead (Envoy).
-  if (kind === 'extension') deps.configuration.giveUp(kind, key);
+  // What names it does not wait for a better one (Envoy, `onConfigUpdateFailed`).
+  if (kind === 'extension' || kind === 'route' || kind === 'endpoint') deps.configuration.giveUp(kind, key);
   if (table.get(kind, key)?.origin === 'static') return;
   table.refuse(kind, key, version, held, details);
 }

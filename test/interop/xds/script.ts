@@ -7,9 +7,14 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { create, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
+import type {
+  DeltaDiscoveryResponse,
+  DiscoveryResponse,
+} from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { serviceOfTypeUrl } from '#xds/resource-type.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
@@ -21,17 +26,25 @@ import {
 } from '../../support/management-server.ts';
 import { requirePeer } from '../../support/peer.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { type HeldBackend, startBackend } from './backend.ts';
 import { deltaOf, stateOf } from './resources.ts';
 
 export interface Places {
   /** Ports of the management servers. */
   readonly servers: readonly number[];
+  /** Ports of upstreams. */
+  readonly backends: readonly number[];
   readonly folder: string;
 }
 
 export interface Scene {
   readonly servers: readonly ManagementServer[];
+  readonly backends: readonly HeldBackend[];
   readonly folder: string;
+  /** Port of a listener. */
+  port(name: string): Promise<number>;
+  /** A line that is compared too. */
+  note(line: string): void;
   /** Sends it on the newest stream of the first server, and waits for the answer unless told otherwise. */
   send(response: JsonObject, more?: SendOptions): Promise<void>;
   /** Waits until no cluster of that name is in force, of those that were sent. */
@@ -43,6 +56,10 @@ export interface Scene {
 export interface SendOptions {
   readonly scope?: ManagementStream['scope'];
   readonly server?: number;
+  /** The bytes that are sent in the place of those of each resource. */
+  readonly alter?: (bytes: Uint8Array) => Uint8Array;
+  /** Not waited for: Envoy answers for clusters when none warms any more. */
+  readonly unanswered?: true;
 }
 
 export interface Step {
@@ -55,8 +72,12 @@ export interface Step {
 }
 
 export interface Script {
+  readonly name: string;
   readonly bootstrap: (places: Places) => JsonObject;
   readonly servers?: number;
+  readonly backends?: number;
+  /** Of both proxies. */
+  readonly flags?: readonly string[];
   readonly steps: readonly Step[];
   /** Whether values of the runtime are looked at. */
   readonly runtime?: boolean;
@@ -71,7 +92,14 @@ const LOOK_MS = 40;
 const LOOK_TIMEOUT_MS = 500;
 const STEADY_LOOKS = 8;
 
-export async function playBoth(t: TestContext, script: Script): Promise<void> {
+/** Registers a test for each script. */
+export function playScripts(suite: string, scripts: readonly Script[]): void {
+  describe(suite, { timeout: 600_000 }, () => {
+    for (const script of scripts) test(script.name, (t) => playBoth(t, script));
+  });
+}
+
+async function playBoth(t: TestContext, script: Script): Promise<void> {
   const envoy = requirePeer(t, 'envoy');
   if (envoy === undefined) return;
   const folder = tempDir(t);
@@ -109,15 +137,24 @@ class Subject {
   output = '';
   readonly #folder: string;
   readonly #servers: readonly ManagementServer[];
+  readonly #backends: readonly HeldBackend[];
   readonly #asked: string[];
   readonly #showsRuntime: boolean;
+  #notes: string[] = [];
 
   private constructor(
     child: ChildProcess,
-    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; runtime: boolean },
+    parts: {
+      folder: string;
+      servers: readonly ManagementServer[];
+      backends: readonly HeldBackend[];
+      asked: string[];
+      runtime: boolean;
+    },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
+    this.#backends = parts.backends;
     this.#asked = parts.asked;
     this.#showsRuntime = parts.runtime;
     for (const stream of [child.stdout, child.stderr])
@@ -141,7 +178,13 @@ class Subject {
       );
     }
     const config = join(folder, 'bootstrap.json');
-    const places = { servers: servers.map(({ port }) => port), folder };
+    const backends: HeldBackend[] = [];
+    for (let i = 0; i < (script.backends ?? 0); i++) backends.push(await startBackend(t, `backend ${i}`));
+    const places = {
+      servers: servers.map(({ port }) => port),
+      backends: backends.map(({ port }) => port),
+      folder,
+    };
     const admin = { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } };
     writeFileSync(config, JSON.stringify({ admin, ...script.bootstrap(places) }));
     const command =
@@ -151,7 +194,16 @@ class Subject {
     const [program = '', ...flags] = command;
     const child = spawn(
       program,
-      [...flags, '-c', config, '--drain-time-s', '1', '--admin-address-path', join(folder, 'admin')],
+      [
+        ...flags,
+        ...(script.flags ?? []),
+        '-c',
+        config,
+        '--drain-time-s',
+        '1',
+        '--admin-address-path',
+        join(folder, 'admin'),
+      ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: folder,
@@ -162,7 +214,10 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const subject = new Subject(child, { folder, servers, asked, runtime: script.runtime === true });
+    const subject = new Subject(child, {
+      ...{ folder, servers, backends, asked },
+      runtime: script.runtime === true,
+    });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -172,8 +227,10 @@ class Subject {
   }
 
   async perform(step: Step, isMet: (lines: readonly string[]) => boolean): Promise<readonly string[]> {
+    this.#notes = [];
     await step.play({
       servers: this.#servers,
+      backends: this.#backends,
       folder: this.#folder,
       gone: (cluster) =>
         eventually(async () => {
@@ -187,7 +244,12 @@ class Subject {
           assert.match(page, new RegExp(`listener_removed: ${removed}$`, 'm'));
           assert.match(page, /total_listeners_draining: 0$/m);
         }),
-      send: async (response, { scope = 'ads', server = 0 } = {}) => {
+      note: (line) => void this.#notes.push(`note ${line}`),
+      port: async (name) => {
+        const found = (await this.#listeners()).find((listener) => listener.name === name);
+        return found!.local_address.socket_address!.port_value;
+      },
+      send: async (response, { scope = 'ads', server = 0, alter, unanswered } = {}) => {
         const stream = await eventually(() => this.#servers[server]!.stream(scope));
         // As servers do: nothing is said that was not asked for.
         await eventually(() =>
@@ -197,7 +259,9 @@ class Subject {
           ),
         );
         const before = stream.requests.length;
-        stream.send(stream.protocol === 'delta' ? deltaOf(response) : stateOf(response));
+        const message = stream.protocol === 'delta' ? deltaOf(response) : stateOf(response);
+        stream.send(alter === undefined ? message : altered(message, alter));
+        if (unanswered) return;
         const { nonce } = response;
         await eventually(() =>
           assert.ok(
@@ -209,7 +273,7 @@ class Subject {
     });
     const deadline = performance.now() + SETTLE_MS;
     for (let before = '', steady = 0; ; ) {
-      const lines = [...byKind(this.#asked), ...(await this.#decisions(step.stats ?? []))];
+      const lines = [...byKind(this.#asked), ...this.#notes, ...(await this.#decisions(step.stats ?? []))];
       const now = lines.join('\n');
       steady = now === before ? steady + 1 : 0;
       before = now;
@@ -230,9 +294,7 @@ class Subject {
       const page = await this.#admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
       lines.push(`${name} ${/: (\d+)/.exec(page)?.[1] ?? 0}`);
     }
-    const listeners = JSON.parse(await this.#admin('/listeners?format=json')) as ListenersPage;
-    const statuses = [...(listeners.listener_statuses ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const { name, local_address: at } of statuses) {
+    for (const { name, local_address: at } of await this.#listeners()) {
       const port = at.socket_address?.port_value;
       // Envoy lists what it does not listen on yet.
       const waits = lines.some((line) => line.includes(`${name}@`) && line.includes('warming'));
@@ -247,6 +309,11 @@ class Subject {
       if (status !== undefined) lines.push(`listener ${name} answers ${status}`);
     }
     return lines;
+  }
+
+  async #listeners(): Promise<ListenerStatus[]> {
+    const page = JSON.parse(await this.#admin('/listeners?format=json')) as ListenersPage;
+    return [...(page.listener_statuses ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #admin(path: string): Promise<string> {
@@ -287,10 +354,22 @@ function runtimeLines(page: string): string[] {
 }
 
 interface ListenersPage {
-  readonly listener_statuses?: readonly {
-    readonly name: string;
-    readonly local_address: { readonly socket_address?: { readonly port_value: number } };
-  }[];
+  readonly listener_statuses?: readonly ListenerStatus[];
+}
+
+interface ListenerStatus {
+  readonly name: string;
+  readonly local_address: { readonly socket_address?: { readonly port_value: number } };
+}
+
+function altered(
+  message: DiscoveryResponse | DeltaDiscoveryResponse,
+  alter: NonNullable<SendOptions['alter']>,
+): DiscoveryResponse | DeltaDiscoveryResponse {
+  const changed = ({ typeUrl, value }: Any): Any => create(AnySchema, { typeUrl, value: alter(value) });
+  if (!('removedResources' in message)) message.resources = message.resources.map(changed);
+  else for (const one of message.resources) if (one.resource) one.resource = changed(one.resource);
+  return message;
 }
 
 /** Lists of one part of `/config_dump`, as lines `clusters: dynamic_active_clusters a@v1 b@v1`. */
@@ -299,7 +378,9 @@ function inForce(part: JsonObject): string[] {
   if (type.endsWith('BootstrapConfigDump')) return [];
   return Object.entries(part).flatMap(([list, entries]) => {
     if (!(list.startsWith('dynamic_') || list === 'ecds_filters') || !Array.isArray(entries)) return [];
-    const names = entries.flatMap((entry) => named(entry as JsonObject)).sort();
+    const all = entries.flatMap((entry) => named(entry as JsonObject)).sort();
+    // Envoy shows the version from before where only the chains of a listener are others.
+    const names = list === 'dynamic_listeners' ? all.map((name) => name.replace(/@[^(]*$/, '')) : all;
     return names.length === 0 ? [] : [`${list}: ${names.join(' ')}`];
   });
 }
@@ -310,7 +391,7 @@ function named(entry: JsonObject): string[] {
   const held = Object.values(state).find(isResource);
   if (held === undefined) return [];
   const name = (held as JsonObject).name ?? (held as JsonObject).cluster_name ?? entry.name;
-  const where = 'warming_state' in entry ? '(warming)' : '';
+  const where = 'warming_state' in entry && !('active_state' in entry) ? '(warming)' : '';
   return [`${String(name)}@${String(state.version_info ?? '')}${where}`];
 }
 

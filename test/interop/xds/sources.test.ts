@@ -1,11 +1,11 @@
 /** Where resources come from: files, streams of their own, and a second server. Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { eventually } from '../../support/eventually.ts';
 import {
   ads,
+  adsBootstrap,
   assignment,
   cluster,
   delta,
@@ -20,7 +20,7 @@ import {
   serverCluster,
   state,
 } from './resources.ts';
-import { type Places, playBoth, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 /** Moved into place, as Envoy wants to see it. */
 function replace(path: string, ...resources: JsonObject[]): void {
@@ -220,26 +220,21 @@ const fallbackSteps: readonly Step[] = [
   },
 ];
 
-describe('sources', () => {
-  test('files', (t) => playBoth(t, { bootstrap: filesBootstrap, steps: fileSteps }));
-  for (const api_type of ['GRPC', 'DELTA_GRPC'] as const) {
-    test(`streams of their own: ${api_type}`, (t) =>
-      playBoth(t, { bootstrap: ownBootstrap(api_type), steps: ownSteps(api_type) }));
-  }
-  test('one name from several sources', (t) =>
-    playBoth(t, {
-      bootstrap: ({ servers }) => ({
-        node: { id: 'test', cluster: 'test' },
-        static_resources: { clusters: [serverCluster('xds', servers[0]!)] },
-        dynamic_resources: { ads_config: grpc('DELTA_GRPC', 'xds'), cds_config: ads, lds_config: ads },
-      }),
-      steps: sameNameSteps,
-    }));
-  test('a server to fall back to', (t) =>
-    playBoth(t, {
-      bootstrap: fallbackBootstrap('DELTA_GRPC'),
-      servers: 2,
-      onlyDecisions: true,
-      steps: fallbackSteps,
-    }));
-});
+export const scripts: readonly Script[] = [
+  { name: 'files', bootstrap: filesBootstrap, steps: fileSteps },
+  ...(['GRPC', 'DELTA_GRPC'] as const).map((api_type) => ({
+    name: `streams of their own: ${api_type}`,
+    bootstrap: ownBootstrap(api_type),
+    steps: ownSteps(api_type),
+  })),
+  { name: 'one name from several sources', bootstrap: adsBootstrap('DELTA_GRPC'), steps: sameNameSteps },
+  {
+    name: 'a server to fall back to',
+    bootstrap: fallbackBootstrap('DELTA_GRPC'),
+    servers: 2,
+    onlyDecisions: true,
+    steps: fallbackSteps,
+  },
+];
+
+if (import.meta.main) playScripts('sources', scripts);

@@ -1,6 +1,6 @@
 /**
  * What of Envoy's behaviour the comparison stands for, item by item, and which cases stand for each: by what they cover,
- * by their names, or by the names of their groups. An item without cases enough says why.
+ * by their names, by the names of their groups, or by steps of scripts. An item without cases enough says why.
  */
 import type { Topic } from './topics.ts';
 
@@ -13,6 +13,8 @@ export interface Item {
   readonly topics?: readonly Topic[];
   /** Found in the name of a case, or in that of its group; absent: all of the topics. */
   readonly names?: RegExp;
+  /** Steps of scripts that management servers play (`test/interop/xds`), by `script: step`; besides the cases. */
+  readonly steps?: RegExp;
   /** Cases that say this of what Envoy shows; absent: any. */
   readonly expects?: 'stats' | 'log';
   /** Why there are too few: a known gap. */
