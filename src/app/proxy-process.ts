@@ -28,6 +28,7 @@ import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
 import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
+import { UnknownFieldsSeen } from '#proxy/apply/unknown-fields-seen.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
@@ -336,7 +337,7 @@ class RunningProxy implements ProxyProcess {
       secrets,
       reader: dataReader,
       unknownFields,
-      unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
+      unknownFieldsSeen: new UnknownFieldsSeen(server.counter('dynamic_unknown_fields')),
       counted,
       follow: (secret) => this.#secretFiles?.follow(secret),
       adoptNames: this.#options.adoptNames,

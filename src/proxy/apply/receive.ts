@@ -6,7 +6,6 @@ import type { Message } from '@bufbuild/protobuf';
 import { formatProblem, type Problem } from '#core/problem.ts';
 import { inSlices, type Steps, timeSlices } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
-import type { Counter } from '#observe/metrics-contract.ts';
 import type { AnyUpdate, ReceivedResource } from '#xds/client/contract.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
@@ -26,6 +25,7 @@ import { isNamed } from './interest.ts';
 import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
+import type { UnknownFieldsSeen } from './unknown-fields-seen.ts';
 
 /** What to do with fields a newer server sends. */
 export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
@@ -47,8 +47,7 @@ export interface ReceiverDeps {
   readonly secrets: SecretStore;
   readonly reader: DataReader;
   readonly unknownFields: UnknownDynamicFields;
-  /** Envoy's `server.dynamic_unknown_fields`. */
-  readonly unknownFieldsSeen: Counter;
+  readonly unknownFieldsSeen: UnknownFieldsSeen;
   readonly counted: CountUpdate;
   /** Told of secrets of a server: the files they name may change. */
   readonly follow?: (secret: Secret) => void;
@@ -237,9 +236,10 @@ function unknownProblems(
 ): Problem[] {
   if (deps.unknownFields === 'ignore') return [];
   const { service } = resourceTypes[kind];
-  return fields.map(({ path, type }): Problem => {
-    if (deps.unknownFields !== 'reject') deps.unknownFieldsSeen.inc();
-    if (deps.unknownFields === 'warn') deps.log.warn('xds.unknown-field', { service, name, path, type });
+  return fields.map((field): Problem => {
+    const { path, type } = field;
+    const isFirst = deps.unknownFields !== 'reject' && deps.unknownFieldsSeen.note(field);
+    if (isFirst) deps.log.warn('xds.unknown-field', { service, name, path, type });
     const level = deps.unknownFields === 'reject' ? 'error' : 'warning';
     return { level, path, message: `this version does not know this part of ${type}` };
   });
