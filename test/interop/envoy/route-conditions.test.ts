@@ -289,7 +289,7 @@ const tlsCases = (Object.keys(met) as Client[]).flatMap((client) =>
       on: client === 'no TLS' ? 'main' : 'secure',
       play: client === 'no TLS' ? http1(steps) : secure,
       expect: outcome(met[client].includes(name)),
-      table: 'TLS contexts',
+      table: `TLS context ${name}`,
     };
   }),
 );
