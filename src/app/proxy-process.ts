@@ -27,8 +27,8 @@ import {
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
-import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import { UnknownFieldsSeen } from '#proxy/apply/unknown-fields-seen.ts';
+import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
 import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
