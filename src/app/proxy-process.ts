@@ -28,6 +28,7 @@ import {
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
+import { UnknownFieldsSeen } from '#proxy/apply/unknown-fields-seen.ts';
 import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
@@ -347,7 +348,7 @@ class RunningProxy implements ProxyProcess {
       secrets,
       reader: dataReader,
       unknownFields,
-      unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
+      unknownFieldsSeen: new UnknownFieldsSeen(server.counter('dynamic_unknown_fields')),
       counted,
       follow: (key, secret) => this.#secretFiles?.follow(key, secret),
       adoptNames: this.#options.adoptNames,

@@ -199,6 +199,8 @@ export interface EndpointStatus {
   /** Percents of the last interval of outlier detection; -1: not known. */
   readonly successRate: number;
   readonly localOriginSuccessRate: number;
+  /** Whether its metadata calls it one. */
+  readonly isCanary: boolean;
   readonly weight: number;
   readonly priority: number;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };

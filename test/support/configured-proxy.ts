@@ -9,6 +9,7 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery } from '#proxy/apply/discovery.ts';
 import { type AdoptNames, createReceiver } from '#proxy/apply/receive.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
+import { UnknownFieldsSeen } from '#proxy/apply/unknown-fields-seen.ts';
 import type { SecretStore } from '#proxy/contract.ts';
 import { adsSource, type ResourceSource } from '#proxy/resource-source.ts';
 import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -69,7 +70,7 @@ export function configuredProxy(
     secrets,
     reader: { readFile: (path) => readFileSync(path), environment: () => undefined },
     unknownFields: 'warn',
-    unknownFieldsSeen: server.counter('dynamic_unknown_fields'),
+    unknownFieldsSeen: new UnknownFieldsSeen(server.counter('dynamic_unknown_fields')),
     counted,
     adoptNames,
     log,

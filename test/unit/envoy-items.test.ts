@@ -5,12 +5,18 @@ import { catalogue } from '../interop/envoy/catalogue.ts';
 import type { Case, Group } from '../interop/envoy/harness/case.ts';
 import { type Item, items, LEAST_CASES } from '../interop/envoy/harness/items.ts';
 import { topics } from '../interop/envoy/harness/topics.ts';
+import { scripts } from '../interop/xds/catalogue.ts';
 
 const groups = await catalogue();
+const played = await scripts();
 
-/** Rows of a table are one case for each outcome that they expect. */
-function casesFor({ topics: of, names, expects }: Item): number {
+/** Rows of a table are one case for each outcome that they expect; steps of one name, whatever the script, are one. */
+function casesFor({ topics: of, names, expects, steps: wanted }: Item): number {
   const outcomes = new Set<string>();
+  if (wanted !== undefined)
+    for (const { name, steps } of played)
+      for (const step of steps) if (wanted.test(`${name}: ${step.name}`)) outcomes.add(`step ${step.name}`);
+  if (of === undefined && names === undefined && expects === undefined) return outcomes.size;
   for (const group of groups)
     for (const one of group.cases) {
       if (of !== undefined && !of.includes(one.covers)) continue;

@@ -54,6 +54,7 @@ function view(): AdminView & { readonly calls: string[] } {
     hostname: '',
     successRate: -1,
     localOriginSuccessRate: -1,
+    isCanary: false,
     weight: 1,
     priority: 0,
     locality,

@@ -193,7 +193,7 @@ function endpointText(cluster: string, endpoint: EndpointStatus): string {
     ['region', region],
     ['zone', zone],
     ['sub_zone', subZone],
-    ['canary', 'false'],
+    ['canary', String(endpoint.isCanary)],
     ['priority', endpoint.priority],
     ['success_rate', endpoint.successRate],
     ['local_origin_success_rate', endpoint.localOriginSuccessRate],

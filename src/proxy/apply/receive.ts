@@ -232,8 +232,8 @@ function refuse(
   const { kind } = update;
   const { table } = deps.configuration;
   const key = keyInTable(update, name);
-  // Its listeners serve with what they have instead (Envoy).
-  if (kind === 'extension') deps.configuration.giveUp(kind, key);
+  // What names it does not wait for a better one (Envoy, `onConfigUpdateFailed`).
+  if (kind === 'extension' || kind === 'route' || kind === 'endpoint') deps.configuration.giveUp(kind, key);
   if (table.get(kind, key)?.origin === 'static') return;
   table.refuse(kind, key, version, held, details);
 }

@@ -1,17 +1,16 @@
 /** What is wrong with an update of an xDS stream, before anything of it is put in force. */
 import type { Problem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
-import type { Counter } from '#observe/metrics-contract.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
 import type { UnknownField } from '#xds/unknown-fields.ts';
+import type { UnknownFieldsSeen } from './unknown-fields-seen.ts';
 
 /** What to do with fields a newer server sends. */
 export type UnknownDynamicFields = 'warn' | 'reject' | 'ignore';
 
 export interface UnknownFieldsDeps {
   readonly unknownFields: UnknownDynamicFields;
-  /** Envoy's `server.dynamic_unknown_fields`. */
-  readonly unknownFieldsSeen: Counter;
+  readonly unknownFieldsSeen: UnknownFieldsSeen;
   readonly log: Logger;
 }
 
@@ -35,9 +34,10 @@ export function unknownProblems(
 ): Problem[] {
   if (unknownFields === 'ignore') return [];
   const { service } = resourceTypes[kind];
-  return fields.map(({ path, type }): Problem => {
-    unknownFieldsSeen.inc();
-    if (unknownFields === 'warn') log.warn('xds.unknown-field', { service, name, path, type });
+  return fields.map((field): Problem => {
+    const { path, type } = field;
+    const isFirst = unknownFields !== 'reject' && unknownFieldsSeen.note(field);
+    if (isFirst) log.warn('xds.unknown-field', { service, name, path, type });
     const level = unknownFields === 'reject' ? 'error' : 'warning';
     return { level, path, message: `this version does not know this part of ${type}` };
   });

@@ -247,6 +247,7 @@ export class Endpoint {
       hostname,
       successRate: rates?.successRate ?? -1,
       localOriginSuccessRate: rates?.localOriginSuccessRate ?? -1,
+      isCanary: this.isCanary,
       weight,
       priority,
       locality,

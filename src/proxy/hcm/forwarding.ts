@@ -179,8 +179,9 @@ export class Forwarding extends OutgoingRequest {
       attempt.endpoint.zoneCount?.(status);
     }
     attempt.endpoint.countStatus(status);
-    const { router } = runtime.settings;
-    if (!router.suppressEnvoyHeaders) tellServiceTime(exchange, headers, marks, attempt.startMs);
+    if (!runtime.settings.router.suppressEnvoyHeaders)
+      tellServiceTime(exchange, headers, marks, attempt.startMs);
+    exchange.responseCode = status;
     rewriteResponse(exchange, this.#chosen, headers, this.#hashed?.cookies);
     exchange.responseNames = head.rawNames;
     exchange.respondHead(status, headers, head.contentLength, head.endStream);

@@ -222,7 +222,7 @@ function withoutTrailingDot(authority: string): string {
   return ends ? authority.slice(0, dot) + authority.slice(next) : authority;
 }
 
-/** Whether a `content-type` is gRPC's. */
+/** Whether a `content-type` is gRPC's: with parameters it is not (Envoy, `Grpc::Common::hasGrpcContentType`). */
 export function isGrpcType(type: string): boolean {
-  return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+' || type[16] === ';');
+  return type.startsWith('application/grpc') && (type.length === 16 || type[16] === '+');
 }

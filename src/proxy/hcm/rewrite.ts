@@ -202,7 +202,7 @@ export function tellServiceTime(
   else setHeader(headers, 'x-envoy-upstream-service-time', elapsed);
 }
 
-/** @param cookies for clients that are to come back to the same endpoint */
+/** What is added may tell of the response. @param cookies for clients that are to come back to the same endpoint */
 export function rewriteResponse(
   exchange: HttpExchange,
   { destination }: Chosen,
@@ -210,6 +210,7 @@ export function rewriteResponse(
   cookies: readonly string[] | undefined,
 ): void {
   const route = exchange.route!;
+  exchange.responseHeaders = headers;
   if (route.host.includeAttemptCountInResponse) {
     setHeader(headers, 'x-envoy-attempt-count', String(exchange.upstreamAttempts));
   }

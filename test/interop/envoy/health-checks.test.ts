@@ -79,6 +79,22 @@ const cases: readonly Case[] = [
     ...ok,
     client: once('tcp-echo', { success: 1 }),
   }),
+  shown('TCP: something else comes back', 'tcp-other', /\/failed_active_hc\/active_hc_timeout/, {
+    ...ok,
+    client: once('tcp-other', { success: 0, failure: 1 }),
+  }),
+  shown('TCP: the end comes back', 'tcp-end', failed, {
+    ...ok,
+    client: once('tcp-end', { success: 0, failure: 1 }),
+  }),
+  shown('gRPC: nobody listens', 'grpc-refused', failed, {
+    ...down,
+    client: once('grpc-refused', { success: 0, failure: 1, network_failure: 1 }),
+  }),
+  shown('gRPC: no HTTP/2', 'grpc-plain', failed, {
+    ...down,
+    client: once('grpc-plain', { success: 0, failure: 1 }),
+  }),
   shown('an endpoint that is not checked', 'unchecked', healthy, {
     ...ok,
     client: once('unchecked', { attempt: 0 }),
@@ -192,6 +208,7 @@ function everywhere(name: string, to: string, status: Expectation['status'], fla
 
 const names = [
   ...['ok', 'teapot', 'expected', 'retriable', 'refused', 'slow', 'second', 'body', 'empty', 'service'],
+  ...['grpc-refused', 'grpc-plain'],
   ...['degraded', 'tcp', 'tcp-refused', 'tcp-echo', 'unchecked', 'elsewhere', 'fresh', 'grpc', 'immediate'],
 ];
 
@@ -241,6 +258,21 @@ export const groups: readonly Group[] = [
             ...onlyOnce,
             tcp_health_check: { send: { text: '68656c6c6f' }, receive: [{ text: '68656c6c6f' }] },
           }),
+          checkCluster('tcp-other', [t], {
+            ...onlyOnce,
+            timeout: '0.3s',
+            tcp_health_check: { send: { text: '68656c6c6f' }, receive: [{ text: 'ffff' }] },
+          }),
+          checkCluster('tcp-end', [a], {
+            ...onlyOnce,
+            tcp_health_check: {
+              // A request whose answer ends the connection.
+              send: { text: Buffer.from('GET /garbage HTTP/1.1\r\nx-test: probe\r\n\r\n').toString('hex') },
+              receive: [{ text: 'ffff' }],
+            },
+          }),
+          checkCluster('grpc-refused', [REFUSED], { ...onlyOnce, grpc_health_check: {} }, true),
+          checkCluster('grpc-plain', [a], { ...onlyOnce, grpc_health_check: {} }, true),
           checkCluster('unchecked', [a], checked('/status/500'), false, {
             disable_active_health_check: true,
           }),

@@ -2,10 +2,11 @@
 import { onHttp1 } from './backend/exchange.ts';
 import { http1 as http1Backend } from './backend/http1.ts';
 import { answer, failing, policy, row, type Stats } from './cases/retry-rows.ts';
+import { untilPage } from './harness/admin-lines.ts';
 import { bootstrap, cluster, httpListener, type Message, route } from './harness/bootstrap.ts';
 import type { Case, Group } from './harness/case.ts';
 import { compare } from './harness/compare.ts';
-import { request, type Step } from './wire/http1.ts';
+import { http1, request, type Step } from './wire/http1.ts';
 import { h2Post, http2, sendBody } from './wire/http2.ts';
 
 const post = (path: string, bytes: number): Step =>
@@ -43,27 +44,29 @@ const bodies: readonly Case[] = [
     true,
     'host-room',
   ),
-  row(
-    'a body that grows too long while a retry waits',
-    [
-      request('POST', '/waits', ['transfer-encoding: chunked'], `64\r\n${'x'.repeat(100)}\r\n`),
-      { saw: /x{100}/ },
-      { cue: 'a' },
-      { saw: /cut off/ },
-      `400\r\n${'x'.repeat(1024)}\r\n0\r\n\r\n`,
-    ],
-    { status: 507, log: / 507 .*request_payload_exceeded_retry_buffer_limit / },
-    {
-      on: 'small',
-      answers: {
-        a: onHttp1(async (x) => {
-          await x.cue();
-          x.end();
-        }),
-      },
+  {
+    name: 'retries: a body that grows too long while a retry waits',
+    covers: 'retries',
+    on: 'small',
+    answers: {
+      a: onHttp1(async (x) => {
+        await x.cue();
+        x.end();
+      }),
     },
-    ['POST'],
-  ),
+    // In pieces, how much of it is counted depends on which piece was too much.
+    play: http1(
+      [
+        request('POST', '/waits', ['transfer-encoding: chunked'], `64\r\n${'x'.repeat(100)}\r\n`),
+        { saw: /x{100}/ },
+        { cue: 'a' },
+        { act: (play) => untilPage(play, '/stats', /^cluster\.waits\.upstream_cx_destroy_remote: 1$/m) },
+        `400\r\n${'x'.repeat(1024)}\r\n0\r\n\r\n`,
+      ],
+      { methods: ['POST'], whole: true },
+    ),
+    expect: { status: 507, log: / 507 .*request_payload_exceeded_retry_buffer_limit / },
+  },
   row(
     'a body that is sent again in pieces',
     [
@@ -122,7 +125,7 @@ const limits: readonly Message[] = [
   route('/more', policy('5xx'), { per_request_buffer_limit_bytes: 5000 }),
   route('/room', policy('5xx'), { request_body_buffer_limit: 5000 }),
   route('/nothing', policy('5xx'), { request_body_buffer_limit: 0 }),
-  route('/waits', policy('5xx', { retry_back_off: { base_interval: '1000s' } })),
+  route('/waits', { cluster: 'waits', ...policy('5xx', { retry_back_off: { base_interval: '1000s' } }) }),
   route('/plain', policy('5xx')),
   route('/status'),
 ];
@@ -151,7 +154,7 @@ export const groups: readonly Group[] = [
             { per_connection_buffer_limit_bytes: 1000 },
           ),
         ],
-        [cluster('a', [a], { per_connection_buffer_limit_bytes: 1000 })],
+        ['a', 'waits'].map((name) => cluster(name, [a], { per_connection_buffer_limit_bytes: 1000 })),
       ),
     cases: [...bodies, ...streams],
   },

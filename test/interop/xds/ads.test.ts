@@ -1,5 +1,4 @@
 /** What is asked and answered over ADS, and what comes of it: Envoy beside Heddle. */
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
   adsBootstrap,
@@ -13,7 +12,7 @@ import {
   state,
   wrapped,
 } from './resources.ts';
-import { playBoth, type Step } from './script.ts';
+import { playScripts, type Script, type Step } from './script.ts';
 
 /** Not refused by its fields alone, for which Envoy refuses the whole response. */
 const named = {
@@ -228,15 +227,19 @@ const routeErrorSteps: readonly Step[] = [
   },
 ];
 
-describe('ADS', () => {
-  const delta_ = adsBootstrap('DELTA_GRPC');
-  const sotw = adsBootstrap('GRPC');
-  test('delta', (t) => playBoth(t, { bootstrap: delta_, steps: deltaSteps }));
-  test('state of the world', (t) => playBoth(t, { bootstrap: sotw, steps: sotwSteps }));
-  test('delta: how long resources are good for', (t) =>
-    playBoth(t, { bootstrap: delta_, steps: expirySteps }));
-  test('state of the world: how long resources are good for', (t) =>
-    playBoth(t, { bootstrap: sotw, steps: sotwExpirySteps }));
-  test('delta: errors of endpoints', (t) => playBoth(t, { bootstrap: delta_, steps: errorSteps }));
-  test('delta: errors of routes', (t) => playBoth(t, { bootstrap: delta_, steps: routeErrorSteps }));
-});
+const viaDelta = adsBootstrap('DELTA_GRPC');
+const viaState = adsBootstrap('GRPC');
+export const scripts: readonly Script[] = [
+  { name: 'ADS, delta', bootstrap: viaDelta, steps: deltaSteps },
+  { name: 'ADS, state of the world', bootstrap: viaState, steps: sotwSteps },
+  { name: 'ADS, delta: how long resources are good for', bootstrap: viaDelta, steps: expirySteps },
+  {
+    name: 'ADS, state of the world: how long resources are good for',
+    bootstrap: viaState,
+    steps: sotwExpirySteps,
+  },
+  { name: 'ADS, delta: errors of endpoints', bootstrap: viaDelta, steps: errorSteps },
+  { name: 'ADS, delta: errors of routes', bootstrap: viaDelta, steps: routeErrorSteps },
+];
+
+if (import.meta.main) playScripts('ADS', scripts);

@@ -1,7 +1,6 @@
 /** HTTP filters whose configuration comes by name (ECDS): Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
   ads,
@@ -16,7 +15,7 @@ import {
   state,
   typeUrl,
 } from './resources.ts';
-import { type Places, playBoth, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 const FAULT = 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault';
 const HEALTH = 'type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck';
@@ -305,11 +304,13 @@ const elsewhereSteps: readonly Step[] = [
   },
 ];
 
-describe('ECDS', () => {
-  const bootstrap = adsBootstrap('DELTA_GRPC');
-  test('delta', (t) => playBoth(t, { bootstrap, steps: deltaSteps }));
-  test('defaults', (t) => playBoth(t, { bootstrap, steps: defaultSteps }));
-  test('what is refused', (t) => playBoth(t, { bootstrap, steps: refusedSteps }));
-  test('state of the world', (t) => playBoth(t, { bootstrap: adsBootstrap('GRPC'), steps: sotwSteps }));
-  test('from elsewhere', (t) => playBoth(t, { bootstrap: elsewhere, steps: elsewhereSteps }));
-});
+const bootstrap = adsBootstrap('DELTA_GRPC');
+export const scripts: readonly Script[] = [
+  { name: 'ECDS, delta', bootstrap, steps: deltaSteps },
+  { name: 'ECDS, defaults', bootstrap, steps: defaultSteps },
+  { name: 'ECDS, what is refused', bootstrap, steps: refusedSteps },
+  { name: 'ECDS, state of the world', bootstrap: adsBootstrap('GRPC'), steps: sotwSteps },
+  { name: 'ECDS, from elsewhere', bootstrap: elsewhere, steps: elsewhereSteps },
+];
+
+if (import.meta.main) playScripts('ECDS', scripts);

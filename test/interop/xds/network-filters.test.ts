@@ -1,7 +1,6 @@
 /** Network and listener filters whose configuration comes by name (ECDS): Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
   countsOf,
@@ -24,7 +23,7 @@ import {
   web,
 } from './connection-filters.ts';
 import { ads, adsBootstrap, cluster, delta, file, ownStream, serverCluster, state } from './resources.ts';
-import { askAnew, type Places, playBoth, type Step } from './script.ts';
+import { askAnew, type Places, playScripts, type Script, type Step } from './script.ts';
 
 const networkSteps: readonly Step[] = [
   {
@@ -438,14 +437,21 @@ const elsewhereSteps: readonly Step[] = [
   },
 ];
 
-describe('ECDS of connections', () => {
-  const common = { bootstrap: adsBootstrap('DELTA_GRPC'), ask: askAnew };
-  test('network filters', (t) => playBoth(t, { ...common, steps: networkSteps }));
-  test('filters that end a chain', (t) => playBoth(t, { ...common, steps: endSteps }));
-  test('defaults', (t) => playBoth(t, { ...common, steps: defaultSteps }));
-  test('listener filters', (t) => playBoth(t, { ...common, steps: listenerSteps }));
-  test('what is refused', (t) => playBoth(t, { ...common, steps: refusedSteps }));
-  test('state of the world', (t) =>
-    playBoth(t, { ...common, bootstrap: adsBootstrap('GRPC'), steps: sotwSteps, onlyDecisions: true }));
-  test('from elsewhere', (t) => playBoth(t, { ...common, bootstrap: elsewhere, steps: elsewhereSteps }));
-});
+const common = { bootstrap: adsBootstrap('DELTA_GRPC'), ask: askAnew };
+export const scripts: readonly Script[] = [
+  { ...common, name: 'ECDS of connections: network filters', steps: networkSteps },
+  { ...common, name: 'ECDS of connections: filters that end a chain', steps: endSteps },
+  { ...common, name: 'ECDS of connections: defaults', steps: defaultSteps },
+  { ...common, name: 'ECDS of connections: listener filters', steps: listenerSteps },
+  { ...common, name: 'ECDS of connections: what is refused', steps: refusedSteps },
+  {
+    ...common,
+    name: 'ECDS of connections: state of the world',
+    bootstrap: adsBootstrap('GRPC'),
+    steps: sotwSteps,
+    onlyDecisions: true,
+  },
+  { ...common, name: 'ECDS of connections: from elsewhere', bootstrap: elsewhere, steps: elsewhereSteps },
+];
+
+if (import.meta.main) playScripts('ECDS of connections', scripts);

@@ -1,7 +1,6 @@
 /** Layers of the runtime that come from servers and files (RTDS). Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
   ads,
@@ -15,7 +14,7 @@ import {
   state,
   typeUrl,
 } from './resources.ts';
-import { type Places, playBoth, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 const layer = (name: string, values: JsonObject): JsonObject => ({
   '@type': typeUrl('runtime'),
@@ -120,39 +119,42 @@ const replace = (folder: string, values: JsonObject): void => {
   renameSync(`${path}.new`, path);
 };
 
-describe('layers of the runtime', { timeout: 240_000 }, () => {
-  for (const [protocol, type] of [
-    ['state', 'GRPC'],
-    ['delta', 'DELTA_GRPC'],
-  ] as const) {
-    test(`by ADS, ${protocol}`, (t) =>
-      playBoth(t, {
-        runtime: true,
-        bootstrap: bootstrap(ads, { dynamic_resources: { ads_config: grpc(type, 'xds') } }),
-        steps: steps(protocol, 'ads'),
-      }));
-    test(`by a stream of their own, ${protocol}`, (t) =>
-      playBoth(t, {
-        runtime: true,
-        bootstrap: bootstrap(ownStream(type, 'xds')),
-        steps: steps(protocol, 'runtime'),
-      }));
-  }
-
-  test('from a file', (t) =>
-    playBoth(t, {
+export const scripts: readonly Script[] = [
+  ...(
+    [
+      ['state', 'GRPC'],
+      ['delta', 'DELTA_GRPC'],
+    ] as const
+  ).flatMap(([protocol, type]): Script[] => [
+    {
+      name: `RTDS by ADS, ${protocol}`,
       runtime: true,
-      bootstrap: (places) => {
-        replace(places.folder, { 'web.new': 100 });
-        return bootstrap(file(join(places.folder, 'rtds.json')))(places);
+      bootstrap: bootstrap(ads, { dynamic_resources: { ads_config: grpc(type, 'xds') } }),
+      steps: steps(protocol, 'ads'),
+    },
+    {
+      name: `RTDS by a stream of their own, ${protocol}`,
+      runtime: true,
+      bootstrap: bootstrap(ownStream(type, 'xds')),
+      steps: steps(protocol, 'runtime'),
+    },
+  ]),
+  {
+    name: 'RTDS from a file',
+    runtime: true,
+    bootstrap: (places) => {
+      replace(places.folder, { 'web.new': 100 });
+      return bootstrap(file(join(places.folder, 'rtds.json')))(places);
+    },
+    steps: [
+      { name: 'its values', play() {}, envoy: [/listener web answers 200 new/], stats: COUNTS },
+      {
+        name: 'values that replace them',
+        play: ({ folder }) => replace(folder, { 'own.key': 7 }),
+        envoy: [/listener web answers 200 old/, /runtime own\.key = 7 of fixed\|7/],
       },
-      steps: [
-        { name: 'its values', play() {}, envoy: [/listener web answers 200 new/], stats: COUNTS },
-        {
-          name: 'values that replace them',
-          play: ({ folder }) => replace(folder, { 'own.key': 7 }),
-          envoy: [/listener web answers 200 old/, /runtime own\.key = 7 of fixed\|7/],
-        },
-      ],
-    }));
-});
+    ],
+  },
+];
+
+if (import.meta.main) playScripts('layers of the runtime', scripts);

@@ -9,10 +9,15 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type ClientRequest, get, type IncomingMessage, request } from 'node:http';
 import { join, resolve } from 'node:path';
-import type { TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { create, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
+import type {
+  DeltaDiscoveryResponse,
+  DiscoveryResponse,
+} from '#xds/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { serviceOfTypeUrl } from '#xds/resource-type.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
@@ -24,17 +29,25 @@ import {
 } from '../../support/management-server.ts';
 import { requirePeer } from '../../support/peer.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { type HeldBackend, startBackend } from './backend.ts';
 import { deltaOf, stateOf } from './resources.ts';
 
 export interface Places {
   /** Ports of the management servers. */
   readonly servers: readonly number[];
+  /** Ports of upstreams. */
+  readonly backends: readonly number[];
   readonly folder: string;
 }
 
 export interface Scene {
   readonly servers: readonly ManagementServer[];
+  readonly backends: readonly HeldBackend[];
   readonly folder: string;
+  /** Port of a listener. */
+  port(name: string): Promise<number>;
+  /** A line that is compared too. */
+  note(line: string): void;
   /** Sends it on the newest stream of the first server, and waits for the answer unless told otherwise. */
   send(response: JsonObject, more?: SendOptions): Promise<void>;
   /** Waits until no cluster of that name is in force, of those that were sent. */
@@ -60,6 +73,10 @@ export type Asking = ClientRequest;
 export interface SendOptions {
   readonly scope?: ManagementStream['scope'];
   readonly server?: number;
+  /** The bytes that are sent in the place of those of each resource. */
+  readonly alter?: (bytes: Uint8Array) => Uint8Array;
+  /** Not waited for: Envoy answers for clusters when none warms any more. */
+  readonly unanswered?: true;
 }
 
 export interface Step {
@@ -77,8 +94,12 @@ export interface Step {
 export type Ask = (port: number) => Promise<string>;
 
 export interface Script {
+  readonly name: string;
   readonly bootstrap: (places: Places) => JsonObject;
   readonly servers?: number;
+  readonly backends?: number;
+  /** Of both proxies. */
+  readonly flags?: readonly string[];
   readonly steps: readonly Step[];
   /** Whether nobody but the steps asks the listeners. */
   readonly quiet?: boolean;
@@ -99,7 +120,14 @@ const LOOK_MS = 40;
 const LOOK_TIMEOUT_MS = 500;
 const STEADY_LOOKS = 8;
 
-export async function playBoth(t: TestContext, script: Script): Promise<void> {
+/** Registers a test for each script. */
+export function playScripts(suite: string, scripts: readonly Script[]): void {
+  describe(suite, { timeout: 600_000 }, () => {
+    for (const script of scripts) test(script.name, (t) => playBoth(t, script));
+  });
+}
+
+async function playBoth(t: TestContext, script: Script): Promise<void> {
   const envoy = requirePeer(t, 'envoy');
   if (envoy === undefined) return;
   const folder = tempDir(t);
@@ -137,6 +165,7 @@ class Subject {
   output = '';
   readonly #folder: string;
   readonly #servers: readonly ManagementServer[];
+  readonly #backends: readonly HeldBackend[];
   readonly #asked: string[];
   readonly #showsRuntime: boolean;
   readonly #isQuiet: boolean;
@@ -145,12 +174,21 @@ class Subject {
 
   readonly #ask: Ask;
 
+  #notes: string[] = [];
+
   private constructor(
     child: ChildProcess,
-    parts: { folder: string; servers: readonly ManagementServer[]; asked: string[]; script: Script },
+    parts: {
+      folder: string;
+      servers: readonly ManagementServer[];
+      backends: readonly HeldBackend[];
+      asked: string[];
+      script: Script;
+    },
   ) {
     this.#folder = parts.folder;
     this.#servers = parts.servers;
+    this.#backends = parts.backends;
     this.#asked = parts.asked;
     this.#showsRuntime = parts.script.runtime === true;
     this.#ask = parts.script.ask ?? ask;
@@ -176,7 +214,13 @@ class Subject {
       );
     }
     const config = join(folder, 'bootstrap.json');
-    const places = { servers: servers.map(({ port }) => port), folder };
+    const backends: HeldBackend[] = [];
+    for (let i = 0; i < (script.backends ?? 0); i++) backends.push(await startBackend(t, `backend ${i}`));
+    const places = {
+      servers: servers.map(({ port }) => port),
+      backends: backends.map(({ port }) => port),
+      folder,
+    };
     const admin = { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } };
     writeFileSync(config, JSON.stringify({ admin, ...script.bootstrap(places) }));
     const command =
@@ -190,6 +234,7 @@ class Subject {
         ...flags,
         '--concurrency',
         String(script.concurrency ?? 1),
+        ...(script.flags ?? []),
         '-c',
         config,
         '--drain-time-s',
@@ -207,7 +252,7 @@ class Subject {
       child.kill('SIGKILL');
       await ended;
     });
-    const subject = new Subject(child, { folder, servers, asked, script });
+    const subject = new Subject(child, { folder, servers, backends, asked, script });
     await eventually(() => subject.#admin('/server_info'), { until: () => child.exitCode !== null }).catch(
       (error: unknown) => {
         throw new Error(`${name} did not start: ${subject.output}`, { cause: error });
@@ -217,8 +262,10 @@ class Subject {
   }
 
   async perform(step: Step, isMet: (lines: readonly string[]) => boolean): Promise<readonly string[]> {
+    this.#notes = [];
     await step.play({
       servers: this.#servers,
+      backends: this.#backends,
       folder: this.#folder,
       gone: (cluster) =>
         eventually(async () => {
@@ -233,7 +280,12 @@ class Subject {
           assert.match(page, /total_listeners_draining: 0$/m);
         }),
       ask: (label, listener, request) => this.#begin(label, listener, request),
-      send: async (response, { scope = 'ads', server = 0 } = {}) => {
+      note: (line) => void this.#notes.push(`note ${line}`),
+      port: async (name) => {
+        const found = (await this.#listeners()).find((listener) => listener.name === name);
+        return found!.port;
+      },
+      send: async (response, { scope = 'ads', server = 0, alter, unanswered } = {}) => {
         const stream = await eventually(() => this.#servers[server]!.stream(scope));
         // As servers do: nothing is said that was not asked for.
         await eventually(() =>
@@ -243,7 +295,9 @@ class Subject {
           ),
         );
         const before = stream.requests.length;
-        stream.send(stream.protocol === 'delta' ? deltaOf(response) : stateOf(response));
+        const message = stream.protocol === 'delta' ? deltaOf(response) : stateOf(response);
+        stream.send(alter === undefined ? message : altered(message, alter));
+        if (unanswered) return;
         const { nonce } = response;
         await eventually(() =>
           assert.ok(
@@ -255,7 +309,7 @@ class Subject {
     });
     const deadline = performance.now() + SETTLE_MS;
     for (let before = '', steady = 0; ; ) {
-      const lines = [...byKind(this.#asked), ...(await this.#decisions(step))];
+      const lines = [...byKind(this.#asked), ...this.#notes, ...(await this.#decisions(step))];
       const now = lines.join('\n');
       steady = now === before ? steady + 1 : 0;
       before = now;
@@ -400,10 +454,22 @@ function runtimeLines(page: string): string[] {
 }
 
 interface ListenersPage {
-  readonly listener_statuses?: readonly {
-    readonly name: string;
-    readonly local_address: { readonly socket_address?: { readonly port_value: number } };
-  }[];
+  readonly listener_statuses?: readonly ListenerStatus[];
+}
+
+interface ListenerStatus {
+  readonly name: string;
+  readonly local_address: { readonly socket_address?: { readonly port_value: number } };
+}
+
+function altered(
+  message: DiscoveryResponse | DeltaDiscoveryResponse,
+  alter: NonNullable<SendOptions['alter']>,
+): DiscoveryResponse | DeltaDiscoveryResponse {
+  const changed = ({ typeUrl, value }: Any): Any => create(AnySchema, { typeUrl, value: alter(value) });
+  if (!('removedResources' in message)) message.resources = message.resources.map(changed);
+  else for (const one of message.resources) if (one.resource) one.resource = changed(one.resource);
+  return message;
 }
 
 /** Lists of one part of `/config_dump`, as lines `clusters: dynamic_active_clusters a@v1 b@v1`. */
@@ -412,7 +478,9 @@ function inForce(part: JsonObject): string[] {
   if (type.endsWith('BootstrapConfigDump')) return [];
   return Object.entries(part).flatMap(([list, entries]) => {
     if (!(list.startsWith('dynamic_') || list === 'ecds_filters') || !Array.isArray(entries)) return [];
-    const names = entries.flatMap((entry) => named(entry as JsonObject)).sort();
+    const all = entries.flatMap((entry) => named(entry as JsonObject)).sort();
+    // Envoy shows the version from before where only the chains of a listener are others.
+    const names = list === 'dynamic_listeners' ? all.map((name) => name.replace(/@[^(]*$/, '')) : all;
     return names.length === 0 ? [] : [`${list}: ${names.join(' ')}`];
   });
 }
@@ -424,7 +492,7 @@ function named(entry: JsonObject): string[] {
   const held = Object.values(state).find(isResource);
   if (held === undefined) return [];
   const name = (held as JsonObject).name ?? (held as JsonObject).cluster_name ?? entry.name;
-  const where = 'warming_state' in entry ? '(warming)' : '';
+  const where = 'warming_state' in entry && !('active_state' in entry) ? '(warming)' : '';
   return [`${String(name)}@${String(state.version_info ?? '')}${where}`];
 }
 

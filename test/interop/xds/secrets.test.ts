@@ -1,7 +1,6 @@
 /** Secrets of one name from several sources: Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { TestRoot } from '../../support/certificates.ts';
 import {
@@ -16,7 +15,7 @@ import {
   serverCluster,
   typeUrl,
 } from './resources.ts';
-import { askCertificate, type Places, playBoth, type Step } from './script.ts';
+import { askCertificate, type Places, playScripts, type Script, type Step } from './script.ts';
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext';
 const holders = ['static', 'ads', 'file', 'stream', 'ads-2', 'file-2', 'stream-2', 'ads-3', 'own-2'];
@@ -132,9 +131,9 @@ const steps: readonly Step[] = [
   },
   {
     name: 'one that is not wanted any more is not there for who comes later',
-    async play({ send }) {
+    async play({ send, drained }) {
       await send(delta('listener', 7, [], { removed: ['asked'] }));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await drained(1);
       await send(delta('listener', 8, [shows('again', ads)]));
     },
     envoy: [/SDS -cert/, /again@v8\(warming\)/],
@@ -151,7 +150,14 @@ const steps: readonly Step[] = [
   },
 ];
 
-describe('secrets of one name', () => {
-  test('are those of their sources', (t) =>
-    playBoth(t, { bootstrap, servers: 2, steps, ask: askCertificate }));
-});
+export const scripts: readonly Script[] = [
+  {
+    name: 'secrets of one name are those of their sources',
+    bootstrap,
+    servers: 2,
+    steps,
+    ask: askCertificate,
+  },
+];
+
+if (import.meta.main) playScripts('secrets', scripts);

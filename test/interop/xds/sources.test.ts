@@ -1,11 +1,11 @@
 /** Where resources come from: files, streams of their own, and a second server. Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { eventually } from '../../support/eventually.ts';
 import {
   ads,
+  adsBootstrap,
   assignment,
   cluster,
   delta,
@@ -20,7 +20,7 @@ import {
   serverCluster,
   state,
 } from './resources.ts';
-import { type Places, playBoth, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 /** Moved into place, as Envoy wants to see it. */
 function replace(path: string, ...resources: JsonObject[]): void {
@@ -220,26 +220,113 @@ const fallbackSteps: readonly Step[] = [
   },
 ];
 
-describe('sources', () => {
-  test('files', (t) => playBoth(t, { bootstrap: filesBootstrap, steps: fileSteps }));
-  for (const api_type of ['GRPC', 'DELTA_GRPC'] as const) {
-    test(`streams of their own: ${api_type}`, (t) =>
-      playBoth(t, { bootstrap: ownBootstrap(api_type), steps: ownSteps(api_type) }));
-  }
-  test('one name from several sources', (t) =>
-    playBoth(t, {
-      bootstrap: ({ servers }) => ({
-        node: { id: 'test', cluster: 'test' },
-        static_resources: { clusters: [serverCluster('xds', servers[0]!)] },
-        dynamic_resources: { ads_config: grpc('DELTA_GRPC', 'xds'), cds_config: ads, lds_config: ads },
-      }),
-      steps: sameNameSteps,
-    }));
-  test('a server to fall back to', (t) =>
-    playBoth(t, {
-      bootstrap: fallbackBootstrap('DELTA_GRPC'),
-      servers: 2,
-      onlyDecisions: true,
-      steps: fallbackSteps,
-    }));
+/** Two streams: clusters of one server, listeners of the other. */
+const apartBootstrap = ({ servers }: Places): JsonObject => ({
+  node: { id: 'test', cluster: 'test' },
+  static_resources: {
+    clusters: [serverCluster('first', servers[0]!), serverCluster('second', servers[1]!)],
+  },
+  dynamic_resources: {
+    cds_config: ownStream('DELTA_GRPC', 'first'),
+    lds_config: ownStream('DELTA_GRPC', 'second'),
+  },
 });
+
+const apartSteps: readonly Step[] = [
+  {
+    name: 'each kind is asked for at its server',
+    async play({ send }) {
+      await send(delta('cluster', 1, [cluster('a')]), { scope: 'cluster' });
+      const web = listener('web', 'r', ownStream('DELTA_GRPC', 'first'));
+      await send(delta('listener', 1, [web]), { scope: 'listener', server: 1 });
+      await send(delta('route', 1, [routes('r', 'one')]), { scope: 'route' });
+    },
+    envoy: [/asks 0 \[cluster\] CDS/, /asks 0 \[route\] RDS \+r/, /listener web answers 200 one/],
+  },
+  {
+    name: 'what one refuses is nothing to the other',
+    async play({ send }) {
+      const broken = { ...routes('r', 'x'), virtual_hosts: [{ name: 'x', domains: [] }] };
+      await send(delta('route', 2, [broken]), { scope: 'route' });
+      await send(delta('cluster', 2, [cluster('b')]), { scope: 'cluster' });
+    },
+    envoy: [/asks 0 \[route\] RDS nonce n2-route NACK/, /a@v1 b@v2/, /listener web answers 200 one/],
+  },
+  {
+    name: 'one goes, and what it said stays',
+    async play({ servers, send }) {
+      servers[1]!.close();
+      await send(delta('route', 3, [routes('r', 'two')]), { scope: 'route' });
+    },
+    envoy: [/listener web answers 200 two/, /dynamic_listeners: web/],
+  },
+  {
+    name: 'a listener is removed by nobody else',
+    play: ({ send }) => send(delta('cluster', 4, [], { removed: ['b', 'web'] }), { scope: 'cluster' }),
+    envoy: [/dynamic_active_clusters: a@v1$/, /listener web answers 200 two/],
+  },
+];
+
+/** Listeners and clusters that stand in files themselves. */
+const allFilesBootstrap = ({ folder, backends }: Places): JsonObject => {
+  replace(join(folder, 'cds.json'), staticCluster('up', backends[0]!));
+  replace(join(folder, 'lds.json'), web('up'));
+  return {
+    node: { id: 'test', cluster: 'test' },
+    dynamic_resources: {
+      cds_config: file(join(folder, 'cds.json')),
+      lds_config: file(join(folder, 'lds.json')),
+    },
+  };
+};
+const staticCluster = (name: string, port: number): JsonObject =>
+  cluster(name, { load_assignment: untyped(assignment(name, port)) });
+const web = (to: string): JsonObject => listenerOf('web', { route_config: untyped(routesTo('web', to)) });
+
+const allFilesSteps: readonly Step[] = [
+  {
+    name: 'clusters and listeners are taken from files',
+    play() {},
+    envoy: [/dynamic_active_clusters: up@1/, /listener web answers 200 backend 0/],
+  },
+  {
+    name: 'another cluster in the file',
+    play: ({ folder, backends }) => replace(at(folder, 'cds.json'), staticCluster('up', backends[1]!.port)),
+    envoy: [/listener web answers 200 backend 1/],
+  },
+  {
+    name: 'a listener in the file that is no good',
+    play: ({ folder }) =>
+      replace(
+        at(folder, 'lds.json'),
+        listenerOf('web', { route_config: { virtual_hosts: [{ name: 'x', domains: [] }] } }),
+      ),
+    envoy: [/listener web answers 200 backend 1/],
+  },
+  {
+    name: 'no listener in the file any more',
+    play: ({ folder }) => replace(at(folder, 'lds.json')),
+    envoy: [/dynamic_active_clusters: up@1/],
+  },
+];
+
+export const scripts: readonly Script[] = [
+  { name: 'files', bootstrap: filesBootstrap, steps: fileSteps },
+  ...(['GRPC', 'DELTA_GRPC'] as const).map((api_type) => ({
+    name: `streams of their own: ${api_type}`,
+    bootstrap: ownBootstrap(api_type),
+    steps: ownSteps(api_type),
+  })),
+  { name: 'one name from several sources', bootstrap: adsBootstrap('DELTA_GRPC'), steps: sameNameSteps },
+  {
+    name: 'a server to fall back to',
+    bootstrap: fallbackBootstrap('DELTA_GRPC'),
+    servers: 2,
+    onlyDecisions: true,
+    steps: fallbackSteps,
+  },
+  { name: 'several servers', bootstrap: apartBootstrap, servers: 2, steps: apartSteps },
+  { name: 'files of everything', bootstrap: allFilesBootstrap, backends: 2, steps: allFilesSteps },
+];
+
+if (import.meta.main) playScripts('sources', scripts);

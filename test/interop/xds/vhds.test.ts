@@ -1,5 +1,4 @@
 /** Virtual hosts that come one by one, and requests that have them asked for: Envoy beside Heddle. */
-import { describe, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
   ads,
@@ -14,7 +13,7 @@ import {
   state,
   typeUrl,
 } from './resources.ts';
-import { type Asked, playBoth, type Scene, type Step } from './script.ts';
+import { type Asked, playScripts, type Scene, type Script, type Step } from './script.ts';
 
 const ON_DEMAND = 'type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand';
 const FAULT = 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault';
@@ -410,17 +409,17 @@ const withOwn: ReturnType<typeof adsBootstrap> = (places) => {
   return bootstrap as unknown as JsonObject;
 };
 
-describe('VHDS', () => {
-  const bootstrap = adsBootstrap('DELTA_GRPC');
-  const play = (name: string, steps: readonly Step[], more = {}): void =>
-    void test(name, (t) => playBoth(t, { bootstrap, steps, quiet: true, ...more }));
-  play('virtual hosts of routes', hostSteps);
-  play('on demand', demandSteps);
-  play('on demand, several threads', demandSteps.slice(0, 14), { concurrency: 2 });
-  play('filters of those that waited', filterSteps);
-  play('upgrades', upgradeSteps);
-  play('the first ones are refused', firstSteps);
-  play('the first ones do not come', lateSteps);
-  play('state of the world', sotwSteps, { bootstrap: adsBootstrap('GRPC') });
-  play('a stream of their own', ownSteps, { bootstrap: withOwn });
-});
+const common = { bootstrap: adsBootstrap('DELTA_GRPC'), quiet: true };
+export const scripts: readonly Script[] = [
+  { ...common, name: 'VHDS: virtual hosts of routes', steps: hostSteps },
+  { ...common, name: 'VHDS: on demand', steps: demandSteps },
+  { ...common, name: 'VHDS: on demand, several threads', steps: demandSteps.slice(0, 14), concurrency: 2 },
+  { ...common, name: 'VHDS: filters of those that waited', steps: filterSteps },
+  { ...common, name: 'VHDS: upgrades', steps: upgradeSteps },
+  { ...common, name: 'VHDS: the first ones are refused', steps: firstSteps },
+  { ...common, name: 'VHDS: the first ones do not come', steps: lateSteps },
+  { ...common, name: 'VHDS: state of the world', steps: sotwSteps, bootstrap: adsBootstrap('GRPC') },
+  { ...common, name: 'VHDS: a stream of their own', steps: ownSteps, bootstrap: withOwn },
+];
+
+if (import.meta.main) playScripts('VHDS', scripts);
