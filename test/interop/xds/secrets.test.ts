@@ -1,6 +1,7 @@
 /** Secrets of one name from several sources: Envoy beside Heddle. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { before } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { TestRoot } from '../../support/certificates.ts';
 import {
