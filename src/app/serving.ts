@@ -3,7 +3,7 @@ import { systemClock } from '#core/clock.ts';
 import { systemRandom } from '#core/random.ts';
 import { LOG_LEVEL_BYTES, type Logger } from '#observe/log.ts';
 import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
-import type { Metrics } from '#observe/metrics.ts';
+import { Metrics } from '#observe/metrics.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
 import { createDataPath } from '#proxy/data-path.ts';
@@ -96,7 +96,8 @@ export function createServing(options: ServingOptions): Serving {
     clock: systemClock,
     runtime,
     random: systemRandom(),
-    metrics,
+    // One that only judges counts nothing: what its workers count is shown.
+    metrics: threads === undefined ? metrics : new Metrics(),
     secrets,
     log,
     filters,
