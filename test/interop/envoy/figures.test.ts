@@ -85,72 +85,77 @@ const row = (name: string, play: Script, expect: Case['expect']): Case => ({
   uncounted: 'figures come and go',
 });
 
-export const groups: readonly Group[] = [
-  {
-    name: 'listeners that come and go',
-    backends: { a: http1Backend() },
-    files: () => ({ 'listeners.json': resources() }),
-    flags: ['--drain-time-s', '1'],
-    bootstrap: ({ ports: { a = 0 } }) =>
-      bootstrap([httpListener('main')], [cluster('a', [a])], {
-        node: { id: 'n', cluster: 'n' },
-        dynamic_resources: {
-          lds_config: {
-            path_config_source: {
-              path: '@FOLDER@/listeners.json',
-              watched_directory: { path: '@FOLDER@' },
-            },
+const cases: readonly Case[] = [
+  row(
+    'of a connection manager and its filters',
+    told(
+      ['there', [stat_prefix('x', web('x1', 'x', fault, cors))], there(`http.x.${CX}`)],
+      ['gone', [], gone(`http.x.${CX}`)],
+    ),
+    { client: [/^http\.x\.fault\.aborts_injected: 0$/, /^gone$/] },
+  ),
+  row(
+    'of a prefix that two listeners have',
+    told(
+      [
+        'both',
+        [stat_prefix('x', web('x1', 'x', fault)), stat_prefix('xx', web('x2', 'x', cors))],
+        there(`listener.xx.${CX}`),
+      ],
+      ['one', [stat_prefix('xx', web('x2', 'x', cors))], gone(`listener.x.${CX}`)],
+    ),
+    { client: [/^http\.x\.downstream_cx_total: 0$/] },
+  ),
+  row(
+    'of a prefix that is another after an update in place',
+    told(
+      ['before', [stat_prefix('x', web('x1', 'x', fault))], there(`http.x.${CX}`)],
+      ['after', [stat_prefix('x', web('x1', 'xy', cors))], gone(`http.x.${CX}`)],
+    ),
+    { client: [/^http\.xy\.cors\.origin_valid: 0$/] },
+  ),
+  row(
+    'of a filter that is taken out',
+    told(
+      ['before', [stat_prefix('x', web('x1', 'x', fault, cors))], there('http.x.fault.aborts_injected')],
+      ['after', [stat_prefix('x', web('x1', 'x', cors))], gone('http.x.fault.aborts_injected')],
+    ),
+    { client: [/^http\.x\.cors\.origin_valid: 0$/] },
+  ),
+  row(
+    'of tcp_proxy and what stands before it',
+    told(
+      ['there', [stat_prefix('x', raw('x1', 'x'))], there(`tcp.x.${CX}`)],
+      ['other', [stat_prefix('x', raw('x1', 'xy'))], gone(`tcp.x.${CX}`)],
+      ['gone', [], gone(`tcp.xy.${CX}`)],
+    ),
+    { client: [/^connection_limit\.xy\.limited_connections: 0$/, /^gone$/] },
+  ),
+];
+
+const group = (name: string, ...flags: readonly string[]): Group => ({
+  name,
+  backends: { a: http1Backend() },
+  files: () => ({ 'listeners.json': resources() }),
+  flags: ['--drain-time-s', '1', ...flags],
+  bootstrap: ({ ports: { a = 0 } }) =>
+    bootstrap([httpListener('main')], [cluster('a', [a])], {
+      node: { id: 'n', cluster: 'n' },
+      dynamic_resources: {
+        lds_config: {
+          path_config_source: {
+            path: '@FOLDER@/listeners.json',
+            watched_directory: { path: '@FOLDER@' },
           },
         },
-      }),
-    cases: [
-      row(
-        'of a connection manager and its filters',
-        told(
-          ['there', [stat_prefix('x', web('x1', 'x', fault, cors))], there(`http.x.${CX}`)],
-          ['gone', [], gone(`http.x.${CX}`)],
-        ),
-        { client: [/^http\.x\.fault\.aborts_injected: 0$/, /^gone$/] },
-      ),
-      row(
-        'of a prefix that two listeners have',
-        told(
-          [
-            'both',
-            [stat_prefix('x', web('x1', 'x', fault)), stat_prefix('xx', web('x2', 'x', cors))],
-            there(`listener.xx.${CX}`),
-          ],
-          ['one', [stat_prefix('xx', web('x2', 'x', cors))], gone(`listener.x.${CX}`)],
-        ),
-        { client: [/^http\.x\.downstream_cx_total: 0$/] },
-      ),
-      row(
-        'of a prefix that is another after an update in place',
-        told(
-          ['before', [stat_prefix('x', web('x1', 'x', fault))], there(`http.x.${CX}`)],
-          ['after', [stat_prefix('x', web('x1', 'xy', cors))], gone(`http.x.${CX}`)],
-        ),
-        { client: [/^http\.xy\.cors\.origin_valid: 0$/] },
-      ),
-      row(
-        'of a filter that is taken out',
-        told(
-          ['before', [stat_prefix('x', web('x1', 'x', fault, cors))], there('http.x.fault.aborts_injected')],
-          ['after', [stat_prefix('x', web('x1', 'x', cors))], gone('http.x.fault.aborts_injected')],
-        ),
-        { client: [/^http\.x\.cors\.origin_valid: 0$/] },
-      ),
-      row(
-        'of tcp_proxy and what stands before it',
-        told(
-          ['there', [stat_prefix('x', raw('x1', 'x'))], there(`tcp.x.${CX}`)],
-          ['other', [stat_prefix('x', raw('x1', 'xy'))], gone(`tcp.x.${CX}`)],
-          ['gone', [], gone(`tcp.xy.${CX}`)],
-        ),
-        { client: [/^connection_limit\.xy\.limited_connections: 0$/, /^gone$/] },
-      ),
-    ],
-  },
+      },
+    }),
+  cases,
+});
+
+export const groups: readonly Group[] = [
+  group('listeners that come and go'),
+  group('listeners that come and go on several threads', '--concurrency', '2'),
 ];
 
 if (import.meta.main) compare(groups);
