@@ -126,6 +126,7 @@ class ProxyDataPath implements LocalDataPath {
     if (settings.kind === 'static') yield* refuseNames(assigned.endpoints, findings);
     const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
     let early: Promise<Staged> | undefined;
+    let isInForce = false;
     return findings.result<LocalPrepared>({
       name: settings.name,
       dependencies: {
@@ -135,13 +136,18 @@ class ProxyDataPath implements LocalDataPath {
         extensions: [],
       },
       stage,
-      install: async () => (await (early ?? stage())).commit(),
+      install: async () => {
+        isInForce = true;
+        await (await (early ?? stage())).commit();
+      },
       ...(settings.checks !== undefined && {
         warm: async () => {
           early ??= stage();
           await (await early).warm?.();
         },
-        abandon: () => void early?.then((staged) => staged.abandon()),
+        abandon: () => {
+          if (!isInForce) void early?.then((staged) => staged.abandon());
+        },
       }),
     });
   }
