@@ -1,25 +1,20 @@
 /** Composition root of a worker thread: a data path that does what the main thread says. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '#core/clock.ts';
-import { systemRandom } from '#core/random.ts';
 import { relayLogger, sharedLogLevels } from '#observe/log.ts';
 import { createLogFiles } from '#observe/log-files.ts';
 import { Metrics } from '#observe/metrics.ts';
 import type { Announcement } from '#observe/metrics-announcement.ts';
 import { createSecretStore } from '#proxy/apply/secret-store.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
-import { createDataPath } from '#proxy/data-path.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
-import { filters } from '#proxy/filter/catalogue.ts';
 import { RuntimeSnapshot } from '#proxy/runtime/snapshot.ts';
 import type { FromWorker } from '#proxy/threads/message.ts';
 import { serveMain } from '#proxy/threads/worker.ts';
-import { connectionLimits, secondDescriptors } from './connection-limits.ts';
+import { connectionLimits } from './connection-limits.ts';
 import { surviveExceptions } from './exception-guard.ts';
 import { trimHeap } from './heap-trim.ts';
-import { lookUpHost } from './host-lookup.ts';
-import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
+import { watchMemory } from './memory-watch.ts';
+import { createThreadDataPath } from './thread-data-path.ts';
 import type { ProxyWorkerData } from './worker-thread.ts';
 
 const data = workerData as ProxyWorkerData;
@@ -40,29 +35,20 @@ const limits = connectionLimits(data.connections, runtime, new SharedCounts(data
 let counts: SharedArrayBuffer | undefined;
 let hosts: SharedArrayBuffer | undefined;
 
-const dataPath = createDataPath({
-  clock: systemClock,
+const dataPath = createThreadDataPath({
   runtime,
-  random: systemRandom(),
   metrics,
   secrets,
   log,
-  filters,
-  openLog: (path) => logFiles.open(path),
-  lookUp: lookUpHost,
-  localAddress: localAddress(),
+  logFiles,
+  overloadSettings: data.overload,
   nodeCluster,
   nodeId,
   home: data.home,
   drainTimeMs: data.drainTimeMs,
   upstreamBindConfig: data.upstreamBindConfig,
   connectionLimits: limits,
-  secondDescriptors: secondDescriptors(thread.count),
   overload: watchMemory(data.overload, metrics, log),
-  bodyMemoryBytes: bodyMemoryBytes(data.overload, thread.count),
-  ...dataReader,
-  ...systemCalls,
-  ...applicationSockets(),
   buckets: new BucketMemory(() => data.buckets.memory, performance.timeOrigin - data.buckets.originMs),
   thread,
   sharedHosts: () => hosts,
@@ -71,7 +57,6 @@ const dataPath = createDataPath({
   outlierLogPath: data.outlierLogPath,
   sharedCounts: () => counts && new SharedCounts(counts, thread),
 });
-runtime.onChange(() => dataPath.onRuntime());
 
 serveMain({
   port,

@@ -1,23 +1,18 @@
 /** The data path of a process: on the main thread, or on several threads where that is asked for. */
-import { systemClock } from '#core/clock.ts';
-import { systemRandom } from '#core/random.ts';
 import { LOG_LEVEL_BYTES, type Logger } from '#observe/log.ts';
 import { createLogFiles, type LogFiles } from '#observe/log-files.ts';
-import type { Metrics } from '#observe/metrics.ts';
+import { Metrics } from '#observe/metrics.ts';
 import { SharedCounts } from '#proxy/cluster/limited-count.ts';
 import type { DataPath, SecretStore } from '#proxy/contract.ts';
-import { createDataPath } from '#proxy/data-path.ts';
 import type { Home } from '#proxy/data-path-deps.ts';
 import { BucketMemory } from '#proxy/filter/bucket-memory.ts';
-import { filters } from '#proxy/filter/catalogue.ts';
 import type { OverloadSettings } from '#proxy/overload/settings.ts';
 import type { RuntimeSnapshot } from '#proxy/runtime/snapshot.ts';
 import { ThreadedDataPath } from '#proxy/threads/threaded-data-path.ts';
 import type { BindConfig } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import { connectionLimits, maxConnections, secondDescriptors } from './connection-limits.ts';
-import { lookUpHost } from './host-lookup.ts';
-import { bodyMemoryBytes, watchMemory } from './memory-watch.ts';
-import { applicationSockets, dataReader, localAddress, systemCalls } from './operating-system.ts';
+import { connectionLimits, maxConnections } from './connection-limits.ts';
+import { watchMemory } from './memory-watch.ts';
+import { createThreadDataPath } from './thread-data-path.ts';
 import { startWorkerThread } from './worker-thread.ts';
 
 /** How many token buckets of filters the threads can share. */
@@ -92,17 +87,14 @@ export function createServing(options: ServingOptions): Serving {
     bucketMemory ??= new SharedArrayBuffer(BucketMemory.bytes(TOKEN_BUCKETS));
     return bucketMemory;
   };
-  const local = createDataPath({
-    clock: systemClock,
+  const local = createThreadDataPath({
     runtime,
-    random: systemRandom(),
-    metrics,
+    // One that only judges counts nothing: what its workers count is shown.
+    metrics: threads === undefined ? metrics : new Metrics(),
     secrets,
     log,
-    filters,
-    openLog: (path) => logFiles.open(path),
-    lookUp: lookUpHost,
-    localAddress: localAddress(),
+    logFiles,
+    overloadSettings: overload,
     nodeCluster,
     nodeId,
     home,
@@ -111,15 +103,9 @@ export function createServing(options: ServingOptions): Serving {
     outlierLogPath,
     demandHost,
     connectionLimits: connectionLimits(connections, runtime),
-    secondDescriptors: secondDescriptors(1),
     overload: watchMemory(overload, metrics, log),
-    bodyMemoryBytes: bodyMemoryBytes(overload, 1),
     buckets: new BucketMemory(buckets, 0),
-    ...dataReader,
-    ...systemCalls,
-    ...applicationSockets(),
   });
-  runtime.onChange(() => local.onRuntime());
   if (threads === undefined) return { dataPath: local, logFiles, reopenLogs: () => logFiles.reopen() };
   const { count, logLevel } = threads;
   const connectionCount = SharedCounts.memory(1, count);

@@ -166,17 +166,7 @@ export function familyRows(tables: readonly MetricTable[]): FamilyRows[] {
 
 /** Counts what a thread that ended had counted in another table. Gauges end with what they measured. */
 export function retire(ended: MetricTable, into: MetricTable): void {
-  for (const scope of ended.scopes.values()) {
-    const taker = into.scope(scope);
-    for (const [name, counter] of scope.metrics('counter')) {
-      if (!isCountedAlike(name)) into.counter(taker, name).inc(counter.value);
-    }
-    for (const [name, histogram] of scope.recorded ?? []) {
-      const recorded = new Distribution();
-      recorded.add(histogram);
-      recorded.giveTo(into.histogram(taker, name));
-    }
-  }
+  for (const scope of ended.scopes.values()) retireScope(scope, into);
   for (const family of ended.families.values()) {
     const taker = into.family(family);
     for (const { values, metric } of family.rows.values()) {
@@ -189,5 +179,18 @@ export function retire(ended: MetricTable, into: MetricTable): void {
       (metric as BucketHistogram).addTo(total);
       (mine as BucketHistogram).take(total);
     }
+  }
+}
+
+/** The same of one scope. */
+export function retireScope(scope: ScopeTable, into: MetricTable): void {
+  const taker = into.scope(scope);
+  for (const [name, counter] of scope.metrics('counter')) {
+    if (!isCountedAlike(name)) into.counter(taker, name).inc(counter.value);
+  }
+  for (const [name, histogram] of scope.recorded ?? []) {
+    const recorded = new Distribution();
+    recorded.add(histogram);
+    recorded.giveTo(into.histogram(taker, name));
   }
 }

@@ -126,6 +126,21 @@ describe('Metrics of several threads', () => {
     assert.deepEqual(main.lines(), ['cluster.a.b.c: 1', 'cluster.a.upstream_rq_total: 1']);
   });
 
+  test('a scope that another thread has still keeps what all have counted', () => {
+    const main = new Metrics();
+    const [one, other] = [thread(main).metrics, thread(main).metrics];
+    for (const metrics of [one, other]) {
+      metrics.scope(cluster).counter('upstream_rq_total').inc(5);
+      metrics.scope(cluster).gauge('upstream_cx_active').add(1);
+    }
+    main.resetCounters();
+    one.scope(cluster).counter('upstream_rq_total').inc(2);
+    one.removeScope('cluster.a');
+    assert.deepEqual(main.lines(), ['cluster.a.upstream_cx_active: 1', 'cluster.a.upstream_rq_total: 2']);
+    other.removeScope('cluster.a');
+    assert.deepEqual(main.lines(), []);
+  });
+
   test('an interval of all threads', () => {
     const main = new Metrics();
     const histograms = [thread(main), thread(main)].map(({ metrics }) =>

@@ -34,6 +34,7 @@ import {
   gaugeSum,
   type MetricRow,
   retire,
+  retireScope,
   rowsOf,
   type ScopeGroup,
   scopeGroups,
@@ -121,8 +122,8 @@ export class Metrics implements MetricRegistry {
     this.#shown.set(table, refresh);
     return {
       take: (announcement) => {
-        table.show(announcement);
-        if (announcement.kind === 'forget') this.removeScope(announcement.path);
+        if (announcement.kind === 'forget') this.#threadForgets(table, announcement.path);
+        else table.show(announcement);
       },
       // The thread is gone. What it counted stays counted; what it had open is not open any more.
       end: () => {
@@ -130,6 +131,15 @@ export class Metrics implements MetricRegistry {
         retire(table, this.#own);
       },
     };
+  }
+
+  /** What it counted stays counted as long as another thread has the scope. */
+  #threadForgets(table: MetricTable, path: string): void {
+    const scope = table.scopes.get(path);
+    table.forget(path);
+    const isLast = [...this.#shown.keys()].every(({ scopes }) => !scopes.has(path));
+    if (isLast) this.removeScope(path);
+    else if (scope !== undefined) retireScope(scope, this.#own);
   }
 
   /** Every metric of Envoy's kind, sorted by name; families with labels are not among them. */

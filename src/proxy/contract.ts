@@ -79,7 +79,7 @@ export interface Prepared {
    * may take long; others are installed meanwhile.
    */
   warm?(): Promise<void>;
-  /** What `warm` began is not wanted any more: it will not be installed. */
+  /** It will not be installed: what was made for it, or begun by `warm`, goes. Nothing happens where it is in force. */
   abandon?(): void;
 }
 

@@ -30,6 +30,7 @@ import type {
   OpenSocket,
   PreparedListener,
   Staged,
+  StagedListener,
 } from './contract.ts';
 import type { DataPathDeps } from './data-path-deps.ts';
 import { Extensions } from './discovered.ts';
@@ -40,10 +41,10 @@ import { Findings } from './findings.ts';
 import { HostDemand } from './hcm/host-demand.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
-import { readListener } from './listen/settings.ts';
+import { chainsOf, readListener } from './listen/settings.ts';
 import { inlineRoutes } from './route/inline-routes.ts';
-import { RouteScopes } from './route/route-stats.ts';
 import { compileRouteSteps, compileRoutesBefore, type RouteTable } from './route/table.ts';
+import { HeldMetrics, ScopeHolders } from './scope-holders.ts';
 
 export type { DataPathDeps } from './data-path-deps.ts';
 
@@ -51,12 +52,18 @@ export function createDataPath(deps: DataPathDeps): LocalDataPath {
   return new ProxyDataPath(deps);
 }
 
+interface ActiveRoutes {
+  readonly table: RouteTable;
+  /** That its figures are in. */
+  readonly metrics: HeldMetrics;
+}
+
 class ProxyDataPath implements LocalDataPath {
   readonly #deps: Omit<ListenerDeps, 'listenerAt'>;
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #staged = new Set<ActiveCluster>();
   readonly #assignments = new Map<string, Assignment>();
-  readonly #routes = new Map<string, RouteTable>();
+  readonly #routes = new Map<string, ActiveRoutes>();
   readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
   readonly #stats: ClusterManagerStats;
@@ -88,8 +95,8 @@ class ProxyDataPath implements LocalDataPath {
       hostCache: (settings) => hostCaches.get(settings),
       health: { failed: false },
       internal: { connect: (name) => this.#listeners.connectInternal(name) },
-      routes: (name) => this.#routes.get(name),
-      routeScopes: new RouteScopes(deps.metrics),
+      routes: (name) => this.#routes.get(name)?.table,
+      scopes: new ScopeHolders(deps.metrics),
       hostDemand: new HostDemand((routes, host) => deps.demandHost?.(routes, host)),
       extensions: new Extensions(),
       cluster: (name) => this.#clusters.get(name)?.runtime,
@@ -120,6 +127,7 @@ class ProxyDataPath implements LocalDataPath {
     if (settings.kind === 'static') yield* refuseNames(assigned.endpoints, findings);
     const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
     let early: Promise<Staged> | undefined;
+    let isInForce = false;
     return findings.result<LocalPrepared>({
       name: settings.name,
       dependencies: {
@@ -129,13 +137,18 @@ class ProxyDataPath implements LocalDataPath {
         extensions: [],
       },
       stage,
-      install: async () => (await (early ?? stage())).commit(),
+      install: async () => {
+        isInForce = true;
+        await (await (early ?? stage())).commit();
+      },
       ...(settings.checks !== undefined && {
         warm: async () => {
           early ??= stage();
           await (await early).warm?.();
         },
-        abandon: () => void early?.then((staged) => staged.abandon()),
+        abandon: () => {
+          if (!isInForce) void early?.then((staged) => staged.abandon());
+        },
       }),
     });
   }
@@ -204,9 +217,10 @@ class ProxyDataPath implements LocalDataPath {
     const { value: table, problems } = compiled;
     const install = async (): Promise<void> => {
       const before = this.#routes.get(table.name);
-      this.#deps.routeScopes.hold(table.figures);
-      this.#routes.set(table.name, table);
-      if (before !== undefined) this.#deps.routeScopes.release(before.figures);
+      const metrics = new HeldMetrics(this.#deps.scopes);
+      for (const one of table.figures) one.open(metrics);
+      this.#routes.set(table.name, { table, metrics });
+      before?.metrics.release();
     };
     const prepared: LocalPrepared = {
       name: table.name,
@@ -226,6 +240,27 @@ class ProxyDataPath implements LocalDataPath {
     for (const { routes } of inlineRoutes(listener, isUnpacked))
       yield* compileRoutesBefore(routes, { filters: this.#deps.filters, deps: this.#deps });
     const settings = readListener(listener, this.#deps, findings);
+    /** Or will be at once. */
+    let isInForce = false;
+    const abandon = (): void => {
+      if (isInForce) return;
+      for (const { metrics } of chainsOf(settings)) metrics.release();
+    };
+    if (findings.failed) abandon();
+    const stage = async (ports: readonly number[] = []): Promise<StagedListener> => {
+      const staged = await this.#listeners.stage(settings, ports);
+      return {
+        addresses: staged.addresses,
+        commit() {
+          isInForce = true;
+          return staged.commit();
+        },
+        abandon() {
+          staged.abandon();
+          abandon();
+        },
+      };
+    };
     return findings.result<PreparedListener>({
       name: settings.name,
       dependencies: {
@@ -234,8 +269,17 @@ class ProxyDataPath implements LocalDataPath {
         secrets: settings.secrets,
         extensions: settings.extensions,
       },
-      stage: (ports = []) => this.#listeners.stage(settings, ports),
-      install: async () => (await this.#listeners.stage(settings, [])).commit(),
+      stage,
+      install: async () => {
+        isInForce = true;
+        try {
+          await (await stage()).commit();
+        } catch (error) {
+          isInForce = false;
+          throw error;
+        }
+      },
+      abandon,
     });
   }
 
@@ -259,7 +303,7 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   answerHosts(routes: string, hosts: readonly string[]): void {
-    const table = this.#routes.get(routes);
+    const table = this.#routes.get(routes)?.table;
     this.#deps.hostDemand.answer(
       routes,
       hosts,
@@ -290,10 +334,8 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   removeRoutes(name: string): void {
-    const table = this.#routes.get(name);
-    if (table === undefined) return;
+    this.#routes.get(name)?.metrics.release();
     this.#routes.delete(name);
-    this.#deps.routeScopes.release(table.figures);
   }
 
   stopListeners(stop: ListenerStop): Promise<void> {

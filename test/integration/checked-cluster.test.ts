@@ -140,3 +140,19 @@ test('an endpoint that is well stays without an assignment, until it is not', as
   await eventually(() => assert.deepEqual(healths(path), { [one.port]: 'healthy' }), { timeoutMs: 30_000 });
   assert.equal(path.stat('cluster.app.membership_total'), 1);
 });
+
+test('one that is being put in force is not given up any more', async (t) => {
+  const one = await new CheckedServer().start(t);
+  const path = await startDataPath(t, bootstrap([], []));
+  assign(path, [one.port]);
+  const prepared = prepare(path);
+  await prepared.warm!();
+  const installed = prepared.install();
+  // As when the next version comes.
+  prepared.abandon!();
+  await installed;
+  one.status = 500;
+  await eventually(() => assert.deepEqual(healths(path), { [one.port]: '/failed_active_hc' }), {
+    timeoutMs: 30_000,
+  });
+});

@@ -311,7 +311,10 @@ export class Configuration {
     if (!parsed.ok) return parsed.problems;
     const { dependencies } = parsed.value;
     const refused = [...refuseSources(dependencies, this.#deps), ...this.#refuseUnknown(dependencies)];
-    if (refused.length > 0) return [...parsed.problems, ...refused];
+    if (refused.length > 0) {
+      parsed.value.abandon?.();
+      return [...parsed.problems, ...refused];
+    }
     for (const wanted of dependencies.extensions) this.#extensions.noteConflict(wanted);
     this.#wait(kind, parsed.value, offer);
     return parsed.problems;
@@ -444,12 +447,18 @@ export class Configuration {
     this.#deps.log.error('apply.not-installed', { kind, name, error });
     const entry = this.table.get(kind, name)?.warming;
     this.table.refuse(kind, name, entry?.version ?? '', entry?.held, String((error as Error).message));
-    if (this.#waiting[kind].get(name) !== waiting) return;
+    if (this.#waiting[kind].get(name) !== waiting) {
+      waiting.prepared.abandon?.();
+      return;
+    }
     // Out of the room, so that what depends on it is not held up; back when it may work.
     this.#waiting[kind].delete(name);
     const timer = setTimeout(() => {
       const superseded = this.#waiting[kind].has(name) || this.table.get(kind, name)?.warming !== entry;
-      if (this.#closed || superseded) return;
+      if (this.#closed || superseded) {
+        waiting.prepared.abandon?.();
+        return;
+      }
       this.#waiting[kind].set(name, { ...waiting, late: true });
       void this.settle();
     }, INSTALL_RETRY_MS);

@@ -116,6 +116,28 @@ describe('a cache of names', () => {
     assert.equal(bed.asked, 2);
   });
 
+  test('drops what is asked for on demand, and is not any more', async () => {
+    const bed = new Bed({ failsOnDemand: true });
+    bed.answer = 'fails';
+    await bed.load();
+    await bed.pass(200_000);
+    await bed.load();
+    await bed.pass(200_000);
+    assert.deepEqual([bed.asked, bed.counts.num_hosts], [2, 1]);
+    await bed.pass(400_100);
+    assert.deepEqual([bed.asked, bed.counts.num_hosts], [2, 0]);
+  });
+
+  test('tells nobody who does not wait any more', async () => {
+    const bed = new Bed();
+    let told = 0;
+    const done = (): void => void told++;
+    bed.cache.load(a, done);
+    bed.cache.forsake(a, done);
+    await bed.pass(0);
+    assert.equal(told, 0);
+  });
+
   test('asks later and later after failures', async () => {
     const bed = new Bed({ failure: { baseMs: 1000, maxMs: 4000 } });
     bed.answer = 'fails';

@@ -108,6 +108,12 @@ export class HostCache {
     return 'waits';
   }
 
+  /** What {@link load} was given to call is not called any more. */
+  forsake(name: NamedHost, done: () => void): void {
+    const host = this.#hosts.get(keyOf(name));
+    if (host !== undefined) this.#waiting.get(host)?.delete(done);
+  }
+
   /** Is told of each name that goes. */
   follow(onRemoved: (key: string) => void): () => void {
     this.#followers.add(onRemoved);

@@ -42,6 +42,7 @@ export class CachedHost implements TimerOwner {
     const { deps, settings, stats } = this.#cache;
     const number = ++this.#asked;
     stats.dns_query_attempt.inc();
+    deps.wheel.disarm(this.#refreshTimer);
     if (settings.queryTimeoutMs > 0) deps.wheel.arm(this.#timeoutTimer, settings.queryTimeoutMs);
     void this.#cache.lookUp(this.#name.host).then((found) => {
       if (number === this.#asked) this.#onAnswer(found);
@@ -65,8 +66,8 @@ export class CachedHost implements TimerOwner {
       stats.host_address_changed.inc();
     }
     this.resolved = true;
-    if (!this.isOnDemand)
-      deps.wheel.arm(this.#refreshTimer, this.#nextMs(isUnknown ? undefined : found.ttlS));
+    const nextMs = this.isOnDemand ? settings.hostTtlMs : this.#nextMs(isUnknown ? undefined : found.ttlS);
+    deps.wheel.arm(this.#refreshTimer, nextMs);
     this.#cache.onResolved(this);
   }
 
@@ -96,6 +97,7 @@ export class CachedHost implements TimerOwner {
       stats.dns_query_timeout.inc();
       this.#onAnswer('resolve_timeout');
     } else if (deps.clock.nowMs() - this.lastUsedMs >= settings.hostTtlMs) this.#cache.remove(this);
+    else if (this.isOnDemand) deps.wheel.arm(this.#refreshTimer, settings.hostTtlMs);
     else this.ask();
   }
 }

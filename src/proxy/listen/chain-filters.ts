@@ -22,16 +22,16 @@ export function createFilters(
   surroundings: ChainSurroundings,
   before?: ChainFilters,
 ): ChainFilters {
-  const { countTo, deps } = surroundings;
+  const { countTo, metrics, deps } = surroundings;
   return {
     settings,
     gates: settings.gates.map((gate) => {
       const same = before?.settings.gates.indexOf(gate) ?? -1;
-      return before?.gates[same] ?? gate.create(deps.metrics, countTo);
+      return before?.gates[same] ?? gate.create(metrics, countTo);
     }),
     guards: settings.guards.map((guard) => {
       const same = before?.settings.guards.indexOf(guard) ?? -1;
-      return before?.guards[same] ?? guard.create(deps.metrics, deps.wheel);
+      return before?.guards[same] ?? guard.create(metrics, deps.wheel);
     }),
     terminal:
       before !== undefined && settings.http !== undefined && settings.http === before.settings.http

@@ -4,8 +4,10 @@ import {
   type FilterChain,
   FilterChainSchema,
 } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Findings } from '../findings.ts';
 import type { Wanted } from '../resource-source.ts';
+import { HeldMetrics, type ScopeHolders } from '../scope-holders.ts';
 import { type DownstreamTlsSettings, readDownstreamTransport } from '../tls/downstream-settings.ts';
 import { type ChainKeys, readChainMatch } from './chain-criteria.ts';
 import { digest } from './digest.ts';
@@ -27,15 +29,25 @@ export interface ChainSettings extends NetworkFilters {
   readonly handshakeTimeoutMs: number;
   /** All filters in their order. */
   readonly placed: readonly PlacedFilter[];
+  /** What it counts in. Whoever reads the settings releases it when they serve nothing, or nothing any more. */
+  readonly metrics: HeldMetrics;
+}
+
+/** What settings of listeners are read with. */
+export interface ListenerReadDeps extends DataPathDeps {
+  readonly scopes: ScopeHolders;
 }
 
 export interface ChainContext extends FilterContext {
+  readonly deps: ListenerReadDeps;
   /** Gets the secrets that the chain names. */
   readonly secrets: Wanted[];
 }
 
 export function readChain(chain: FilterChain, context: ChainContext, findings: Findings): ChainSettings {
-  const { path, deps, secrets } = context;
+  const { path, secrets } = context;
+  const metrics = new HeldMetrics(context.deps.scopes);
+  const deps = { ...context.deps, metrics };
   if (chain.useProxyProto === true) {
     findings.error(`${path}.use_proxy_proto`, 'is not supported: use the listener filter proxy_protocol');
   }
@@ -47,6 +59,7 @@ export function readChain(chain: FilterChain, context: ChainContext, findings: F
     handshakeTimeoutMs:
       findings.durationMs(`${path}.transport_socket_connect_timeout`, chain.transportSocketConnectTimeout) ??
       0,
-    ...readNetworkFilters(chain, context, findings),
+    ...readNetworkFilters(chain, { ...context, deps }, findings),
+    metrics,
   };
 }

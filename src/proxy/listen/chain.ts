@@ -1,5 +1,6 @@
 /** A filter chain in force: lets connections in, does their TLS, and serves them. */
 import type { Duplex } from 'node:stream';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { LimitedCount } from '../cluster/limited-count.ts';
 import type { LineSink } from '../data-path-deps.ts';
 import type { WriteLog } from '../hcm/access-log-settings.ts';
@@ -17,6 +18,8 @@ import { isDiscovered, type NetworkFilters } from './network-filters.ts';
 /** What a chain has of its listener. */
 export interface ChainSurroundings {
   readonly stats: ListenerStats;
+  /** Of the chain alone. */
+  readonly metrics: MetricRegistry;
   /** Its part of the names of statistics. */
   readonly statAddress: string;
   /** Makes a count of this chain's connections, over all threads, with that limit. */
@@ -184,7 +187,6 @@ export class Chain {
 
   close(): void {
     this.#tls?.close();
-    this.#made?.terminal.close();
     for (const { served, socket } of this.connections) {
       served?.destroy();
       socket.destroy();

@@ -50,18 +50,14 @@ export function createListenerStats(metrics: MetricRegistry, address: string, th
   };
 }
 
-/** `listener.<address>.http.<stat_prefix>`: the requests that came by that listener. */
-export function listenerHttpPath(address: string, statPrefix: string): string {
-  return `listener.${address}.http.${statPrefix}`;
-}
-
+/** The requests that came by that listener. */
 export function createListenerHttpCounter(
   metrics: MetricRegistry,
   address: string,
   statPrefix: string,
 ): (status: number) => void {
   const scope = metrics.scope({
-    path: listenerHttpPath(address, statPrefix),
+    path: `listener.${address}.http.${statPrefix}`,
     family: 'listener.http',
     labels: { envoy_listener_address: address, envoy_http_conn_manager_prefix: statPrefix },
   });

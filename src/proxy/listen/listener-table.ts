@@ -2,10 +2,10 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import { hostPort, parseIp } from '#core/ip-address.ts';
 import type { ListenerStatus, ListenerStop, OpenSocket, StagedListener } from '../contract.ts';
+import { HeldMetrics } from '../scope-holders.ts';
 import type { BindAddress } from './bind-address.ts';
 import { drainWithin } from './drain.ts';
 import { type ListenerDeps, ListenerRuntime } from './listener.ts';
-import { listenerHttpPath } from './listener-stats.ts';
 import { type Accept, type ListeningSocket, openSocket, socketKey } from './listening-socket.ts';
 import type { ListenerSettings } from './settings.ts';
 import { createTableStats, type TableStats } from './table-stats.ts';
@@ -13,6 +13,8 @@ import { createTableStats, type TableStats } from './table-stats.ts';
 interface ActiveListener {
   readonly runtime: ListenerRuntime;
   readonly sockets: readonly ListeningSocket[];
+  /** Of the listener itself. */
+  readonly metrics: HeldMetrics;
 }
 
 /** How long a replaced or removed listener lets its connections go on, unless told (Envoy, `--drain-time-s`). */
@@ -64,21 +66,24 @@ export class ListenerTable {
         runtime.setDraining(this.#unhealthy && settings.drainsWhenUnhealthy);
         for (const chain of retired) {
           this.#stats.total_filter_chains_draining.add(1);
-          void drainWithin(chain, this.#drainTimeMs, this.#deps.clock).then(() =>
-            this.#stats.total_filter_chains_draining.add(-1),
-          );
+          void drainWithin(chain, this.#drainTimeMs, this.#deps.clock).then(() => {
+            chain.settings.metrics.release();
+            this.#stats.total_filter_chains_draining.add(-1);
+          });
         }
       },
     };
   }
 
   async #stageAll(settings: ListenerSettings, ports: readonly number[]): Promise<StagedListener> {
-    const runtime = new ListenerRuntime(settings, this.#deps);
+    const metrics = new HeldMetrics(this.#deps.scopes);
+    const runtime = this.#createRuntime(settings, metrics);
     const opened: ListeningSocket[] = [];
     const bound: { readonly address: BindAddress; readonly socket: ListeningSocket }[] = [];
     const abandon = (): void => {
       for (const socket of opened) socket.close();
       runtime.close();
+      metrics.release();
     };
     const addresses: string[] = [];
     /** What the version before has open. */
@@ -107,9 +112,18 @@ export class ListenerTable {
     }
     const commit = async (): Promise<void> => {
       for (const { address, socket } of bound) socket.accept = acceptor(address, runtime);
-      this.#commit(settings.name, { runtime, sockets: bound.map(({ socket }) => socket) });
+      this.#commit(settings.name, { runtime, sockets: bound.map(({ socket }) => socket), metrics });
     };
     return { addresses, commit, abandon };
+  }
+
+  #createRuntime(settings: ListenerSettings, metrics: HeldMetrics): ListenerRuntime {
+    try {
+      return new ListenerRuntime(settings, this.#deps, metrics);
+    } catch (error) {
+      metrics.release();
+      throw error;
+    }
   }
 
   /** Values of the runtime have changed. */
@@ -252,14 +266,10 @@ export class ListenerTable {
     await drainWithin(listener.runtime, drainTimeMs, this.#deps.clock);
     this.#draining.delete(listener);
     this.#stats.total_listeners_draining.set(this.#draining.size);
-    const { statAddress } = listener.runtime.settings;
-    const others = [...this.#active.values(), ...this.#draining];
-    if (others.some(({ runtime }) => runtime.settings.statAddress === statAddress)) return;
-    const { chains, defaultChain } = listener.runtime.settings;
-    for (const { http } of defaultChain === undefined ? chains : [...chains, defaultChain]) {
-      if (http !== undefined) this.#deps.metrics.removeScope(listenerHttpPath(statAddress, http.statPrefix));
-    }
-    this.#deps.metrics.removeScope(`listener.${statAddress}`);
+    // While the process ends, what it has counted stays to be read.
+    if (this.#active.get(listener.runtime.settings.name) === listener) return;
+    listener.runtime.forget();
+    listener.metrics.release();
   }
 
   #onChanged(): void {

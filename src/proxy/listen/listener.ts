@@ -1,5 +1,6 @@
 /** A listener in force: takes connections, has its filters look at them, and chooses their chain. */
 import type { Duplex } from 'node:stream';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { ClusterDeps, ClusterRuntime } from '../cluster/cluster.ts';
 import { type AdjustableCount, limitedCount, type SharedCounts } from '../cluster/limited-count.ts';
 import type { Extensions } from '../discovered.ts';
@@ -8,8 +9,8 @@ import { openLogs, type WriteLog } from '../hcm/access-log-settings.ts';
 import type { HostDemand } from '../hcm/host-demand.ts';
 import { isDrawn, isShed } from '../overload/draw.ts';
 import { calm, type OverloadState } from '../overload/state.ts';
-import type { RouteScopes } from '../route/route-stats.ts';
 import type { RouteTable } from '../route/table.ts';
+import type { ScopeHolders } from '../scope-holders.ts';
 import { AcceptedConnection, type ConnectionOwner } from './accepted.ts';
 import { Chain } from './chain.ts';
 import { ChainMatcher } from './chain-match.ts';
@@ -18,13 +19,12 @@ import { ConnectionRecord } from './connection-record.ts';
 import { Inspection, type InspectionHandler } from './inspection.ts';
 import { ListenerFilters } from './listener-filters.ts';
 import { createListenerStats, type ListenerStats } from './listener-stats.ts';
-import type { ListenerSettings } from './settings.ts';
+import { chainsOf, type ListenerSettings } from './settings.ts';
 
 export interface ListenerDeps extends ClusterDeps {
   readonly health: ServerHealth;
   routes(name: string): RouteTable | undefined;
-  /** For tables of its own. */
-  readonly routeScopes: RouteScopes;
+  readonly scopes: ScopeHolders;
   readonly hostDemand: HostDemand;
   /** Configurations of filters that come by name. */
   readonly extensions: Extensions;
@@ -43,7 +43,7 @@ interface ChainSet {
 
 /** Other chains for a listener that goes on, not yet in force. */
 export interface ChainUpdate {
-  /** @returns the chains that are no more: they drain. */
+  /** @returns the chains that are no more: they drain, and are forgotten then. */
   commit(): readonly Chain[];
   abandon(): void;
 }
@@ -61,14 +61,21 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   readonly #pending = new Map<AcceptedConnection, Inspection>();
   #onIdle: (() => void) | undefined;
 
-  /** @throws the system's error where a log cannot be opened. */
-  constructor(settings: ListenerSettings, deps: ListenerDeps) {
+  /**
+   * @param metrics its own; those of a chain come with its settings
+   * @throws the system's error where a log cannot be opened.
+   */
+  constructor(settings: ListenerSettings, deps: ListenerDeps, metrics: MetricRegistry) {
     this.settings = settings;
     // Time-outs and memory are those of the thread, whoever they are of.
     const { timers, accounts } = deps.overload ?? calm;
     this.#deps = settings.bypassesOverload ? { ...deps, overload: { ...calm, timers, accounts } } : deps;
-    this.#stats = createListenerStats(deps.metrics, settings.statAddress, deps.thread?.index ?? 0);
-    this.#filters = new ListenerFilters(settings.filters, deps);
+    this.#stats = createListenerStats(metrics, settings.statAddress, deps.thread?.index ?? 0);
+    this.#filters = new ListenerFilters(settings.filters, {
+      metrics,
+      log: deps.log,
+      extensions: deps.extensions,
+    });
     this.#writeLog = settings.logs.length === 0 ? undefined : openLogs(settings.logs, deps);
     const shared = deps.sharedCounts?.('listener', settings.name);
     this.#count = deps.runtime && limitedCount(shared, 0, Number.POSITIVE_INFINITY);
@@ -267,6 +274,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
       commit: () => {
         this.settings = settings;
         this.#set = set;
+        forgetUnused(settings, after);
         return before.filter((chain) => !after.includes(chain));
       },
       abandon: () => {
@@ -286,6 +294,7 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
       if (same !== undefined) return same;
       const chain = new Chain(settings, {
         stats: this.#stats,
+        metrics: settings.metrics,
         statAddress: this.settings.statAddress,
         countTo: (limit) => limitedCount(shared, 1 + index, limit),
         writeLog: this.#writeLog,
@@ -309,6 +318,11 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
   }
 
   // --- the end
+
+  /** Its chains' figures are shown no more. */
+  forget(): void {
+    for (const chain of this.#chains) chain.settings.metrics.release();
+  }
 
   /** Whether responses close their connections for now. */
   setDraining(draining: boolean): void {
@@ -338,6 +352,13 @@ export class ListenerRuntime implements ConnectionOwner, InspectionHandler {
     if (this.#onIdle === undefined || this.activeConnections > 0) return;
     this.#onIdle();
     this.#onIdle = undefined;
+  }
+}
+
+/** Of a chain that was there already there are settings anew, which have figures too. */
+function forgetUnused(settings: ListenerSettings, used: readonly Chain[]): void {
+  for (const { metrics } of chainsOf(settings)) {
+    if (!used.some((chain) => chain.settings.metrics === metrics)) metrics.release();
   }
 }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
+import { Metrics } from '#observe/metrics.ts';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { registry } from '#xds/registry.ts';
-import type { DataPathDeps } from '../data-path-deps.ts';
 import { Findings } from '../findings.ts';
+import { ScopeHolders } from '../scope-holders.ts';
+import type { ListenerReadDeps } from './chain-settings.ts';
 import { type ListenerSettings, readListener } from './settings.ts';
 
 const TYPES = 'type.googleapis.com/envoy.extensions';
@@ -16,14 +18,16 @@ const listenerFilter = (type: string, fields: JsonObject = {}): JsonObject => ({
 });
 const inspector = listenerFilter('tls_inspector.v3.TlsInspector');
 
-function read(fields: JsonObject, deps: Partial<DataPathDeps> = {}): [ListenerSettings, string[]] {
+function read(fields: JsonObject, deps: Partial<ListenerReadDeps> = {}): [ListenerSettings, string[]] {
   const message = fromJson(
     ListenerSchema,
     { name: 'l', address, filterChains: [{ filters: [echo] }], ...fields },
     { registry },
   );
   const findings = new Findings();
-  const settings = readListener(message, { filters: [], ...deps } as unknown as DataPathDeps, findings);
+  const scopes = new ScopeHolders(new Metrics());
+  const known = { filters: [], scopes, ...deps } as unknown as ListenerReadDeps;
+  const settings = readListener(message, known, findings);
   return [settings, findings.problems.map(({ path, message: text }) => `${path}: ${text}`)];
 }
 

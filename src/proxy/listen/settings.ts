@@ -12,7 +12,6 @@ import {
 } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import type { WantedExtension } from '../contract.ts';
-import type { DataPathDeps } from '../data-path-deps.ts';
 import type { Direction } from '../filter/contract.ts';
 import { type Findings, typeNameOf } from '../findings.ts';
 import { type LogTarget, readAccessLogs } from '../hcm/access-log-settings.ts';
@@ -22,7 +21,7 @@ import { BUFFER_LIMIT_BYTES } from '../tcp/chain-filter.ts';
 import { type BindAddress, readBindAddress } from './bind-address.ts';
 import { sameKeys } from './chain-criteria.ts';
 import { ChainMatcher } from './chain-match.ts';
-import { type ChainSettings, readChain } from './chain-settings.ts';
+import { type ChainSettings, type ListenerReadDeps, readChain } from './chain-settings.ts';
 import { digest } from './digest.ts';
 import { type FilterSettings, readFilters } from './filter-settings.ts';
 import { isDiscovered } from './network-filters.ts';
@@ -75,7 +74,11 @@ const directions: Readonly<Record<number, Direction>> = {
   [TrafficDirection.OUTBOUND]: 'outbound',
 };
 
-export function readListener(listener: Listener, deps: DataPathDeps, findings: Findings): ListenerSettings {
+export function readListener(
+  listener: Listener,
+  deps: ListenerReadDeps,
+  findings: Findings,
+): ListenerSettings {
   const secrets: Wanted[] = [];
   refuseListenerFields(listener, findings);
   const isInternal = listener.listenerSpecifier.case === 'internalListener';
@@ -90,7 +93,7 @@ export function readListener(listener: Listener, deps: DataPathDeps, findings: F
   if (chains.length === 0 && defaultChain === undefined) findings.error('filter_chains', 'is missing');
   if (!findings.failed) checkChains(chains, findings);
   warnOfBlindness(listener, findings);
-  const all = defaultChain === undefined ? chains : [...chains, defaultChain];
+  const all = chainsOf({ chains, defaultChain });
   const text = addresses[0]?.text ?? 'internal';
   const handsOver = listener.useOriginalDst === true;
   const transparent = listener.transparent === true;
@@ -135,6 +138,14 @@ function extensionsOf({ placed, http }: ChainSettings): WantedExtension[] {
     ...placed.flatMap((one) => (isDiscovered(one) ? one.wanted : [])),
     ...(http?.filters ?? []).flatMap(({ discovered }) => discovered?.wanted ?? []),
   ];
+}
+
+/** All of them. */
+export function chainsOf({
+  chains,
+  defaultChain,
+}: Pick<ListenerSettings, 'chains' | 'defaultChain'>): readonly ChainSettings[] {
+  return defaultChain === undefined ? chains : [...chains, defaultChain];
 }
 
 /** Two chains that one connection could match alike are one too many. */

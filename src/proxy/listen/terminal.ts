@@ -1,5 +1,6 @@
 /** The filter that ends a chain and serves its connections: an HTTP connection manager or one without HTTP. */
 import type { Duplex } from 'node:stream';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
 import { FilterChains } from '../hcm/filter-hooks.ts';
 import { createDate, type HcmRuntime } from '../hcm/runtime.ts';
@@ -21,23 +22,20 @@ export interface Terminal {
   countRefused(secure: boolean, limited?: LimitedConnection): void;
   /** Whether responses ask for the connection to be closed. */
   setDraining(draining: boolean): void;
-  /** It serves nothing any more. */
-  close(): void;
 }
 
 /** @throws the system's error where a log cannot be opened. */
 export function createTerminal(
   { http, tcp }: Pick<ChainSettings, 'http' | 'tcp'>,
-  { writeLog, statAddress, deps }: ChainSurroundings,
+  { metrics, writeLog, statAddress, deps }: ChainSurroundings,
 ): Terminal {
-  if (http !== undefined) return httpTerminal(http, statAddress, deps);
+  if (http !== undefined) return httpTerminal(http, metrics, statAddress, deps);
   if (tcp === undefined) return closing;
-  const terminal = createTcpTerminal(tcp, writeLog ?? ignore, deps);
+  const terminal = createTcpTerminal(tcp, metrics, writeLog ?? ignore, deps);
   return {
     serve: (socket, connection) => terminal.serve(socket, connection),
     countRefused: (_, limited) => terminal.countRefused(limited),
     setDraining: (draining) => terminal.setDraining(draining),
-    close: ignore,
   };
 }
 
@@ -49,7 +47,6 @@ const closing: Terminal = {
   },
   countRefused() {},
   setDraining() {},
-  close() {},
 };
 
 /** The table in force, now and at each request. */
@@ -59,9 +56,14 @@ function routesOf({ inlineRoutes, routes }: HcmSettings, deps: ListenerDeps): Hc
   return () => deps.routes(key);
 }
 
-function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps): Terminal {
-  const stats = createHttpStats(deps.metrics, http.statPrefix);
-  const countAtListener = createListenerHttpCounter(deps.metrics, statAddress, http.statPrefix);
+function httpTerminal(
+  http: HcmSettings,
+  metrics: MetricRegistry,
+  statAddress: string,
+  deps: ListenerDeps,
+): Terminal {
+  const stats = createHttpStats(metrics, http.statPrefix);
+  const countAtListener = createListenerHttpCounter(metrics, statAddress, http.statPrefix);
   const runtime: HcmRuntime = {
     settings: http,
     chains: new FilterChains(http.filters, (error) => deps.onException(error), deps.extensions),
@@ -93,8 +95,7 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     date: createDate(deps.clock),
     draining: false,
   };
-  let figures = http.inlineRoutes?.figures ?? [];
-  deps.routeScopes.hold(figures);
+  for (const one of http.inlineRoutes?.figures ?? []) one.open(metrics);
   return {
     serve: (socket, connection) => serveHttp(socket, connection, runtime, ignore),
     countRefused(secure) {
@@ -103,10 +104,6 @@ function httpTerminal(http: HcmSettings, statAddress: string, deps: ListenerDeps
     },
     setDraining(draining) {
       runtime.draining = draining;
-    },
-    close() {
-      deps.routeScopes.release(figures);
-      figures = [];
     },
   };
 }

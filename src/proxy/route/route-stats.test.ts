@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Metrics } from '#observe/metrics.ts';
-import { RouteScopes, RouteStats } from './route-stats.ts';
+import { HeldMetrics, ScopeHolders } from '../scope-holders.ts';
+import { RouteStats } from './route-stats.ts';
 
 describe('figures of routes', () => {
   const shown = (metrics: Metrics): string[] =>
@@ -9,17 +10,18 @@ describe('figures of routes', () => {
 
   test('are there while a table has them', () => {
     const metrics = new Metrics();
-    const scopes = new RouteScopes(metrics);
-    const before = [RouteStats.ofRoute('h', 'a'), RouteStats.ofRoute('h', 'b')];
-    const after = [RouteStats.ofRoute('h', 'a')];
+    const scopes = new ScopeHolders(metrics);
+    const [before, after] = [new HeldMetrics(scopes), new HeldMetrics(scopes)];
+    const first = ['a', 'b'].map((prefix) => RouteStats.ofRoute('h', prefix));
+    const second = RouteStats.ofRoute('h', 'a');
     assert.deepEqual(shown(metrics), []);
-    scopes.hold(before);
-    before[0]!.count('upstream_rq_total');
-    scopes.hold(after);
-    scopes.release(before);
-    after[0]!.count('upstream_rq_total');
+    for (const one of first) one.open(before);
+    first[0]!.count('upstream_rq_total');
+    second.open(after);
+    before.release();
+    second.count('upstream_rq_total');
     assert.deepEqual(shown(metrics), ['vhost.h.route.a.upstream_rq_total: 2']);
-    scopes.release(after);
+    after.release();
     assert.deepEqual(shown(metrics), []);
   });
 

@@ -41,11 +41,7 @@ export class RouteStats {
     });
   }
 
-  get path(): string {
-    return this.#name.path;
-  }
-
-  /** Nothing is counted before. */
+  /** Nothing is counted before. @param metrics of the table in force */
   open(metrics: MetricRegistry): void {
     const scope = metrics.scope(this.#name);
     this.#scope = scope;
@@ -72,37 +68,5 @@ export class RouteStats {
     if (this.#scope === undefined) return;
     this.#time ??= this.#scope.histogram('upstream_rq_time');
     this.#time.record(ms);
-  }
-}
-
-/** The figures of the tables in force: they are shown as long as one of these has them, as Envoy's are. */
-export class RouteScopes {
-  readonly #metrics: MetricRegistry;
-  /** How many there are, by path. */
-  readonly #held = new Map<string, number>();
-
-  constructor(metrics: MetricRegistry) {
-    this.#metrics = metrics;
-  }
-
-  /** A table comes into force. */
-  hold(figures: readonly RouteStats[]): void {
-    for (const one of figures) {
-      this.#held.set(one.path, (this.#held.get(one.path) ?? 0) + 1);
-      one.open(this.#metrics);
-    }
-  }
-
-  /** A table that was held is in force no more. */
-  release(figures: readonly RouteStats[]): void {
-    for (const { path } of figures) {
-      const left = this.#held.get(path)! - 1;
-      if (left > 0) {
-        this.#held.set(path, left);
-        continue;
-      }
-      this.#held.delete(path);
-      this.#metrics.removeScope(path);
-    }
   }
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '#core/clock.ts';
 import type { Random } from '#core/random.ts';
 import type { AccessRecord } from '#observe/access-record.ts';
+import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { ClusterRuntime } from '../cluster/cluster.ts';
 import type { DataPathDeps } from '../data-path-deps.ts';
 import { openLogs } from '../hcm/access-log-settings.ts';
@@ -60,6 +61,7 @@ export interface TcpTerminal {
  */
 export function createTcpTerminal(
   settings: TcpTerminalSettings,
+  metrics: MetricRegistry,
   onRecord: (record: AccessRecord) => void,
   deps: TcpTerminalDeps,
 ): TcpTerminal {
@@ -71,7 +73,7 @@ export function createTcpTerminal(
         serveDirectResponse(socket, facts, settings.response, deps.clock, onRecord),
       );
     default:
-      return proxyTerminal(settings, onRecord, deps);
+      return proxyTerminal(settings, metrics, onRecord, deps);
   }
 }
 
@@ -81,6 +83,7 @@ function plainTerminal(serve: TcpTerminal['serve']): TcpTerminal {
 
 function proxyTerminal(
   settings: TcpSettings,
+  metrics: MetricRegistry,
   onRecord: (record: AccessRecord) => void,
   deps: TcpTerminalDeps,
 ): TcpTerminal {
@@ -95,7 +98,7 @@ function proxyTerminal(
     random: deps.random,
     connecting: deps,
     writeLog: openLogs(settings.logs, deps),
-    stats: createTcpStats(deps.metrics, settings.statPrefix),
+    stats: createTcpStats(metrics, settings.statPrefix),
     duplicateDescriptor: deps.duplicateDescriptor,
     secondDescriptors: deps.secondDescriptors,
     draining: false,

@@ -239,6 +239,8 @@ export class ThreadedDataPath implements DataPath {
   #prepared(judged: Parsed<Prepared>, install: (name: string) => Promise<void>): Parsed<Prepared> {
     if (!judged.ok) return judged;
     const { name, dependencies } = judged.value;
+    // Each worker makes its own.
+    judged.value.abandon?.();
     const inOrder = async (): Promise<void> => {
       await this.#pool.ready;
       await this.#pool.inOrder(() => install(name));

@@ -76,7 +76,10 @@ class ServingWorker {
       case 'listener': {
         const prepared = await this.#inOrder(prepareListener(dataPath, task.bytes));
         this.#deps.holdCounts(task.counts);
-        const listener = await prepared.stage(task.ports);
+        const listener = await prepared.stage(task.ports).catch((error: unknown) => {
+          prepared.abandon?.();
+          throw error;
+        });
         this.#staged.set(id, listener);
         return listener.addresses;
       }

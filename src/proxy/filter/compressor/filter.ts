@@ -10,6 +10,7 @@ import type { CataloguedFilter, Exchange, FilterDeps, HttpFilter } from '../cont
 import { defineFilter } from '../define.ts';
 import { RecodedBody } from '../recoded-body.ts';
 import { type RecoderLibrary, readCompressor } from '../recoder-library.ts';
+import { type RecodedBodies, RecodingFilter } from '../recoding-filter.ts';
 import { chooseEncoding, type EncodingChoice } from './choice.ts';
 import { type CompressorSettings, type DirectionSettings, readCompressorFilter } from './settings.ts';
 
@@ -58,14 +59,12 @@ export const compressor: CataloguedFilter = defineFilter({
 });
 
 /** What is done to one request and its response. */
-interface Call {
+interface Call extends RecodedBodies {
   readonly filter: CompressorFilter;
   /** As the client sent it; undefined where it did not. */
   readonly acceptEncoding: string | undefined;
   readonly route: RouteSettings | undefined;
   readonly library: RecoderLibrary;
-  request: RecodedBody | undefined;
-  response: RecodedBody | undefined;
 }
 
 /** The compressors that have seen a request, in the order of their chain, and what its client wants of them. */
@@ -75,11 +74,12 @@ interface Agreement {
 }
 const agreements = new WeakMap<Exchange, Agreement>();
 
-class CompressorFilter implements HttpFilter {
+class CompressorFilter extends RecodingFilter<Call> {
   readonly settings: CompressorSettings;
   readonly #deps: FilterDeps;
 
   constructor(settings: CompressorSettings, deps: FilterDeps) {
+    super(deps.slot);
     this.settings = settings;
     this.#deps = deps;
   }
@@ -102,7 +102,7 @@ class CompressorFilter implements HttpFilter {
     const library = route?.library ?? this.settings.library;
     const bodies = { request: undefined, response: undefined };
     const call: Call = { filter: this, route, library, acceptEncoding, ...bodies };
-    exchange.slots[this.#deps.slot] = call;
+    exchange.slots[this.slot] = call;
     return call;
   }
 
@@ -131,7 +131,7 @@ class CompressorFilter implements HttpFilter {
   #body(exchange: Exchange, { library }: Call, isRequest: boolean): RecodedBody {
     const { stats } = isRequest ? this.settings.request : this.settings.response;
     return new RecodedBody({
-      ...{ exchange, isRequest, library, slot: this.#deps.slot, createCoder: this.#deps.createCoder },
+      ...{ exchange, isRequest, library, slot: this.slot, createCoder: this.#deps.createCoder },
       bytesIn: stats.total_uncompressed_bytes,
       bytesOut: stats.total_compressed_bytes,
     });
@@ -148,16 +148,8 @@ class CompressorFilter implements HttpFilter {
     return false;
   }
 
-  onRequestData(exchange: Exchange, data: Buffer): Buffer | undefined {
-    return this.#callOf(exchange)?.request?.write(data);
-  }
-
-  onRequestEnd(exchange: Exchange): undefined | 'wait' {
-    return this.#callOf(exchange)?.request?.end();
-  }
-
   onResponseHead(exchange: Exchange, endStream: boolean): undefined {
-    const call = this.#callOf(exchange) ?? this.#begin(exchange, undefined);
+    const call = this.callOf(exchange) ?? this.#begin(exchange, undefined);
     const { response } = this.settings;
     const { stats, tellsStatus } = response;
     const headers = exchange.responseHeaders;
@@ -249,24 +241,6 @@ class CompressorFilter implements HttpFilter {
         (isOurs ? stats.header_compressor_used : stats.header_compressor_overshadowed).inc();
     }
     return isOurs;
-  }
-
-  onResponseData(exchange: Exchange, data: Buffer): Buffer | undefined {
-    return this.#callOf(exchange)?.response?.write(data);
-  }
-
-  onResponseEnd(exchange: Exchange): undefined | 'wait' {
-    return this.#callOf(exchange)?.response?.end();
-  }
-
-  onEnd(exchange: Exchange): void {
-    const call = this.#callOf(exchange);
-    call?.request?.stop();
-    call?.response?.stop();
-  }
-
-  #callOf(exchange: Exchange): Call | undefined {
-    return exchange.slots[this.#deps.slot] as Call | undefined;
   }
 }
 

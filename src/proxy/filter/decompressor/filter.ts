@@ -13,6 +13,7 @@ import { defineFilter } from '../define.ts';
 import { RecodedBody } from '../recoded-body.ts';
 import type { Recoder } from '../recoder.ts';
 import { type RecoderLibrary, readDecompressor } from '../recoder-library.ts';
+import { type RecodedBodies, RecodingFilter } from '../recoding-filter.ts';
 import { type CountFailure, countFailures } from './failures.ts';
 
 export const decompressor: CataloguedFilter = defineFilter({
@@ -74,14 +75,8 @@ interface DirectionStats {
   readonly bytesOut: Counter;
 }
 
-interface Call {
-  request: RecodedBody | undefined;
-  response: RecodedBody | undefined;
-}
-
-class DecompressorFilter implements HttpFilter {
+class DecompressorFilter extends RecodingFilter<RecodedBodies> {
   readonly #settings: DecompressorSettings;
-  readonly #slot: number;
   readonly #createCoder: FilterDeps['createCoder'];
   readonly #ofRequests: DirectionStats;
   readonly #ofResponses: DirectionStats;
@@ -89,8 +84,8 @@ class DecompressorFilter implements HttpFilter {
 
   constructor(settings: DecompressorSettings, deps: FilterDeps) {
     const { library } = settings;
+    super(deps.slot);
     this.#settings = settings;
-    this.#slot = deps.slot;
     this.#createCoder = deps.createCoder;
     const prefix = `http.${deps.statPrefix}.decompressor.${library.name}.${library.statName}`;
     this.#ofRequests = createStats(deps, `${prefix}.request`);
@@ -100,8 +95,8 @@ class DecompressorFilter implements HttpFilter {
 
   onRequestHead(exchange: Exchange, endStream: boolean): undefined {
     const { request, response, advertises: tells, library } = this.#settings;
-    const call: Call = { request: undefined, response: undefined };
-    exchange.slots[this.#slot] = call;
+    const call: RecodedBodies = { request: undefined, response: undefined };
+    exchange.slots[this.slot] = call;
     const headers = exchange.requestHeaders;
     if (response.enabled && tells) {
       const before = joinedHeaderOf(headers, 'accept-encoding');
@@ -137,7 +132,7 @@ class DecompressorFilter implements HttpFilter {
     if (rest.length === 0) removeHeader(headers, 'content-encoding');
     else setHeader(headers, 'content-encoding', rest.join(',').trim());
     return new RecodedBody({
-      ...{ exchange, isRequest, library, slot: this.#slot, bytesIn: stats.bytesIn, bytesOut: stats.bytesOut },
+      ...{ exchange, isRequest, library, slot: this.slot, bytesIn: stats.bytesIn, bytesOut: stats.bytesOut },
       createCoder: this.#createCoder,
       onBroken: this.#countFailure,
       onDone: (recoder) => this.#tell(exchange, recoder, isRequest),
@@ -155,37 +150,11 @@ class DecompressorFilter implements HttpFilter {
     else exchange.addResponseTrailers(list);
   }
 
-  onRequestData(exchange: Exchange, data: Buffer): Buffer | undefined {
-    return this.#callOf(exchange)?.request?.write(data);
-  }
-
-  onRequestEnd(exchange: Exchange): undefined | 'wait' {
-    return this.#callOf(exchange)?.request?.end();
-  }
-
   onResponseHead(exchange: Exchange, endStream: boolean): undefined {
     if (endStream) return;
-    const call = this.#callOf(exchange) ?? { request: undefined, response: undefined };
-    exchange.slots[this.#slot] = call;
+    const call = this.callOf(exchange) ?? { request: undefined, response: undefined };
+    exchange.slots[this.slot] = call;
     call.response = this.#begin(exchange, exchange.responseHeaders, this.#settings.response, false);
-  }
-
-  onResponseData(exchange: Exchange, data: Buffer): Buffer | undefined {
-    return this.#callOf(exchange)?.response?.write(data);
-  }
-
-  onResponseEnd(exchange: Exchange): undefined | 'wait' {
-    return this.#callOf(exchange)?.response?.end();
-  }
-
-  onEnd(exchange: Exchange): void {
-    const call = this.#callOf(exchange);
-    call?.request?.stop();
-    call?.response?.stop();
-  }
-
-  #callOf(exchange: Exchange): Call | undefined {
-    return exchange.slots[this.#slot] as Call | undefined;
   }
 }
 

@@ -10,7 +10,7 @@ import {
   PerRouteConfigSchema,
 } from '#xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
 import type { HostCache } from '../../dns/cache.ts';
-import { splitAuthority } from '../../dns/named-host.ts';
+import { type NamedHost, splitAuthority } from '../../dns/named-host.ts';
 import { readSharedCache } from '../../dns/shared-cache.ts';
 import { byteString, Findings } from '../../findings.ts';
 import type { CataloguedFilter, Exchange, HttpFilter, LocalReply, Verdict } from '../contract.ts';
@@ -47,7 +47,13 @@ export const dynamicForwardProxy: CataloguedFilter = defineFilter({
         const { cluster } = exchange;
         if (cluster?.isDynamic !== true || cache === undefined) return undefined;
         rewriteHost(exchange, exchange.routeConfig(deps.name) as HostRewrite | undefined);
-        return resolve(exchange, cache, cluster.defaultPort!);
+        return resolve(exchange, cache, deps.slot, cluster.defaultPort!);
+      },
+      onEnd(exchange): void {
+        const waiting = exchange.slots[deps.slot] as Waiting | undefined;
+        if (waiting === undefined) return;
+        cache!.forsake(waiting.name, waiting.done);
+        cache!.leave();
       },
     });
   },
@@ -70,7 +76,13 @@ function rewriteHost(exchange: Exchange, rewrite: HostRewrite | undefined): void
   if (host !== '') exchange.authority = host;
 }
 
-function resolve(exchange: Exchange, cache: HostCache, defaultPort: number): Verdict {
+/** In the slot of a request whose host is being looked up. */
+interface Waiting {
+  readonly name: NamedHost;
+  readonly done: () => void;
+}
+
+function resolve(exchange: Exchange, cache: HostCache, slot: number, defaultPort: number): Verdict {
   if (!cache.enter()) return tooManyWait;
   const name = splitAuthority(exchange.authority, defaultPort);
   const verdict = (): LocalReply | undefined => {
@@ -78,11 +90,16 @@ function resolve(exchange: Exchange, cache: HostCache, defaultPort: number): Ver
     const { httpStatus, flag, details, body } = errorKinds.DNS_FAILED;
     return { status: httpStatus, flag, details: `${details}{${cache.failureOf(name)}}`, body };
   };
-  const loading = cache.load(name, () => {
+  const done = (): void => {
+    exchange.slots[slot] = undefined;
     cache.leave();
     exchange.resume(verdict());
-  });
-  if (loading === 'waits') return 'wait';
+  };
+  const loading = cache.load(name, done);
+  if (loading === 'waits') {
+    exchange.slots[slot] = { name, done } satisfies Waiting;
+    return 'wait';
+  }
   cache.leave();
   return loading === 'known' ? verdict() : tooManyNames;
 }
