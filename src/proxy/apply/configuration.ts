@@ -6,7 +6,7 @@
  */
 import type { Message } from '@bufbuild/protobuf';
 import type { Parsed, Problem } from '#core/problem.ts';
-import { type Steps, timeSlices } from '#core/time-slice.ts';
+import type { Steps } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
@@ -27,6 +27,7 @@ import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
 import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
+import { type InstalledKind, WaitingRoom } from './waiting-room.ts';
 
 export interface ConfigurationDeps extends SourceRules {
   readonly dataPath: DataPath;
@@ -52,35 +53,10 @@ export interface Versioned<M extends Message> {
   readonly key?: string | undefined;
 }
 
-interface Waiting {
-  readonly prepared: Prepared;
-  /** A listener that hands its connections to others: before they are there they would go where they were made to. */
-  readonly handsOver: boolean;
-  /** Set when it has waited long enough. */
-  late: boolean;
-  /** Whether it gets ready by itself, and has. */
-  warming: 'not-begun' | 'begun' | 'done';
-  timer: NodeJS.Timeout | undefined;
-}
-
-type InstalledKind = 'cluster' | 'route' | 'listener';
-
-/** A listener whose port is still held by another tries again after this. */
-const INSTALL_RETRY_MS = 1000;
-
 export class Configuration {
   readonly table: ResourceTable;
   readonly #deps: ConfigurationDeps;
-  readonly #waiting: Record<InstalledKind, Map<string, Waiting>> = {
-    cluster: new Map(),
-    route: new Map(),
-    listener: new Map(),
-  };
-  readonly #installed: Record<InstalledKind, Map<string, Dependencies>> = {
-    cluster: new Map(),
-    route: new Map(),
-    listener: new Map(),
-  };
+  readonly #room: WaitingRoom;
   /** Names of the load assignments that came. */
   readonly #endpoints = new Set<string>();
   /** Keys of the secrets that came from a server or a file, and are not this process's own. */
@@ -98,16 +74,23 @@ export class Configuration {
     runtime: new Set(),
   };
   readonly #changed = new Set<() => void>();
-  #holdListeners = false;
-  #settling: Promise<void> | undefined;
-  #settleAgain = false;
-  #closed = false;
 
   constructor(deps: ConfigurationDeps) {
     this.#deps = deps;
     this.table = new ResourceTable(Date.now);
     this.#extensions = new Extensions({ ...deps, table: this.table });
     this.hosts = new VirtualHosts(deps.hostCounts);
+    this.#room = new WaitingRoom({
+      ...{ log: deps.log, table: this.table, hosts: this.hosts, installFailed: deps.installFailed },
+      isComplete: (dependencies) => this.#isComplete(dependencies),
+      patienceMs: (dependencies) => this.#patienceMs(dependencies),
+      giveUpOn: (dependencies) => {
+        this.#extensions.noteMissing(dependencies.extensions);
+        return this.#missing(dependencies);
+      },
+      onInstalled: (kind, name) => this.#tellWaiting(kind, name),
+      announce: () => this.#announce(),
+    });
     deps.secrets.on('change', () => void this.settle());
   }
 
@@ -116,10 +99,9 @@ export class Configuration {
     this.#changed.add(listener);
   }
 
-  /** While held, no listener is installed: before the first clusters are known. */
+  /** See {@link WaitingRoom.holdListeners}. */
   holdListeners(held: boolean): void {
-    this.#holdListeners = held;
-    void this.settle();
+    this.#room.holdListeners(held);
   }
 
   *offerCluster(offer: Versioned<Cluster>): Steps<readonly Problem[]> {
@@ -141,8 +123,8 @@ export class Configuration {
       routes === message ? offer : { ...offer, ...asMessage(routes) },
     );
     if (!parsed.ok || problems.some(({ level }) => level === 'error')) return problems;
-    const inForce = this.#installed.route.has(key);
-    const countedAt = countedAtOf(this.#allNeeds(), key);
+    const inForce = this.#room.isInstalled('route', key);
+    const countedAt = countedAtOf(this.#room.needs(), key);
     this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedAt });
     return problems;
   }
@@ -154,7 +136,7 @@ export class Configuration {
     const parsed = yield* this.#deps.dataPath.prepareRoutes(namedAs(key, next.routes));
     if (!parsed.ok) return this.hosts.blame(key, parsed.problems, next);
     this.hosts.adopt(key, update, next);
-    this.#wait('route', parsed.value, {
+    this.#room.wait('route', parsed.value, {
       ...asMessage(next.routes),
       version: update.version,
       origin: 'dynamic',
@@ -237,7 +219,7 @@ export class Configuration {
   interest(): Interest {
     const interest = noInterest();
     for (const wanted of this.#deps.runtimeLayers ?? []) interest.runtime.add(wanted);
-    for (const needs of this.#allNeeds()) {
+    for (const needs of this.#room.needs()) {
       for (const wanted of needs.routes) interest.route.add(wanted);
       for (const wanted of needs.endpoints) interest.endpoint.add(wanted);
       for (const wanted of needs.extensions) interest.extension.add(wanted);
@@ -277,34 +259,28 @@ export class Configuration {
     }
   }
 
-  /** What is accepted and not in force, such as `listener 0.0.0.0_8080`. */
+  /** See {@link WaitingRoom.warming}. */
   warming(): string[] {
-    return (['cluster', 'route', 'listener'] as const).flatMap((kind) =>
-      [...this.#waiting[kind].keys()].map((name) => `${kind} ${textOfKey(name)}`),
-    );
+    return this.#room.warming();
   }
 
   isInstalled(kind: InstalledKind, name: string): boolean {
-    return this.#installed[kind].has(name);
+    return this.#room.isInstalled(kind, name);
   }
 
   /** Installs whatever can be installed now; resolves when nothing more can. */
   settle(): Promise<void> {
-    this.#settleAgain = true;
-    this.#settling ??= this.#settleAll().finally(() => {
-      this.#settling = undefined;
-      // Asked for between the end of the loop and here.
-      if (this.#settleAgain && !this.#closed) void this.settle();
-    });
-    return this.#settling;
+    return this.#room.settle();
   }
 
   close(): void {
-    this.#closed = true;
-    for (const kind of ['cluster', 'route', 'listener'] as const) {
-      for (const { timer } of this.#waiting[kind].values()) clearTimeout(timer);
-      this.#waiting[kind].clear();
-    }
+    this.#room.close();
+  }
+
+  /** Requests wait for the virtual hosts of routes. */
+  #tellWaiting(kind: InstalledKind, name: string): void {
+    const answered = kind === 'route' ? this.hosts.takeNews(name) : [];
+    if (answered.length > 0) this.#deps.dataPath.answerHosts(name, answered);
   }
 
   #take(kind: InstalledKind, parsed: Parsed<Prepared>, offer: Versioned<Message>): readonly Problem[] {
@@ -316,7 +292,7 @@ export class Configuration {
       return [...parsed.problems, ...refused];
     }
     for (const wanted of dependencies.extensions) this.#extensions.noteConflict(wanted);
-    this.#wait(kind, parsed.value, offer);
+    this.#room.wait(kind, parsed.value, offer);
     return parsed.problems;
   }
 
@@ -331,144 +307,10 @@ export class Configuration {
       }));
   }
 
-  #wait(kind: InstalledKind, prepared: Prepared, offer: Versioned<Message>): void {
-    const { name } = prepared;
-    this.#dismiss(kind, name);
-    const handsOver = kind === 'listener' && (offer.message as Listener).useOriginalDst === true;
-    const warming = prepared.warm === undefined ? 'done' : 'not-begun';
-    const waiting: Waiting = { prepared, handsOver, late: false, warming, timer: undefined };
-    const { log } = this.#deps;
-    const waitMs = this.#patienceMs(prepared.dependencies);
-    // 0: however long it takes.
-    if (waitMs > 0) {
-      waiting.timer = setTimeout(() => {
-        waiting.late = true;
-        this.#extensions.noteMissing(prepared.dependencies.extensions);
-        log.warn('apply.waited-in-vain', { kind, name, missing: this.#missing(prepared.dependencies) });
-        void this.settle();
-      }, waitMs).unref();
-    }
-    this.#waiting[kind].set(name, waiting);
-    this.table.warm(kind, name, offer.version, offer.encoded ?? offer.message, offer.origin);
-    this.#announce();
-  }
-
-  async #settleAll(): Promise<void> {
-    while (this.#settleAgain && !this.#closed) {
-      this.#settleAgain = false;
-      await this.#installReady('cluster', () => true);
-      await this.#installReady('route', () => this.#clustersSettled());
-      await this.#installReady('listener', (one) => this.#mayListen(one));
-    }
-    this.#announce();
-  }
-
-  #mayListen({ handsOver }: Waiting): boolean {
-    if (!this.#clustersSettled() || this.#holdListeners) return false;
-    return !handsOver || [...this.#waiting.listener.values()].every((other) => other.handsOver);
-  }
-
-  #clustersSettled(): boolean {
-    return this.#waiting.cluster.size === 0;
-  }
-
-  async #installReady(kind: InstalledKind, may: (waiting: Waiting) => boolean): Promise<void> {
-    const breathe = timeSlices();
-    for (const [name, waiting] of [...this.#waiting[kind]]) {
-      const pause = breathe();
-      if (pause !== undefined) await pause;
-      const { dependencies } = waiting.prepared;
-      const isReady = this.#isLate(waiting) || (may(waiting) && this.#isComplete(dependencies));
-      if (!isReady || this.#closed || this.#waiting[kind].get(name) !== waiting) continue;
-      if (waiting.warming !== 'done') {
-        if (waiting.warming === 'not-begun') this.#warm(kind, name, waiting);
-        continue;
-      }
-      await this.#install(kind, name, waiting);
-    }
-  }
-
-  /** A listener waits as long as routes that have come wait for their first virtual hosts (Envoy). */
-  #isLate({ late, prepared: { dependencies } }: Waiting): boolean {
-    return late && dependencies.routes.every(({ key }) => !this.#awaitsHosts(key));
-  }
-
-  #awaitsHosts(routesKey: string): boolean {
-    const routes = this.#waiting.route.get(routesKey);
-    const virtualHosts = routes?.prepared.dependencies.virtualHosts;
-    return routes?.late === false && virtualHosts !== undefined && !this.hosts.hasAnswered(virtualHosts);
-  }
-
-  /** Others are installed meanwhile. */
-  #warm(kind: InstalledKind, name: string, waiting: Waiting): void {
-    waiting.warming = 'begun';
-    clearTimeout(waiting.timer);
-    const ready = (): void => {
-      waiting.warming = 'done';
-      waiting.late = true;
-      void this.settle();
-    };
-    // What went wrong is found again when it is installed.
-    waiting.prepared.warm!().then(ready, (error: unknown) => {
-      this.#deps.log.warn('apply.not-warm', { kind, name, error });
-      ready();
-    });
-  }
-
-  /** A version that waits is not installed any more. */
-  #dismiss(kind: InstalledKind, name: string): void {
-    const waiting = this.#waiting[kind].get(name);
-    clearTimeout(waiting?.timer);
-    waiting?.prepared.abandon?.();
-  }
-
-  async #install(kind: InstalledKind, name: string, waiting: Waiting): Promise<void> {
-    clearTimeout(waiting.timer);
-    try {
-      await waiting.prepared.install();
-    } catch (error) {
-      this.#installFailed(kind, name, waiting, error);
-      return;
-    }
-    // A newer version may have come meanwhile: it stays in the waiting room.
-    if (this.#waiting[kind].get(name) === waiting) {
-      this.#waiting[kind].delete(name);
-      this.table.activate(kind, name);
-    }
-    this.#installed[kind].set(name, waiting.prepared.dependencies);
-    this.#settleAgain = true;
-    const answered = kind === 'route' ? this.hosts.takeNews(name) : [];
-    if (answered.length > 0) this.#deps.dataPath.answerHosts(name, answered);
-    this.#deps.log.info('apply.installed', { kind, name: textOfKey(name) });
-  }
-
-  #installFailed(kind: InstalledKind, name: string, waiting: Waiting, error: unknown): void {
-    this.#deps.installFailed();
-    this.#deps.log.error('apply.not-installed', { kind, name, error });
-    const entry = this.table.get(kind, name)?.warming;
-    this.table.refuse(kind, name, entry?.version ?? '', entry?.held, String((error as Error).message));
-    if (this.#waiting[kind].get(name) !== waiting) {
-      waiting.prepared.abandon?.();
-      return;
-    }
-    // Out of the room, so that what depends on it is not held up; back when it may work.
-    this.#waiting[kind].delete(name);
-    const timer = setTimeout(() => {
-      const superseded = this.#waiting[kind].has(name) || this.table.get(kind, name)?.warming !== entry;
-      if (this.#closed || superseded) {
-        waiting.prepared.abandon?.();
-        return;
-      }
-      this.#waiting[kind].set(name, { ...waiting, late: true });
-      void this.settle();
-    }, INSTALL_RETRY_MS);
-    timer.unref();
-  }
-
   #isComplete({ routes, endpoints, secrets, extensions, virtualHosts }: Dependencies): boolean {
     const { route, endpoint, extension, secret } = this.#unavailable;
     return (
-      routes.every(({ key }) => this.#installed.route.has(key) || route.has(key)) &&
+      routes.every(({ key }) => this.#room.isInstalled('route', key) || route.has(key)) &&
       endpoints.every(({ key }) => this.#endpoints.has(key) || endpoint.has(key)) &&
       secrets.every(({ key }) => this.#deps.secrets.get(key) !== undefined || secret.has(key)) &&
       extensions.every(
@@ -491,7 +333,7 @@ export class Configuration {
     const lacking = (what: string, wanted: readonly Wanted[], isThere: (key: string) => boolean): string[] =>
       wanted.filter(({ key }) => !isThere(key)).map(({ key }) => `${what} ${textOfKey(key)}`);
     return [
-      ...lacking('routes', routes, (key) => this.#installed.route.has(key)),
+      ...lacking('routes', routes, (key) => this.#room.isInstalled('route', key)),
       ...lacking('endpoints', endpoints, (key) => this.#endpoints.has(key)),
       ...lacking(
         'filter',
@@ -504,22 +346,13 @@ export class Configuration {
   }
 
   #forget(kind: InstalledKind, name: string): void {
-    this.#dismiss(kind, name);
-    this.#waiting[kind].delete(name);
-    this.#installed[kind].delete(name);
+    this.#room.forget(kind, name);
     this.table.remove(kind, name);
     this.#announce();
   }
 
-  *#allNeeds(): Generator<Dependencies> {
-    for (const kind of ['cluster', 'route', 'listener'] as const) {
-      yield* this.#installed[kind].values();
-      for (const { prepared } of this.#waiting[kind].values()) yield prepared.dependencies;
-    }
-  }
-
   #wantedExtensions(isMeant: (one: WantedExtension) => boolean): WantedExtension[] {
-    return [...this.#allNeeds()].flatMap(({ extensions }) => extensions.filter(isMeant));
+    return [...this.#room.needs()].flatMap(({ extensions }) => extensions.filter(isMeant));
   }
 
   #announce(): void {
