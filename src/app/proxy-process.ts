@@ -11,7 +11,6 @@ import { duplicateDescriptor } from '#host/duplicate-descriptor.ts';
 import { forgetSuccession, succeededSocket } from '#host/inherited-sockets.ts';
 import type { Logger } from '#observe/log.ts';
 import { Metrics } from '#observe/metrics.ts';
-import type { Scope, ScopeName } from '#observe/metrics-contract.ts';
 import type { AdminView, ListenerDrain, ServerState } from '#proxy/admin/contract.ts';
 import { type RunningServer, serveAdmin } from '#proxy/admin/server.ts';
 import { channelOfCluster } from '#proxy/apply/cluster-channel.ts';
@@ -19,12 +18,7 @@ import { Configuration } from '#proxy/apply/configuration.ts';
 import { createDiscovery, type Discovery } from '#proxy/apply/discovery.ts';
 import { createGrpcTransport } from '#proxy/apply/grpc-transport.ts';
 import { KeptConfiguration } from '#proxy/apply/kept-configuration.ts';
-import {
-  type AdoptNames,
-  type CountUpdate,
-  createReceiver,
-  type UnknownDynamicFields,
-} from '#proxy/apply/receive.ts';
+import { type AdoptNames, createReceiver, type UnknownDynamicFields } from '#proxy/apply/receive.ts';
 import { SecretFiles } from '#proxy/apply/secret-files.ts';
 import { secretMessage } from '#proxy/apply/secret-material.ts';
 import { offerStaticResources } from '#proxy/apply/static-resources.ts';
@@ -32,7 +26,7 @@ import { UnknownFieldsSeen } from '#proxy/apply/unknown-fields-seen.ts';
 import { HeldBootstrap } from '#proxy/bootstrap/held-bootstrap.ts';
 import type { LoadedBootstrap } from '#proxy/bootstrap/load.ts';
 import { type BootstrapSettings, homeOf } from '#proxy/bootstrap/settings.ts';
-import type { DataPath, FilterKind, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
+import type { DataPath, OpenSocket, SecretMaterial, SecretStore } from '#proxy/contract.ts';
 import { keyOf, streamsThrough } from '#proxy/resource-source.ts';
 import { ProcessRuntime } from '#proxy/runtime/runtime.ts';
 import { layersOfServers } from '#proxy/runtime/settings.ts';
@@ -50,6 +44,7 @@ import { recordInitialization, showServerStats } from './server-stats.ts';
 import { createServing, type Serving, type ServingThreads } from './serving.ts';
 import type { StopSignal } from './stop-signal.ts';
 import type { Succession } from './succession.ts';
+import { countUpdates, extensionScope } from './update-stats.ts';
 
 export interface ProxyProcessOptions {
   readonly loaded: LoadedBootstrap;
@@ -342,7 +337,7 @@ class RunningProxy implements ProxyProcess {
     const { keptConfigurationPath: path } = this.#options;
     const { node = create(NodeSchema) } = this.#bootstrap;
     this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node: node.id, log });
-    const counted: CountUpdate = (kind, outcome, name) => this.#countUpdate(kind, outcome, name);
+    const counted = countUpdates(this.metrics, (name) => this.#configuration.filterKinds(name));
     const receive = createReceiver({
       configuration: this.#configuration,
       secrets,
@@ -375,26 +370,6 @@ class RunningProxy implements ProxyProcess {
       random: Math.random,
       transportTo: this.#options.transportTo ?? ((cluster) => this.#transportTo(cluster)),
     });
-  }
-
-  #countUpdate(...[kind, outcome, name]: Parameters<CountUpdate>): void {
-    if (kind === 'extension') {
-      for (const filter of this.#configuration.filterKinds(name))
-        countOutcome(this.metrics.scope(extensionScope(filter, name)), outcome);
-      return;
-    }
-    const path = {
-      cluster: 'cluster_manager.cds',
-      listener: 'listener_manager.lds',
-      endpoint: 'eds',
-      route: 'rds',
-      virtualHost: 'vhds',
-      secret: `sds.${name}`,
-      runtime: 'runtime',
-      nameTable: 'nds',
-      workloadGroup: 'wgds',
-    }[kind];
-    countOutcome(this.metrics.scope({ path, family: path, labels: {} }), outcome);
   }
 
   #carriesStreams(cluster: string): boolean {
@@ -476,17 +451,6 @@ class RunningProxy implements ProxyProcess {
       );
     return this.dataPath.stopListeners({ ...stop, names: inbound.map(({ name }) => name) });
   }
-}
-
-/** Of filters whose configuration comes by that name. */
-function extensionScope(kind: FilterKind, name: string): ScopeName {
-  const path = `extension_config_discovery.${kind}_filter.${name}`;
-  return { path, family: 'extension_config_discovery', labels: {} };
-}
-
-function countOutcome(scope: Scope, outcome: Parameters<CountUpdate>[1]): void {
-  scope.counter('update_attempt').inc();
-  scope.counter(`update_${outcome}`).inc();
 }
 
 /** Places in the text are asked for while it starts only; the text is not kept. */

@@ -2,6 +2,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { askAnew } from './ask.ts';
 import {
   countsOf,
   discovered,
@@ -23,7 +24,7 @@ import {
   web,
 } from './connection-filters.ts';
 import { ads, adsBootstrap, cluster, delta, file, ownStream, serverCluster, state } from './resources.ts';
-import { askAnew, type Places, playScripts, type Script, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 const networkSteps: readonly Step[] = [
   {

@@ -5,13 +5,11 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type ClientRequest, get, type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
-import { connect as connectTls } from 'node:tls';
 import { create, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import type {
@@ -29,6 +27,7 @@ import {
 } from '../../support/management-server.ts';
 import { requirePeer } from '../../support/peer.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { ask } from './ask.ts';
 import { type HeldBackend, startBackend } from './backend.ts';
 import { deltaOf, stateOf } from './resources.ts';
 
@@ -116,8 +115,6 @@ export interface Script {
 /** How long a step may take to become what it is; it is looked at until nothing changes. */
 const SETTLE_MS = 6000;
 const LOOK_MS = 40;
-/** A listener that is bound and does not serve yet. */
-const LOOK_TIMEOUT_MS = 500;
 const STEADY_LOOKS = 8;
 
 /** Registers a test for each script. */
@@ -385,42 +382,6 @@ class Subject {
     const response = await fetch(`http://${address}${path}`);
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.text();
-  }
-}
-
-/** Status, and how the body begins, on a connection that may have been there. */
-async function ask(port: number): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}/`, {
-    headers: { host: 'a.example' },
-    signal: AbortSignal.timeout(LOOK_TIMEOUT_MS),
-  });
-  return `${response.status} ${(await response.text()).slice(0, 40)}`;
-}
-
-/** On a connection of its own. */
-export async function askAnew(port: number): Promise<string> {
-  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
-  const request = get({ host: '127.0.0.1', port, headers: { host: 'a.example' }, agent: false, signal });
-  const answered = once(request, 'response').catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return undefined;
-    throw error;
-  });
-  const [response] = ((await answered) ?? []) as IncomingMessage[];
-  if (response === undefined) return 'nothing and closes';
-  const chunks = await response.toArray();
-  return `${response.statusCode} ${Buffer.concat(chunks as Buffer[])
-    .toString()
-    .slice(0, 40)}`;
-}
-
-/** Whose certificate it shows. */
-export async function askCertificate(port: number): Promise<string> {
-  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
-  try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) });
-    return String(socket.getPeerCertificate().subject.CN);
-  } finally {
-    socket.on('error', () => {}).destroy();
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { TestRoot } from '../../support/certificates.ts';
+import { askCertificate } from './ask.ts';
 import {
   ads,
   cluster,
@@ -16,7 +17,7 @@ import {
   serverCluster,
   typeUrl,
 } from './resources.ts';
-import { askCertificate, type Places, playScripts, type Script, type Step } from './script.ts';
+import { type Places, playScripts, type Script, type Step } from './script.ts';
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext';
 const holders = ['static', 'ads', 'file', 'stream', 'ads-2', 'file-2', 'stream-2', 'ads-3', 'own-2'];
