@@ -1,5 +1,6 @@
 /**
- * The bundles of long-lived processes: `dist/heddle-proxy.cjs` and, for its threads, `dist/heddle-worker.cjs`.
+ * The bundles of long-lived processes: `dist/heddle-proxy.cjs` and, for its threads, `dist/heddle-worker.cjs` and
+ * `dist/heddle-dns.cjs`.
  *
  * There are many sidecars on a host, so what counts is the memory each has to itself. A start-up snapshot
  * stays in memory beside the heap that was made of it; a bundle whose compiled code is cached starts nearly
@@ -136,19 +137,20 @@ const entries = {
     else globalThis.heddleRun = run;
   `,
   worker: `import './src/app/proxy-worker.ts';`,
+  dns: `import './src/app/dns-worker.ts';`,
 };
 
 /** Loads what a worker loads; what it does later is compiled when it does it. */
-const workerCacheMaker = (folder) => `
+const workerCacheMaker = (folder, name) => `
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
 if (isMainThread) {
   const worker = new Worker(__filename, { workerData: {} });
   worker.on('message', (message) => message === 'cached' && worker.terminate());
 } else {
   // Without what a proxy gives it it does not get far, and all of its code is loaded by then.
-  try { require(${JSON.stringify(path.join(folder, 'heddle-worker.cjs'))}); } catch {}
+  try { require(${JSON.stringify(path.join(folder, `heddle-${name}.cjs`))}); } catch {}
   const cache = heddleScript.createCachedData();
-  require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'lib', 'worker.cache'))}, cache);
+  require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'lib', `${name}.cache`))}, cache);
   parentPort.postMessage('cached');
 }
 `;
@@ -206,7 +208,8 @@ export function cacheCode(node, folder, flags, bootstrap) {
   const work = mkdtempSync(path.join(os.tmpdir(), 'heddle-cache-'));
   try {
     const maker = path.join(work, 'make.cjs');
-    for (const text of [cacheMaker(folder, 'proxy'), workerCacheMaker(folder)]) {
+    const workers = ['worker', 'dns'].map((name) => workerCacheMaker(folder, name));
+    for (const text of [cacheMaker(folder, 'proxy'), ...workers]) {
       writeFileSync(maker, text);
       execFileSync(node, [...flags, maker, bootstrap], {
         stdio: ['ignore', 'ignore', 'inherit'],

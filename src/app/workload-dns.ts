@@ -9,13 +9,14 @@ import { hostPort } from '#core/ip-address.ts';
 import { formatProblem } from '#core/problem.ts';
 import { inSlices } from '#core/time-slice.ts';
 import { bindSocket, bindUdpSocket, canBindSockets } from '#host/bound-socket.ts';
+import { canTakeDatagrams } from '#host/datagrams.ts';
 import { duplicateOf } from '#host/duplicate-descriptor.ts';
 import { inheritedSocket, succeededSocket } from '#host/inherited-sockets.ts';
 import { handedSocketStock } from '#host/socket-stock.ts';
 import type { DnsServer, SocketKind } from '#names/dns-server.ts';
 import type { ResolverAddress, ResolverList } from '#names/resolver-list.ts';
 import type { Logger } from '#observe/log.ts';
-import type { MetricRegistry } from '#observe/metrics-contract.ts';
+import type { Metrics } from '#observe/metrics.ts';
 import type { AdoptNames } from '#proxy/apply/receive.ts';
 import type { OpenSocket } from '#proxy/contract.ts';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
@@ -57,7 +58,7 @@ export class WorkloadDns {
   }
 
   /** Rejects with a `CliError` where it cannot be bound. */
-  async start(metrics: MetricRegistry): Promise<void> {
+  async start(metrics: Metrics): Promise<void> {
     const { startDnsServer } = await import('#names/dns-server.ts');
     const { dnsAddress = [], namespace, interceptionMode } = this.#options;
     const nowMs = (): number => performance.now();
@@ -71,6 +72,7 @@ export class WorkloadDns {
         random: Math.random,
         nowMs,
         ...(canBindSockets() && { bound: (kind, at) => this.#socket(kind, at) }),
+        ...(canTakeDatagrams() && { thread: { means: (await import('./dns-thread.ts')).dnsThreads } }),
         // Where nothing of its own is captured there is nothing to be marked.
         ...(interceptionMode !== 'NONE' &&
           handedSocketStock() === undefined && {

@@ -95,7 +95,7 @@ export function closeDescriptor(fd: number): void {
 }
 
 /** As bind(2) takes it: the family in the order of bytes of this machine, the port in that of the network. */
-function socketAddress(ip: readonly number[] | Uint8Array, port: number): Uint8Array {
+export function socketAddress(ip: readonly number[] | Uint8Array, port: number): Uint8Array {
   const isV6 = ip.length === 16;
   const bytes = new Uint8Array(isV6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES);
   new Uint16Array(bytes.buffer)[0] = isV6 ? AF_INET6 : AF_INET;

@@ -13,8 +13,8 @@ export interface DnsMetrics {
   readonly upstreamFailures: Counter;
   /** Seconds. */
   readonly upstreamDuration: Histogram;
-  /** A reply went out. @param rcode see `code`. */
-  replied(rcode: number): void;
+  /** A reply went out, or `by` of them. @param rcode see `code`. */
+  replied(rcode: number, by?: number): void;
 }
 
 /** Istio's bounds, seconds, in order. */
@@ -61,13 +61,13 @@ export function dnsMetrics(registry: MetricRegistry): DnsMetrics {
         DURATION_BOUNDS,
       )
       .with([]),
-    replied(rcode): void {
+    replied(rcode, by = 1): void {
       let known = replied.get(rcode);
       if (known === undefined) {
         known = replies.with([codeNames[rcode] ?? String(rcode)]);
         replied.set(rcode, known);
       }
-      known.inc();
+      known.inc(by);
     },
   };
 }

@@ -2,12 +2,16 @@
 import type { Problem } from '#core/problem.ts';
 import type { Steps } from '#core/time-slice.ts';
 import type { Logger } from '#observe/log.ts';
+import type { Metrics } from '#observe/metrics.ts';
 import type { MetricRegistry } from '#observe/metrics-contract.ts';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import { dnsMetrics } from './dns-metrics.ts';
 import type { UpstreamSockets } from './exchange.ts';
 import { Forwarder } from './forwarder.ts';
 import { indexNames } from './name-index.ts';
+import { QuestionThread, type ThreadSettings } from './question-thread.ts';
+import { Relay } from './relay.ts';
+import { Replies } from './replies.ts';
 import type { ResolverAddress, ResolverList } from './resolver-list.ts';
 import { Responder } from './responder.ts';
 import { type ConnectionLimits, listenTcp } from './tcp-listener.ts';
@@ -20,7 +24,7 @@ export interface DnsServerSettings {
   readonly resolvers: () => ResolverList;
   /** Of the workload. */
   readonly namespace: string;
-  readonly metrics: MetricRegistry;
+  readonly metrics: MetricRegistry & Pick<Metrics, 'beforeReading'>;
   readonly log: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -36,6 +40,8 @@ export interface DnsServerSettings {
   readonly maxConnections?: number;
   /** Sockets that are bound already, as descriptors; undefined: there is none, and the address is bound. */
   bound?(kind: SocketKind, address: ResolverAddress): number | undefined;
+  /** Where many questions come, a thread answers datagrams on those sockets; absent: it is this one always. */
+  readonly thread?: ThreadSettings;
 }
 
 export type SocketKind = 'datagram' | 'stream';
@@ -71,17 +77,30 @@ export async function startDnsServer(settings: DnsServerSettings): Promise<DnsSe
   const forwarder = new Forwarder({ ...settings, metrics });
   let zone: Zone | undefined;
   let lastSerial = 0;
-  const responder = new Responder({ zone: () => zone, forwarder, metrics, log, random });
+  const replies = new Replies(metrics, log);
+  const relay = new Relay(forwarder, replies, metrics);
+  const responder = new Responder({
+    zone: () => zone,
+    metrics,
+    replies,
+    random,
+    others: (query, own, client) => relay.answer(query, own, client),
+  });
+  const thread =
+    settings.thread &&
+    new QuestionThread({ ...settings, ...settings.thread, zone: () => zone, responder, metrics });
+  if (thread !== undefined) settings.metrics.beforeReading(() => thread.count());
   const listeners: DnsListener[] = [];
   const addresses: ResolverAddress[] = [];
   const close = async (): Promise<void> => {
     forwarder.close();
+    await thread?.close();
     await Promise.all(listeners.splice(0).map((listener) => listener.close()));
   };
   try {
     for (const { address, port } of settings.addresses) {
       const limits = { idleTimeoutMs, maxConnections, refused: metrics.refusedConnections };
-      const bound = await listenBoth({ address, port }, responder, limits, settings);
+      const bound = await listenBoth({ address, port }, responder, limits, { ...settings, thread });
       listeners.push(...bound);
       addresses.push({ address, port: bound[0].port });
     }
@@ -95,7 +114,10 @@ export async function startDnsServer(settings: DnsServerSettings): Promise<DnsSe
       const serial = ++lastSerial;
       const { index, problems } = yield* indexNames(table, domain);
       // One that was begun later may have been done before.
-      if (serial > (zone?.serial ?? 0)) zone = { index, namespace, domain, serial };
+      if (serial > (zone?.serial ?? 0)) {
+        zone = { index, namespace, domain, serial };
+        thread?.adopted();
+      }
       log.debug('dns.names', { hosts: index.hosts.size, wildcards: index.wildcards.size });
       return problems;
     },
@@ -110,17 +132,28 @@ async function listenBoth(
   { address, port }: ResolverAddress,
   responder: Responder,
   limits: ConnectionLimits,
-  { log, bound }: DnsServerSettings,
+  means: UdpMeans,
 ): Promise<readonly [DnsListener, DnsListener]> {
   for (let attempt = 1; ; attempt++) {
-    const stream = bound?.('stream', { address, port });
+    const stream = means.bound?.('stream', { address, port });
     const tcp = await listenTcp({ address, port, fd: stream }, responder, limits);
     try {
-      const fd = bound?.('datagram', { address, port });
-      return [tcp, await listenUdp({ address, port: tcp.port, fd }, responder, log)];
+      return [tcp, await listenDatagrams({ address, port: tcp.port }, responder, means)];
     } catch (error) {
       await tcp.close();
       if (port !== 0 || attempt === PORT_ATTEMPTS) throw error;
     }
   }
+}
+
+type UdpMeans = Pick<DnsServerSettings, 'log' | 'bound'> & { readonly thread: QuestionThread | undefined };
+
+async function listenDatagrams(
+  where: ResolverAddress,
+  responder: Responder,
+  { log, bound, thread }: UdpMeans,
+): Promise<DnsListener> {
+  const fd = bound?.('datagram', where);
+  if (fd === undefined || thread === undefined) return listenUdp({ ...where, fd }, responder, log);
+  return thread.listen({ ...where, fd });
 }

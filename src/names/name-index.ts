@@ -37,7 +37,7 @@ export interface NameIndex {
   readonly namespaces: ReadonlySet<string>;
 }
 
-interface GrowingHost extends Host {
+export interface GrowingHost extends Host {
   readonly instances: Host[];
 }
 
@@ -69,13 +69,30 @@ export function* indexNames({ table }: NameTable, domain: string): Steps<Indexed
     else hosts.set(host.name, host);
     if (info.namespace !== '' && isBelow(host.name, services)) namespaces.add(info.namespace);
   }
+  const index = yield* indexHosts({ hosts, wildcards, namespaces }, domain);
+  return { index, problems };
+}
+
+/** What the rest of an index follows from; its hosts have no instances yet. */
+export interface IndexedHosts {
+  readonly hosts: ReadonlyMap<string, GrowingHost>;
+  readonly wildcards: ReadonlyMap<string, Host>;
+  readonly namespaces: ReadonlySet<string>;
+}
+
+export function* indexHosts(
+  { hosts, wildcards, namespaces }: IndexedHosts,
+  domain: string,
+): Steps<NameIndex> {
+  const services = `svc.${domain}`;
+  let seen = 0;
   for (const [name, host] of hosts) {
     if (++seen % NAMES_A_STEP === 0) yield;
     if (isBelow(name, services)) hosts.get(parentOf(name))?.instances.push(host);
   }
   const branches = yield* branchesOf(hosts.keys(), namespaces, domain);
   const pointers = yield* pointersOf(hosts.values(), domain);
-  return { index: { hosts, wildcards, namespaces, branches, pointers }, problems };
+  return { hosts, wildcards, namespaces, branches, pointers };
 }
 
 function hostOf(name: string, info: NameTable_NameInfo, problems: Problem[]): GrowingHost | undefined {

@@ -4,8 +4,9 @@ import { type AddressInfo, createServer, isIPv6, type Socket } from 'node:net';
 import { StreamMessages, streamMessage } from '#core/stream-messages.ts';
 import type { Counter } from '#observe/metrics-contract.ts';
 import type { DnsListener, ListenAddress } from './dns-server.ts';
+import type { Client } from './replies.ts';
 import { MAX_STREAM_BYTES } from './reply.ts';
-import type { Client, Responder } from './responder.ts';
+import type { Responder } from './responder.ts';
 
 export interface ConnectionLimits {
   /** How long a connection may be silent. */

@@ -1,13 +1,14 @@
 /** `heddle sidecar --dns-address`: names come from a control plane, change with it, and outlive it. */
 import assert from 'node:assert/strict';
 import { Resolver } from 'node:dns/promises';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { adminSocketPath } from '#api/admin-socket.ts';
 import { requestJoinToken } from '#api/client.ts';
 import { podDocument } from '#app/up/pods.ts';
 import { rootFiles } from '#control/ca/root.ts';
+import { canTakeDatagrams } from '#host/datagrams.ts';
 import { type Lease, leaseNetwork } from '#host/lease.ts';
 import { type HeddleChild, startHeddle } from '../support/child.ts';
 import { addressReply, startFakeResolver } from '../support/dns.ts';
@@ -118,6 +119,11 @@ async function startSidecar(
   return child;
 }
 
+function threadsOf({ pid }: HeddleChild): string[] {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).map((id) => readFileSync(join(folder, id, 'comm'), 'utf8').trim());
+}
+
 async function metricsOf(host: string, port: number): Promise<Sample[]> {
   return parseSamples(await (await fetch(`http://${host}:${port}/metrics`)).text());
 }
@@ -129,7 +135,7 @@ test('a sidecar answers the names of its control plane, whether that is there or
   const control = await mesh.control();
   const upstream = await startFakeResolver(t, (question) => [addressReply(question)]);
   const address = lease.meshAddress(0);
-  await startSidecar(t, mesh, 0, [
+  const sidecar = await startSidecar(t, mesh, 0, [
     ...['--dns-address', `${address}:${DNS_PORT}`],
     ...['--dns-upstream', `127.0.0.1:${upstream.port}`],
   ]);
@@ -142,6 +148,14 @@ test('a sidecar answers the names of its control plane, whether that is there or
   assert.deepEqual(await resolver.resolve4('www.example.org'), ['192.0.2.1']);
   const pushed = await metricsOf(lease.controlAddress, CONTROL_METRICS_PORT);
   assert.equal(sumOf(pushed, 'pilot_xds_pushes', { type: 'nds' }), 1, 'one of two asked');
+
+  if (canTakeDatagrams()) {
+    await eventually(async () => {
+      const asked = Array.from({ length: 300 }, () => resolver.resolve4('reviews'));
+      for (const found of await Promise.all(asked)) assert.deepEqual(found, ['10.96.1.1']);
+      assert.ok(threadsOf(sidecar).includes('dns'), 'many questions have a thread');
+    });
+  }
 
   writePod(mesh, 'db-1', '10.1.0.6');
   await eventually(async () => assert.deepEqual(await resolver.resolve4(`db-1.${db}`), ['10.1.0.6']));
@@ -159,6 +173,8 @@ test('a sidecar answers the names of its control plane, whether that is there or
   assert.ok(sumOf(counted, 'istio_agent_dns_requests_total', {}) >= 6);
   assert.equal(sumOf(counted, 'istio_agent_dns_upstream_requests_total', {}), 1);
   await assert.rejects(metricsOf(lease.meshAddress(1), DNS_PORT), 'the other sidecar answers no DNS');
+  sidecar.kill('SIGTERM');
+  assert.equal(await sidecar.ended, 0, sidecar.output());
 });
 
 describe('heddle sidecar says what is wrong with', () => {
