@@ -85,9 +85,9 @@ const row = (name: string, play: Script, expect: Case['expect']): Case => ({
   uncounted: 'figures come and go',
 });
 
-const cases: readonly Case[] = [
+const casesOn = (threads: string): readonly Case[] => [
   row(
-    'of a connection manager and its filters',
+    `${threads}of a connection manager and its filters`,
     told(
       ['there', [stat_prefix('x', web('x1', 'x', fault, cors))], there(`http.x.${CX}`)],
       ['gone', [], gone(`http.x.${CX}`)],
@@ -95,7 +95,7 @@ const cases: readonly Case[] = [
     { client: [/^http\.x\.fault\.aborts_injected: 0$/, /^gone$/] },
   ),
   row(
-    'of a prefix that two listeners have',
+    `${threads}of a prefix that two listeners have`,
     told(
       [
         'both',
@@ -107,7 +107,7 @@ const cases: readonly Case[] = [
     { client: [/^http\.x\.downstream_cx_total: 0$/] },
   ),
   row(
-    'of a prefix that is another after an update in place',
+    `${threads}of a prefix that is another after an update in place`,
     told(
       ['before', [stat_prefix('x', web('x1', 'x', fault))], there(`http.x.${CX}`)],
       ['after', [stat_prefix('x', web('x1', 'xy', cors))], gone(`http.x.${CX}`)],
@@ -115,7 +115,7 @@ const cases: readonly Case[] = [
     { client: [/^http\.xy\.cors\.origin_valid: 0$/] },
   ),
   row(
-    'of a filter that is taken out',
+    `${threads}of a filter that is taken out`,
     told(
       ['before', [stat_prefix('x', web('x1', 'x', fault, cors))], there('http.x.fault.aborts_injected')],
       ['after', [stat_prefix('x', web('x1', 'x', cors))], gone('http.x.fault.aborts_injected')],
@@ -123,7 +123,7 @@ const cases: readonly Case[] = [
     { client: [/^http\.x\.cors\.origin_valid: 0$/] },
   ),
   row(
-    'of tcp_proxy and what stands before it',
+    `${threads}of tcp_proxy and what stands before it`,
     told(
       ['there', [stat_prefix('x', raw('x1', 'x'))], there(`tcp.x.${CX}`)],
       ['other', [stat_prefix('x', raw('x1', 'xy'))], gone(`tcp.x.${CX}`)],
@@ -133,7 +133,7 @@ const cases: readonly Case[] = [
   ),
 ];
 
-const group = (name: string, ...flags: readonly string[]): Group => ({
+const group = (name: string, threads: string, ...flags: readonly string[]): Group => ({
   name,
   backends: { a: http1Backend() },
   files: () => ({ 'listeners.json': resources() }),
@@ -150,12 +150,12 @@ const group = (name: string, ...flags: readonly string[]): Group => ({
         },
       },
     }),
-  cases,
+  cases: casesOn(threads),
 });
 
 export const groups: readonly Group[] = [
-  group('listeners that come and go'),
-  group('listeners that come and go on several threads', '--concurrency', '2'),
+  group('listeners that come and go', ''),
+  group('listeners that come and go on several threads', 'threads: ', '--concurrency', '2'),
 ];
 
 if (import.meta.main) compare(groups);
