@@ -64,21 +64,21 @@ export function watchFileSource(options: FileSourceOptions): FileSource {
   const watchFolderOf = (file: string): void => watchFolder(dirname(file), file);
   const watchFolder = (folder: string, file: string | undefined): void => {
     if (watchers.has(folder) || closed) return;
-    const watcher = watch(folder, (_event, entry) => {
+    const onEvent = (_event: string, entry: string | null): void => {
       // A folder that is swapped as a whole (Kubernetes) names another entry than the file's.
       const isFile = file === undefined || entry === null || entry === basename(file);
       if (kind !== 'secret' && !isFile && !entry.startsWith('..')) return;
       clearTimeout(timer);
       timer = setTimeout(load, SETTLE_MS);
-    });
-    watchers.set(folder, watcher.unref());
+    };
+    try {
+      watchers.set(folder, watch(folder, onEvent).unref());
+    } catch (error) {
+      log.error('apply.file-not-watched', { path: file ?? folder, error });
+    }
   };
-  try {
-    if (watchedFolder === undefined) watchFolderOf(path);
-    else watchFolder(watchedFolder, undefined);
-  } catch (error) {
-    log.error('apply.file-not-watched', { path, error });
-  }
+  if (watchedFolder === undefined) watchFolderOf(path);
+  else watchFolder(watchedFolder, undefined);
   load();
   return {
     reload(): void {
