@@ -72,7 +72,9 @@ export function watchFileSource(options: FileSourceOptions): FileSource {
       timer = setTimeout(load, SETTLE_MS);
     };
     try {
-      watchers.set(folder, watch(folder, onEvent).unref());
+      const watcher = watch(folder, onEvent).unref();
+      watcher.on('error', (error) => log.error('apply.file-not-watched', { path: file ?? folder, error }));
+      watchers.set(folder, watcher);
     } catch (error) {
       log.error('apply.file-not-watched', { path: file ?? folder, error });
     }

@@ -42,7 +42,11 @@ export class SecretFiles {
     const onChange = (): void => this.#arm(key);
     const watchers = [...folders].flatMap((folder) => {
       try {
-        return [watch(folder, onChange).unref()];
+        const watcher = watch(folder, onChange).unref();
+        watcher.on('error', (error) =>
+          this.#deps.log.error('apply.file-not-watched', { path: folder, error }),
+        );
+        return [watcher];
       } catch (error) {
         this.#deps.log.error('apply.file-not-watched', { path: folder, error });
         return [];

@@ -89,7 +89,7 @@ export class Chain {
     }
     connection.filters = filters;
     for (const gate of filters.gates) {
-      const delayMs = gate.admit();
+      const delayMs = gate.admit(connection);
       if (delayMs === ADMITTED) {
         connection.admitted++;
         continue;
@@ -152,7 +152,7 @@ export class Chain {
   /** A connection of its is closed. */
   leave(connection: AcceptedConnection): void {
     this.connections.delete(connection);
-    for (let i = 0; i < connection.admitted; i++) connection.filters!.gates[i]!.release();
+    for (let i = 0; i < connection.admitted; i++) connection.filters!.gates[i]!.release(connection);
     connection.admitted = 0;
     this.#checkIdle();
   }

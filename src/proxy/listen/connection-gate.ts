@@ -12,9 +12,9 @@ import type { AcceptedConnection } from './accepted.ts';
 
 export interface ConnectionGate {
   /** @returns {@link ADMITTED}, or after how many milliseconds the connection is closed. */
-  admit(): number;
+  admit(connection: AcceptedConnection): number;
   /** A connection that was admitted is closed. */
-  release(): void;
+  release(connection: AcceptedConnection): void;
   /** Envoy's, in `%DOWNSTREAM_LOCAL_CLOSE_REASON%`, and its response flag; '' for none. */
   readonly closeReason: string;
   readonly flag: string;
@@ -54,6 +54,15 @@ export interface ConnectionLimitSettings {
   readonly statPrefix: string;
   /** How long a connection too many is held before it is closed. */
   readonly delayMs: number;
+  /** Whether it looks at connections that come now. */
+  readonly isOn: () => boolean;
+}
+
+export interface ConnectionRateSettings {
+  readonly statPrefix: string;
+  readonly bucket: TokenBucket;
+  /** Whether it looks at connections that come now. */
+  readonly isOn: () => boolean;
 }
 
 /** Envoy, `envoy.filters.network.connection_limit`. */
@@ -64,10 +73,14 @@ export class ConnectionLimit implements ConnectionGate {
   readonly #delayMs: number;
   readonly #active: Gauge;
   readonly #limited: Counter;
+  readonly #isOn: () => boolean;
+  /** They came while it was off, and are not counted. */
+  readonly #passed = new WeakSet<AcceptedConnection>();
 
   constructor(settings: ConnectionLimitSettings, metrics: MetricRegistry, count: LimitedCount) {
     this.#count = count;
     this.#delayMs = settings.delayMs;
+    this.#isOn = settings.isOn;
     const scope = metrics.scope({
       path: `connection_limit.${settings.statPrefix}`,
       family: 'connection_limit',
@@ -77,7 +90,11 @@ export class ConnectionLimit implements ConnectionGate {
     this.#limited = scope.counter('limited_connections');
   }
 
-  admit(): number {
+  admit(connection: AcceptedConnection): number {
+    if (!this.#isOn()) {
+      this.#passed.add(connection);
+      return ADMITTED;
+    }
     if (!this.#count.take()) {
       this.#limited.inc();
       return this.#delayMs;
@@ -86,7 +103,8 @@ export class ConnectionLimit implements ConnectionGate {
     return ADMITTED;
   }
 
-  release(): void {
+  release(connection: AcceptedConnection): void {
+    if (this.#passed.delete(connection)) return;
     this.#count.release();
     this.#active.add(-1);
   }
@@ -98,9 +116,11 @@ export class ConnectionRate implements ConnectionGate {
   readonly flag = 'URX';
   readonly #bucket: TokenBucket;
   readonly #limited: Counter;
+  readonly #isOn: () => boolean;
 
-  constructor(statPrefix: string, bucket: TokenBucket, metrics: MetricRegistry) {
+  constructor({ statPrefix, bucket, isOn }: ConnectionRateSettings, metrics: MetricRegistry) {
     this.#bucket = bucket;
+    this.#isOn = isOn;
     this.#limited = metrics
       .scope({
         path: `local_rate_limit.${statPrefix}`,
@@ -111,7 +131,7 @@ export class ConnectionRate implements ConnectionGate {
   }
 
   admit(): number {
-    if (this.#bucket.take()) return ADMITTED;
+    if (!this.#isOn() || this.#bucket.take()) return ADMITTED;
     this.#limited.inc();
     return 0;
   }

@@ -3,7 +3,6 @@
  * (gates), or when its bytes do (guards).
  */
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { RuntimeFeatureFlag } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { ConnectionLimitSchema } from '#xds/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
 import { LocalRateLimitSchema } from '#xds/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import { RBACSchema } from '#xds/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
@@ -11,6 +10,7 @@ import type { DataPathDeps } from '../data-path-deps.ts';
 import { readBucket } from '../filter/local-ratelimit/settings.ts';
 import { readConnectionRbac } from '../filter/rbac/connection.ts';
 import type { Findings } from '../findings.ts';
+import { flagOf } from '../runtime/fields.ts';
 import { ConnectionLimit, ConnectionRate, type GateSettings, type GuardSettings } from './connection-gate.ts';
 
 /** Neither where it is off, or wrong. */
@@ -38,7 +38,11 @@ export const keepers: Readonly<Record<string, ReadKeeper>> = {
   },
 };
 
-function readConnectionLimit(any: Any | undefined, { path }: KeeperContext, findings: Findings): Keeper {
+function readConnectionLimit(
+  any: Any | undefined,
+  { path, deps }: KeeperContext,
+  findings: Findings,
+): Keeper {
   const message = findings.unpack(path, any, ConnectionLimitSchema);
   if (message === undefined) return {};
   const { statPrefix, maxConnections, delay } = message;
@@ -46,11 +50,12 @@ function readConnectionLimit(any: Any | undefined, { path }: KeeperContext, find
   if (maxConnections === undefined) findings.error(`${path}.max_connections`, 'is missing');
   else if (maxConnections === 0n) findings.error(`${path}.max_connections`, 'must not be 0');
   const delayMs = findings.durationMs(`${path}.delay`, delay) ?? 0;
-  if (!isOn(message.runtimeEnabled, `${path}.runtime_enabled`, findings)) return {};
+  const isOn = flagOf(message.runtimeEnabled, deps.runtime);
   const limit = Number(maxConnections ?? 0);
   return {
     gate: {
-      create: (metrics, countTo) => new ConnectionLimit({ statPrefix, delayMs }, metrics, countTo(limit)),
+      create: (metrics, countTo) =>
+        new ConnectionLimit({ statPrefix, delayMs, isOn }, metrics, countTo(limit)),
     },
   };
 }
@@ -70,13 +75,6 @@ function readConnectionRate(
   }
   const owner = shareKey === '' ? `of ${listener} ${path}` : `shared by ${shareKey}`;
   const bucket = readBucket(tokenBucket, `${path}.token_bucket`, `connections ${owner}`, deps, findings);
-  if (!isOn(message.runtimeEnabled, `${path}.runtime_enabled`, findings)) return {};
-  return { gate: { create: (metrics) => new ConnectionRate(statPrefix, bucket, metrics) } };
-}
-
-function isOn(flag: RuntimeFeatureFlag | undefined, path: string, findings: Findings): boolean {
-  if ((flag?.runtimeKey ?? '') !== '') {
-    findings.warn(`${path}.runtime_key`, 'has no effect: no runtime key is supported');
-  }
-  return flag?.defaultValue !== false;
+  const isOn = flagOf(message.runtimeEnabled, deps.runtime);
+  return { gate: { create: (metrics) => new ConnectionRate({ statPrefix, bucket, isOn }, metrics) } };
 }

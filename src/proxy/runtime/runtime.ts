@@ -58,6 +58,7 @@ export class ProcessRuntime {
           clearTimeout(this.#settling);
           this.#settling = setTimeout(() => this.#load(), SETTLE_MS);
         });
+        watcher.on('error', (error) => this.#deps.log.error('runtime.not-watched', { path: link, error }));
         this.#watchers.push(watcher.unref());
       } catch (error) {
         this.#deps.log.error('runtime.not-watched', { path: link, error });

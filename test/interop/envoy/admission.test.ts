@@ -127,6 +127,16 @@ const admissions: readonly Case[] = [
     ...counted('slow', 1, 2),
   }),
   admission('off', 'off', [BAD, BAD, GOOD], counted('off', 0, 0)),
+  admission('off by the runtime', 'key-off', [BAD, BAD, GOOD], counted('key-off', 0, 0)),
+  admission('on by the runtime', 'key-on', [BAD, GOOD], counted('key-on', 0, 1, 1)),
+  admission(
+    'a probability of the runtime',
+    'key-probability',
+    [BAD, GOOD],
+    counted('key-probability', 0, 1, 1),
+  ),
+  admission('no probability of the runtime', 'key-beyond', [BAD, GOOD], { status: [503, 200] }),
+  admission('a rate of the runtime', 'key-rate', [BAD, BAD, GOOD], counted('key-rate', 1, 2)),
   admission('never refused where that may not be', 'never', [BAD, BAD, GOOD], { status: [503, 503, 200] }),
   row(
     'admission-control',
@@ -250,6 +260,13 @@ const adaptions: readonly Case[] = [
     { status: 200 },
     { answers: { a: first }, logLines: 2, inAnyOrder: true },
   ),
+  adaptive(
+    'off by the runtime',
+    'disabled-by-key',
+    atOnce(1),
+    { status: 200 },
+    { answers: { a: first }, logLines: 2, inAnyOrder: true },
+  ),
   adaptive('one after the other', 'one', inTurn(get('/x'), get('/x')), { status: [200, 200] }),
   adaptive(
     'requests that are given up make room',
@@ -324,6 +341,7 @@ const adaptions: readonly Case[] = [
 ];
 
 const percent = (value: number): Message => ({ default_value: { value } });
+const byKey = (value: number, runtime_key: string): Message => ({ default_value: { value }, runtime_key });
 const control = (name: string, fields: Message): Message =>
   httpListener(name, {
     routes: [
@@ -392,6 +410,12 @@ export const groups: readonly Group[] = [
           control('slow', { ...always, rps_threshold: { default_value: 1000 } }),
           control('off', { ...always, enabled: { default_value: false, runtime_key: 'none' } }),
           control('never', { ...always, ...never }),
+          control('key-off', { ...always, enabled: { default_value: true, runtime_key: 'off' } }),
+          control('key-on', { ...always, enabled: { default_value: false, runtime_key: 'on' } }),
+          control('key-probability', { ...always, max_rejection_probability: byKey(0, 'percent.all') }),
+          control('key-beyond', { ...always, max_rejection_probability: byKey(0, 'percent.beyond') }),
+          control('key-rate', { ...always, rps_threshold: { default_value: 0, runtime_key: 'rate' } }),
+          limited('disabled-by-key', alone, { enabled: { default_value: true, runtime_key: 'off' } }),
           control('half', { max_rejection_probability: percent(50), aggression: { default_value: 1e9 } }),
           limited('one', alone),
           limited('three', measured({})),
@@ -410,6 +434,16 @@ export const groups: readonly Group[] = [
           }),
         ],
         [cluster('a', [ports.a!])],
+        {
+          layered_runtime: {
+            layers: [
+              {
+                name: 'static',
+                static_layer: { off: false, on: true, percent: { all: 100, beyond: 101 }, rate: 1000 },
+              },
+            ],
+          },
+        },
       ),
     cases: [...admissions, ...adaptions],
   },

@@ -194,6 +194,8 @@ const responses: readonly Case[] = [
     accept: 'gzip',
   }),
   row('off', AS_IT_IS, { on: 'off', accept: 'gzip' }),
+  row('off by the runtime', AS_IT_IS, { on: 'key-off', accept: 'gzip' }),
+  row('on by the runtime', COMPRESSED, { on: 'key-on', accept: 'gzip' }),
   row(
     'accept-encoding removed by a route',
     { never: /a\| accept-encoding/ },
@@ -430,6 +432,8 @@ export const groups: readonly Group[] = [
           on('br', compressor('brotli')),
           on('zstd', compressor('zstd')),
           on('off', compressor('gzip', { runtime_enabled: { default_value: false } })),
+          on('key-off', compressor('gzip', { runtime_enabled: { default_value: true, runtime_key: 'off' } })),
+          on('key-on', compressor('gzip', { runtime_enabled: { default_value: false, runtime_key: 'on' } })),
           on(
             'strict',
             compressor('gzip', {
@@ -476,6 +480,7 @@ export const groups: readonly Group[] = [
           on('events-br', compressor('brotli', eventTypes)),
         ],
         [cluster('a', [ports.a!])],
+        { layered_runtime: { layers: [{ name: 'static', static_layer: { off: false, on: true } }] } },
       );
     },
     cases: [...responses, ...strict, ...several, ...requests, ...overHttp2, ...streams],

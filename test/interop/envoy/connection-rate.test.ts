@@ -70,6 +70,11 @@ const logged: Message = {
   cluster: 'a',
   access_log: [tcpLog('%RESPONSE_FLAGS%', '%DOWNSTREAM_LOCAL_CLOSE_REASON%', '%ACCESS_LOG_TYPE%')],
 };
+const keyed = (default_value: boolean, runtime_key: string): Message => ({ default_value, runtime_key });
+const full = (name: string, runtime_enabled: Message): Message =>
+  extension('limit', 'filters.network.connection_limit.v3.ConnectionLimit', {
+    ...{ stat_prefix: name, max_connections: 1, runtime_enabled },
+  });
 const loopback: Message = { address_prefix: '127.0.0.0', prefix_len: 8 };
 const silent: readonly Step[] = [];
 
@@ -120,6 +125,10 @@ export const groups: readonly Group[] = [
           chain('one', limit('one', 1), tcpProxy('one', logged)),
           chain('two', limit('two', 2), tcpProxy('two')),
           chain('off', limit('off', 1, { runtime_enabled: { default_value: false } }), tcpProxy('off')),
+          chain('key-off', limit('key-off', 1, { runtime_enabled: keyed(true, 'off') }), tcpProxy('key-off')),
+          chain('key-on', limit('key-on', 1, { runtime_enabled: keyed(false, 'on') }), tcpProxy('key-on')),
+          chain('full-off', full('full-off', keyed(true, 'off')), tcpProxy('full-off')),
+          chain('full-on', full('full-on', keyed(false, 'on')), tcpProxy('full-on', logged)),
           chain('shared', limit('shared', 1, { share_key: 'both' }), tcpProxy('shared')),
           chain('sharing', limit('sharing', 1, { share_key: 'both' }), tcpProxy('sharing')),
           chain('alone', limit('alone', 1), limit('alone-2', 1), tcpProxy('alone')),
@@ -144,11 +153,29 @@ export const groups: readonly Group[] = [
           chain('echo', limit('echo', 1), extension('echo', 'filters.network.echo.v3.Echo')),
         ],
         [cluster('a', [ports.a!]), cluster('web', [ports.web!])],
+        { layered_runtime: { layers: [{ name: 'static', static_layer: { off: false, on: true } }] } },
       ),
     cases: [
       row('one of two', 'one', inTurn(ask, refused), 2, 1),
       row('two of three', 'two', inTurn(ask, ask, refused), 3, 1),
       row('off', 'off', inTurn(ask, ask), 2, 0),
+      row('off by the runtime', 'key-off', inTurn(ask, ask), 2, 0),
+      row('on by the runtime', 'key-on', inTurn(ask, refused), 2, 1),
+      {
+        ...{ name: 'connection_limit: off by the runtime', covers: 'connection-rate', on: 'full-off' },
+        play: whileOpen(ask),
+        expect: { stats: { 'connection_limit.full-off.limited_connections': 0 } },
+        ...{ logLines: 2, inAnyOrder: true },
+      },
+      {
+        ...{ name: 'connection_limit: on by the runtime', covers: 'connection-rate', on: 'full-on' },
+        play: whileOpen(refused),
+        expect: {
+          log: /over_connection_limit/,
+          stats: { 'connection_limit.full-on.limited_connections': 1 },
+        },
+        ...{ logLines: 2, inAnyOrder: true },
+      },
       row('a bucket of two listeners', 'shared', ask, 1, 0),
       row('a bucket of two listeners, the other', 'sharing', refused, 1, 1),
       row('two in a row', 'alone', inTurn(ask, refused, refused), 3, 2),

@@ -93,6 +93,11 @@ const decompressed: readonly Case[] = [
     { on: 'un-strict', method: 'POST', body: GZIP, headers: ['content-encoding: gzip'] },
   ),
   un(
+    'off by the runtime, and not advertised',
+    { client: /^body by length: gzip of "all work/, never: /accept-encoding/ },
+    { on: 'un-key', says: coded('gzip', GZIP) },
+  ),
+  un(
     'compressed anew',
     { client: /^body by chunked: br of "all work/ },
     { on: 'anew', accept: 'br', says: coded('gzip', GZIP) },
@@ -139,9 +144,18 @@ export const groups: readonly Group[] = [
               response_direction_config: { common_config: { ignore_no_transform_header: true } },
             }),
           ),
+          on(
+            'un-key',
+            decompressor('gzip', {
+              response_direction_config: {
+                common_config: { enabled: { default_value: true, runtime_key: 'off' } },
+              },
+            }),
+          ),
           on('anew', compressor('brotli'), decompressor('gzip')),
         ],
         [cluster('a', [ports.a!])],
+        { layered_runtime: { layers: [{ name: 'static', static_layer: { off: false } }] } },
       );
     },
     cases: [...decompressed, ...overHttp2],

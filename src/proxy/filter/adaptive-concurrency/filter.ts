@@ -14,7 +14,7 @@ export const adaptiveConcurrency: CataloguedFilter = defineFilter({
   trust: 'hostile-both',
   create(config, path, deps): Parsed<HttpFilter> {
     const findings = new Findings();
-    const settings = readConcurrency(config, path, findings);
+    const settings = readConcurrency(config, path, deps.runtime, findings);
     return findings.result<HttpFilter>(new ConcurrencyFilter(settings, deps));
   },
 });
@@ -51,8 +51,8 @@ class ConcurrencyFilter implements HttpFilter {
   }
 
   onRequestHead(exchange: Exchange): Verdict {
-    const { enabled, status } = this.#settings;
-    if (!enabled || exchange.isHealthCheck) return undefined;
+    const { isOn, status } = this.#settings;
+    if (!isOn() || exchange.isHealthCheck) return undefined;
     const nowMs = this.#deps.clock.nowMs();
     if (!this.#controller.admit(nowMs)) {
       const details = 'reached_concurrency_limit';

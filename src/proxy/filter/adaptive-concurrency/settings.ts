@@ -2,10 +2,12 @@
 import type { AdaptiveConcurrency } from '#xds/gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.js';
 import type { Percent } from '#xds/gen/envoy/type/v3/percent_pb.js';
 import type { Findings } from '../../findings.ts';
+import { flagOf } from '../../runtime/fields.ts';
+import type { RuntimeValues } from '../../runtime/values.ts';
 import type { GradientSettings } from './gradient-controller.ts';
 
 export interface ConcurrencySettings {
-  readonly enabled: boolean;
+  readonly isOn: () => boolean;
   /** Of the answer to a request too many. */
   readonly status: number;
   readonly gradient: GradientSettings;
@@ -23,15 +25,14 @@ const BUFFER = 25;
 export function readConcurrency(
   config: AdaptiveConcurrency,
   at: string,
+  runtime: RuntimeValues | undefined,
   findings: Findings,
 ): ConcurrencySettings {
-  if ((config.enabled?.runtimeKey ?? '') !== '')
-    findings.warn(`${at}.enabled.runtime_key`, 'has no effect: no runtime key is supported');
   const status = config.concurrencyLimitExceededStatus?.code ?? UNAVAILABLE;
   const { concurrencyControllerConfig: controller } = config;
   if (controller.case === undefined) findings.error(`${at}.gradient_controller_config`, 'is missing');
   return {
-    enabled: config.enabled?.defaultValue !== false,
+    isOn: flagOf(config.enabled, runtime),
     status: status < 400 ? UNAVAILABLE : status,
     gradient: readGradient(controller.value, `${at}.gradient_controller_config`, findings),
   };

@@ -17,7 +17,7 @@ export const admissionControl: CataloguedFilter = defineFilter({
   trust: 'hostile-both',
   create(config, path, deps): Parsed<HttpFilter> {
     const findings = new Findings();
-    const settings = readAdmission(config, path, findings);
+    const settings = readAdmission(config, path, deps.runtime, findings);
     return findings.result<HttpFilter>(new AdmissionFilter(settings, deps));
   },
 });
@@ -53,9 +53,9 @@ class AdmissionFilter implements HttpFilter {
   }
 
   onRequestHead(exchange: Exchange): Verdict {
-    const { enabled, minRequestsPerSecond } = this.#settings;
-    if (!enabled || exchange.isHealthCheck) return undefined;
-    if (this.#history.requestsPerSecond >= minRequestsPerSecond && this.#draws()) {
+    const { isOn, minRequestsPerSecond } = this.#settings;
+    if (!isOn() || exchange.isHealthCheck) return undefined;
+    if (this.#history.requestsPerSecond >= minRequestsPerSecond() && this.#draws()) {
       this.#rejected.inc();
       return { status: UNAVAILABLE, body: '', flag: '', details: 'denied_by_admission_control' };
     }
@@ -67,8 +67,8 @@ class AdmissionFilter implements HttpFilter {
     const { successRate, aggression, maxProbability } = this.#settings;
     const history = this.#history;
     history.forget();
-    const raw = (history.requests - history.successes / successRate) / (history.requests + 1);
-    const probability = Math.min(Math.max(raw, 0) ** (1 / aggression), maxProbability);
+    const raw = (history.requests - history.successes / successRate()) / (history.requests + 1);
+    const probability = Math.min(Math.max(raw, 0) ** (1 / aggression()), maxProbability());
     return ACCURACY * probability > this.#deps.random.below(ACCURACY);
   }
 

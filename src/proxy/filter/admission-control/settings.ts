@@ -5,15 +5,17 @@ import type {
   AdmissionControl_SuccessCriteria_HttpCriteria as HttpCriteria,
 } from '#xds/gen/envoy/extensions/filters/http/admission_control/v3/admission_control_pb.js';
 import type { Findings } from '../../findings.ts';
+import { countOf, doubleOf, flagOf, shareOf } from '../../runtime/fields.ts';
+import type { RuntimeValues } from '../../runtime/values.ts';
 
 export interface AdmissionSettings {
-  readonly enabled: boolean;
+  readonly isOn: () => boolean;
   readonly windowMs: number;
-  readonly aggression: number;
+  readonly aggression: () => number;
   /** 0 to 1, both. */
-  readonly successRate: number;
-  readonly maxProbability: number;
-  readonly minRequestsPerSecond: number;
+  readonly successRate: () => number;
+  readonly maxProbability: () => number;
+  readonly minRequestsPerSecond: () => number;
   readonly isHttpSuccess: (status: number) => boolean;
   readonly isGrpcSuccess: (status: number) => boolean;
 }
@@ -26,32 +28,31 @@ const FIRST_FAILURE = 500;
 /** OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED, UNAUTHENTICATED. */
 const GRPC_SUCCESSES = [0, 1, 2, 3, 5, 6, 7, 9, 11, 12, 16];
 
-export function readAdmission(config: AdmissionControl, at: string, findings: Findings): AdmissionSettings {
-  const runtime = (field: string, key: string | undefined): void => {
-    if ((key ?? '') !== '')
-      findings.warn(`${at}.${field}.runtime_key`, 'has no effect: no runtime key is supported');
-  };
-  const percent = (field: string, given: RuntimePercent | undefined, byDefault: number): number => {
-    runtime(field, given?.runtimeKey);
-    const value = given?.defaultValue?.value ?? (given === undefined ? byDefault : 0);
+export function readAdmission(
+  config: AdmissionControl,
+  at: string,
+  runtime: RuntimeValues | undefined,
+  findings: Findings,
+): AdmissionSettings {
+  const percent = (field: string, given: RuntimePercent | undefined, byDefault: number): (() => number) => {
+    const { value } = given?.defaultValue ?? { value: given === undefined ? byDefault : 0 };
     if (value < 0 || value > 100) findings.error(`${at}.${field}.default_value.value`, 'must be 0 to 100');
-    return value / 100;
+    return shareOf(given, byDefault, runtime);
   };
-  runtime('enabled', config.enabled?.runtimeKey);
-  runtime('aggression', config.aggression?.runtimeKey);
-  runtime('rps_threshold', config.rpsThreshold?.runtimeKey);
   const successRate = percent('sr_threshold', config.srThreshold, SUCCESS_PERCENT);
-  if (successRate < 0.01) findings.error(`${at}.sr_threshold.default_value.value`, 'must be at least 1');
+  const aggression = doubleOf(config.aggression, 1, runtime);
+  if (config.srThreshold !== undefined && (config.srThreshold.defaultValue?.value ?? 0) < 1)
+    findings.error(`${at}.sr_threshold.default_value.value`, 'must be at least 1');
   if (config.evaluationCriteria.case === undefined) findings.error(`${at}.success_criteria`, 'is missing');
   const criteria = config.evaluationCriteria.value;
   const here = `${at}.success_criteria`;
   return {
-    enabled: config.enabled?.defaultValue !== false,
+    isOn: flagOf(config.enabled, runtime),
     windowMs: findings.durationMs(`${at}.sampling_window`, config.samplingWindow) ?? WINDOW_MS,
-    aggression: Math.max(1, config.aggression?.defaultValue ?? 1),
+    aggression: () => Math.max(1, aggression()),
     successRate,
     maxProbability: percent('max_rejection_probability', config.maxRejectionProbability, MAX_PERCENT),
-    minRequestsPerSecond: config.rpsThreshold?.defaultValue ?? 0,
+    minRequestsPerSecond: countOf(config.rpsThreshold, 0, runtime),
     isHttpSuccess: readHttp(criteria?.httpCriteria, `${here}.http_criteria`, findings),
     isGrpcSuccess: readGrpc(
       criteria?.grpcCriteria?.grpcSuccessStatus,

@@ -112,7 +112,7 @@ class CompressorFilter extends RecodingFilter<Call> {
     const { stats } = request;
     const isMeant =
       !endStream &&
-      request.enabled &&
+      request.isOn() &&
       !isUpgrade(exchange) &&
       this.#isLong(request, headers, stats) &&
       takesType(request, headers) &&
@@ -244,8 +244,8 @@ class CompressorFilter extends RecodingFilter<Call> {
   }
 }
 
-function isOn({ enabled }: DirectionSettings, route: RouteSettings | undefined): boolean {
-  return route?.enabled ?? enabled;
+function isOn(direction: DirectionSettings, route: RouteSettings | undefined): boolean {
+  return route?.enabled ?? direction.isOn();
 }
 
 function isUpgrade({ method, requestHeaders }: Exchange): boolean {

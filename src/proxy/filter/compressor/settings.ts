@@ -1,12 +1,12 @@
 /** A `Compressor` message, read once. */
 import type { Counter, MetricRegistry } from '#observe/metrics-contract.ts';
-import type { RuntimeFeatureFlag } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type {
   Compressor_CommonDirectionConfig as Common,
   Compressor,
 } from '#xds/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.js';
 import type { Findings } from '../../findings.ts';
 import { textMatcher } from '../../route/header-match.ts';
+import { flagOf } from '../../runtime/fields.ts';
 import type { FilterDeps } from '../contract.ts';
 import { type RecoderLibrary, readCompressor } from '../recoder-library.ts';
 
@@ -31,7 +31,7 @@ export type DirectionStats = Readonly<Record<(typeof counterNames)[number], Coun
 export type AcceptStats = Readonly<Record<(typeof acceptCounterNames)[number], Counter>>;
 
 export interface DirectionSettings {
-  readonly enabled: boolean;
+  readonly isOn: () => boolean;
   readonly minLength: number;
   /** Whether bodies of that type are compressed. @param type without parameters */
   readonly takesType: (type: string) => boolean;
@@ -99,17 +99,17 @@ export function readCompressorFilter(
   } as never;
   const ofResponse =
     response === undefined
-      ? readDirection(old, `${at}.`, 'runtime_enabled', findings)
+      ? readDirection(old, `${at}.`, deps, findings)
       : readDirection(
           response.commonConfig,
           `${at}.response_direction_config.common_config.`,
-          'enabled',
+          deps,
           findings,
         );
   const ofRequest = readDirection(
     request?.commonConfig,
     `${at}.request_direction_config.common_config.`,
-    'enabled',
+    deps,
     findings,
   );
   response?.uncompressibleResponseCodes.forEach((code, i, all) => {
@@ -131,7 +131,7 @@ export function readCompressorFilter(
     chooseFirst: config.chooseFirst,
     request: {
       ...ofRequest,
-      enabled: request !== undefined && ofRequest.enabled,
+      isOn: request === undefined ? () => false : ofRequest.isOn,
       stats: createStats(deps.metrics, `${prefix}.request`, deps.statPrefix, counterNames),
     },
     response: {
@@ -156,7 +156,7 @@ export function readCompressorFilter(
 function readDirection(
   config: Pick<Common, 'enabled' | 'minContentLength' | 'contentType' | 'contentTypeMatcher'> | undefined,
   path: string,
-  flag: string,
+  { runtime }: FilterDeps,
   findings: Findings,
 ): DirectionSettings {
   const types = new Set(config?.contentType.map((type) => type.toLowerCase()));
@@ -165,19 +165,12 @@ function readDirection(
   );
   const all = types.size === 0 ? new Set(TYPES) : types;
   return {
-    enabled: isOn(config?.enabled, `${path}${flag}`, findings),
+    isOn: flagOf(config?.enabled, runtime),
     minLength: config?.minContentLength ?? MIN_LENGTH,
     // Where there are matchers, they alone count (Envoy).
     takesType: (type) =>
       matchers.length > 0 ? matchers.some((matches) => matches(type)) : all.has(type.toLowerCase()),
   };
-}
-
-function isOn(flag: RuntimeFeatureFlag | undefined, path: string, findings: Findings): boolean {
-  if ((flag?.runtimeKey ?? '') !== '') {
-    findings.warn(`${path}.runtime_key`, 'has no effect: no runtime key is supported');
-  }
-  return flag?.defaultValue !== false;
 }
 
 function createStats<Name extends string>(

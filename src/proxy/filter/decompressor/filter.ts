@@ -8,6 +8,7 @@ import {
   DecompressorSchema,
 } from '#xds/gen/envoy/extensions/filters/http/decompressor/v3/decompressor_pb.js';
 import { Findings } from '../../findings.ts';
+import { flagOf } from '../../runtime/fields.ts';
 import type { CataloguedFilter, Exchange, FilterDeps, HttpFilter } from '../contract.ts';
 import { defineFilter } from '../define.ts';
 import { RecodedBody } from '../recoded-body.ts';
@@ -24,16 +25,8 @@ export const decompressor: CataloguedFilter = defineFilter({
   create(config, path, deps): Parsed<HttpFilter> {
     const findings = new Findings();
     const library = readDecompressor(config.decompressorLibrary, `${path}.decompressor_library`, findings);
-    const request = readDirection(
-      config.requestDirectionConfig?.commonConfig,
-      `${path}.request_direction_config.common_config`,
-      findings,
-    );
-    const response = readDirection(
-      config.responseDirectionConfig?.commonConfig,
-      `${path}.response_direction_config.common_config`,
-      findings,
-    );
+    const request = readDirection(config.requestDirectionConfig?.commonConfig, deps);
+    const response = readDirection(config.responseDirectionConfig?.commonConfig, deps);
     const filter =
       library && new DecompressorFilter({ library, request, response, advertises: advertises(config) }, deps);
     return findings.result<HttpFilter>(filter ?? {});
@@ -41,7 +34,7 @@ export const decompressor: CataloguedFilter = defineFilter({
 });
 
 interface Direction {
-  readonly enabled: boolean;
+  readonly isOn: () => boolean;
   /** Whether `cache-control: no-transform` does not hold. */
   readonly ignoresNoTransform: boolean;
 }
@@ -58,12 +51,9 @@ function advertises({ requestDirectionConfig }: Decompressor): boolean {
   return requestDirectionConfig?.advertiseAcceptEncoding ?? true;
 }
 
-function readDirection(config: Common | undefined, path: string, findings: Findings): Direction {
-  if ((config?.enabled?.runtimeKey ?? '') !== '') {
-    findings.warn(`${path}.enabled.runtime_key`, 'has no effect: no runtime key is supported');
-  }
+function readDirection(config: Common | undefined, { runtime }: FilterDeps): Direction {
   return {
-    enabled: config?.enabled?.defaultValue !== false,
+    isOn: flagOf(config?.enabled, runtime),
     ignoresNoTransform: config?.ignoreNoTransformHeader ?? false,
   };
 }
@@ -98,7 +88,7 @@ class DecompressorFilter extends RecodingFilter<RecodedBodies> {
     const call: RecodedBodies = { request: undefined, response: undefined };
     exchange.slots[this.slot] = call;
     const headers = exchange.requestHeaders;
-    if (response.enabled && tells) {
+    if (response.isOn() && tells) {
       const before = joinedHeaderOf(headers, 'accept-encoding');
       setHeader(
         headers,
@@ -120,7 +110,7 @@ class DecompressorFilter extends RecodingFilter<RecodedBodies> {
     const coding = joinedHeaderOf(headers, 'content-encoding');
     const [first = '', ...rest] = (coding ?? '').split(',');
     const isMeant =
-      direction.enabled &&
+      direction.isOn() &&
       (direction.ignoresNoTransform || !mayNotChange(headers)) &&
       first.trim().toLowerCase() === library.encoding;
     if (!isMeant) {
