@@ -62,6 +62,8 @@ class ProxyDataPath implements LocalDataPath {
   readonly #deps: Omit<ListenerDeps, 'listenerAt'>;
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #staged = new Set<ActiveCluster>();
+  /** All of these, by the assignments they take. */
+  readonly #takers = new Map<string, Set<ActiveCluster>>();
   readonly #assignments = new Map<string, Assignment>();
   readonly #routes = new Map<string, ActiveRoutes>();
   readonly #listeners: ListenerTable;
@@ -160,11 +162,13 @@ class ProxyDataPath implements LocalDataPath {
       this.#restingCluster(settings, assigned) ?? (await this.#runningCluster(settings, assigned));
     // What other threads tell is for it too.
     this.#staged.add(staged);
+    this.#addTaker(staged);
     return {
       commit: () => this.#commitCluster(name, staged),
       ...(settings.checks !== undefined && { warm: () => staged.runtime.checkedOnce() }),
       abandon: () => {
         this.#staged.delete(staged);
+        this.#removeTaker(staged);
         staged.close();
         if (!this.#clusters.has(name)) this.#deps.metrics.removeScope(staged.scopePath);
       },
@@ -198,7 +202,23 @@ class ProxyDataPath implements LocalDataPath {
     this.#clusters.set(name, staged);
     (before === undefined ? this.#stats.cluster_added : this.#stats.cluster_modified).inc();
     this.#stats.active_clusters.set(this.#clusters.size);
-    if (before !== undefined) await inSlices(before.drain());
+    if (before === undefined) return;
+    this.#removeTaker(before);
+    await inSlices(before.drain());
+  }
+
+  #addTaker(cluster: ActiveCluster): void {
+    const { kind, assignment } = cluster.settings;
+    if (kind !== 'eds') return;
+    const takers = this.#takers.get(assignment.key);
+    if (takers === undefined) this.#takers.set(assignment.key, new Set([cluster]));
+    else takers.add(cluster);
+  }
+
+  #removeTaker(cluster: ActiveCluster): void {
+    const { key } = cluster.settings.assignment;
+    const takers = this.#takers.get(key);
+    if (takers?.delete(cluster) === true && takers.size === 0) this.#takers.delete(key);
   }
 
   /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
@@ -289,11 +309,9 @@ class ProxyDataPath implements LocalDataPath {
     const assigned = yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
     this.#assignments.set(clusterName, assigned);
-    for (const cluster of [...this.#clusters.values(), ...this.#staged]) {
-      const { name, kind, assignment: wanted } = cluster.settings;
-      if (kind !== 'eds' || wanted.key !== clusterName) continue;
+    for (const cluster of [...(this.#takers.get(clusterName) ?? [])]) {
       yield* cluster.replaceEndpoints(assigned);
-      if (this.#clusters.get(name) === cluster) this.#stats.cluster_updated.inc();
+      if (this.#clusters.get(cluster.settings.name) === cluster) this.#stats.cluster_updated.inc();
     }
     return findings.problems;
   }
@@ -323,6 +341,7 @@ class ProxyDataPath implements LocalDataPath {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return;
     this.#clusters.delete(name);
+    this.#removeTaker(cluster);
     this.#stats.cluster_removed.inc();
     this.#stats.active_clusters.set(this.#clusters.size);
     this.#deps.metrics.removeScope(cluster.scopePath);
