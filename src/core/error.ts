@@ -50,6 +50,7 @@ export type ErrorCode =
   | 'UPSTREAM_TIMEOUT'
   | 'PER_TRY_TIMEOUT'
   | 'PER_TRY_IDLE_TIMEOUT'
+  | 'UPSTREAM_MAX_DURATION'
   | 'RETRY_BUFFER_EXCEEDED'
   | 'STREAM_IDLE_TIMEOUT'
   | 'MAX_STREAM_DURATION'
@@ -139,6 +140,14 @@ export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = {
     'UT',
     'upstream_per_try_idle_timeout',
     'upstream request timeout',
+  ),
+  UPSTREAM_MAX_DURATION: kind(
+    'upstream',
+    'if-policy-says',
+    504,
+    'UMSDR',
+    'upstream_max_stream_duration_reached',
+    'upstream max stream duration reached',
   ),
   RETRY_BUFFER_EXCEEDED: kind(
     'upstream',

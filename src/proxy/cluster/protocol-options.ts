@@ -60,7 +60,6 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     http2Path,
     autoName,
   } = choose(cluster, findings);
-  findings.refuse(`${at}.max_stream_duration`, common?.maxStreamDuration !== undefined);
   findings.refuse(`${at}.headers_with_underscores_action`, (common?.headersWithUnderscoresAction ?? 0) !== 0);
   const headerCase = readHeaderCase(http1, http1Path, findings);
   const limits: DecoderLimits = {
@@ -83,6 +82,7 @@ export function readPool(cluster: Cluster, deps: BindingDeps, findings: Findings
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     maxConnectionDurationMs:
       findings.durationMs(`${at}.max_connection_duration`, common?.maxConnectionDuration) ?? 0,
+    maxStreamDurationMs: findings.durationMs(`${at}.max_stream_duration`, common?.maxStreamDuration) ?? 0,
     preconnect: readPreconnect(cluster, findings),
     durationJitter: readJitter(
       common?.maxConnectionDurationJitter,

@@ -18,6 +18,7 @@ import type { Forwarding } from './forwarding.ts';
 
 const TRY = 0;
 const TRY_IDLE = 1;
+const DURATION = 2;
 
 /** Belongs to the {@link Forwarding} that made it, and tells it what happens; nothing once it was given up. */
 export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerOwner {
@@ -48,6 +49,7 @@ export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerO
   #reported = false;
   #tryTimer: Timer | undefined = undefined;
   #tryIdleTimer: Timer | undefined = undefined;
+  #durationTimer: Timer | undefined = undefined;
 
   constructor(owner: Forwarding, endpoint: Endpoint, startMs: number) {
     this.#owner = owner;
@@ -73,6 +75,7 @@ export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerO
   disarm(): void {
     this.#disarmTry();
     if (this.#tryIdleTimer !== undefined) this.#owner.runtime.wheel.disarm(this.#tryIdleTimer);
+    if (this.#durationTimer !== undefined) this.#owner.runtime.wheel.disarm(this.#durationTimer);
   }
 
   #disarmTry(): void {
@@ -131,7 +134,7 @@ export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerO
   onPoolReady(stream: UpstreamStream): void {
     this.#waiting = false;
     const owner = this.#owner;
-    const { stats } = this.endpoint.owner ?? owner.cluster;
+    const { stats, settings } = this.endpoint.owner ?? owner.cluster;
     this.stream = stream;
     stats.upstream_rq_active.add(1);
     stats.upstream_rq_total.inc();
@@ -145,10 +148,16 @@ export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerO
     // A filter may have ended it.
     if (this.stream !== stream) return;
     if (owner.requestDone) this.arm();
+    if (settings.pool.maxStreamDurationMs > 0) this.#armDuration(settings.pool.maxStreamDurationMs);
     this.#headSent = true;
     this.endSent = !owner.hasBody;
     stream.sendHead(owner.exchange, this.endSent);
     owner.sendKept(this, stream, this.#asking);
+  }
+
+  #armDuration(durationMs: number): void {
+    this.#durationTimer = new Timer(this, DURATION);
+    this.#owner.runtime.wheel.arm(this.#durationTimer, durationMs);
   }
 
   onPoolFailure(failure: PoolFailure, reason: string): void {
@@ -265,6 +274,11 @@ export class Attempt implements AttemptGate, PoolClient, ResponseHandler, TimerO
   }
 
   onTimer(kind: number): void {
+    if (kind === DURATION) {
+      (this.endpoint.owner ?? this.#owner.cluster).stats.upstream_rq_max_duration_reached.inc();
+      this.#owner.onDuration(this);
+      return;
+    }
     const code: ErrorCode = kind === TRY ? 'PER_TRY_TIMEOUT' : 'PER_TRY_IDLE_TIMEOUT';
     const owner = this.#owner;
     if (owner.timeouts.hedges) {

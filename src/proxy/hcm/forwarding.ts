@@ -278,7 +278,8 @@ export class Forwarding extends OutgoingRequest {
     }
     this.noteVerdict(verdict);
     const reply = this.#replyTo(code, reason);
-    this.#countReply(reply.status);
+    // This one Envoy does not count.
+    if (code !== 'UPSTREAM_MAX_DURATION') this.#countReply(reply.status);
     if (!this.hasOthers(attempt)) this.#replyWith(reply);
   }
 
@@ -301,6 +302,7 @@ export class Forwarding extends OutgoingRequest {
 
   #replyTo(code: ErrorCode, reason: string): LocalReply {
     const reply = replyTo(code, reason, this.exchange.upstreamAttempts > 1);
+    if (code === 'UPSTREAM_MAX_DURATION' && !this.requestDone) return { ...reply, status: 408 };
     const { status } = this.timeouts;
     return reply.status === noTimeouts.status && status !== reply.status
       ? { ...reply, status, body: '' }
@@ -335,6 +337,17 @@ export class Forwarding extends OutgoingRequest {
   onTryTimeout(attempt: Attempt, code: ErrorCode): void {
     if (attempt.responding) this.#breakOff(errorKinds[code].flag, errorKinds[code].details);
     else this.#afterFailure(attempt, 'per-try-timeout', code, '');
+  }
+
+  /** It took longer than its cluster allows. */
+  onDuration(attempt: Attempt): void {
+    const code: ErrorCode = 'UPSTREAM_MAX_DURATION';
+    if (!attempt.responding) {
+      this.#afterFailure(attempt, 'reset', code, '');
+      return;
+    }
+    attempt.abandon();
+    this.#breakOff(errorKinds[code].flag, errorKinds[code].details);
   }
 
   onTimer(kind: number): void {

@@ -27,6 +27,8 @@ export interface PoolSettings extends ConnectSettings {
   readonly maxRequestsPerConnection: number;
   /** 0: no limit. */
   readonly maxConnectionDurationMs: number;
+  /** Of one request and its response; 0: no limit. */
+  readonly maxStreamDurationMs: number;
   /** By which part of it a connection may last longer, 0 to 1. */
   readonly durationJitter: number;
   /** Whether each downstream connection has connections of its own. */

@@ -211,10 +211,52 @@ const limit = (name: string, hcm: Message): Message =>
         prefix_rewrite: '/slow',
         max_stream_duration: { max_stream_duration: '0.1s', grpc_timeout_header_max: '5s' },
       }),
+      route('/cluster-duration', { cluster: 'bounded', prefix_rewrite: '/slow', timeout: '0s' }),
+      route('/cluster-body', { cluster: 'bounded', prefix_rewrite: '/echo', timeout: '0s' }),
+      route('/cluster-partial', { cluster: 'bounded', prefix_rewrite: '/partial', timeout: '0s' }),
+      route('/cluster-quick', { cluster: 'bounded', prefix_rewrite: '/status/200', timeout: '0s' }),
+      route('/cluster-again', {
+        cluster: 'bounded',
+        prefix_rewrite: '/slow',
+        timeout: '0s',
+        retry_policy: { retry_on: 'reset', num_retries: 1, retry_back_off: { base_interval: '0.001s' } },
+      }),
       route('/silent', { cluster: 'silent' }),
       route('/', { timeout: '0s' }),
     ],
   });
+
+const REACHED = 'cluster.bounded.upstream_rq_max_duration_reached';
+const clusterDuration: readonly Case[] = [
+  on('main', 'max_stream_duration of the cluster', [get('/cluster-duration')], {
+    status: 504,
+    client: /"upstream max stream duration reached"/,
+    log: / 504 UMSDR upstream_max_stream_duration_reached /,
+    stats: { [REACHED]: 1 },
+  }),
+  on(
+    'main',
+    'max_stream_duration of the cluster, in the body of a request',
+    [request('POST', '/cluster-body', ['content-length: 5'], 'ab')],
+    { status: 408, log: / 408 UMSDR upstream_max_stream_duration_reached / },
+    { methods: ['POST'] },
+  ),
+  on('main', 'max_stream_duration of the cluster, in the body of a response', [get('/cluster-partial')], {
+    status: 200,
+    connection: 'closed',
+    client: /body by incomplete/,
+    stats: { [REACHED]: 1 },
+  }),
+  on('main', 'max_stream_duration of the cluster, of each try', [get('/cluster-again')], {
+    status: 504,
+    log: / 504 (?:URX,UMSDR|UMSDR,URX) /,
+    stats: { [REACHED]: 2, 'cluster.bounded.upstream_rq_retry': 1 },
+  }),
+  on('main', 'max_stream_duration of the cluster, not reached', [get('/cluster-quick')], {
+    status: 200,
+    stats: { [REACHED]: 0 },
+  }),
+];
 
 export const groups: readonly Group[] = [
   {
@@ -239,6 +281,15 @@ export const groups: readonly Group[] = [
         ],
         [
           cluster('a', [ports.a!]),
+          cluster('bounded', [ports.a!], {
+            typed_extension_protocol_options: {
+              'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+                '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+                common_http_protocol_options: { max_stream_duration: '0.15s' },
+                explicit_http_config: { http_protocol_options: {} },
+              },
+            },
+          }),
           // Nobody there answers a handshake.
           cluster('silent', [ports.a!], {
             connect_timeout: '0.1s',
@@ -246,7 +297,7 @@ export const groups: readonly Group[] = [
           }),
         ],
       ),
-    cases: [...streamIdle, ...connectionIdle, ...requests, ...closing],
+    cases: [...clusterDuration, ...streamIdle, ...connectionIdle, ...requests, ...closing],
   },
 ];
 
