@@ -148,6 +148,7 @@ class RunningProxy implements ProxyProcess {
   readonly #runtime: ProcessRuntime;
   readonly #configuration: Configuration;
   readonly #discovery: Discovery;
+  readonly #updateCounts = countUpdates(this.metrics, (name) => this.#configuration.filterKinds(name));
   #kept: KeptConfiguration | undefined;
   #secretFiles: SecretFiles | undefined;
   readonly #startedMs = Date.now();
@@ -201,6 +202,7 @@ class RunningProxy implements ProxyProcess {
       },
       countExtension: (kind, name, event) =>
         this.metrics.scope(extensionScope(kind, name)).counter(event).inc(),
+      updateCounts: this.#updateCounts,
       runtimeLayers: layersOfServers(settings.runtimeLayers),
       carriesStreams: (cluster) => this.#carriesStreams(cluster),
       adsProtocol: settings.ads?.protocol,
@@ -337,14 +339,13 @@ class RunningProxy implements ProxyProcess {
     const { keptConfigurationPath: path } = this.#options;
     const { node = create(NodeSchema) } = this.#bootstrap;
     this.#kept = path === undefined ? undefined : new KeptConfiguration({ path, node: node.id, log });
-    const counted = countUpdates(this.metrics, (name) => this.#configuration.filterKinds(name));
     const receive = createReceiver({
       configuration: this.#configuration,
       secrets,
       reader: dataReader,
       unknownFields,
       unknownFieldsSeen: new UnknownFieldsSeen(server.counter('dynamic_unknown_fields')),
-      counted,
+      counts: this.#updateCounts,
       follow: (key, secret) => this.#secretFiles?.follow(key, secret),
       adoptNames: this.#options.adoptNames,
       adoptRuntime: (key, layer) => this.#runtime.adopt(key, layer),
@@ -352,7 +353,7 @@ class RunningProxy implements ProxyProcess {
     });
     return createDiscovery({
       configuration: this.#configuration,
-      counted,
+      counts: this.#updateCounts,
       receive,
       node,
       ads: settings.ads,

@@ -61,6 +61,37 @@ describe('a scope with a layout', () => {
     assert.equal(laid.a.value, 0);
   });
 
+  test('takes what was tallied before, and shows it until somebody asks for a counter', () => {
+    const metrics = new Metrics();
+    const shown = (): unknown =>
+      metrics
+        .stats()
+        .filter(({ kind }) => kind === 'counter')
+        .map((stat) => [stat.name, stat.kind === 'counter' && stat.value]);
+    const scope = metrics.scope(name);
+    scope.tally('a');
+    scope.tally('more');
+    assert.deepEqual(shown(), [
+      ['cluster.x.a', 1],
+      ['cluster.x.more', 1],
+    ]);
+    scope.lay(layout, { figure: (one) => (one === 'a' || one === 'b' ? 5 : undefined) });
+    scope.tally('a');
+    const all = [
+      ['cluster.x.a', 7],
+      ['cluster.x.b', 5],
+      ['cluster.x.more', 1],
+    ];
+    assert.deepEqual(shown(), all);
+    assert.equal(scope.counter('a').value, 7);
+    assert.equal(scope.counter('more').value, 1);
+    assert.deepEqual(shown(), all);
+    scope.tally('a');
+    scope.tally('more');
+    assert.equal(scope.counter('a').value, 8);
+    assert.equal(scope.counter('more').value, 2);
+  });
+
   test('is seen from another thread', () => {
     const main = new Metrics();
     const shown = main.showThread();

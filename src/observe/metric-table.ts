@@ -43,6 +43,8 @@ export class ScopeTable implements ScopeName {
   /** Figures of the layout; made when somebody counts, where only this thread reads them. */
   #block: Float64Array | undefined;
   #atRest: FiguresAtRest | undefined;
+  /** What was counted before somebody asked for the counters, by their names. */
+  #tallies: Record<string, number> | undefined;
   /** Metrics besides the layout, and histograms of it that something was recorded in. */
   readonly #made: { [Kind in MetricKind]?: Map<string, Metric[Kind]> } = {};
   #arena: SlotArena | undefined;
@@ -84,22 +86,44 @@ export class ScopeTable implements ScopeName {
     return inSlots(kind, this.#block, at);
   }
 
+  tally(name: string): void {
+    const isAtRest = this.#block === undefined && this.#layout?.placeOf('counter', name) !== undefined;
+    const counter = isAtRest ? undefined : this.get('counter', name);
+    if (counter !== undefined) {
+      counter.inc();
+      return;
+    }
+    this.#tallies ??= {};
+    this.#tallies[name] = (this.#tallies[name] ?? 0) + 1;
+  }
+
+  /** What was counted of a counter that is there from now on. */
+  takeTally(name: string): number {
+    const tally = this.#tallies?.[name] ?? 0;
+    if (tally !== 0) delete this.#tallies![name];
+    return tally;
+  }
+
   /** To be read: as `get`, and an empty histogram where the layout has one that was not made. */
   shownAs<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
     const at = this.#layout?.placeOf(kind, name);
-    if (at === undefined) return this.#madeOf(kind, name);
+    const tally = kind === 'counter' ? this.#tallies?.[name] : undefined;
+    if (at === undefined)
+      return this.#madeOf(kind, name) ?? (tally ? inSlots(kind, Float64Array.of(tally), 0) : undefined);
     if (kind === 'histogram') return this.#madeOf(kind, name) ?? (emptyHistogram as Metric[Kind]);
     if (this.#block !== undefined) return inSlots(kind, this.#block, at);
-    const value = this.#atRest?.figure(name);
-    return inSlots(kind, value === undefined ? untouched : Float64Array.of(value, gaugeLevel), 0);
+    const figure = this.#atRest?.figure(name);
+    if (figure === undefined && tally === undefined) return inSlots(kind, untouched, 0);
+    return inSlots(kind, Float64Array.of((figure ?? 0) + (tally ?? 0), gaugeLevel), 0);
   }
 
   /** Names of all it has of a kind. */
   *names(kind: MetricKind): Generator<string, void, undefined> {
     const laid = this.#layout?.[kind];
     if (laid !== undefined) yield* laid;
-    for (const name of this.#made[kind]?.keys() ?? []) {
-      if (laid === undefined || this.#layout!.placeOf(kind, name) === undefined) yield name;
+    const tallied = kind === 'counter' ? Object.keys(this.#tallies ?? {}) : [];
+    for (const name of [...(this.#made[kind]?.keys() ?? []), ...tallied]) {
+      if (this.#layout?.placeOf(kind, name) === undefined) yield name;
     }
   }
 
@@ -123,8 +147,10 @@ export class ScopeTable implements ScopeName {
     const layout = this.#layout!;
     const block = ownSlots(layout.slots);
     const atRest = this.#atRest;
+    if (atRest === undefined && this.#tallies === undefined) return block;
+    for (const name of layout.counter)
+      block[layout.placeOf('counter', name)!] = (atRest?.figure(name) ?? 0) + this.takeTally(name);
     if (atRest === undefined) return block;
-    for (const name of layout.counter) block[layout.placeOf('counter', name)!] = atRest.figure(name) ?? 0;
     for (const name of layout.gauge) {
       const value = atRest.figure(name);
       if (value !== undefined) new SlotGauge(block, layout.placeOf('gauge', name)!).set(value);
@@ -198,6 +224,12 @@ export class MetricTable {
     this.#announceOf(scope, { kind: 'laid', path: scope.path, layout: id, slots });
   }
 
+  /** Counts in a counter that nobody asks for as yet: as a number alone, where no other thread reads it. */
+  tally(scope: ScopeTable, name: string): void {
+    if (this.#announce === undefined) scope.tally(name);
+    else this.counter(scope, name).inc();
+  }
+
   counter(scope: ScopeTable, name: string): SlotCounter {
     const known = scope.get('counter', name);
     if (known !== undefined) return known;
@@ -206,6 +238,7 @@ export class MetricTable {
     const at = arena.take(1);
     const counter = new SlotCounter(arena.slots, at);
     scope.add('counter', name, counter);
+    counter.inc(scope.takeTally(name));
     const slots = arena.fresh ? arena.slots : undefined;
     this.#announceOf(scope, { kind: 'counter', path, name, at, slots });
     return counter;

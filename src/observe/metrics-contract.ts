@@ -36,11 +36,13 @@ export interface FiguresAtRest {
 export interface Scope {
   readonly path: string;
   /**
-   * It has all of these from now on. Once, before any other metric of it; again as long as it is at rest.
+   * It has all of these from now on. Once, before any other metric of it is asked for; again as long as it is at rest.
    *
    * @param atRest what they show until somebody asks for one of them, and what it then begins with
    */
   lay(layout: MetricLayout, atRest?: FiguresAtRest): void;
+  /** Counts, and leaves at rest what is so. */
+  tally(name: string): void;
   counter(name: string): Counter;
   gauge(name: string): Gauge;
   histogram(name: string): Histogram;

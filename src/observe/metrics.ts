@@ -333,6 +333,10 @@ class OwnScope implements Scope {
     this.#table.lay(this.#scope, layout, atRest);
   }
 
+  tally(name: string): void {
+    this.#table.tally(this.#scope, name);
+  }
+
   counter(name: string): Counter {
     return this.#table.counter(this.#scope, name);
   }

@@ -180,9 +180,11 @@ class ProxyDataPath implements LocalDataPath {
     const { kind, assignment } = settings;
     const assigned = kind === 'eds' ? (this.#assignments.get(assignment.key) ?? noEndpoints) : own;
     // One that had traffic will have more.
-    const isUsed = this.#clusters.get(settings.name)?.awake !== undefined;
-    if (isUsed || !canRest(settings, this.#deps) || !RestingCluster.holds(assigned)) return undefined;
-    return new ActiveCluster(new RestingCluster(settings, assigned, this.#deps), this.#deps);
+    const before = this.#clusters.get(settings.name);
+    if (before?.awake !== undefined || !canRest(settings, this.#deps) || !RestingCluster.holds(assigned))
+      return undefined;
+    const resting = new RestingCluster(settings, assigned, this.#deps, before?.resting);
+    return new ActiveCluster(resting, this.#deps);
   }
 
   async #runningCluster(settings: ClusterSettings, assigned: Assignment): Promise<ActiveCluster> {

@@ -52,8 +52,8 @@ export interface Wanted {
   readonly path: string;
   /** How long the one that names it waits for it (`initial_fetch_timeout`); 0: for ever; undefined: as all do. */
   readonly timeoutMs: number | undefined;
-  /** Routes: where a listener counts what becomes of them, such as `http.web.rds`. */
-  readonly countedAt?: string;
+  /** Whose figures updates are among: a cluster's by its name there (endpoints), a `stat_prefix` (routes). */
+  readonly countedBy?: string;
 }
 
 /** No name that a server gives has this in it. */

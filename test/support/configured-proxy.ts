@@ -64,14 +64,14 @@ export function configuredProxy(
     installFailed: () => {},
   });
   const server = metrics.scope({ path: 'server', family: 'server', labels: {} });
-  const counted = (): void => {};
+  const counts = { asked() {}, answered() {}, forget() {} };
   const receive = createReceiver({
     configuration,
     secrets,
     reader: { readFile: (path) => readFileSync(path), environment: () => undefined },
     unknownFields: 'warn',
     unknownFieldsSeen: new UnknownFieldsSeen(server.counter('dynamic_unknown_fields')),
-    counted,
+    counts,
     adoptNames,
     log,
   });
@@ -80,7 +80,7 @@ export function configuredProxy(
     names: adoptNames !== undefined,
     configuration,
     receive,
-    counted,
+    counts,
     node: create(NodeSchema, { id: nodeId }),
     ads: transport && { protocol, services: [{ cluster: 'xds', initialMetadata: [] }] },
     listeners,

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { countUpdates } from '#app/update-stats.ts';
 import { inSlices } from '#core/time-slice.ts';
 import {
   type ClusterLoadAssignment,
@@ -60,6 +61,9 @@ describe('clusters at rest', () => {
     // Where there are threads none rests.
     const running = await startDataPath(t, text, undefined, undefined, { thread: { index: 0, count: 1 } });
     const both = [resting, running] as const;
+    const counted = { kind: 'endpoint', name: 'told', by: 'told' } as const;
+    const counts = both.map(({ metrics }) => countUpdates(metrics, () => []));
+    for (const count of counts) count.asked(counted);
     const agree = (when: string): void => assert.deepEqual(shown(resting), shown(running), when);
     agree('at first');
     for (const [when, update] of [
@@ -69,11 +73,19 @@ describe('clusters at rest', () => {
       ['with fewer', assignment(endpoint(port))],
     ] as const) {
       for (const { dataPath } of both) assert.deepEqual(await inSlices(dataPath.setEndpoints(update)), []);
+      for (const count of counts) count.answered(counted, 'success');
       agree(when);
     }
     assert.equal(resting.stat('cluster.told.membership_change'), 3);
-    assert.equal(resting.stat('cluster.told.update_success'), 5);
+    for (const count of counts) count.answered(counted, 'rejected');
+    agree('with one refused');
+    assert.equal(resting.stat('cluster.told.update_success'), 4);
+    assert.equal(resting.stat('cluster.told.update_attempt'), 6);
+    assert.equal(resting.stat('cluster.told.update_rejected'), 1);
     assert.equal(resting.stat('cluster.fixed.membership_total'), 1);
+
+    for (const count of counts) count.answered(counted, 'gone');
+    agree('without any');
 
     for (const path of [both[0], both[1]]) {
       for (const target of ['/told', '/']) {
@@ -85,7 +97,10 @@ describe('clusters at rest', () => {
       'told.membership_change',
       'told.membership_total',
       'told.membership_healthy',
+      'told.update_attempt',
       'told.update_success',
+      'told.update_rejected',
+      'told.update_empty',
       'told.default.total_match_count',
       'told.upstream_rq_total',
       'fixed.membership_change',
@@ -95,6 +110,11 @@ describe('clusters at rest', () => {
       assert.equal(resting.stat(`cluster.${name}`), running.stat(`cluster.${name}`), name);
     }
     assert.equal(resting.stat('cluster.told.upstream_rq_total'), 1);
+    for (const count of counts) count.answered(counted, 'same');
+    for (const { stat } of both) {
+      assert.equal(stat('cluster.told.update_no_rebuild'), 1);
+      assert.equal(stat('cluster.told.update_success'), 6);
+    }
   });
 
   test('take what replaces them, and leave nothing behind', async (t) => {
@@ -104,6 +124,7 @@ describe('clusters at rest', () => {
       bootstrap([httpListener({ routes })], [cluster('fixed', [port])]),
     );
     await add(bootstrap([], [cluster('fixed', [port, port + 1])]));
+    assert.equal(stat('cluster.fixed.membership_change'), 2);
     assert.equal(stat('cluster.fixed.membership_total'), 2);
     await inSlices(dataPath.removeCluster('fixed'));
     assert.deepEqual([...dataPath.clusters()], []);

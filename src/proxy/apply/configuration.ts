@@ -22,10 +22,11 @@ import type {
   WantedExtension,
 } from '../contract.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
-import { allOf, countedAtOf, refuseSources, type SourceRules } from './dependencies.ts';
+import { allOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
 import { ResourceTable } from './resource-table.ts';
+import { Askers, type Counted, type UpdateCounts } from './update-counts.ts';
 import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
 import { type InstalledKind, WaitingRoom } from './waiting-room.ts';
 
@@ -39,6 +40,7 @@ export interface ConfigurationDeps extends SourceRules {
   readonly installFailed: () => void;
   readonly countExtension?: CountExtension;
   readonly hostCounts?: HostCounts;
+  readonly updateCounts?: UpdateCounts;
   /** Layers of the runtime that come from servers and files. */
   readonly runtimeLayers?: readonly Wanted[];
 }
@@ -62,6 +64,7 @@ export class Configuration {
   /** Keys of the secrets that came from a server or a file, and are not this process's own. */
   readonly #secrets = new Set<string>();
   readonly #extensions: Extensions;
+  readonly #askers: Askers;
   /** Those that come one by one. */
   readonly hosts: VirtualHosts;
   /** Keys of what a server said that it cannot give. */
@@ -80,6 +83,7 @@ export class Configuration {
     this.table = new ResourceTable(Date.now);
     this.#extensions = new Extensions({ ...deps, table: this.table });
     this.hosts = new VirtualHosts(deps.hostCounts);
+    this.#askers = new Askers(deps.updateCounts);
     this.#room = new WaitingRoom({
       ...{ log: deps.log, table: this.table, hosts: this.hosts, installFailed: deps.installFailed },
       isComplete: (dependencies) => this.#isComplete(dependencies),
@@ -124,8 +128,8 @@ export class Configuration {
     );
     if (!parsed.ok || problems.some(({ level }) => level === 'error')) return problems;
     const inForce = this.#room.isInstalled('route', key);
-    const countedAt = countedAtOf(this.#room.needs(), key);
-    this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedAt });
+    const countedBy = this.#askers.ofRoutes(key);
+    this.hosts.accept(key, message, parsed.value.dependencies.virtualHosts, { inForce, countedBy });
     return problems;
   }
 
@@ -196,7 +200,9 @@ export class Configuration {
   }
 
   *removeCluster(name: string): Steps<void> {
+    const needs = this.#room.needsOf('cluster', name);
     this.#forget('cluster', name);
+    this.#askers.forgetCluster(name, needs);
     yield* this.#deps.dataPath.removeCluster(name);
   }
 
@@ -229,6 +235,11 @@ export class Configuration {
     return interest;
   }
 
+  /** Who counts updates of what is called that in here. */
+  askers(kind: 'endpoint' | 'route', key: string): readonly Counted[] {
+    return this.#askers.of(kind, key, (cluster) => this.#room.needsOf('cluster', cluster));
+  }
+
   /** Lets go of routes, endpoints, configurations of filters and secrets nobody asks for any more; call it when that is told the server. */
   dropAllBut(interest: Interest): void {
     const { route, endpoint, extension, secret } = interest;
@@ -244,6 +255,7 @@ export class Configuration {
       this.#deps.dataPath.forgetEndpoints(name);
       this.table.remove('endpoint', name);
     }
+    this.#askers.keepOnly(interest);
     this.#extensions.keepOnly(extension.keys);
     for (const name of [...this.#secrets]) {
       if (secret.keys.has(name)) continue;
@@ -292,6 +304,7 @@ export class Configuration {
       return [...parsed.problems, ...refused];
     }
     for (const wanted of dependencies.extensions) this.#extensions.noteConflict(wanted);
+    this.#askers.note(parsed.value.name, dependencies);
     this.#room.wait(kind, parsed.value, offer);
     return parsed.problems;
   }

@@ -43,12 +43,3 @@ export function allOf(dependencies: Dependencies): Wanted[] {
   const passedOver = new Set<Wanted>(dependencies.extensions.filter(({ isAwaited }) => !isAwaited));
   return namedBy(dependencies).filter((one) => !passedOver.has(one));
 }
-
-/** Where what becomes of routes is counted: at the first listener that names them (Envoy). */
-export function countedAtOf(needs: Iterable<Dependencies>, routesKey: string): string {
-  for (const { routes } of needs) {
-    const found = routes.find(({ key }) => key === routesKey);
-    if (found?.countedAt !== undefined) return found.countedAt;
-  }
-  return 'rds';
-}

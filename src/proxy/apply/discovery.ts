@@ -14,13 +14,14 @@ import { type FileKind, type FileSource, watchFileSource } from './file-source.t
 import { type Interest, type NamedKind, namedKinds } from './interest.ts';
 import type { KeptConfiguration } from './kept-configuration.ts';
 import { type FileOrigin, NamedSources, type StreamOrigin } from './named-sources.ts';
-import { type CountUpdate, isCountedByName, type Receive } from './receive.ts';
+import type { Receive } from './receive.ts';
 import { createXdsStream, type XdsStream } from './stream.ts';
+import { countAnswer, isCountedByName, type UpdateCounts } from './update-counts.ts';
 
 export interface DiscoveryDeps {
   readonly configuration: Configuration;
   readonly receive: Receive;
-  readonly counted: CountUpdate;
+  readonly counts: UpdateCounts;
   readonly node: Node;
   readonly ads: StreamSource | undefined;
   readonly listeners: ResourceSource | undefined;
@@ -186,14 +187,18 @@ class StreamsInStep implements Discovery {
   }
 
   #file(kind: FileKind, source: FileOrigin, names: (() => ReadonlySet<string>) | undefined): FileSource {
-    const { configuration, log, counted } = this.#deps;
+    const { configuration, log, counts } = this.#deps;
     return watchFileSource({
       ...{ kind, source, configuration, log },
       ...(names !== undefined && { names }),
       apply: (update) => this.#received(update, source),
       onUnreadable(): void {
-        if (!isCountedByName(kind)) counted(kind, 'failure', '');
-        else for (const name of names?.() ?? []) counted(kind, 'failure', name);
+        if (!isCountedByName(kind)) {
+          counts.answered({ kind, name: '', by: '' }, 'failure');
+          return;
+        }
+        for (const name of names?.() ?? [])
+          countAnswer({ configuration, counts }, { kind, source }, name, 'failure');
       },
     });
   }

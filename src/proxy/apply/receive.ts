@@ -25,27 +25,16 @@ import { receiveHosts } from './receive-hosts.ts';
 import type { HeldResource } from './resource-table.ts';
 import { type DataReader, secretMaterial } from './secret-material.ts';
 import type { Outcome } from './stream.ts';
+import { countAnswer, isCountedByName, isCountedByUser, type UpdateCounts } from './update-counts.ts';
 import { duplicate, isGood, repeated, type UnknownFieldsDeps, unknownProblems } from './update-problems.ts';
 
 export type { UnknownDynamicFields } from './update-problems.ts';
-
-/** Counts an update (Envoy's `update_success` and so on). @param name of the resource, for kinds that are counted by it; else ''. */
-export type CountUpdate = (
-  kind: ResourceKind,
-  outcome: 'success' | 'rejected' | 'failure',
-  name: string,
-) => void;
-
-/** Whether each resource of a kind has counts of its own. */
-export function isCountedByName(kind: ResourceKind): boolean {
-  return kind === 'secret' || kind === 'extension' || kind === 'virtualHost';
-}
 
 export interface ReceiverDeps extends UnknownFieldsDeps {
   readonly configuration: Configuration;
   readonly secrets: SecretStore;
   readonly reader: DataReader;
-  readonly counted: CountUpdate;
+  readonly counts: UpdateCounts;
   /** Told of secrets of a server: the files they name may change. */
   readonly follow?: (key: string, secret: Secret) => void;
   /** Puts the names of DNS in force, and says what is wrong with them. */
@@ -74,17 +63,20 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     const { service } = resourceTypes[update.kind];
     const problems: Problem[] = [];
     const applied: string[] = [];
-    const twice = repeated(update.changed.map(({ name }) => name));
+    const names = update.changed.map(({ name }) => name);
+    const twice = repeated(names);
     const breathe = timeSlices();
     let readable = isGood(update.problems);
     for (const resource of update.changed) {
       const { name } = resource;
+      const isSame = isCountedByUser(update.kind) && isHeld(deps, update, resource);
       const found: Offered = twice.has(name)
         ? { problems: [duplicate], held: resource.encoded }
         : await inSlices(offer(deps, update, resource), breathe);
       const good = isGood(found.problems);
       for (const problem of found.problems) problems.push({ ...problem, resource: `${service} ${name}` });
-      if (isCountedByName(update.kind)) deps.counted(update.kind, good ? 'success' : 'rejected', name);
+      const accepted = isSame ? 'same' : 'success';
+      countAnswer(deps, update, name, good ? accepted : 'rejected');
       if (good) applied.push(name);
       else if (found.unreadable === true) readable = false;
       else refuse(deps, update, resource, found);
@@ -92,8 +84,8 @@ export function createReceiver(deps: ReceiverDeps): Receive {
     // What is missing beside something that cannot be read may be just that.
     if (readable) await inSlices(remove(deps, update), breathe);
     if (readable && isFullState(update)) {
-      const named = new Set([...update.changed.map(({ name }) => name), ...update.lifetimes.keys()]);
-      deps.configuration.table.forgetRefused(update.kind, named);
+      const listed = new Set([...names, ...update.lifetimes.keys()]);
+      deps.configuration.table.forgetRefused(update.kind, listed);
     }
     tellUnavailable(deps, update);
     finish(deps, update, problems);
@@ -135,18 +127,23 @@ function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): 
 const comesAgainAlike: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener', 'route', 'extension']);
 
 /** Whether it came again as it is: what is in force, or on its way there, stays with its connections (Envoy). */
-function isKept(
+function isKept(deps: ReceiverDeps, update: Given, resource: ReceivedResource): boolean {
+  const { kind } = update;
+  if (!comesAgainAlike.has(kind) || !isHeld(deps, update, resource)) return false;
+  deps.configuration.table.forgetRefusal(kind, keyInTable(update, resource.name));
+  return true;
+}
+
+/** Whether that is what is in force, or on its way there, byte by byte. */
+function isHeld(
   { configuration: { table } }: ReceiverDeps,
   update: Given,
   { name, encoded }: ReceivedResource,
 ): boolean {
-  const { kind } = update;
-  if (encoded === undefined || !comesAgainAlike.has(kind)) return false;
-  const entry = table.get(kind, keyInTable(update, name));
+  if (encoded === undefined) return false;
+  const entry = table.get(update.kind, keyInTable(update, name));
   const held = (entry?.warming ?? entry?.active)?.held;
-  if (!(held instanceof Uint8Array) || !sameBytes(held, encoded)) return false;
-  table.forgetRefusal(kind, keyInTable(update, name));
-  return true;
+  return held instanceof Uint8Array && sameBytes(held, encoded);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -243,10 +240,9 @@ function keyInTable({ kind, source }: Pick<Given, 'kind' | 'source'>, name: stri
   return isNamed(kind) ? keyOf(name, source) : name;
 }
 
-function* remove(
-  { adoptRuntime, configuration, counted, log }: ReceiverDeps,
-  { kind, removed, source }: Given,
-): Steps<void> {
+function* remove(deps: ReceiverDeps, update: Given): Steps<void> {
+  const { adoptRuntime, configuration, log } = deps;
+  const { kind, removed, source } = update;
   for (const name of removed) {
     if (configuration.table.get(kind, name)?.origin === 'static') continue;
     // Endpoints, routes and secrets stay in force while something names them, as in Envoy, and configurations of
@@ -255,9 +251,10 @@ function* remove(
     else if (kind === 'listener') void configuration.removeListener(name);
     else {
       if (kind === 'runtime') adoptRuntime?.(keyOf(name, source), undefined);
+      if (isCountedByUser(kind)) countAnswer(deps, update, name, 'gone');
       if (kind === 'endpoint') configuration.giveUp(kind, keyOf(name, source));
       if (kind !== 'extension') continue;
-      counted(kind, 'success', name);
+      countAnswer(deps, update, name, 'success');
       configuration.removeExtension(keyOf(name, source));
     }
     log.info('apply.removed', { kind, name });
@@ -265,11 +262,10 @@ function* remove(
   }
 }
 
-/** What the server says that it cannot give may come yet: it is waited for (Envoy). */
-function tellUnavailable({ counted, log }: ReceiverDeps, { kind, unavailable }: Given): void {
+/** What the server says that it cannot give may come yet: it is waited for, and not counted (Envoy). */
+function tellUnavailable({ log }: ReceiverDeps, { kind, unavailable }: Given): void {
   for (const { name, detail } of unavailable) {
     log.warn('xds.unavailable', { service: resourceTypes[kind].service, name, detail });
-    counted(kind, 'failure', isCountedByName(kind) ? name : '');
   }
 }
 
@@ -277,7 +273,9 @@ function finish(deps: ReceiverDeps, update: Given, problems: readonly Problem[])
   const { service } = resourceTypes[update.kind];
   const all = [...update.problems, ...problems];
   const refused = !isGood(all);
-  if (!isCountedByName(update.kind)) deps.counted(update.kind, refused ? 'rejected' : 'success', '');
+  const { kind } = update;
+  if (!isCountedByName(kind))
+    deps.counts.answered({ kind, name: '', by: '' }, refused ? 'rejected' : 'success');
   if (isFullState(update) && !refused) {
     deps.configuration.table.setSystemVersion(update.kind, update.version);
   }

@@ -68,18 +68,18 @@ export class VirtualHosts {
    * A version of routes was accepted.
    *
    * @param inForce whether one before it serves: what has not come is not waited for then (Envoy)
-   * @param countedAt such as `http.web.rds`
+   * @param countedBy `stat_prefix` of the connection manager that named them first
    */
   accept(
     key: string,
     routes: RouteConfiguration,
     wanted: Wanted | undefined,
-    { inForce, countedAt }: { readonly inForce: boolean; readonly countedAt: string },
+    { inForce, countedBy }: { readonly inForce: boolean; readonly countedBy: string },
   ): void {
     const known = this.#byRoutes.get(key);
     if (known === undefined) {
       if (wanted === undefined) return;
-      const statsPath = `${countedAt}.vhds.${routes.name}`;
+      const statsPath = `http.${countedBy}.rds.vhds.${routes.name}`;
       this.#count(statsPath, 'update_attempt');
       this.#byRoutes.set(key, {
         ...{ routes, wanted, statsPath, hosts: new Map(), isAnswered: inForce },

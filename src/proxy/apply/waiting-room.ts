@@ -93,6 +93,12 @@ export class WaitingRoom {
     }
   }
 
+  /** The same of one: what is in force, and what waits to be so. */
+  needsOf(kind: InstalledKind, name: string): Dependencies[] {
+    const all = [this.#installed[kind].get(name), this.#waiting[kind].get(name)?.prepared.dependencies];
+    return all.filter((needs) => needs !== undefined);
+  }
+
   /** Installs whatever can be installed now; resolves when nothing more can. */
   settle(): Promise<void> {
     this.#settleAgain = true;

@@ -28,6 +28,10 @@ export class ActiveCluster {
     return this.#running;
   }
 
+  get resting(): RestingCluster | undefined {
+    return this.#resting;
+  }
+
   /** Wakes it, where it is at rest. */
   get runtime(): ClusterRuntime {
     if (this.#running !== undefined) return this.#running;

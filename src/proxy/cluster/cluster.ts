@@ -266,7 +266,6 @@ export class ClusterRuntime {
       this.stats.membership_change.inc();
       if (this.settings.renewsOnChange) for (const endpoint of this.endpoints) endpoint.renewPools();
     }
-    if (this.settings.kind !== 'static') this.stats.update_success.inc();
   }
 
   #countMembers(): void {

@@ -41,14 +41,18 @@ export class RestingCluster implements FiguresAtRest {
   readonly settings: ClusterSettings;
   readonly scope: Scope;
   #assigned: Assignment = noEndpoints;
-  /** How often it was assigned endpoints, and how often they were others than before. */
-  #assignments = 0;
+  /** How often it was assigned other endpoints than before. */
   #changes = 0;
   /** Endpoints, at each assignment, that no match of the transport is for. */
   #unmatched = 0;
 
-  constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps) {
+  /** @param before what it takes the place of: figures go on */
+  constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps, before?: RestingCluster) {
     this.settings = settings;
+    if (before?.settings.shownName === settings.shownName) {
+      this.#changes = before.#changes;
+      this.#unmatched = before.#unmatched;
+    }
     this.scope = clusterScope(deps.metrics, settings.shownName, this);
     this.assign(assigned);
   }
@@ -87,7 +91,6 @@ export class RestingCluster implements FiguresAtRest {
   #count(by: number): void {
     const { settings } = this;
     const { endpoints } = this.#assigned;
-    this.#assignments += by;
     if (settings.transportMatches.length === 0) this.#unmatched += by * endpoints.length;
     else for (const { traits } of endpoints) countTransport(settings, traits.metadata, this.scope, by);
   }
@@ -97,8 +100,6 @@ export class RestingCluster implements FiguresAtRest {
     switch (name) {
       case 'membership_change':
         return this.#changes;
-      case 'update_success':
-        return this.settings.kind === 'static' ? undefined : this.#assignments;
       case 'default.total_match_count':
         return this.#unmatched;
       case 'membership_total':

@@ -89,12 +89,15 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     children,
     cache,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
-    assignment: readWanted(
-      cluster.edsClusterConfig?.serviceName || cluster.name,
-      cluster.edsClusterConfig?.edsConfig,
-      'eds_cluster_config.eds_config',
-      findings,
-    ),
+    assignment: {
+      ...readWanted(
+        cluster.edsClusterConfig?.serviceName || cluster.name,
+        cluster.edsClusterConfig?.edsConfig,
+        'eds_cluster_config.eds_config',
+        findings,
+      ),
+      countedBy: cluster.altStatName || cluster.name,
+    },
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),

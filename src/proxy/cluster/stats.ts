@@ -1,6 +1,13 @@
 /** The statistics of a cluster, by Envoy's names (Envoy, "Cluster statistics"). */
 import { type LayMetrics, MetricLayout, metricsLaidOut } from '#observe/metric-layout.ts';
-import type { Counter, FiguresAtRest, Histogram, MetricRegistry, Scope } from '#observe/metrics-contract.ts';
+import type {
+  Counter,
+  FiguresAtRest,
+  Histogram,
+  MetricRegistry,
+  Scope,
+  ScopeName,
+} from '#observe/metrics-contract.ts';
 import { createHttp2Stats, type Http2Stats } from '../http2/stats.ts';
 
 const counterNames = [
@@ -183,10 +190,14 @@ export function createClusterStats(metrics: MetricRegistry, name: string): Clust
 
 /** Where the statistics of a cluster are. @param atRest what they show before somebody counts; all zero if absent */
 export function clusterScope(metrics: MetricRegistry, name: string, atRest?: FiguresAtRest): Scope {
-  const path = `cluster.${name}`;
-  const scope = metrics.scope({ path, family: 'cluster', labels: { envoy_cluster_name: name } });
+  const scope = metrics.scope(clusterScopeName(name));
   scope.lay(layout, atRest);
   return scope;
+}
+
+/** @param name of the cluster as statistics call it */
+export function clusterScopeName(name: string): ScopeName {
+  return { path: `cluster.${name}`, family: 'cluster', labels: { envoy_cluster_name: name } };
 }
 
 /** Counters are made when first needed: most clusters never retry. */

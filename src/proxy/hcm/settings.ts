@@ -311,7 +311,7 @@ function readRoutes(
       findings.error(`${at}.rds.route_config_name`, 'is missing');
     const { routeConfigName, configSource } = routeSpecifier.value;
     const routes = readWanted(routeConfigName, configSource, `${at}.rds.config_source`, findings);
-    return { inlineRoutes: undefined, routes: { ...routes, countedAt: `http.${hcm.statPrefix}.rds` } };
+    return { inlineRoutes: undefined, routes: { ...routes, countedBy: hcm.statPrefix } };
   }
   if (routeSpecifier.case === undefined) {
     findings.error(at, 'has neither rds nor route_config');

@@ -6,6 +6,7 @@ const nothing: Counter & Gauge & Histogram = { value: 0, inc() {}, set() {}, add
 export const unseenScope: Scope = {
   path: '',
   lay() {},
+  tally() {},
   counter: () => nothing,
   gauge: () => nothing,
   histogram: () => nothing,

@@ -32,6 +32,7 @@ const motion: readonly Item[] = [
   { what: 'warming', steps: /^warming: / },
   { what: 'updates of endpoints keep connections', steps: /\bkeeps connections\b/ },
   { what: 'draining of what is removed', steps: /: removed: / },
+  { what: 'counters of updates', steps: /^counters of updates/ },
   { what: 'refused updates, resource by resource', steps: /refused|judge/ },
   { what: 'unknown fields over xDS', steps: /\bunknown fields?\b/ },
   { what: 'optional elements that nobody knows', steps: /: optional: / },
