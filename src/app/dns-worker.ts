@@ -1,7 +1,6 @@
 /** Composition root of the thread that answers datagrams of DNS. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { DatagramSockets } from '#host/datagrams.ts';
-import { askForShortSlices } from '#host/short-slices.ts';
 import { QuestionLoop } from '#names/question-loop.ts';
 import type { FromLoop, ToLoop } from '#names/thread-message.ts';
 import { LOG_LEVEL_BYTES, relayLogger, sharedLogLevels } from '#observe/log.ts';
@@ -27,5 +26,4 @@ function run(): void {
   else port.close();
 }
 
-askForShortSlices();
 run();

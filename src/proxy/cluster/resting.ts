@@ -20,7 +20,7 @@ const MOST_ENDPOINTS = 100;
 /** Whether nothing happens in it, nor becomes of it, as long as it has no traffic. */
 export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
   const { kind, checks, outlier, children, cache, loadReports, slowStart, subsets, overrides } = settings;
-  const { policy, pool, circuit } = settings;
+  const { policy, pool, circuit, zones } = settings;
   return (
     (kind === 'static' || kind === 'eds') &&
     [checks, outlier, children, cache, loadReports, slowStart, subsets, overrides].every(
@@ -29,6 +29,8 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
     !policy.hashes &&
     !looksAhead(settings) &&
     pool.binding === undefined &&
+    // It counts how its endpoints are spread, with each change of them.
+    (zones === undefined || (deps.home?.cluster ?? '') === '') &&
     ![circuit.default, circuit.high].some(
       ({ tracksRemaining, maxHostConnections }) => tracksRemaining || Number.isFinite(maxHostConnections),
     ) &&

@@ -121,9 +121,9 @@ const networkSteps: readonly Step[] = [
   },
   {
     name: 'nobody asks for it when its listeners are gone',
-    async play({ send }) {
+    async play({ send, drained }) {
       await send(delta('listener', 14, [], { removed: ['web', 'other'] }));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await drained(2);
     },
     envoy: [/LDS nonce n14-listener/, /ECDS -f/],
   },

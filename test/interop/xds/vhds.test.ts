@@ -1,5 +1,8 @@
 /** Virtual hosts that come one by one, and requests that have them asked for: Envoy beside Heddle. */
+import assert from 'node:assert/strict';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { eventually } from '../../support/eventually.ts';
+import type { ManagementServer } from '../../support/management-server.ts';
 import {
   ads,
   adsBootstrap,
@@ -23,6 +26,12 @@ const aborts = (http_status: number): JsonObject => ({
   '@type': FAULT,
   abort: { http_status, percentage: { numerator: 100 } },
 });
+
+function hasAskedFor(server: ManagementServer, name: string): boolean {
+  return server
+    .stream('ads')
+    .requests.some((one) => 'resourceNamesSubscribe' in one && one.resourceNamesSubscribe.includes(name));
+}
 
 /** Answers with a text. */
 const host = (name: string, domain: string, text: string, more: JsonObject = {}): JsonObject => ({
@@ -239,9 +248,9 @@ const demandSteps: readonly Step[] = [
   updates('but the answer does', 14, [unknown('r/k.example')], [/k.example 200 k13/]),
   {
     name: 'a client gives up',
-    async play({ ask, send }) {
+    async play({ ask, send, servers }) {
       const asking = await ask('g', 'web', { host: 'g.example' });
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await eventually(() => assert.ok(hasAskedFor(servers[0]!, 'r/g.example')));
       asking.destroy();
       await send(hosts(15, [given('r/g.example', 'g.example', 'g15')]));
     },
