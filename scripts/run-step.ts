@@ -18,6 +18,8 @@ export interface Outcome {
   readonly name: string;
   readonly ok: boolean;
   readonly seconds: number;
+  /** What a step said that failed; empty where that was shown as it came. */
+  readonly output: string;
 }
 
 export async function runStep(step: Step): Promise<Outcome> {
@@ -37,9 +39,10 @@ export async function runStep(step: Step): Promise<Outcome> {
     child.on('close', (code) => resolve(code === 0));
   });
   const seconds = (performance.now() - startedMs) / 1000;
-  if (!ok) process.stdout.write(Buffer.concat(output));
+  const said = ok ? '' : Buffer.concat(output).toString();
+  process.stdout.write(said);
   console.log(`${ok ? '✔' : '✘'} ${step.name} (${seconds.toFixed(1)} s)`);
-  return { name: step.name, ok, seconds };
+  return { name: step.name, ok, seconds, output: said };
 }
 
 /** Runs `lanes` beside each other and the steps of a lane one after the other. */

@@ -7,8 +7,9 @@ import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { findNamespaceMeans } from '#host/network/means.ts';
+import { readings, unitTestFiles } from './check.ts';
 import { failedFiles } from './failures-reporter.ts';
-import { type Outcome, runStep, type Step } from './run-step.ts';
+import { type Outcome, runLanes, runStep, type Step } from './run-step.ts';
 
 /** What failed is told once more at the end, where it is found. */
 const failures = mkdtempSync(join(tmpdir(), 'heddle-failures-'));
@@ -116,6 +117,13 @@ async function runTier(tests: Tier): Promise<Outcome> {
   return { ...first, ok: second.ok };
 }
 
+const unitTests: Tier = {
+  name: 'unit tests',
+  files: unitTestFiles(),
+  concurrency: 2,
+  minutes: 5,
+  env: {},
+};
 const tiers: Tier[] = [
   tier('integration', 'test/integration/**/*.test.ts', 2),
   ...(namespaces.ok
@@ -128,11 +136,12 @@ const tiers: Tier[] = [
 const unsteady: string[] = [];
 const outcomes = [
   await runStep({ name: 'build', command: process.execPath, args: ['scripts/prepare.mjs'] }),
-  await runStep({ name: 'check', command: process.execPath, args: ['scripts/check.ts'], live: true }),
+  ...(await Promise.all([runLanes([readings]), runTier(unitTests)])).flat(),
 ];
 for (const tests of tiers) outcomes.push(await runTier(tests));
 
 const failed = outcomes.filter(({ ok }) => !ok).map(({ name }) => name);
+for (const { ok, name, output } of outcomes) if (!ok && output !== '') console.log(`\n${name}:\n${output}`);
 for (const name of readdirSync(failures)) {
   const text = readFileSync(join(failures, name), 'utf8');
   if (text !== '') console.log(`\n${name}:\n${text}`);
