@@ -4,7 +4,7 @@ import { fakeClock } from './clock.ts';
 import { seededRandom } from './random.ts';
 import { createTimer, Timer, TimerScale, TimerWheel } from './timer-wheel.ts';
 
-const LATEST_MS = 9;
+const LATEST_MS = 3;
 
 describe('TimerWheel', () => {
   test('fires in time, near and far, and not what was disarmed', () => {

@@ -7,11 +7,11 @@
 import type { Clock } from './clock.ts';
 
 /** Resolution of the wheel. */
-const TICK_MS = 4;
+const TICK_MS = 1;
 const SLOT_BITS = 9;
 const SLOTS = 1 << SLOT_BITS;
 const SLOT_MASK = SLOTS - 1;
-/** Three levels reach 4 ms * 512^3, about six days. Longer delays go round again. */
+/** Three levels reach 1 ms * 512^3, about 37 hours. Longer delays go round again. */
 const LEVELS = 3;
 const MAX_TICKS = SLOTS ** LEVELS - 1;
 
