@@ -1,9 +1,11 @@
 /** Decoders of lists and of maps with free keys. */
 import { type Decoder, describeValue } from './decoder.ts';
+import { described, schemaOf } from './schema.ts';
 
 /** @param least how many items there must be. */
 export function list<T>(item: Decoder<T>, least = 0): Decoder<readonly T[]> {
-  return (value, path, report) => {
+  const schema = { type: 'list', items: schemaOf(item), ...(least > 0 && { minItems: least }) } as const;
+  return described(schema, (value, path, report) => {
     if (!Array.isArray(value)) return report.error(path, `a list is expected, not ${describeValue(value)}`);
     if (value.length < least) return report.error(path, 'must not be empty');
     const decoded: T[] = [];
@@ -12,12 +14,12 @@ export function list<T>(item: Decoder<T>, least = 0): Decoder<readonly T[]> {
       if (one !== undefined) decoded.push(one);
     }
     return decoded.length === value.length ? decoded : undefined;
-  };
+  });
 }
 
 /** An object whose keys are data, such as labels. */
 export function mapOf<T>(item: Decoder<T>, key?: Decoder<string>): Decoder<Readonly<Record<string, T>>> {
-  return (value, path, report) => {
+  return described({ type: 'map', values: schemaOf(item) }, (value, path, report) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return report.error(path, `an object is expected, not ${describeValue(value)}`);
     }
@@ -30,5 +32,5 @@ export function mapOf<T>(item: Decoder<T>, key?: Decoder<string>): Decoder<Reado
       else decoded.push([name, one]);
     }
     return whole ? Object.fromEntries(decoded) : undefined;
-  };
+  });
 }

@@ -3,11 +3,16 @@
  * Small functions that are put together; each says where it is by the path it is given.
  */
 import type { Level, Position, Problem } from '#core/problem.ts';
+import type { Schema } from './schema.ts';
 
 export type Path = readonly (string | number)[];
 
-/** The value, or undefined when it could not be decoded (then an error was reported). */
-export type Decoder<T> = (value: unknown, path: Path, report: Report) => T | undefined;
+/** Gives the value, or undefined when it could not be decoded (then an error was reported). */
+export interface Decoder<T> {
+  (value: unknown, path: Path, report: Report): T | undefined;
+  /** What it takes; absent: it does not say. */
+  readonly schema?: Schema;
+}
 
 /**
  * What is lost when a known part without support is left out.

@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '#core/did-you-mean.ts';
 import { type Decoder, describeValue, type Loss, type Path, type Report } from './decoder.ts';
+import { described, type FieldSchema, type ObjectSchema, schemaOf } from './schema.ts';
 
 type Presence = 'required' | 'optional' | 'defaulted' | 'dropped';
 
@@ -14,49 +15,68 @@ export interface Field<T, P extends Presence = Presence> {
   readonly fallback?: T;
   /** For `dropped`: called when the field is there. */
   dropped?(path: Path, report: Report, value: unknown): void;
+  /** For `dropped`: absent, it is without meaning here. */
+  readonly lack?: Loss | 'refused';
+  /** What it does, in a sentence or two, for reference pages. */
+  readonly about?: string;
 }
 
-export function required<T>(decode: Decoder<T>): Field<T, 'required'> {
-  return { presence: 'required', decode };
+export function required<T>(decode: Decoder<T>, about?: string): Field<T, 'required'> {
+  return { presence: 'required', decode, ...told(about) };
 }
 
 /** Absent (or null): the property is absent too. */
-export function optional<T>(decode: Decoder<T>): Field<T, 'optional'> {
-  return { presence: 'optional', decode };
+export function optional<T>(decode: Decoder<T>, about?: string): Field<T, 'optional'> {
+  return { presence: 'optional', decode, ...told(about) };
 }
 
 /** Absent (or null): the property is `fallback`. */
-export function defaulted<T>(decode: Decoder<T>, fallback: T): Field<T, 'defaulted'> {
-  return { presence: 'defaulted', decode, fallback };
+export function defaulted<T>(decode: Decoder<T>, fallback: T, about?: string): Field<T, 'defaulted'> {
+  return { presence: 'defaulted', decode, fallback, ...told(about) };
 }
 
 /** A known field without support yet. */
-export function unsupported(loss: Loss): Field<never, 'dropped'> {
-  return { presence: 'dropped', dropped: (path, report) => report.unsupported(path, loss) };
+export function unsupported(loss: Loss, about?: string): Field<never, 'dropped'> {
+  return {
+    presence: 'dropped',
+    dropped: (path, report) => report.unsupported(path, loss),
+    lack: loss,
+    ...told(about),
+  };
 }
 
 /** A known field whose absence of support matters only if `closes(value)`; else it is the default anyway. */
-export function unsupportedIf(loss: Loss, matters: (value: unknown) => boolean): Field<never, 'dropped'> {
+export function unsupportedIf(
+  loss: Loss,
+  matters: (value: unknown) => boolean,
+  about?: string,
+): Field<never, 'dropped'> {
   return {
     presence: 'dropped',
     dropped(path, report, value): void {
       if (matters(value)) report.unsupported(path, loss);
     },
+    lack: loss,
+    ...told(about),
   };
 }
 
 /** A known field without support, and without which nothing of it would work. @param fix what to write instead */
-export function refused(fix: string): Field<never, 'dropped'> {
+export function refused(fix: string, about?: string): Field<never, 'dropped'> {
   return {
     presence: 'dropped',
     dropped: (path, report) => report.error(path, 'this field is not supported yet', fix),
+    lack: 'refused',
+    ...told(about),
   };
 }
 
-/** A known field that has no meaning in a mesh of local processes, such as `imagePullPolicy`. */
-export function meaningless(): Field<never, 'dropped'> {
-  return { presence: 'dropped', dropped() {} };
+/** A known field that has no meaning in this mesh, such as `imagePullPolicy`. @param about why */
+export function meaningless(about?: string): Field<never, 'dropped'> {
+  return { presence: 'dropped', dropped() {}, ...told(about) };
 }
+
+const told = (about: string | undefined) => (about === undefined ? {} : { about });
 
 // biome-ignore lint/suspicious/noExplicitAny: the field's type is found again in ObjectOf.
 export type Shape = Readonly<Record<string, Field<any, any>>>;
@@ -74,7 +94,7 @@ export function object<const S extends Shape>(
   shape: S,
   check?: (value: ObjectOf<S>, path: Path, report: Report) => void,
 ): Decoder<ObjectOf<S>> {
-  return (value, path, report) => {
+  return described(objectSchema(shape), (value, path, report) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return report.error(path, `an object is expected, not ${describeValue(value)}`);
     }
@@ -87,7 +107,26 @@ export function object<const S extends Shape>(
     if (!whole) return undefined;
     check?.(decoded as ObjectOf<S>, path, report);
     return decoded as ObjectOf<S>;
+  });
+}
+
+/** What the fields take, as others see it. */
+export function objectSchema(shape: Shape): ObjectSchema {
+  return { type: 'object', fields: mapValues(shape, fieldSchema) };
+}
+
+function fieldSchema({ presence, decode, fallback, lack, about }: Field<unknown>): FieldSchema {
+  return {
+    presence: presence === 'required' ? 'required' : 'optional',
+    ...(fallback !== undefined && { fallback }),
+    schema: decode === undefined ? { type: 'any' } : schemaOf(decode),
+    support: presence === 'dropped' ? (lack ?? 'meaningless') : 'taken',
+    ...told(about),
   };
+}
+
+function mapValues<T, U>(of: Readonly<Record<string, T>>, to: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, to(value)]));
 }
 
 function reportUnknown(raw: object, shape: Shape, path: Path, report: Report): boolean {

@@ -1,45 +1,56 @@
 /** Decoders of single values. */
 import { didYouMean } from '#core/did-you-mean.ts';
 import { type Decoder, describeValue } from './decoder.ts';
+import { described, refined } from './schema.ts';
 
-export const text: Decoder<string> = (value, path, report) => {
+export const text: Decoder<string> = described({ type: 'string' }, (value, path, report) => {
   if (typeof value === 'string') return value;
   const quotable = typeof value === 'number' || typeof value === 'boolean';
   const fix = quotable ? `write it in quotes: ${JSON.stringify(String(value))}` : undefined;
   return report.error(path, `a text is expected, not ${describeValue(value)}`, fix);
-};
+});
 
-export const nonEmptyText: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  return decoded === '' ? report.error(path, 'must not be empty') : decoded;
-};
+export const nonEmptyText: Decoder<string> = refined(
+  text,
+  (decoded, path, report) => (decoded === '' ? report.error(path, 'must not be empty') : decoded),
+  { minLength: 1 },
+);
 
-export const boolean: Decoder<boolean> = (value, path, report) =>
+export const boolean: Decoder<boolean> = described({ type: 'boolean' }, (value, path, report) =>
   typeof value === 'boolean'
     ? value
-    : report.error(path, `true or false is expected, not ${describeValue(value)}`);
+    : report.error(path, `true or false is expected, not ${describeValue(value)}`),
+);
 
 /** A whole number from `min` to `max`, both included. */
 export function integer(min: number, max: number): Decoder<number> {
-  return (value, path, report) => {
+  return described({ type: 'integer', minimum: min, maximum: max }, (value, path, report) => {
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       return report.error(path, `a whole number is expected, not ${describeValue(value)}`);
     }
     if (value < min || value > max) return report.error(path, `must be from ${min} to ${max}, not ${value}`);
     return value;
-  };
+  });
+}
+
+/** Any number from `min` to `max`, both included. */
+export function number(min: number, max: number): Decoder<number> {
+  return described({ type: 'number', minimum: min, maximum: max }, (value, path, report) => {
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    return report.error(path, `a number from ${min} to ${max} is needed, not ${describeValue(value)}`);
+  });
 }
 
 export const portNumber: Decoder<number> = integer(1, 65535);
 
 /** One of a closed set of words. */
 export function oneOf<const Words extends readonly string[]>(words: Words): Decoder<Words[number]> {
-  return (value, path, report) => {
+  return described({ type: 'string', words }, (value, path, report) => {
     if (words.includes(value as string)) return value as Words[number];
     const expected = words.join(', ');
     const fix = typeof value === 'string' ? didYouMean(value, words) : undefined;
     return report.error(path, `one of ${expected} is expected, not ${describeValue(value)}`, fix);
-  };
+  });
 }
 
 const durationUnitsMs: Readonly<Record<string, number>> = {
@@ -63,26 +74,28 @@ export function parseDurationMs(written: string): number | undefined {
   return ms;
 }
 
+const duration = { type: 'string', format: 'duration' } as const;
+
 /** A duration of at least a millisecond, in milliseconds. */
-export const durationMs: Decoder<number> = (value, path, report) => {
+export const durationMs: Decoder<number> = described(duration, (value, path, report) => {
   const ms = typeof value === 'string' ? parseDurationMs(value) : undefined;
   if (ms === undefined) {
     return report.error(path, `a duration is expected, such as "1.5s", not ${describeValue(value)}`);
   }
   return ms >= 1 ? ms : report.error(path, 'must be at least 1ms', 'leave the field out to switch it off');
-};
+});
 
 /** The same, or `0s`. */
-export const durationMsOrZero: Decoder<number> = (value, path, report) =>
-  typeof value === 'string' && parseDurationMs(value) === 0 ? 0 : durationMs(value, path, report);
+export const durationMsOrZero: Decoder<number> = described(duration, (value, path, report) =>
+  typeof value === 'string' && parseDurationMs(value) === 0 ? 0 : durationMs(value, path, report),
+);
 
 /** A name in DNS form: letters, digits, `-`; `dots` if it may have several parts. */
 export function dnsName(dots: 'dots' | 'no dots'): Decoder<string> {
   const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
   const pattern = new RegExp(dots === 'dots' ? `^${label}(?:\\.${label})*$` : `^${label}$`);
-  return (value, path, report) => {
-    const decoded = nonEmptyText(value, path, report);
-    if (decoded === undefined || (decoded.length <= 253 && pattern.test(decoded))) return decoded;
+  return refined(nonEmptyText, (decoded, path, report) => {
+    if (decoded.length <= 253 && pattern.test(decoded)) return decoded;
     return report.error(path, `${JSON.stringify(decoded)} is not a name (small letters, digits, "-")`);
-  };
+  });
 }
