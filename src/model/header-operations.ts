@@ -3,6 +3,7 @@ import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 export interface HeaderOperations {
   /** Replaces the header. */
@@ -20,25 +21,24 @@ export interface Headers {
 /** RFC 9110 §5.6.2 token, or one of the pseudo-headers that Envoy lets one set. */
 const headerNamePattern = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
-export const headerName: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded === undefined || headerNamePattern.test(decoded)) return decoded;
-  return report.error(path, `${JSON.stringify(decoded)} is not a header name`);
-};
+export const headerName: Decoder<string> = refined(text, (decoded, path, report) =>
+  headerNamePattern.test(decoded)
+    ? decoded
+    : report.error(path, `${JSON.stringify(decoded)} is not a header name`),
+);
 
 /** Envoy fills these in, such as `%DOWNSTREAM_REMOTE_ADDRESS%` and `%REQ(x-a):10%`; `%%` is a percent sign. */
 const formatOperator = /%%|%[A-Z_]+(?:\([^)]*\))?(?::[0-9]+)?%/g;
 
-const headerValue: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded === undefined) return undefined;
+const headerValue: Decoder<string> = refined(text, (decoded, path, report) => {
   if (/[\r\n\0]/.test(decoded)) return report.error(path, 'a header value has no line breaks');
   if (!decoded.replace(formatOperator, '').includes('%')) return decoded;
   return report.error(path, 'a lone % does not stand for itself', 'write %%');
-};
+});
 
-const changedName: Decoder<string> = (value, path, report) =>
-  value === ':authority' ? ':authority' : headerName(value, path, report);
+const changedName: Decoder<string> = refined(text, (decoded, path, report) =>
+  decoded === ':authority' ? decoded : headerName(decoded, path, report),
+);
 
 const operations: Decoder<HeaderOperations> = object({
   set: defaulted(mapOf(headerValue, changedName), {}),

@@ -1,22 +1,23 @@
 /** Host names in Istio's documents: short names, full names and wildcards. */
 import type { Decoder } from './decode/decoder.ts';
 import { nonEmptyText } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 const label = '[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,61}[a-zA-Z0-9_])?';
 const hostPattern = new RegExp(`^(?:\\*|(?:\\*\\.)?${label}(?:\\.${label})*)$`);
 
 /** `reviews`, `reviews.default.svc.cluster.local`, `*.example.com` or `*`. */
-export const hostName: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || hostPattern.test(decoded)) return decoded;
-  return report.error(path, `${JSON.stringify(decoded)} is not a host name`);
-};
+export const hostName: Decoder<string> = refined(
+  nonEmptyText,
+  (decoded, path, report) =>
+    hostPattern.test(decoded) ? decoded : report.error(path, `${JSON.stringify(decoded)} is not a host name`),
+  { format: 'host' },
+);
 
 /** A host name without wildcard: something that one can send to. */
-export const destinationHost: Decoder<string> = (value, path, report) => {
-  const decoded = hostName(value, path, report);
-  return decoded?.startsWith('*') ? report.error(path, 'a destination has no wildcard') : decoded;
-};
+export const destinationHost: Decoder<string> = refined(hostName, (decoded, path, report) =>
+  decoded.startsWith('*') ? report.error(path, 'a destination has no wildcard') : decoded,
+);
 
 /** Kubernetes' suffix of service names. */
 export const clusterDomain = 'svc.cluster.local';

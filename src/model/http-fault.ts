@@ -1,7 +1,7 @@
 /** `http[].fault` of a VirtualService: requests that are delayed or answered with an error, on purpose. */
 import type { Decoder } from './decode/decoder.ts';
 import { atMostOneOf, object, optional, refused } from './decode/object.ts';
-import { durationMs, integer, oneOf } from './decode/scalar.ts';
+import { durationMs, integer, number, oneOf } from './decode/scalar.ts';
 
 /** Names of https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, by their number. */
 export const grpcStatusNames = [
@@ -40,13 +40,7 @@ export const percentage: Decoder<number> = (value, path, report) => {
   return decoded?.value ?? (decoded === undefined ? undefined : 0);
 };
 
-const percent = object({
-  value: optional<number>((value, path, report) =>
-    typeof value === 'number' && value >= 0 && value <= 100
-      ? value
-      : report.error(path, 'a number from 0 to 100 is needed'),
-  ),
-});
+const percent = object({ value: optional(number(0, 100)) });
 
 const delay: Decoder<NonNullable<HttpFault['delay']>> = (value, path, report) => {
   const decoded = delayFields(value, path, report);

@@ -1,9 +1,11 @@
 /** Istio's workload selector: labels that a workload must have; no wildcards. */
 
+import { atMost } from './decode/at-most.ts';
 import { mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, object } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import type { Labels } from './metadata.ts';
 
 export interface WorkloadSelector {
@@ -18,14 +20,10 @@ export const labelKey: Decoder<string> = (value, path, report) => {
     : String(value);
 };
 
-export const labelValue: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded?.includes('*')) return report.error(path, 'wildcards are not allowed in a selector');
-  return decoded !== undefined && decoded.length > 63
-    ? report.error(path, 'longer than 63 characters')
-    : decoded;
-};
+export const labelValue: Decoder<string> = refined(atMost(63, text), (decoded, path, report) =>
+  decoded.includes('*') ? report.error(path, 'wildcards are not allowed in a selector') : decoded,
+);
 
 export const workloadSelector: Decoder<WorkloadSelector> = object({
-  matchLabels: defaulted(mapOf(labelValue, labelKey), {}),
+  matchLabels: defaulted(atMost(4096, mapOf(labelValue, labelKey)), {}),
 });

@@ -3,6 +3,7 @@ import { mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional } from './decode/object.ts';
 import { oneOf } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { type WorkloadSelector, workloadSelector } from './istio-selector.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
@@ -34,11 +35,11 @@ const portKey: Decoder<string> = (value, path, report) => {
   return report.error(path, `a port from 1 to 65535 is expected, not ${JSON.stringify(value)}`);
 };
 
-const portLevelMtls: Decoder<Readonly<Record<string, MutualTls>>> = (value, path, report) => {
-  const decoded = mapOf(mutualTls, portKey)(value, path, report);
-  if (decoded === undefined || Object.keys(decoded).length > 0) return decoded;
-  return report.error(path, 'must not be empty', 'leave it out');
-};
+const portLevelMtls: Decoder<Readonly<Record<string, MutualTls>>> = refined(
+  mapOf(mutualTls, portKey),
+  (decoded, path, report) =>
+    Object.keys(decoded).length > 0 ? decoded : report.error(path, 'must not be empty', 'leave it out'),
+);
 
 const spec: Decoder<PeerAuthenticationSpec> = object(
   {

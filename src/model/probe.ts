@@ -13,6 +13,7 @@ import {
   unsupported,
 } from './decode/object.ts';
 import { integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 export type ProbeAction<Port extends number | string = number | string> =
   | {
@@ -54,8 +55,11 @@ const port: Decoder<number | string> = (value, path, report) => {
   return report.error(path, `a port or its name is expected, not ${describeValue(value)}`);
 };
 
-/** @param port what says where to ask */
-function actionFields<Port extends number | string>(port: Decoder<Port>) {
+/**
+ * @param port what says where to ask
+ * @param word of a command
+ */
+function actionFields<Port extends number | string>(port: Decoder<Port>, word: Decoder<string> = text) {
   return {
     httpGet: optional(
       object({
@@ -67,17 +71,16 @@ function actionFields<Port extends number | string>(port: Decoder<Port>) {
       }),
     ),
     tcpSocket: optional(object({ port: required(port), host: optional(nonEmptyText) })),
-    exec: optional(object({ command: required(list(text, 1)) })),
+    exec: optional(object({ command: required(list(word, 1)) })),
     grpc: optional(object({ port: required(portNumber), service: defaulted(text, '') })),
   } as const;
 }
 
-const headerName: Decoder<string> = (value, path, report) => {
-  const name = nonEmptyText(value, path, report);
-  return name === undefined || /^[-_A-Za-z0-9]+$/.test(name)
+const headerName: Decoder<string> = refined(nonEmptyText, (name, path, report) =>
+  /^[-_A-Za-z0-9]+$/.test(name)
     ? name
-    : report.error(path, `${JSON.stringify(name)} is not a name of a header (letters, digits, "-", "_")`);
-};
+    : report.error(path, `${JSON.stringify(name)} is not a name of a header (letters, digits, "-", "_")`),
+);
 
 const action = actionFields(port);
 
@@ -109,9 +112,7 @@ const fields = object(
 
 /** @param kind those that may end a container are decided by one success, and only they know a grace period */
 function probeOf(kind: 'readiness' | 'other'): Decoder<Probe> {
-  return (value, path, report) => {
-    const decoded = fields(value, path, report);
-    if (decoded === undefined) return undefined;
+  return refined(fields, (decoded, path, report) => {
     const { httpGet, tcpSocket, exec, grpc, ...rest } = decoded;
     if (kind === 'other' && rest.successThreshold !== 1) {
       report.error([...path, 'successThreshold'], 'must be 1 for a liveness or startup probe');
@@ -121,7 +122,7 @@ function probeOf(kind: 'readiness' | 'other'): Decoder<Probe> {
     }
     const done = actionOf({ httpGet, tcpSocket, exec, grpc });
     return done && { ...rest, action: done };
-  };
+  });
 }
 
 type WrittenActions<Port extends number | string> = {
@@ -152,12 +153,12 @@ export type GroupProbe = Omit<Probe, 'action' | 'terminationGracePeriodSeconds'>
 };
 
 const orDefault = (fallback: number): Field<number, 'defaulted'> =>
-  defaulted<number>((value, path, report) => {
-    const written = integer(0, MAX_SECONDS)(value, path, report);
-    return written === 0 ? fallback : written;
-  }, fallback);
+  defaulted<number>(
+    refined(integer(0, MAX_SECONDS), (written) => (written === 0 ? fallback : written)),
+    fallback,
+  );
 
-const groupActions = actionFields(portNumber);
+const groupActions = actionFields(portNumber, nonEmptyText);
 
 const groupFields = object(
   {
@@ -171,13 +172,11 @@ const groupFields = object(
   (value, path, report) => atMostOneOf(value, Object.keys(groupActions), 'one is needed', path, report),
 );
 
-export const groupProbe: Decoder<GroupProbe> = (value, path, report) => {
-  const decoded = groupFields(value, path, report);
-  if (decoded === undefined) return undefined;
+export const groupProbe: Decoder<GroupProbe> = refined(groupFields, (decoded) => {
   const { httpGet, tcpSocket, exec, grpc, ...rest } = decoded;
   const done = actionOf({ httpGet, tcpSocket, exec, grpc });
   return done && { ...rest, action: done };
-};
+});
 
 const hookFields = object(
   {
@@ -190,9 +189,7 @@ const hookFields = object(
   (value, path, report) => atMostOneOf(value, ['httpGet', 'exec', 'sleep'], 'one is needed', path, report),
 );
 
-const hook: Decoder<Hook> = (value, path, report) => {
-  const decoded = hookFields(value, path, report);
-  if (decoded === undefined) return undefined;
+const hook: Decoder<Hook> = refined(hookFields, (decoded) => {
   const { httpGet, exec, sleep } = decoded;
   if (httpGet !== undefined) {
     const { httpHeaders, ...where } = httpGet;
@@ -200,7 +197,7 @@ const hook: Decoder<Hook> = (value, path, report) => {
   }
   if (exec !== undefined) return { kind: 'exec', ...exec };
   return sleep && { kind: 'sleep', ...sleep };
-};
+});
 
 export const lifecycle: Decoder<Lifecycle> = object({
   postStart: optional(hook),

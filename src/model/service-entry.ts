@@ -1,9 +1,11 @@
 /** Istio `ServiceEntry`: hosts that no Service of Kubernetes stands for, most of them outside the mesh. */
 import { isIpRange, parseIp } from '#core/ip-address.ts';
+import { atMost } from './decode/at-most.ts';
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
 import { nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { exportTo } from './export-to.ts';
 import { hostName } from './host-name.ts';
 import { labelKey, labelValue } from './istio-selector.ts';
@@ -52,39 +54,34 @@ const protocols: readonly string[] = [
   ...['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTPS', 'TLS', 'TCP', 'MONGO', 'MYSQL', 'REDIS'],
 ];
 
-const host: Decoder<string> = (value, path, report) => {
-  const decoded = hostName(value, path, report);
+const host: Decoder<string> = refined(hostName, (decoded, path, report) => {
   if (decoded !== '*') return decoded;
   return report.error(
     path,
     'the host * would be every host there is',
     'name a domain, such as *.example.com',
   );
-};
+});
 
-const address: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || isIpRange(decoded)) return decoded;
+const address: Decoder<string> = refined(atMost(64, nonEmptyText), (decoded, path, report) => {
+  if (isIpRange(decoded)) return decoded;
   return report.error(
     path,
     `${JSON.stringify(decoded)} is neither an IP address nor a range such as 10.0.0.0/8`,
   );
-};
+});
 
-const portName: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || /^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(decoded))
-    return decoded;
+const portName: Decoder<string> = refined(atMost(256, nonEmptyText), (decoded, path, report) => {
+  if (/^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/.test(decoded)) return decoded;
   return report.error(path, `${JSON.stringify(decoded)} is not a name of a port (letters, digits, "-")`);
-};
+});
 
-const protocol: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  const upper = decoded?.toUpperCase();
-  if (upper === undefined || upper === '') return upper;
+const protocol: Decoder<string> = refined(atMost(256, text), (decoded, path, report) => {
+  const upper = decoded.toUpperCase();
+  if (upper === '') return upper;
   if (upper === 'UDP') return report.error(path, 'UDP is not carried by the mesh', 'leave the port out');
   return oneOf(protocols)(upper, path, report);
-};
+});
 
 const port: Decoder<EntryPort> = object({
   number: required(portNumber),
@@ -94,13 +91,13 @@ const port: Decoder<EntryPort> = object({
 });
 
 const fields = {
-  hosts: required(list(host, 1)),
-  addresses: defaulted(list(address), []),
-  ports: defaulted(list(port), []),
+  hosts: required(atMost(256, list(host, 1))),
+  addresses: defaulted(atMost(256, list(address)), []),
+  ports: defaulted(atMost(256, list(port)), []),
   location: defaulted(oneOf(['MESH_EXTERNAL', 'MESH_INTERNAL']), 'MESH_EXTERNAL'),
   resolution: defaulted(oneOf(resolutions), 'NONE'),
-  endpoints: defaulted(list(entrySpec), []),
-  workloadSelector: optional(object({ labels: defaulted(mapOf(labelValue, labelKey), {}) })),
+  endpoints: defaulted(atMost(4096, list(entrySpec)), []),
+  workloadSelector: optional(object({ labels: defaulted(atMost(256, mapOf(labelValue, labelKey)), {}) })),
   exportTo,
   subjectAltNames: defaulted(list(nonEmptyText), []),
 } as const;

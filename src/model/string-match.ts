@@ -3,6 +3,7 @@ import { compileRegex } from '#core/regex.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { atMostOneOf, object, optional } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 export interface StringMatch {
   readonly exact?: string;
@@ -12,12 +13,14 @@ export interface StringMatch {
 }
 
 /** RE2 as Envoy uses it; what it refuses is refused here, with the place. */
-export const regex: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded === undefined) return undefined;
-  const compiled = compileRegex(decoded);
-  return compiled.ok ? decoded : report.error(path, `not a regular expression of RE2: ${compiled.reason}`);
-};
+export const regex: Decoder<string> = refined(
+  text,
+  (decoded, path, report) => {
+    const compiled = compileRegex(decoded);
+    return compiled.ok ? decoded : report.error(path, `not a regular expression of RE2: ${compiled.reason}`);
+  },
+  { format: 'regular expression' },
+);
 
 const fields = { exact: optional(text), prefix: optional(text), regex: optional(regex) } as const;
 const names = Object.keys(fields);

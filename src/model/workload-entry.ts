@@ -1,9 +1,11 @@
 /** Istio `WorkloadEntry`: one instance of a workload that is not a Pod, such as a process of a virtual machine. */
 import { parseIp } from '#core/ip-address.ts';
+import { atMost } from './decode/at-most.ts';
 import { list, mapOf } from './decode/collection.ts';
-import type { Decoder } from './decode/decoder.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
 import { dnsName, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import type { KindDefinition } from './kind.ts';
 import { type Labels, labels, type ResourceBase } from './metadata.ts';
 
@@ -46,9 +48,7 @@ export const UNIX = 'unix://';
 
 const fqdn = dnsName('dots');
 
-const address: Decoder<string> = (value, path, report) => {
-  const written = nonEmptyText(value, path, report);
-  if (written === undefined) return undefined;
+const address: Decoder<string> = refined(atMost(256, nonEmptyText), (written, path, report) => {
   if (written.startsWith(UNIX)) {
     const socket = written.slice(UNIX.length);
     if (!/^[/@]/.test(socket))
@@ -56,42 +56,47 @@ const address: Decoder<string> = (value, path, report) => {
     return socket.endsWith('/') ? report.error(path, 'a socket is needed, not a folder') : written;
   }
   return parseIp(written) === undefined ? fqdn(written, path, report) : written;
-};
+});
 
 const portName: Decoder<string> = (value, path, report) =>
   typeof value === 'string' && value.length < 63 && /^[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?$/.test(value)
     ? value
     : report.error(path, `${JSON.stringify(value)} is not a name of a port (letters, digits, "-")`);
 
-const locality: Decoder<string> = (value, path, report) => {
-  const written = nonEmptyText(value, path, report);
-  if (written === undefined) return undefined;
+const locality: Decoder<string> = refined(atMost(2048, nonEmptyText), (written, path, report) => {
   const parts = written.split('/');
   return parts.length > 3 || parts.includes('')
     ? report.error(path, `${JSON.stringify(written)} is not REGION, REGION/ZONE or REGION/ZONE/SUBZONE`)
     : written;
-};
+});
 
 const entryFields = {
   address: optional(address),
-  ports: defaulted(mapOf(portNumber, portName), {}),
-  labels: defaulted(labels, {}),
-  network: optional(nonEmptyText),
+  ports: defaulted(atMost(128, mapOf(portNumber, portName)), {}),
+  labels: defaulted(atMost(256, labels), {}),
+  network: optional(atMost(2048, nonEmptyText)),
   locality: optional(locality),
-  weight: defaulted<number>((value, path, report) => integer(0, MAX_WEIGHT)(value, path, report) || 1, 1),
-  serviceAccount: optional(dnsName('dots')),
+  weight: defaulted<number>(
+    refined(integer(0, MAX_WEIGHT), (weight) => weight || 1),
+    1,
+  ),
+  serviceAccount: optional(atMost(253, dnsName('dots'))),
 } as const;
 
 /** What entries may have in common. */
-export const entryTemplate: Decoder<WorkloadEntrySpec> = object(entryFields);
+export const entryTemplate: Decoder<WorkloadEntrySpec> = object(entryFields, checkSocket);
 
 /** Of an entry, and of an endpoint of a ServiceEntry. */
 export const entrySpec: Decoder<WorkloadEntrySpec> = object(entryFields, (spec, path, report) => {
   if (spec.address === undefined && spec.network === undefined)
     report.error([...path, 'address'], 'is needed: an IP address, such as 10.0.0.7');
+  checkSocket(spec, path, report);
+});
+
+function checkSocket(spec: Pick<WorkloadEntrySpec, 'address' | 'ports'>, path: Path, report: Report): void {
   if (spec.address?.startsWith(UNIX) === true && Object.keys(spec.ports).length > 0)
     report.error([...path, 'ports'], 'a Unix socket has no ports');
-});
+}
 
 const condition: Decoder<EntryCondition> = object({
   type: required(text),

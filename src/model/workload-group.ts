@@ -1,6 +1,8 @@
 /** Istio `WorkloadGroup`: what instances have in common that register themselves, as a Deployment does for Pods. */
+import { atMost } from './decode/at-most.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
+import { refined } from './decode/schema.ts';
 import type { KindDefinition } from './kind.ts';
 import { type Labels, labels, type ResourceBase } from './metadata.ts';
 import { type GroupProbe, groupProbe } from './probe.ts';
@@ -17,19 +19,21 @@ export interface WorkloadGroupSpec {
 
 export type WorkloadGroup = ResourceBase<'WorkloadGroup', WorkloadGroupSpec>;
 
-const template: Decoder<WorkloadGroupSpec['template']> = (value, path, report) => {
-  const decoded = entryTemplate(value, path, report);
-  if (decoded?.address === undefined) return decoded;
+const template: Decoder<WorkloadGroupSpec['template']> = refined(entryTemplate, (decoded, path, report) => {
+  if (decoded.address === undefined) return decoded;
   report.warning([...path, 'address'], 'has no effect: every instance has its own', 'leave it out');
   const { address: _, ...rest } = decoded;
   return rest;
-};
+});
 
 const spec: Decoder<WorkloadGroupSpec> = object({
-  metadata: defaulted(object({ labels: defaulted(labels, {}), annotations: defaulted(labels, {}) }), {
-    labels: {},
-    annotations: {},
-  }),
+  metadata: defaulted(
+    object({ labels: defaulted(atMost(256, labels), {}), annotations: defaulted(atMost(256, labels), {}) }),
+    {
+      labels: {},
+      annotations: {},
+    },
+  ),
   template: required(template),
   probe: optional(groupProbe),
 });

@@ -148,7 +148,7 @@ function decodeField(
   report: Report,
 ): boolean {
   const value = Object.hasOwn(raw, name) ? raw[name] : undefined;
-  if (value === undefined || value === null) {
+  if (value === undefined || value === null || (value === '' && isUnsetByEmpty(field))) {
     if (field.presence === 'defaulted') into[name] = field.fallback;
     if (field.presence !== 'required') return true;
     report.error(path, 'this field is required');
@@ -162,6 +162,13 @@ function decodeField(
   if (decoded === undefined) return false;
   into[name] = decoded;
   return true;
+}
+
+/** In proto3, and so for Istio and Kubernetes, an empty text is none, unless there are empty ones. */
+function isUnsetByEmpty({ presence, decode }: Field<unknown>): boolean {
+  if (presence === 'required' || decode === undefined) return false;
+  const schema = schemaOf(decode);
+  return schema.type === 'string' && (schema.minLength ?? 0) > 0;
 }
 
 /** Exactly one of `names` must be there; `none` if it may be no field at all. */

@@ -18,6 +18,7 @@ export interface StringSchema {
   /** All that may be written, where that is a closed set. */
   readonly words?: readonly string[];
   readonly minLength?: number;
+  readonly maxLength?: number;
   /** What a text stands for, such as `duration`. */
   readonly format?: string;
 }
@@ -34,12 +35,14 @@ export interface ListSchema {
   readonly items: Schema;
   /** Absent: any number of them, none among that. */
   readonly minItems?: number;
+  readonly maxItems?: number;
 }
 
 /** An object whose keys are data. */
 export interface MapSchema {
   readonly type: 'map';
   readonly values: Schema;
+  readonly maxProperties?: number;
 }
 
 export interface ObjectSchema {

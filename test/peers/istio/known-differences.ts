@@ -1,0 +1,56 @@
+/** Where our decoders differ on purpose from the schemas that Istio publishes, and why. */
+
+export interface KnownDifference {
+  /** Absent: of any kind. */
+  readonly kind?: string;
+  /** Of the line that tells the difference. */
+  readonly line: RegExp;
+  readonly why: string;
+}
+
+const webhook = 'Istio refuses it too, by its webhook';
+
+export const knownDifferences: readonly KnownDifference[] = [
+  {
+    line: /(hosts|addresses|subjectAltNames|gateways)\[\]: minLength is absent there and 1 here/,
+    why: webhook,
+  },
+  { kind: 'ServiceEntry', line: /ports\[\]\.name: minLength/, why: webhook },
+  { line: /: closes$/, why: 'not supported yet: an error' },
+  { line: /: adds$/, why: 'not supported yet: a warning' },
+  { line: /: what it takes is not told$/, why: 'the decoder does not tell yet' },
+  {
+    kind: 'VirtualService',
+    line: /hosts: (minItems|is required)/,
+    why: 'without delegates, hosts are needed',
+  },
+  { kind: 'Gateway', line: /servers: is required here/, why: webhook },
+  {
+    kind: 'WorkloadGroup',
+    line: /probe\.\w+: maximum is absent there and 2147483647 here/,
+    why: 'it is an int32 in the schema of protobuf',
+  },
+  {
+    kind: 'DestinationRule',
+    line: /: (minimum is absent there and 0|maximum is absent there and (2147483647|100)) here/,
+    why: `an int32; below 0, and percentages above 100: ${webhook}`,
+  },
+  { kind: 'DestinationRule', line: /(host|subsets\[\]\.name): minLength/, why: webhook },
+  { kind: 'DestinationRule', line: /portLevelSettings\[\]\.port(\.number)?: /, why: webhook },
+  { kind: 'DestinationRule', line: /portLevelSettings: maxItems/, why: 'not looked at yet' },
+  { kind: 'DestinationRule', line: /tls\.mode: is required here/, why: 'not looked at yet' },
+  { kind: 'WorkloadGroup', line: /exec\.command: minItems/, why: 'there would be nothing to run' },
+  { kind: 'WorkloadGroup', line: /grpc\.port: is required/, why: 'there would be nobody to ask' },
+  { kind: 'WorkloadGroup', line: /httpHeaders\[\]\.name: is required/, why: 'a header has a name' },
+  {
+    kind: 'WorkloadGroup',
+    line: /httpGet\.scheme: HTTPS? is no word there/,
+    why: 'there it is a rule in CEL',
+  },
+];
+
+/** Rules that may still be broken, by kind: what follows the path of `spec`, and the rule. */
+export const notRefusedYet: readonly { readonly kind: string; readonly line: RegExp }[] = [
+  { kind: 'Gateway', line: /targetPort: / },
+  { kind: 'DestinationRule', line: /loadBalancer: only one of simple and consistentHash/ },
+];
