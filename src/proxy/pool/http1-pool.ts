@@ -310,10 +310,8 @@ export class Http1Pool implements ConnectionPool, TimerOwner {
     endpoint.counts.cxConnectFail++;
     endpoint.connectionEnds();
     this.#released();
-    // Every waiting request without another connection on its way fails with it.
-    while (this.#waiting.length > this.#connecting.size + this.#busy.size) {
-      const client = this.#waiting.shift()!;
-      this.#leaveQueue();
+    // As Envoy has it, all that wait fail: what was begun for others may do no better.
+    for (const client of this.takeWaiting()) {
       stats.upstream_rq_pending_failure_eject.inc();
       client.onPoolFailure(failure, reason);
     }

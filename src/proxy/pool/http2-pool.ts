@@ -262,10 +262,8 @@ export class Http2Pool implements ConnectionPool {
     endpoint.counts.cxConnectFail++;
     endpoint.connectionEnds();
     this.#released();
-    // They wait for this connection, unless streams of another will end.
-    if (this.#open.length > 0) return;
-    for (const client of this.#waiting.splice(this.#connecting.size * this.#room)) {
-      this.#leaveQueue();
+    // As Envoy has it, all that wait fail: what was begun for others may do no better.
+    for (const client of this.takeWaiting()) {
       stats.upstream_rq_pending_failure_eject.inc();
       client.onPoolFailure(failure, reason);
     }
