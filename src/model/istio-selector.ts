@@ -25,5 +25,9 @@ export const labelValue: Decoder<string> = refined(atMost(63, text), (decoded, p
 );
 
 export const workloadSelector: Decoder<WorkloadSelector> = object({
-  matchLabels: defaulted(atMost(4096, mapOf(labelValue, labelKey)), {}),
+  matchLabels: defaulted(
+    atMost(4096, mapOf(labelValue, labelKey)),
+    {},
+    'Labels that Pods and WorkloadEntries must have, all of them; no wildcards.',
+  ),
 });

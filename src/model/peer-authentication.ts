@@ -26,7 +26,12 @@ export interface PeerAuthenticationSpec {
 export type PeerAuthentication = ResourceBase<'PeerAuthentication', PeerAuthenticationSpec>;
 
 const mutualTls: Decoder<MutualTls> = object({
-  mode: defaulted(oneOf(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT']), 'UNSET'),
+  mode: defaulted(
+    oneOf(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT']),
+    'UNSET',
+    '`STRICT`: mutual TLS alone is taken. `PERMISSIVE`: plain text too. `DISABLE`: plain text alone. `UNSET`: what the next wider ' +
+      'scope says; where none says anything, `PERMISSIVE`.',
+  ),
 });
 
 const portKey: Decoder<string> = (value, path, report) => {
@@ -43,9 +48,16 @@ const portLevelMtls: Decoder<Readonly<Record<string, MutualTls>>> = refined(
 
 const spec: Decoder<PeerAuthenticationSpec> = object(
   {
-    selector: optional(workloadSelector),
-    mtls: optional(mutualTls),
-    portLevelMtls: defaulted(portLevelMtls, {}),
+    selector: optional(
+      workloadSelector,
+      'Whom it is for. Without it: the namespace, and in the root namespace (`istio-system`) the mesh.',
+    ),
+    mtls: optional(mutualTls, 'For all ports that `portLevelMtls` does not name.'),
+    portLevelMtls: defaulted(
+      portLevelMtls,
+      {},
+      'By port of the workload, not of its service. Needs a `selector` that names the workloads.',
+    ),
   },
   ({ selector, portLevelMtls: ports }, path, report) => {
     if (Object.keys(ports).length === 0 || Object.keys(selector?.matchLabels ?? {}).length > 0) return;
@@ -58,6 +70,7 @@ export const peerAuthenticationKind: KindDefinition<PeerAuthentication> = {
   group: 'security.istio.io',
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
+  about: 'Whether workloads take plain text beside mutual TLS.',
   fields: { spec: defaulted(spec, { portLevelMtls: {} }), status: meaningless() },
   guards: true,
 };

@@ -63,16 +63,41 @@ function actionFields<Port extends number | string>(port: Decoder<Port>, word: D
   return {
     httpGet: optional(
       object({
-        path: defaulted(text, '/'),
-        port: required(port),
-        host: optional(nonEmptyText),
-        scheme: defaulted(oneOf(['HTTP', 'HTTPS']), 'HTTP'),
-        httpHeaders: defaulted(list(object({ name: required(headerName), value: defaulted(text, '') })), []),
+        path: defaulted(text, '/', 'Of the request.'),
+        port: required(port, 'Of the application.'),
+        host: optional(nonEmptyText, 'To connect to, where it is not the instance itself.'),
+        scheme: defaulted(oneOf(['HTTP', 'HTTPS']), 'HTTP', 'With HTTPS any certificate will do.'),
+        httpHeaders: defaulted(
+          list(
+            object({
+              name: required(headerName, 'Letters, digits, `-` and `_`.'),
+              value: defaulted(text, '', 'What it says.'),
+            }),
+          ),
+          [],
+          'Of the request.',
+        ),
       }),
+      'An answer from 200 to 399 is well.',
     ),
-    tcpSocket: optional(object({ port: required(port), host: optional(nonEmptyText) })),
-    exec: optional(object({ command: required(list(word, 1)) })),
-    grpc: optional(object({ port: required(portNumber), service: defaulted(text, '') })),
+    tcpSocket: optional(
+      object({
+        port: required(port, 'Of the application.'),
+        host: optional(nonEmptyText, 'To connect to, where it is not the instance itself.'),
+      }),
+      'A connection that is made is well.',
+    ),
+    exec: optional(
+      object({ command: required(list(word, 1), 'The program and its arguments.') }),
+      'A command that ends with 0 is well.',
+    ),
+    grpc: optional(
+      object({
+        port: required(portNumber, 'Of the application.'),
+        service: defaulted(text, '', 'That is asked about.'),
+      }),
+      'The health service of gRPC answers SERVING.',
+    ),
   } as const;
 }
 
@@ -152,10 +177,11 @@ export type GroupProbe = Omit<Probe, 'action' | 'terminationGracePeriodSeconds'>
   readonly action: ProbeAction<number>;
 };
 
-const orDefault = (fallback: number): Field<number, 'defaulted'> =>
+const orDefault = (fallback: number, about: string): Field<number, 'defaulted'> =>
   defaulted<number>(
     refined(integer(0, MAX_SECONDS), (written) => (written === 0 ? fallback : written)),
     fallback,
+    about,
   );
 
 const groupActions = actionFields(portNumber, nonEmptyText);
@@ -163,11 +189,11 @@ const groupActions = actionFields(portNumber, nonEmptyText);
 const groupFields = object(
   {
     ...groupActions,
-    initialDelaySeconds: defaulted(seconds(0), 0),
-    periodSeconds: orDefault(10),
-    timeoutSeconds: orDefault(1),
-    successThreshold: orDefault(1),
-    failureThreshold: orDefault(3),
+    initialDelaySeconds: defaulted(seconds(0), 0, 'From the start of the instance to the first question.'),
+    periodSeconds: orDefault(10, 'Between questions; 0 is 10.'),
+    timeoutSeconds: orDefault(1, 'For an answer; 0 is 1.'),
+    successThreshold: orDefault(1, 'So many answers in a row make it well; 0 is 1.'),
+    failureThreshold: orDefault(3, 'So many failures in a row make it unwell; 0 is 3.'),
   },
   (value, path, report) => atMostOneOf(value, Object.keys(groupActions), 'one is needed', path, report),
 );

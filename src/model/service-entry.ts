@@ -84,22 +84,59 @@ const protocol: Decoder<string> = refined(atMost(256, text), (decoded, path, rep
 });
 
 const port: Decoder<EntryPort> = object({
-  number: required(portNumber),
-  name: required(portName),
-  protocol: optional(protocol),
-  targetPort: optional(portNumber),
+  number: required(portNumber, 'That applications call.'),
+  name: required(portName, 'Unique in the entry; letters, digits and `-`.'),
+  protocol: optional(
+    protocol,
+    'HTTP, HTTP2, GRPC, GRPC-Web, HTTPS, TLS, TCP, MONGO, MYSQL or REDIS. Without it the first bytes of each connection say.',
+  ),
+  targetPort: optional(portNumber, 'Of the endpoints, where it is another.'),
 });
 
 const fields = {
-  hosts: required(atMost(256, list(host, 1))),
-  addresses: defaulted(atMost(256, list(address)), []),
-  ports: defaulted(atMost(256, list(port)), []),
-  location: defaulted(oneOf(['MESH_EXTERNAL', 'MESH_INTERNAL']), 'MESH_EXTERNAL'),
-  resolution: defaulted(oneOf(resolutions), 'NONE'),
-  endpoints: defaulted(atMost(4096, list(entrySpec)), []),
-  workloadSelector: optional(object({ labels: defaulted(atMost(256, mapOf(labelValue, labelKey)), {}) })),
+  hosts: required(
+    atMost(256, list(host, 1)),
+    'Names that applications call, such as `api.example.com` or `*.example.com`; not `*`.',
+  ),
+  addresses: defaulted(
+    atMost(256, list(address)),
+    [],
+    'IP addresses, or ranges such as `10.0.0.0/8`, that connections to the hosts are made to. Without any, the names are given one ' +
+      'where traffic is captured.',
+  ),
+  ports: defaulted(atMost(256, list(port)), [], 'Ports of the hosts.'),
+  location: defaulted(
+    oneOf(['MESH_EXTERNAL', 'MESH_INTERNAL']),
+    'MESH_EXTERNAL',
+    'Endpoints of `MESH_INTERNAL` may take mutual TLS.',
+  ),
+  resolution: defaulted(
+    oneOf(resolutions),
+    'NONE',
+    'How endpoints are found: `NONE`, where the connection was made to; `STATIC`, those written or selected; `DNS`, all addresses of ' +
+      'their names; `DNS_ROUND_ROBIN`, the first address; `DYNAMIC_DNS`, the host that each request or ClientHello names.',
+  ),
+  endpoints: defaulted(
+    atMost(4096, list(entrySpec)),
+    [],
+    'Where the hosts are; not together with `workloadSelector`.',
+  ),
+  workloadSelector: optional(
+    object({
+      labels: defaulted(
+        atMost(256, mapOf(labelValue, labelKey)),
+        {},
+        'Labels that Pods and WorkloadEntries must have, all of them; no wildcards.',
+      ),
+    }),
+    'Workloads of the namespace that are the endpoints, with resolution `STATIC` or `DNS`.',
+  ),
   exportTo,
-  subjectAltNames: defaulted(list(nonEmptyText), []),
+  subjectAltNames: defaulted(
+    list(nonEmptyText),
+    [],
+    'Names one of which the certificate of an endpoint must have, where the proxy begins TLS.',
+  ),
 } as const;
 
 const spec: Decoder<ServiceEntrySpec> = object(fields, (decoded, path, report) => {
@@ -111,6 +148,8 @@ export const serviceEntryKind: KindDefinition<ServiceEntry> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
+  about:
+    'Hosts that no Service of Kubernetes stands for, most of them outside the mesh ([external-services.md](../external-services.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };
 

@@ -71,16 +71,27 @@ const locality: Decoder<string> = refined(atMost(2048, nonEmptyText), (written, 
 });
 
 const entryFields = {
-  address: optional(address),
-  ports: defaulted(atMost(128, mapOf(portNumber, portName)), {}),
-  labels: defaulted(atMost(256, labels), {}),
-  network: optional(atMost(2048, nonEmptyText)),
-  locality: optional(locality),
+  address: optional(
+    address,
+    'An IP address, a name of DNS, or `unix://` and an absolute path. May be absent where `network` is told.',
+  ),
+  ports: defaulted(
+    atMost(128, mapOf(portNumber, portName)),
+    {},
+    'By name of the port of a service: where this instance has it, if elsewhere than the service says.',
+  ),
+  labels: defaulted(atMost(256, labels), {}, 'Those of `metadata` win.'),
+  network: optional(atMost(2048, nonEmptyText), 'The network it is in.'),
+  locality: optional(locality, '`REGION/ZONE/SUBZONE`; the later parts may be left out.'),
   weight: defaulted<number>(
     refined(integer(0, MAX_WEIGHT), (weight) => weight || 1),
     1,
+    'Relative to others behind the same service; 0 is 1.',
   ),
-  serviceAccount: optional(atMost(253, dnsName('dots'))),
+  serviceAccount: optional(
+    atMost(253, dnsName('dots')),
+    'That its certificate names: callers accept no other.',
+  ),
 } as const;
 
 /** What entries may have in common. */
@@ -113,6 +124,7 @@ export const workloadEntryKind: KindDefinition<WorkloadEntry> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
+  about: 'One instance of a workload that is not a Pod ([registration.md](../registration.md)).',
   fields: {
     spec: required(entrySpec),
     status: defaulted(

@@ -28,14 +28,18 @@ const template: Decoder<WorkloadGroupSpec['template']> = refined(entryTemplate, 
 
 const spec: Decoder<WorkloadGroupSpec> = object({
   metadata: defaulted(
-    object({ labels: defaulted(atMost(256, labels), {}), annotations: defaulted(atMost(256, labels), {}) }),
-    {
-      labels: {},
-      annotations: {},
-    },
+    object({
+      labels: defaulted(atMost(256, labels), {}, 'They win over those of the template.'),
+      annotations: defaulted(atMost(256, labels), {}, 'Of the entries.'),
+    }),
+    { labels: {}, annotations: {} },
+    'Of the entries that are made.',
   ),
-  template: required(template),
-  probe: optional(groupProbe),
+  template: required(template, 'The entry of an instance, but for its address, which the instance tells.'),
+  probe: optional(
+    groupProbe,
+    'Decides whether an instance is sent to, asked by its own sidecar; without it all are that are there.',
+  ),
 });
 
 export const workloadGroupKind: KindDefinition<WorkloadGroup> = {
@@ -43,6 +47,8 @@ export const workloadGroupKind: KindDefinition<WorkloadGroup> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
+  about:
+    'What instances have in common that register themselves, as a Deployment does for Pods ([registration.md](../registration.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };
 

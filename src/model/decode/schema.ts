@@ -67,6 +67,11 @@ export function schemaOf(decoder: Decoder<unknown>): Schema {
   return decoder.schema ?? { type: 'any' };
 }
 
+/** The fields of an object; none of what is none. */
+export function objectSchemaOf(schema: Schema): ObjectSchema {
+  return schema.type === 'object' ? schema : { type: 'object', fields: {} };
+}
+
 /** Lets a decoder say what it takes. */
 export function described<T>(schema: Schema, decoder: Decoder<T>): Decoder<T> {
   return Object.assign((value: unknown, path: Path, report: Report) => decoder(value, path, report), {

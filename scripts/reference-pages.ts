@@ -1,0 +1,166 @@
+/**
+ * Pages of the reference, a kind each, made from what the decoders take: `npm run reference` writes them. A test compares
+ * those that are committed with what this makes.
+ */
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type FieldSchema, objectSchemaOf, type Schema, schemaOf } from '#model/decode/schema.ts';
+import type { KindDefinition } from '#model/kind.ts';
+import { type Kind, kinds, type Resource } from '#model/kinds.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+export interface ReferencePage {
+  /** Below the project's folder. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Of every kind that says what it is for. */
+export function referencePages(): readonly ReferencePage[] {
+  const documented = (Object.keys(kinds) as Kind[]).filter((kind) => kinds[kind].about !== undefined);
+  return [
+    ...documented.map((kind) => ({
+      file: fileOf(kind),
+      text: pageOf(kinds[kind] as KindDefinition<Resource>),
+    })),
+    { file: 'docs/reference/README.md', text: indexOf(documented) },
+  ];
+}
+
+const fileOf = (kind: string): string =>
+  `docs/reference/${kind.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase()}.md`;
+
+function indexOf(documented: readonly Kind[]): string {
+  const lines = documented.map((kind) => `- [${kind}](${fileOf(kind).split('/').at(-1)})`);
+  return [
+    '# Reference',
+    '',
+    'What each kind takes, made from the decoders by `npm run reference`; and [what a proxy answers](errors.md) when it cannot',
+    'forward.',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function pageOf({ kind, group, versions, scope, about, fields }: KindDefinition<Resource>): string {
+  const [version, ...others] = versions;
+  const api = group === '' ? version : `${group}/${version}`;
+  const same =
+    others.length === 0 ? '' : ` (${others.map((other) => `\`${other}\``).join(' and ')} mean the same)`;
+  const rows = Object.entries(fields).flatMap(([name, field]) =>
+    name === 'status' || field?.decode === undefined
+      ? []
+      : schemaRows(schemaOf(field.decode), name, new Map()),
+  );
+  return [
+    `# ${kind}`,
+    '',
+    `\`${api}\`${same}, ${scope === 'mesh' ? 'one for the mesh' : 'of a namespace'}. ${about}`,
+    '',
+    ...examplesOf(kind),
+    '## Fields',
+    '',
+    '| field | what may be written | what it does |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+/** Manifests of the examples in which there is one. */
+function examplesOf(kind: string): readonly string[] {
+  const files = globSync('examples/**/*.{yaml,yml}', { cwd: root })
+    .filter((file) => new RegExp(`^kind: ${kind}$`, 'm').test(readFileSync(join(root, file), 'utf8')))
+    .sort();
+  if (files.length === 0) return [];
+  return [`Examples: ${files.map((file) => `[${file}](../../${file})`).join(', ')}.`, ''];
+}
+
+/** @param seen where a schema was told already, as one that stands in several places is told once */
+function schemaRows(schema: Schema, path: string, seen: Map<Schema, string>): string[] {
+  if (schema.type === 'list') return schemaRows(schema.items, `${path}[]`, seen);
+  if (schema.type === 'map') return schemaRows(schema.values, `${path}.*`, seen);
+  const { fields } = objectSchemaOf(schema);
+  seen.set(schema, path);
+  return Object.entries(fields).flatMap(([name, field]) => fieldRows(field, `${path}.${name}`, seen));
+}
+
+function fieldRows(field: FieldSchema, path: string, seen: Map<Schema, string>): string[] {
+  const inner = innerOf(field.schema);
+  const told = Object.keys(objectSchemaOf(inner).fields).length > 0 ? seen.get(inner) : undefined;
+  const does = [
+    field.about ?? '',
+    lackOf(field),
+    told === undefined ? '' : `The same fields as \`${told}\`.`,
+  ].filter((text) => text !== '');
+  const row = `| \`${path}\` | ${typeOf(field)} | ${does.join(' ')} |`;
+  return told === undefined ? [row, ...schemaRows(field.schema, path, seen)] : [row];
+}
+
+function innerOf(schema: Schema): Schema {
+  if (schema.type === 'list') return innerOf(schema.items);
+  return schema.type === 'map' ? innerOf(schema.values) : schema;
+}
+
+function lackOf({ support }: FieldSchema): string {
+  switch (support) {
+    case 'taken':
+      return '';
+    case 'meaningless':
+      return 'No effect here.';
+    case 'adds':
+      return '**Not supported yet**: a warning.';
+    case 'closes':
+      return '**Not supported yet**: an error, as the mesh would be less strict without it.';
+    case 'refused':
+      return '**Not supported yet**: an error.';
+  }
+}
+
+function typeOf({ schema, presence, fallback, support }: FieldSchema): string {
+  const parts = support === 'taken' ? [wordsOf(schema)] : [];
+  if (presence === 'required') parts.push('**required**');
+  if (fallback !== undefined && isTold(fallback)) parts.push(`else \`${JSON.stringify(fallback)}\``);
+  return parts.join('; ');
+}
+
+/** An empty text, list or object goes without saying. */
+const isTold = (fallback: unknown): boolean =>
+  fallback !== '' && (typeof fallback !== 'object' || (Array.isArray(fallback) && fallback.length > 0));
+
+function wordsOf(schema: Schema): string {
+  switch (schema.type) {
+    case 'list':
+      return `list${span(schema.minItems, schema.maxItems)} of ${wordsOf(schema.items)}`;
+    case 'map':
+      return `map${span(undefined, schema.maxProperties)} to ${wordsOf(schema.values)}`;
+    case 'integer':
+    case 'number':
+      return `${schema.type === 'integer' ? 'whole number' : 'number'}${rangeOf(schema.minimum, schema.maximum)}`;
+    case 'string':
+      if (schema.words !== undefined) return schema.words.map((word) => `\`${word}\``).join(', ');
+      return `${schema.format ?? 'text'}${schema.maxLength === undefined ? '' : ` up to ${schema.maxLength} characters`}`;
+    case 'boolean':
+      return '`true`, `false`';
+    case 'any':
+      return 'see what it does';
+    default:
+      return schema.type;
+  }
+}
+
+function span(least: number | undefined, most: number | undefined): string {
+  if (most !== undefined) return ` (${least === undefined ? 'up to' : `${least} to`} ${most})`;
+  return least === undefined ? '' : ` (at least ${least})`;
+}
+
+const wide = 2 ** 31 - 1;
+
+function rangeOf(minimum: number | undefined, maximum: number | undefined): string {
+  if (maximum !== undefined && maximum < wide) return ` from ${minimum} to ${maximum}`;
+  return minimum === undefined || minimum === 0 ? '' : ` from ${minimum}`;
+}
+
+if (import.meta.main) for (const { file, text } of referencePages()) writeFileSync(join(root, file), text);
