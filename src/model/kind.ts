@@ -21,8 +21,8 @@ export interface KindDefinition<R extends ResourceBase<string, unknown>> {
   /** Values of annotations that mean something here; others are anybody's. */
   readonly annotations?: Readonly<Record<string, Decoder<unknown>>>;
   /**
-   * A broken document of this kind holds back the whole set of its source, not only itself:
-   * what it was meant to close must not stay open because of a slip.
+   * A broken document of this kind holds back the whole set of its source where no version of it is in force, and none of
+   * this kind goes away while anything is broken: what it was meant to close must not be open because of a slip.
    */
   readonly guards?: boolean;
 }

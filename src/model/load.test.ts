@@ -188,21 +188,32 @@ describe('problems of one document', () => {
   }
 });
 
-describe('what holds the whole set back', () => {
-  const cases: [why: string, text: string, holds: boolean][] = [
+describe('what is rejected and closes something', () => {
+  const cases: [why: string, text: string, guards: boolean][] = [
     ['a slip in a route', virtualService('rute: []'), false],
     ['an unsupported part that closes', virtualService(route, '  exportTo: ["."]\n'), true],
     ['a slip in something that guards', destinationRule('{tls: {mode: OFF}}'), true],
-    ['a document that does not parse', `${virtualService(route)}---\na: [\n`, true],
-    ['two of one name', `${virtualService(route)}---\n${virtualService(route)}`, true],
+    ['two routes of one name', `${virtualService(route)}---\n${virtualService(route)}`, false],
+    ['two guards of one name', `${destinationRule('{}')}---\n${destinationRule('{}')}`, true],
     ['a feature that is missing', virtualService(`{${route}, mirror: {host: y}}`), false],
   ];
-  for (const [why, text, holds] of cases) test(why, () => assert.equal(load(text).holds, holds));
+  for (const [why, text, guards] of cases) {
+    test(why, () =>
+      assert.equal(
+        load(text).rejected.some((one) => one.guards),
+        guards,
+      ),
+    );
+  }
+
+  test('of two of one name none is taken', () => {
+    assert.deepEqual(load(`${virtualService(route)}---\n${virtualService(route)}`).resources, []);
+  });
 });
 
 test('what somebody allowed is a warning and stays on the list', () => {
   const loaded = load(destinationRule('{tls: {mode: SIMPLE}}'), ['DestinationRule']);
-  assert.equal(loaded.holds, false);
+  assert.deepEqual(loaded.rejected, []);
   assert.equal(loaded.resources.length, 1);
   assert.deepEqual(
     loaded.allowed.map(({ path, level }) => `${level} ${path}`),

@@ -3,7 +3,7 @@ import type { Problem } from '#core/problem.ts';
 import { parseYaml } from '#core/yaml.ts';
 import { analyze } from './analyze/analysis.ts';
 import { type DecodedDocument, type DecodeOptions, decodeDocument } from './document.ts';
-import { keyOf, type Resource } from './kinds.ts';
+import { keyOf, kinds, type Resource } from './kinds.ts';
 
 export interface SourceText {
   /** As problems name it. */
@@ -20,6 +20,8 @@ export interface LoadOptions {
 export interface Rejected {
   readonly key: string;
   readonly file: string;
+  /** It concerns something that closes: nothing may take effect that counts on it. */
+  readonly guards: boolean;
 }
 
 export interface Loaded {
@@ -32,11 +34,8 @@ export interface Loaded {
   readonly rejected: readonly Rejected[];
   /** Files of which some document could not even be parsed. */
   readonly brokenFiles: readonly string[];
-  /**
-   * Whether something that closes could not be used: then nothing of these texts may replace what
-   * is in force.
-   */
-  readonly holds: boolean;
+  /** Whether some file could not be read at all, so that nobody knows what is missing. */
+  readonly unread: boolean;
 }
 
 export function loadDocuments(files: readonly SourceText[], options: LoadOptions = {}): Loaded {
@@ -61,13 +60,12 @@ class Loading {
   readonly #resources = new Map<string, Resource>();
   readonly #allowed: Problem[] = [];
   readonly #rejected: Rejected[] = [];
-  #holds = false;
 
   add({ resource, key, problems, allowed, holds }: DecodedDocument, file: string): void {
     this.problems.push(...problems);
     this.#allowed.push(...allowed);
-    if (holds) this.#holds = true;
-    if (problems.some((problem) => problem.level === 'error')) this.#rejected.push({ key, file });
+    if (problems.some((problem) => problem.level === 'error'))
+      this.#rejected.push({ key, file, guards: holds });
     if (resource === undefined) return;
     const first = this.#resources.get(keyOf(resource));
     if (first === undefined) this.#resources.set(keyOf(resource), resource);
@@ -77,8 +75,8 @@ class Loading {
   /** Two documents of one name: neither can be told to be the right one, so nothing changes. */
   #addDuplicate(second: Resource, first: Resource): void {
     const { file, line } = first.origin.start;
-    this.#holds = true;
-    this.#rejected.push({ key: keyOf(second), file: second.origin.file });
+    const guards = kinds[second.kind].guards === true;
+    this.#rejected.push({ key: keyOf(second), file: second.origin.file, guards });
     this.problems.push({
       level: 'error',
       message: `there is another ${second.kind} of this name at ${file}:${line}`,
@@ -89,7 +87,9 @@ class Loading {
   }
 
   result(): Loaded {
-    const resources = [...this.#resources.values()];
+    // Of several of one name none is taken: only later ones were noted.
+    const doubtful = new Set(this.#rejected.map(({ key }) => key));
+    const resources = [...this.#resources.values()].filter((resource) => !doubtful.has(keyOf(resource)));
     // What a broken document would have brought is missing, and would be complained about.
     const isWhole = this.#rejected.length === 0 && this.brokenFiles.length === 0;
     return {
@@ -98,7 +98,7 @@ class Loading {
       allowed: this.#allowed,
       rejected: this.#rejected,
       brokenFiles: this.brokenFiles,
-      holds: this.#holds || this.brokenFiles.length > 0,
+      unread: false,
     };
   }
 }

@@ -43,9 +43,9 @@ describe('a policy that is not enforced', () => {
     mesh.write({ sidecar: 'none', replicas: 2, more: policy });
     await eventually(() => {
       assert.match(heddle.stderr(), /mesh\.yaml:3:\d+: AuthorizationPolicy default\/nobody/);
-      assert.match(heddle.stderr(), /last good configuration stays in force/);
+      assert.match(heddle.stderr(), /last good version of what is broken stays in force/);
     });
-    await eventually(() => assert.match(ps(heddle), /the files have 1 error: the last good configuration/));
+    await eventually(() => assert.match(ps(heddle), /the files have 1 error: the last good version/));
     assert.equal(heddle.state().instances.length, 1);
     const { resources } = await apiClient(apiUrl).config();
     assert.ok(resources.every(({ kind }) => kind !== 'AuthorizationPolicy'));

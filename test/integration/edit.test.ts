@@ -114,7 +114,7 @@ describe('an edit under load', () => {
       writeFileSync(traffic, text());
       await eventually(() => {
         const output = mesh.output().slice(said);
-        assert.match(output, /last good configuration stays in force/);
+        assert.match(output, /last good version of what is broken stays in force/);
         const line = output.split('\n').find((one) => one.includes(`${traffic}:`)) ?? '';
         assert.match(line, /traffic\.yaml:\d+:\d+/);
         assert.match(output, says);

@@ -101,7 +101,10 @@ describe('heddle up', { concurrency: 2 }, () => {
       more: 'apiVersion: v1\nkind: Service\nmetadata: {name: [}\n---',
     });
     await eventually(() =>
-      assert.match(heddle.stderr(), /mesh\.yaml:3:\d+: not valid YAML[\s\S]*last good configuration stays/),
+      assert.match(
+        heddle.stderr(),
+        /mesh\.yaml:3:\d+: not valid YAML[\s\S]*last good version of what is broken stays/,
+      ),
     );
     assert.deepEqual(heddle.state().processes, processes);
     mesh.write({ sidecar: 'none', replicas: 1, greeting: 'good evening' });

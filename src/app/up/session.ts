@@ -183,7 +183,7 @@ export class MeshSession {
     progress.waitFor('');
     reportProblems(problems, terminal);
     if (plan === undefined) {
-      progress.fail('the files have errors: the last good configuration stays in force');
+      progress.fail('the files have errors: the last good version of what is broken stays in force');
       return;
     }
     const before = JSON.stringify(runner.plan.settings);

@@ -42,7 +42,7 @@ export const command: CliCommand = {
         .description(
           `Run the control plane: it reads Kubernetes and Istio documents, serves them to proxies as xDS, and
 issues their certificates. PATH is a file or folder of YAML. Files are watched: an edit takes effect at
-once, and a broken one is reported and leaves the last good configuration in force.`,
+once, and a broken one is reported and leaves the last good version of what is broken in force.`,
         ),
     )
       .addHelpText(

@@ -103,7 +103,7 @@ function configLines({ problems, allowedUnsupported }: ConfigReport): string[] {
     ...(errors === 0
       ? []
       : [
-          `the files have ${errors} error${errors === 1 ? '' : 's'}: the last good configuration is in force (heddle validate PATH)`,
+          `the files have ${errors} error${errors === 1 ? '' : 's'}: the last good version of what is broken is in force (heddle validate PATH)`,
         ]),
     ...allowedUnsupported.map((kind) => `NOT ENFORCED (--allow-unsupported): ${kind}`),
   ];

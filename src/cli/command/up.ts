@@ -34,7 +34,7 @@ each Deployment, StatefulSet or Job its application and its sidecar. Needs no ro
 
 PATH is a file or folder of Kubernetes and Istio documents, with a LocalMesh document that says
 which local command stands for which container image. Files are watched: an edit takes effect at
-once, and a broken one leaves the last good configuration in force. Ctrl-C stops everything in order.`,
+once, and a broken one leaves the last good version of what is broken in force. Ctrl-C stops everything in order.`,
       )
       .argument('<path...>', 'files or folders of YAML')
       .option('--name <mesh>', 'name of the mesh (default: of the LocalMesh document)')

@@ -35,7 +35,7 @@ export async function openRegistry(settings: RegistrySettings): Promise<Registry
       files,
       mesh: () => store.index,
       publish(resources): void {
-        const nothing = { problems: [], allowed: [], rejected: [], brokenFiles: [], holds: false };
+        const nothing = { problems: [], allowed: [], rejected: [], brokenFiles: [], unread: false };
         store.update(SOURCE, { resources, ...nothing });
       },
       name: `${name}-control`,

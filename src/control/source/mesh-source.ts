@@ -49,6 +49,6 @@ function load({ texts, problems }: TextFiles, options: LoadOptions): Loaded {
   return {
     ...loaded,
     problems: [...problems, ...loaded.problems],
-    holds: loaded.holds || hasErrors(problems),
+    unread: hasErrors(problems),
   };
 }

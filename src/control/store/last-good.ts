@@ -1,6 +1,6 @@
 /** What one source has in force: the last good version of each resource, and why it is not the newest. */
 import type { Problem } from '#core/problem.ts';
-import { keyOf, type Resource } from '#model/kinds.ts';
+import { keyOf, kinds, type Resource } from '#model/kinds.ts';
 import type { Loaded } from '#model/load.ts';
 
 export interface SourceState {
@@ -24,12 +24,13 @@ export const emptyState: SourceState = {
 };
 
 /**
- * A broken document leaves the last good version of its resource in force. If it may be one that
- * closes something, nothing of the source changes: half an edit could open what the whole keeps shut.
+ * A broken document leaves the last good version of its resource in force, a file that cannot be parsed that of all its
+ * resources, and the others go on. Nothing of the source changes where something that closes has no last good version, as
+ * half an edit could open what the whole keeps shut; and while anything is broken, nothing that closes goes away.
  */
 export function nextState(before: SourceState, loaded: Loaded): SourceState {
   const { problems, allowed } = loaded;
-  if (loaded.holds) {
+  if (mustHold(before, loaded)) {
     return {
       ...before,
       problems,
@@ -40,11 +41,22 @@ export function nextState(before: SourceState, loaded: Loaded): SourceState {
   }
   const resources = new Map(loaded.resources.map((resource) => [keyOf(resource), resource]));
   const kept: string[] = [];
-  for (const { key } of loaded.rejected) {
-    const lastGood = before.resources.get(key);
-    if (lastGood === undefined || resources.has(key)) continue;
+  const rejected = new Set(loaded.rejected.map(({ key }) => key));
+  const isWhole = rejected.size === 0 && loaded.brokenFiles.length === 0;
+  for (const [key, lastGood] of before.resources) {
+    const stays =
+      rejected.has(key) ||
+      loaded.brokenFiles.includes(lastGood.origin.file) ||
+      (!isWhole && kinds[lastGood.kind].guards === true);
+    if (!stays || resources.has(key)) continue;
     resources.set(key, lastGood);
     kept.push(key);
   }
   return { resources, problems, allowed, kept, held: false };
+}
+
+function mustHold({ resources }: SourceState, { rejected, brokenFiles, unread }: Loaded): boolean {
+  if (unread || rejected.some(({ key, guards }) => guards && !resources.has(key))) return true;
+  // At first there is nothing that could stay.
+  return resources.size === 0 && brokenFiles.length > 0;
 }

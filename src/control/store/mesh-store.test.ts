@@ -24,6 +24,8 @@ const hosts = (store: MeshStore): string[] =>
 const portOf = (store: MeshStore, name: string): number | undefined =>
   store.index.services.get(`${name}.default.svc.cluster.local`)?.spec.ports[0]?.port;
 
+const modeOf = (store: MeshStore): string | undefined => store.index.peerAuthentications[0]?.spec.mtls?.mode;
+
 describe('the last good state', () => {
   test('an edit takes effect and says what changed', () => {
     const { store, write, changes } = storeWith(service('a') + service('b'));
@@ -46,9 +48,17 @@ describe('the last good state', () => {
     );
   });
 
+  test('a slip in what guards keeps it, others go on', () => {
+    const { store, write } = storeWith(service('a') + strict('STRICT'));
+    write(service('b') + strict('STRIKT'));
+    assert.deepEqual(hosts(store), ['b']);
+    assert.equal(modeOf(store), 'STRICT');
+    assert.deepEqual(store.state('files').kept, ['PeerAuthentication default/default']);
+    assert.equal(store.state('files').held, false);
+  });
+
   const holding: [why: string, text: string][] = [
-    ['a document that does not parse', `${service('b')}a: [\n`],
-    ['a slip in what guards', service('b') + strict('STRIKT')],
+    ['a slip in what guards and never did before', service('b') + strict('STRIKT')],
     [
       'a kind that closes and is not supported',
       `${service('b')}apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: x}\n`,
@@ -56,15 +66,48 @@ describe('the last good state', () => {
   ];
   for (const [why, text] of holding) {
     test(`${why} changes nothing at all`, () => {
-      const { store, write } = storeWith(service('a') + strict('STRICT'));
+      const { store, write } = storeWith(service('a'));
       write(text);
       assert.deepEqual(hosts(store), ['a']);
-      assert.equal(store.index.peerAuthentications[0]?.spec.mtls?.mode, 'STRICT');
       assert.equal(store.state('files').held, true);
-      write(service('b') + strict('STRICT'));
+      write(service('b'));
       assert.deepEqual([hosts(store), store.state('files').held], [['b'], false]);
     });
   }
+
+  test('what guards does not go away while something is broken', () => {
+    const { store, write } = storeWith(service('a') + strict('STRICT'));
+    write(service('a', 'many'));
+    assert.equal(modeOf(store), 'STRICT');
+    write(service('a'));
+    assert.equal(modeOf(store), undefined);
+  });
+
+  test('a file that does not parse keeps what it had, other files go on', () => {
+    const store = new MeshStore();
+    const write = (one: string, two: string): void =>
+      void store.update(
+        'files',
+        loadDocuments([
+          { file: 'one.yaml', text: one },
+          { file: 'two.yaml', text: two },
+        ]),
+      );
+    write(`${service('a')}a: [\n`, service('z'));
+    assert.deepEqual([hosts(store), store.state('files').held], [[], true]);
+    write(service('a') + service('b'), service('z'));
+    write(`${service('a', '80')}a: [\n`, service('y'));
+    assert.deepEqual(hosts(store).sort(), ['a', 'b', 'y']);
+    assert.deepEqual([portOf(store, 'a'), store.state('files').kept], [80, ['Service default/b']]);
+    write(service('a'), service('y'));
+    assert.deepEqual(hosts(store).sort(), ['a', 'y']);
+  });
+
+  test('of two of one name the one before stays', () => {
+    const { store, write } = storeWith(service('a'));
+    write(service('a', '80') + service('a', '81') + service('b'));
+    assert.deepEqual([portOf(store, 'a'), hosts(store).sort()], [9080, ['a', 'b']]);
+  });
 });
 
 describe('changes', () => {
