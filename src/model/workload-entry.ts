@@ -81,7 +81,10 @@ const entryFields = {
     'By name of the port of a service: where this instance has it, if elsewhere than the service says.',
   ),
   labels: defaulted(atMost(256, labels), {}, 'Those of `metadata` win.'),
-  network: optional(atMost(2048, nonEmptyText), 'The network it is in.'),
+  network: optional(
+    atMost(2048, nonEmptyText),
+    'No effect here: all are taken to be in one network. It stands for an address that is not known.',
+  ),
   locality: optional(locality, '`REGION/ZONE/SUBZONE`; the later parts may be left out.'),
   weight: defaulted<number>(
     refined(integer(0, MAX_WEIGHT), (weight) => weight || 1),

@@ -1,0 +1,43 @@
+/** No field is taken and forgotten: without it some golden case would come out otherwise, or it is said why none does. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Kind, kinds } from '#model/kinds.ts';
+import { effectiveFields, takenFields } from '../support/field-effects.ts';
+
+const ofIstio = (Object.keys(kinds) as Kind[]).filter((kind) => kinds[kind].group.endsWith('.istio.io'));
+
+/** Fields, as `KIND PATH`, whose effect no golden case shows. */
+const elsewhere: readonly { readonly field: RegExp; readonly why: string }[] = [
+  {
+    field: /^WorkloadGroup /,
+    why: 'takes effect when an instance registers: src/control/register/registrar.test.ts, src/app/probe',
+  },
+  { field: /^(WorkloadEntry|ServiceEntry) .*network$/, why: 'has no effect, as its page says' },
+  {
+    field:
+      /^DestinationRule .*(consecutiveLocalOriginFailures|splitExternalLocalOriginErrors|portLevelSettings.*(loadBalancer|connectionPool|outlierDetection)|subsets.*portLevelSettings)$/,
+    why: 'no case has it yet',
+  },
+];
+
+describe('every field that is taken', () => {
+  const effective = effectiveFields((kind) => (ofIstio as readonly string[]).includes(kind));
+  const without = ofIstio
+    .flatMap((kind) => takenFields(kind).map((field) => `${kind} ${field}`))
+    .filter((field) => !effective.has(field));
+
+  test('has an effect', () => {
+    assert.deepEqual(
+      without.filter((name) => !elsewhere.some(({ field }) => field.test(name))),
+      [],
+    );
+  });
+
+  test('or is known to have none here', () => {
+    for (const { field, why } of elsewhere)
+      assert.ok(
+        without.some((name) => field.test(name)),
+        why,
+      );
+  });
+});
