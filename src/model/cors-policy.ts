@@ -2,7 +2,8 @@
 import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
-import { boolean, durationMsOrZero, nonEmptyText, oneOf, text } from './decode/scalar.ts';
+import { boolean, durationMs, nonEmptyText, oneOf } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { headerName } from './header-operations.ts';
 import { type StringMatch, stringMatch } from './string-match.ts';
 
@@ -19,18 +20,14 @@ export interface CorsPolicy {
   readonly unmatchedPreflights: 'FORWARD' | 'IGNORE';
 }
 
-/** RFC 9110 §5.6.2 token, or all of them. */
-const method: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded === undefined || /^(?:\*|[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.test(decoded)) return decoded;
-  return report.error(path, `${JSON.stringify(decoded)} is not a method`);
-};
+/** Those that Istio takes; `*` is all of them. */
+const method: Decoder<string> = oneOf([
+  ...(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE', '*'] as const),
+]);
 
-const maxAge: Decoder<number> = (value, path, report) => {
-  const ms = durationMsOrZero(value, path, report);
-  if (ms === undefined || ms % 1000 === 0) return ms === undefined ? undefined : ms / 1000;
-  return report.error(path, 'whole seconds are needed');
-};
+const maxAge: Decoder<number> = refined(durationMs, (ms, path, report) =>
+  ms % 1000 === 0 ? ms / 1000 : report.error(path, 'whole seconds are needed'),
+);
 
 const fields = object({
   allowOrigins: defaulted(list(stringMatch), []),
@@ -43,9 +40,7 @@ const fields = object({
   unmatchedPreflights: optional(oneOf(['UNSPECIFIED', 'FORWARD', 'IGNORE'])),
 });
 
-export const corsPolicy: Decoder<CorsPolicy> = (value, path, report) => {
-  const decoded = fields(value, path, report);
-  if (decoded === undefined) return undefined;
+export const corsPolicy: Decoder<CorsPolicy> = refined(fields, (decoded) => {
   const { allowOrigin, maxAge: maxAgeS, unmatchedPreflights, ...rest } = decoded;
   return {
     ...rest,
@@ -53,4 +48,4 @@ export const corsPolicy: Decoder<CorsPolicy> = (value, path, report) => {
     ...(maxAgeS !== undefined && { maxAgeS }),
     unmatchedPreflights: unmatchedPreflights === 'IGNORE' ? 'IGNORE' : 'FORWARD',
   };
-};
+});

@@ -2,6 +2,7 @@
 import type { Decoder } from './decode/decoder.ts';
 import { atMostOneOf, object, optional, required } from './decode/object.ts';
 import { integer, oneOf, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { regex } from './string-match.ts';
 
 export interface HttpRedirect {
@@ -29,11 +30,17 @@ export interface HttpRewrite {
   readonly uriRegexRewrite?: { readonly match: string; readonly rewrite: string };
 }
 
-const redirectCode: Decoder<301 | 302 | 303 | 307 | 308> = (value, path, report) => {
-  const code = [301, 302, 303, 307, 308].find((known) => known === value);
-  if (code === undefined) return report.error(path, 'must be 301, 302, 303, 307 or 308');
-  return code as 301 | 302 | 303 | 307 | 308;
-};
+const redirectCodes = [301, 302, 303, 307, 308] as const;
+
+/** 0 is as if it were not there. */
+const redirectCode: Decoder<(typeof redirectCodes)[number]> = refined(
+  integer(0, 599),
+  (decoded, path, report) =>
+    decoded === 0
+      ? 301
+      : (redirectCodes.find((known) => known === decoded) ??
+        report.error(path, 'must be 301, 302, 303, 307 or 308')),
+);
 
 export const httpRedirect: Decoder<HttpRedirect> = object(
   {
@@ -52,24 +59,26 @@ export const httpRedirect: Decoder<HttpRedirect> = object(
   },
 );
 
-const base64: Decoder<string> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (
-    decoded === undefined ||
-    /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(decoded)
-  ) {
-    return decoded;
-  }
-  return report.error(path, 'is not Base64');
-};
+const base64: Decoder<string> = refined(text, (decoded, path, report) =>
+  /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(decoded)
+    ? decoded
+    : report.error(path, 'is not Base64'),
+);
+
+/** Istio's limit. */
+const longestBody = 1024 * 1024;
+
+const replyBody = object({ string: optional(text), bytes: optional(base64) }, (value, path, report) => {
+  atMostOneOf(value, ['string', 'bytes'], 'one is needed', path, report);
+  const { string, bytes } = value;
+  const length =
+    string === undefined ? ((bytes?.length ?? 0) * 3) / 4 : new TextEncoder().encode(string).length;
+  if (length > longestBody) report.error(path, 'is longer than 1 MiB', 'let a service answer');
+});
 
 export const httpDirectResponse: Decoder<HttpDirectResponse> = object({
   status: required(integer(200, 599)),
-  body: optional(
-    object({ string: optional(text), bytes: optional(base64) }, (value, path, report) =>
-      atMostOneOf(value, ['string', 'bytes'], 'one is needed', path, report),
-    ),
-  ),
+  body: optional(replyBody),
 });
 
 export const httpRewrite: Decoder<HttpRewrite> = object(

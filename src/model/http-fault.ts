@@ -2,6 +2,7 @@
 import type { Decoder } from './decode/decoder.ts';
 import { atMostOneOf, object, optional, refused } from './decode/object.ts';
 import { durationMs, integer, number, oneOf } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 /** Names of https://github.com/grpc/grpc/blob/master/doc/statuscodes.md, by their number. */
 export const grpcStatusNames = [
@@ -35,25 +36,10 @@ export interface HttpFault {
 }
 
 /** From 0 to 100, in steps of a ten-thousandth: what a request's lot is compared with is a part of a million. */
-export const percentage: Decoder<number> = (value, path, report) => {
-  const decoded = percent(value, path, report);
-  return decoded?.value ?? (decoded === undefined ? undefined : 0);
-};
-
-const percent = object({ value: optional(number(0, 100)) });
-
-const delay: Decoder<NonNullable<HttpFault['delay']>> = (value, path, report) => {
-  const decoded = delayFields(value, path, report);
-  if (decoded === undefined) return undefined;
-  if (decoded.fixedDelay === undefined)
-    return report.error([...path, 'fixedDelay'], 'this field is required');
-  if (decoded.percentage === undefined && decoded.percent === undefined)
-    report.warning(path, 'delays no request without a percentage', 'write percentage: {value: 100}');
-  return {
-    fixedDelayMs: decoded.fixedDelay,
-    percent: decoded.percentage ?? decoded.percent ?? 0,
-  };
-};
+export const percentage: Decoder<number> = refined(
+  object({ value: optional(number(0, 100)) }),
+  ({ value = 0 }) => value,
+);
 
 const delayFields = object({
   fixedDelay: optional(durationMs),
@@ -62,13 +48,16 @@ const delayFields = object({
   exponentialDelay: refused('write fixedDelay'),
 });
 
-const abort: Decoder<NonNullable<HttpFault['abort']>> = (value, path, report) => {
-  const decoded = abortFields(value, path, report);
-  if (decoded === undefined) return undefined;
-  if (decoded.percentage === undefined)
-    report.warning(path, 'aborts no request without a percentage', 'write percentage: {value: 100}');
-  return { ...decoded, percent: decoded.percentage ?? 0 };
-};
+const delay: Decoder<NonNullable<HttpFault['delay']>> = refined(delayFields, (decoded, path, report) => {
+  if (decoded.fixedDelay === undefined)
+    return report.error([...path, 'fixedDelay'], 'this field is required');
+  if (decoded.percentage === undefined && decoded.percent === undefined)
+    report.warning(path, 'delays no request without a percentage', 'write percentage: {value: 100}');
+  return {
+    fixedDelayMs: decoded.fixedDelay,
+    percent: decoded.percentage ?? decoded.percent ?? 0,
+  };
+});
 
 const abortFields = object(
   {
@@ -79,6 +68,12 @@ const abortFields = object(
   },
   (value, path, report) => atMostOneOf(value, ['httpStatus', 'grpcStatus'], 'one is needed', path, report),
 );
+
+const abort: Decoder<NonNullable<HttpFault['abort']>> = refined(abortFields, (decoded, path, report) => {
+  if (decoded.percentage === undefined)
+    report.warning(path, 'aborts no request without a percentage', 'write percentage: {value: 100}');
+  return { ...decoded, percent: decoded.percentage ?? 0 };
+});
 
 export const httpFault: Decoder<HttpFault> = object(
   { delay: optional(delay), abort: optional(abort) },

@@ -1,8 +1,9 @@
 /** `http[].match[]` of a VirtualService: conditions that must all hold. */
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
-import { defaulted, object, optional, unsupported } from './decode/object.ts';
+import { defaulted, object, optional } from './decode/object.ts';
 import { boolean, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { headerName } from './header-operations.ts';
 import { type Labels, labels } from './metadata.ts';
 import { type StringMatch, stringMatch, stringMatchOrPresence } from './string-match.ts';
@@ -27,16 +28,28 @@ export interface HttpMatch {
   readonly sourceNamespace?: string;
   /** Replaces the VirtualService's own list. */
   readonly gateways?: readonly string[];
+  /** Requests of this match are counted under it. */
+  readonly statPrefix?: string;
 }
 
 /** Words that Istio leaves out of `headers`: they have fields of their own. */
 export const ignoredHeaderNames: readonly string[] = ['uri', 'scheme', 'method', 'authority'];
 
-const headerMatches: Decoder<Readonly<Record<string, StringMatch>>> = (value, path, report) => {
-  const decoded = mapOf(stringMatchOrPresence, headerName)(value, path, report);
-  if (decoded === undefined) return undefined;
-  return Object.fromEntries(Object.entries(decoded).map(([name, match]) => [name.toLowerCase(), match]));
-};
+const pseudoHeaders: readonly string[] = [':authority', ':method', ':path', ':scheme'];
+const claims = /^@request\.auth\.claims[.[]/;
+
+const matchedName: Decoder<string> = refined(text, (decoded, path, report) => {
+  if (pseudoHeaders.includes(decoded)) return decoded;
+  if (!claims.test(decoded)) return headerName(decoded, path, report);
+  report.unsupported(path, 'closes', 'a condition on claims of a token');
+  return undefined;
+});
+
+const headerMatches: Decoder<Readonly<Record<string, StringMatch>>> = refined(
+  mapOf(stringMatchOrPresence, matchedName),
+  (decoded) =>
+    Object.fromEntries(Object.entries(decoded).map(([name, match]) => [name.toLowerCase(), match])),
+);
 
 function checkMatch(
   match: Pick<HttpMatch, 'uri' | 'ignoreUriCase' | 'headers'>,
@@ -66,7 +79,7 @@ export const httpMatch: Decoder<HttpMatch> = object(
     sourceLabels: defaulted(labels, {}),
     sourceNamespace: optional(text),
     gateways: optional(list(text)),
-    statPrefix: unsupported('adds'),
+    statPrefix: optional(text),
   },
   checkMatch,
 );

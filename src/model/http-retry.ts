@@ -2,8 +2,9 @@
 
 import { didYouMean } from '#core/did-you-mean.ts';
 import type { Decoder } from './decode/decoder.ts';
-import { defaulted, object, optional, unsupportedIf } from './decode/object.ts';
+import { defaulted, object, optional } from './decode/object.ts';
 import { boolean, durationMs, integer, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 export interface HttpRetry {
   /** 0 switches retries off. */
@@ -17,6 +18,8 @@ export interface HttpRetry {
   readonly backoffMs?: number;
   /** Try an endpoint that has not failed yet. */
   readonly ignorePreviousHosts: boolean;
+  /** Try other localities when those of one priority have failed. */
+  readonly remoteLocalities: boolean;
 }
 
 /** Envoy's `x-envoy-retry-on` and `x-envoy-retry-grpc-on`. */
@@ -45,9 +48,7 @@ interface RetryOn {
 }
 
 /** `connect-failure,503`: names and status codes, separated by commas. */
-const retryOn: Decoder<RetryOn> = (value, path, report) => {
-  const decoded = text(value, path, report);
-  if (decoded === undefined) return undefined;
+const retryOn: Decoder<RetryOn> = refined(text, (decoded, path, report) => {
   const names: string[] = [];
   const statusCodes: number[] = [];
   for (const written of decoded.split(',')) {
@@ -63,22 +64,30 @@ const retryOn: Decoder<RetryOn> = (value, path, report) => {
       );
   }
   return { conditions: names, statusCodes };
-};
+});
 
 const fields = object({
-  attempts: defaulted(integer(0, 2 ** 31 - 1), 2),
+  attempts: defaulted(integer(0, 2 ** 31 - 1), 0),
   perTryTimeout: optional(durationMs),
   retryOn: optional(retryOn),
   backoff: optional(durationMs),
   retryIgnorePreviousHosts: defaulted(boolean, true),
-  // There are no localities to prefer yet, so a retry may go anywhere already.
-  retryRemoteLocalities: unsupportedIf('adds', (value) => value !== true),
+  retryRemoteLocalities: optional(boolean),
 });
 
-export const httpRetry: Decoder<HttpRetry> = (value, path, report) => {
-  const decoded = fields(value, path, report);
-  if (decoded === undefined) return undefined;
-  const { attempts, perTryTimeout, retryOn, backoff, retryIgnorePreviousHosts } = decoded;
+export const httpRetry: Decoder<HttpRetry> = refined(fields, (decoded, path, report) => {
+  const { attempts, perTryTimeout, retryOn, backoff, retryIgnorePreviousHosts, retryRemoteLocalities } =
+    decoded;
+  const says = { perTryTimeout, retryOn, retryRemoteLocalities };
+  const said = Object.entries(says).find(([, value]) => value !== undefined);
+  if (attempts === 0 && said !== undefined) {
+    const message = 'says how to retry, and without attempts there are no retries';
+    return report.error(
+      [...path, said[0]],
+      message,
+      'write attempts: 2, or leave retries out for two of them',
+    );
+  }
   return {
     attempts,
     ...(perTryTimeout !== undefined && { perTryTimeoutMs: perTryTimeout }),
@@ -86,5 +95,6 @@ export const httpRetry: Decoder<HttpRetry> = (value, path, report) => {
     statusCodes: retryOn?.statusCodes ?? [],
     ...(backoff !== undefined && { backoffMs: backoff }),
     ignorePreviousHosts: retryIgnorePreviousHosts,
+    remoteLocalities: retryRemoteLocalities ?? false,
   };
-};
+});

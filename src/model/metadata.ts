@@ -15,6 +15,8 @@ export interface Metadata {
   readonly annotations: Labels;
   /** Set while the object is being taken away. */
   readonly deletionTimestamp?: string;
+  /** RFC 3339, as the API server writes it. */
+  readonly creationTimestamp?: string;
 }
 
 /** Where a resource came from. */
@@ -41,7 +43,6 @@ const fromTheServer = {
   uid: meaningless(),
   resourceVersion: meaningless(),
   generation: meaningless(),
-  creationTimestamp: meaningless(),
   managedFields: meaningless(),
   selfLink: meaningless(),
   ownerReferences: meaningless(),
@@ -57,6 +58,7 @@ export const metadata: Decoder<Metadata> = object({
   labels: defaulted(labels, {}),
   annotations: defaulted(labels, {}),
   deletionTimestamp: optional(text),
+  creationTimestamp: optional(text),
 });
 
 /** `metadata` of a pod template: no name. */
@@ -64,6 +66,7 @@ export const templateMetadata: Decoder<Pick<Metadata, 'labels' | 'annotations'>>
   ...fromTheServer,
   name: meaningless(),
   namespace: meaningless(),
+  creationTimestamp: meaningless(),
   labels: defaulted(labels, {}),
   annotations: defaulted(labels, {}),
 });

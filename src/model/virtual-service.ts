@@ -1,182 +1,109 @@
-/** Istio `VirtualService`: which requests for a host go where. HTTP routes; TCP and TLS routes are not supported yet. */
-import { type CorsPolicy, corsPolicy } from './cors-policy.ts';
+/** Istio `VirtualService`: which requests and connections for a host go where. */
+import { parseIp } from '#core/ip-address.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
-import { defaulted, meaningless, object, optional, required, unsupported } from './decode/object.ts';
-import { durationMs, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { defaulted, meaningless, object, required } from './decode/object.ts';
+import { nonEmptyText, oneOf } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { exportTo } from './export-to.ts';
-import { type Headers, headers } from './header-operations.ts';
-import { destinationHost, hostName } from './host-name.ts';
-import {
-  type HttpDirectResponse,
-  type HttpRedirect,
-  type HttpRewrite,
-  httpDirectResponse,
-  httpRedirect,
-  httpRewrite,
-} from './http-action.ts';
-import { type HttpFault, httpFault, percentage } from './http-fault.ts';
-import { type HttpMatch, httpMatch } from './http-match.ts';
-import { type HttpRetry, httpRetry } from './http-retry.ts';
+import { coversHost, hostName } from './host-name.ts';
+import { type HttpRoute, httpRoute } from './http-route.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
+import { stickyWeights, stickyWeightsAnnotation } from './sticky-weights.ts';
+import { type TcpRoute, tcpRoute } from './tcp-route.ts';
+import { type TlsRoute, tlsRoute } from './tls-route.ts';
 
 /** Whether faults hit each request once, as in Istio, or each of its tries, so that retries and time limits apply. */
 export const faultScopeAnnotation = 'heddle.dev/fault-scope';
 const faultScopes = ['request', 'attempt'] as const;
 
-export interface Destination {
-  readonly host: string;
-  /** Of a DestinationRule for `host`. */
-  readonly subset?: string;
-  /** Needed where the service has several ports. */
-  readonly port?: { readonly number: number };
-}
-
-export interface HttpDestination {
-  readonly destination: Destination;
-  /** Relative to the other destinations; a single destination gets everything. */
-  readonly weight: number;
-  readonly headers?: Headers;
-}
-
-export interface HttpMirror {
-  readonly destination: Destination;
-  /** Above 0. */
-  readonly percent: number;
-  /** Steps to the destination, below its route. */
-  readonly path: Path;
-}
-
-export interface HttpRoute {
-  readonly name?: string;
-  /** Any of them; empty: every request. */
-  readonly match: readonly HttpMatch[];
-  readonly route: readonly HttpDestination[];
-  readonly redirect?: HttpRedirect;
-  readonly directResponse?: HttpDirectResponse;
-  readonly rewrite?: HttpRewrite;
-  /** Absent: no limit. */
-  readonly timeoutMs?: number;
-  readonly retries?: HttpRetry;
-  readonly headers?: Headers;
-  readonly fault?: HttpFault;
-  /** Who gets copies of requests. */
-  readonly mirrors: readonly HttpMirror[];
-  readonly corsPolicy?: CorsPolicy;
-}
-
 export interface VirtualServiceSpec {
+  /** Empty: others delegate to it. */
   readonly hosts: readonly string[];
   /** `mesh` stands for all sidecars; other names for Gateways, `namespace/name` or in the own namespace. */
   readonly gateways: readonly string[];
   /** The first that matches wins. */
   readonly http: readonly HttpRoute[];
+  /** For ports that carry TLS; the first that matches wins. */
+  readonly tls: readonly TlsRoute[];
+  /** For ports that carry neither HTTP nor TLS; the first that matches wins. */
+  readonly tcp: readonly TcpRoute[];
 }
 
 export type VirtualService = ResourceBase<'VirtualService', VirtualServiceSpec>;
 
-const destination: Decoder<Destination> = object({
-  host: required(destinationHost),
-  subset: optional(nonEmptyText),
-  port: optional(object({ number: required(portNumber) })),
-});
-
-const httpDestination: Decoder<HttpDestination> = object({
-  destination: required(destination),
-  weight: defaulted(integer(0, 2 ** 31 - 1), 0),
-  headers: optional(headers),
-});
-
-const fields = {
-  name: optional(text),
-  match: defaulted(list(httpMatch), []),
-  route: defaulted(list(httpDestination), []),
-  redirect: optional(httpRedirect),
-  directResponse: optional(httpDirectResponse),
-  rewrite: optional(httpRewrite),
-  timeout: optional(durationMs),
-  retries: optional(httpRetry),
-  headers: optional(headers),
-  corsPolicy: optional(corsPolicy),
-  delegate: unsupported('closes'),
-  fault: optional(httpFault),
-  mirror: optional(destination),
-  mirrors: defaulted(
-    list(object({ destination: required(destination), percentage: optional(percentage) })),
-    [],
-  ),
-  mirrorPercent: optional(integer(0, 100)),
-  mirror_percent: optional(integer(0, 100)),
-  mirrorPercentage: optional(percentage),
-} as const;
-
-const writtenRoute = object(fields);
-
-const httpRoute: Decoder<HttpRoute> = (value, path, report) => {
-  const decoded = writtenRoute(value, path, report);
-  if (decoded === undefined) return undefined;
-  const { timeout, mirror, mirrors, mirrorPercent, mirror_percent, mirrorPercentage, ...rest } = decoded;
-  if (mirror !== undefined && mirrors.length > 0)
-    report.error([...path, 'mirrors'], 'stands beside mirror', 'write mirrors only');
-  const share = mirrorPercentage ?? mirrorPercent ?? mirror_percent;
-  if (mirror === undefined && share !== undefined)
-    report.warning([...path, 'mirrorPercentage'], 'has no effect without mirror');
-  const route: HttpRoute = {
-    ...rest,
-    ...(timeout !== undefined && { timeoutMs: timeout }),
-    mirrors: [
-      ...(mirror === undefined ? [] : [{ destination: mirror, percent: share ?? 100, path: ['mirror'] }]),
-      ...mirrors.map(({ destination: to, percentage: percent = 100 }, i) => ({
-        ...{ destination: to, percent },
-        path: ['mirrors', i, 'destination'],
-      })),
-    ].filter(({ percent }) => percent > 0),
-  };
-  // A route that delegates has no action of its own; that it delegates was reported already.
-  if (!Object.hasOwn(value as object, 'delegate')) checkRoute(route, path, report);
-  return route;
-};
-
-function checkRoute(route: HttpRoute, path: Path, report: Report): void {
-  const { redirect, directResponse, rewrite, timeoutMs, retries, mirrors } = route;
-  const actions = [route.route.length > 0, redirect !== undefined, directResponse !== undefined];
-  const count = actions.filter(Boolean).length;
-  if (count !== 1) report.error(path, 'one of route, redirect, directResponse is needed, and only one');
-  if (count === 1 && route.route.length === 0) {
-    if (rewrite !== undefined) report.error([...path, 'rewrite'], 'goes with a route only');
-    if (timeoutMs !== undefined) report.warning([...path, 'timeout'], 'has no effect without a route');
-    for (const mirror of mirrors) report.warning([...path, ...mirror.path], 'has no effect without a route');
-    if (retries !== undefined) report.warning([...path, 'retries'], 'has no effect without a route');
-  }
-  checkWeights(route.route, [...path, 'route'], report);
+/** Others delegate to it, and it takes no requests of its own. */
+export function isDelegate({ spec }: VirtualService): boolean {
+  return spec.hosts.length === 0;
 }
 
-function checkWeights(destinations: readonly HttpDestination[], path: Path, report: Report): void {
-  if (destinations.length < 2) return;
-  const total = destinations.reduce((sum, { weight }) => sum + weight, 0);
-  if (total === 0) report.error(path, 'the weights sum up to 0', 'give each destination its weight');
+/** Gateways that somebody in `namespace` names, as `namespace/name` or `mesh`. */
+export function gatewayNames(names: readonly string[], namespace: string): readonly string[] {
+  return names.map((name) => (name === 'mesh' || name.includes('/') ? name : `${namespace}/${name}`));
 }
 
-const spec: Decoder<VirtualServiceSpec> = object(
-  {
-    hosts: required(list(hostName, 1)),
-    gateways: defaulted(list(nonEmptyText), ['mesh']),
-    http: defaulted(list(httpRoute), []),
-    tcp: unsupported('adds'),
-    tls: unsupported('closes'),
-    exportTo,
-  },
-  ({ hosts, gateways }, path, report) => {
-    const everything = hosts.indexOf('*');
-    if (everything < 0 || !gateways.includes('mesh')) return;
-    report.error(
-      [...path, 'hosts', everything],
-      'the host * would take every call in the mesh',
-      'name gateways',
-    );
-  },
+/** A name, or an address of IPv6, which looks like none. */
+const servedHost: Decoder<string> = refined(nonEmptyText, (decoded, path, report) =>
+  decoded.includes(':') && parseIp(decoded) !== undefined ? decoded : hostName(decoded, path, report),
 );
+
+const written = object({
+  hosts: defaulted(list(servedHost), []),
+  gateways: defaulted(list(nonEmptyText), []),
+  http: defaulted(list(httpRoute), []),
+  tcp: defaulted(list(tcpRoute), []),
+  tls: defaulted(list(tlsRoute), []),
+  exportTo,
+});
+
+const spec: Decoder<VirtualServiceSpec> = refined(written, (decoded, path, report) => {
+  const isOfOthers = decoded.hosts.length === 0;
+  if (isOfOthers) checkDelegate(decoded, path, report);
+  else checkHosts(decoded, path, report);
+  if (decoded.http.length + decoded.tcp.length + decoded.tls.length === 0)
+    report.error(path, 'has no routes', 'write http, tls or tcp');
+  return { ...decoded, gateways: decoded.gateways.length === 0 && !isOfOthers ? ['mesh'] : decoded.gateways };
+});
+
+/** Istio's conditions on a VirtualService without hosts. */
+function checkDelegate({ gateways, http, tls, tcp }: VirtualServiceSpec, path: Path, report: Report): void {
+  for (const [name, { length }] of Object.entries({ gateways, tls, tcp })) {
+    if (length > 0)
+      report.error([...path, name], 'goes with hosts only: without hosts this is a delegate', 'write hosts');
+  }
+  for (const [index, { delegate }] of http.entries()) {
+    if (delegate === undefined) continue;
+    const at = [...path, 'http', index, 'delegate'];
+    report.error(at, 'without hosts this is a delegate, and a delegate delegates to nobody');
+  }
+}
+
+function checkHosts({ hosts, gateways, tls }: VirtualServiceSpec, path: Path, report: Report): void {
+  const everything = hosts.indexOf('*');
+  if (everything >= 0 && (gateways.length === 0 || gateways.includes('mesh'))) {
+    const message = 'the host * would take every call in the mesh';
+    report.error([...path, 'hosts', everything], message, 'name gateways');
+  }
+  const lower = hosts.map((host) => host.toLowerCase());
+  for (const [index, host] of lower.entries()) {
+    const before = lower.slice(0, index).find((other) => coversHost(other, host) || coversHost(host, other));
+    if (before !== undefined)
+      report.error(
+        [...path, 'hosts', index],
+        `"${host}" and "${before}" are the same hosts, or one of them is`,
+      );
+  }
+  for (const [r, { match }] of tls.entries()) {
+    for (const [m, { sniHosts }] of match.entries()) {
+      for (const [s, sni] of sniHosts.entries()) {
+        if (lower.some((host) => coversHost(host, sni.toLowerCase()))) continue;
+        const at = [...path, 'tls', r, 'match', m, 'sniHosts', s];
+        report.error(at, `"${sni}" is none of the hosts`, `they are ${hosts.join(', ')}`);
+      }
+    }
+  }
+}
 
 export const virtualServiceKind: KindDefinition<VirtualService> = {
   kind: 'VirtualService',
@@ -184,5 +111,5 @@ export const virtualServiceKind: KindDefinition<VirtualService> = {
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
   fields: { spec: required(spec), status: meaningless() },
-  annotations: { [faultScopeAnnotation]: oneOf(faultScopes) },
+  annotations: { [faultScopeAnnotation]: oneOf(faultScopes), [stickyWeightsAnnotation]: stickyWeights },
 };

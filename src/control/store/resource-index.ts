@@ -2,6 +2,7 @@
  * One state of the mesh, indexed by what translation asks for. Never changes: a new state is a new
  * index, so that whatever was made from one can be kept beside it.
  */
+import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { fullHostName } from '#model/host-name.ts';
@@ -36,6 +37,7 @@ export interface ResourceIndex {
   /** In order of namespace and name, as all lists here: who comes first wins. */
   readonly pods: readonly Pod[];
   readonly workloads: readonly Workload[];
+  /** The oldest first, and by name where none is older; what a route delegates has taken its place. */
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly peerAuthentications: readonly PeerAuthentication[];
@@ -70,6 +72,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const entriesInOrder = of('WorkloadEntry');
   const instances = new Instances(pods, entriesInOrder, workloads);
   const entries = byPlace(entriesInOrder);
+  const { virtualServices } = resolveDelegates(of('VirtualService').sort(byAge), () => true);
   const groups = of('WorkloadGroup');
   const groupsByName = byPlace(groups);
   const podsByName = byPlace(pods);
@@ -84,7 +87,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     services,
     pods,
     workloads,
-    virtualServices: of('VirtualService'),
+    virtualServices,
     destinationRules,
     peerAuthentications: of('PeerAuthentication'),
     gateways: of('Gateway'),
@@ -137,6 +140,12 @@ function byPlace<R extends Resource>(resources: readonly R[]): ReadonlyMap<strin
 
 function placeOf({ metadata }: Resource): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+/** As the cluster knows it; what comes from a file has no age and comes last. */
+function byAge({ metadata: a }: Resource, { metadata: b }: Resource): number {
+  const [left, right] = [a.creationTimestamp ?? '~', b.creationTimestamp ?? '~'];
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function byName(a: Resource, b: Resource): number {

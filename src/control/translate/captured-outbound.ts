@@ -18,7 +18,7 @@ export function captureOutbound(sidecar: Sidecar, routes: readonly RouteConfigur
     listeners: [
       virtualOutbound(sidecar),
       ...portListeners(sidecar, routes, elsewhere(sidecar)),
-      ...addressListeners(sidecar),
+      ...addressListeners(sidecar, elsewhere(sidecar)),
     ],
     clusters: [passthroughOutbound, emptyCluster],
   };

@@ -9,7 +9,8 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import { inboundCapturePort } from './captured-inbound.ts';
-import { detectedTo, undetectedTo } from './detected-outbound.ts';
+import { prefixRanges } from './connection-route.ts';
+import { detectedTo, eachProtocol } from './detected-outbound.ts';
 import {
   boundListener,
   type FilterChainInit,
@@ -21,27 +22,21 @@ import {
   plainHttp,
   tlsInspector,
 } from './listener.ts';
-import { sniForward } from './local-cluster.ts';
 import { duration, socketAddress } from './message.ts';
-import { outboundClusterName } from './names.ts';
+import { type OpaqueChain, type OpaqueChains, opaqueChains, opaqueListener } from './opaque-outbound.ts';
 import { portsOf } from './outbound.ts';
 import { portManager } from './outbound-manager.ts';
-import { opaqueTo, type Sidecar } from './sidecar.ts';
+import type { Sidecar } from './sidecar.ts';
 import { addressRanges, isTakenAnywhere, portsCarriedAs } from './virtual-host.ts';
 
 /** Where the kernel brings what the application sends. */
 export const outboundCapturePort = 15_001;
 
-interface ChosenChain {
-  readonly filters: Filter[];
-  readonly filterChainMatch?: FilterChainMatchInit;
-}
-
 /** What is taken at any address of one port. */
 interface TakenPort {
   http: boolean;
   /** Of hosts without an address of their own: known by the name in the ClientHello, or by a range of addresses. */
-  readonly chosen: ChosenChain[];
+  readonly chosen: OpaqueChain[];
   /** What nothing else takes. */
   rest: { readonly host: string; readonly filters: Filter[] } | undefined;
 }
@@ -89,43 +84,48 @@ function takeAnywhere(
 ): void {
   const host = serviceHost(service);
   const found = at(port.port);
-  const [first, ...more] = anywhereChains(service, port, sidecar);
-  if (first?.filterChainMatch !== undefined) {
-    const isTaken = found.chosen.some(isSameMatch(first.filterChainMatch));
-    if (!isTaken) found.chosen.push(first, ...more);
-    else tellTaken(service, port, `the same addresses at port ${port.port} are another host's`, sidecar);
-  } else if (found.rest === undefined)
-    found.rest = { host, filters: anywhereFilters(service, port, sidecar) };
+  const { chosen, rest } = anywhereChains(service, port, sidecar);
+  const free = chosen.filter(({ filterChainMatch }) => !found.chosen.some(isSameMatch(filterChainMatch)));
+  if (free.length < chosen.length)
+    tellTaken(service, port, `the same addresses at port ${port.port} are another host's`, sidecar);
+  found.chosen.push(...free);
+  if (rest === undefined) return;
+  if (found.rest === undefined) found.rest = { host, filters: rest };
   else tellTaken(service, port, `all that is sent to port ${port.port} goes to ${found.rest.host}`, sidecar);
 }
 
-/** By name and range of addresses; without a match where neither is known. */
-function anywhereChains(service: MeshService, port: ServicePort, sidecar: Sidecar): ChosenChain[] {
+/** By what routes ask for, else by name and range of addresses; without a match where none is known. */
+function anywhereChains(service: MeshService, port: ServicePort, sidecar: Sidecar): OpaqueChains {
   const { carriedAs, tls } = portProtocol(port);
-  const prefixRanges = addressRanges(service).map(prefixOf);
-  const inRange = prefixRanges.length > 0 && { prefixRanges };
-  const serverNames = [serviceHost(service)];
-  const filters = anywhereFilters(service, port, sidecar);
-  if (tls) return [{ filters, filterChainMatch: { ...inRange, transportProtocol: 'tls', serverNames } }];
-  if (inRange === false) return [{ filters }];
-  if (carriedAs === 'TCP') return [{ filters, filterChainMatch: inRange }];
-  // Whoever asks for the protocol in a range has to ask for each.
-  return [
-    { filters: [portManager(port.port, sidecar)], filterChainMatch: { ...inRange, ...plainHttp } },
-    ...['raw_buffer', 'tls'].map((transportProtocol) => ({
+  const { chosen, rest } = opaqueChains(service, port, sidecar);
+  const ranges = addressRanges(service);
+  const inRange = ranges.length === 0 ? {} : { prefixRanges: prefixRanges(ranges) };
+  const chains = [
+    ...chosen.map(({ filters, filterChainMatch }) => ({
       filters,
-      filterChainMatch: { ...inRange, transportProtocol },
+      // A route that names addresses means those and no others.
+      filterChainMatch: { ...inRange, ...filterChainMatch },
     })),
+    ...(rest === undefined
+      ? []
+      : [
+          {
+            filters: rest,
+            filterChainMatch: tls
+              ? { ...inRange, transportProtocol: 'tls', serverNames: [serviceHost(service)] }
+              : inRange,
+          },
+        ]),
   ];
-}
-
-function anywhereFilters(service: MeshService, { port, ...rest }: ServicePort, sidecar: Sidecar): Filter[] {
-  const host = serviceHost(service);
-  if (portProtocol({ port, ...rest }).carriedAs === 'AUTO') return undetectedTo(port, host, sidecar);
-  const filters = opaqueTo(outboundClusterName(port, '', host), sidecar);
-  // Before the one that asks for the endpoint.
-  if (isNamedByCaller(service)) filters.splice(-1, 0, sniForward(port));
-  return filters;
+  const known = chains.filter(({ filterChainMatch }) => Object.keys(filterChainMatch).length > 0);
+  const http = [portManager(port.port, sidecar)];
+  return {
+    chosen:
+      carriedAs === 'TCP'
+        ? known
+        : known.flatMap(({ filters, filterChainMatch }) => eachProtocol(filterChainMatch, http, filters)),
+    rest: tls || ranges.length > 0 ? undefined : rest,
+  };
 }
 
 function tellTaken(service: MeshService, { port }: ServicePort, why: string, { problems }: Sidecar): void {
@@ -135,14 +135,9 @@ function tellTaken(service: MeshService, { port }: ServicePort, why: string, { p
   problems.push({ level: 'warning', message, resource, fix: 'give it addresses of its own' });
 }
 
-function isSameMatch(match: FilterChainMatchInit): (chain: ChosenChain) => boolean {
+function isSameMatch(match: FilterChainMatchInit): (chain: OpaqueChain) => boolean {
   const text = JSON.stringify(match);
   return ({ filterChainMatch }) => JSON.stringify(filterChainMatch) === text;
-}
-
-function prefixOf(range: string): NonNullable<FilterChainMatchInit['prefixRanges']>[number] {
-  const [addressPrefix = '', bits] = range.split('/');
-  return { addressPrefix, prefixLen: Number(bits) };
 }
 
 /** What is none of it goes where it would have gone. */
@@ -167,7 +162,7 @@ function portListener(
 
 /** Bytes are looked at where something depends on them; for ever, but where the server may be the one who begins. */
 function inspected({ http, chosen, rest }: TakenPort, { index }: Sidecar): ListenerInit {
-  const isNamed = ({ filterChainMatch }: ChosenChain): boolean => filterChainMatch?.serverNames !== undefined;
+  const isNamed = ({ filterChainMatch }: OpaqueChain): boolean => filterChainMatch.serverNames !== undefined;
   const byName = chosen.some(isNamed);
   const isServerFirst = rest !== undefined || !chosen.every(isNamed);
   if (!http && !byName) return {};
@@ -180,8 +175,12 @@ function inspected({ http, chosen, rest }: TakenPort, { index }: Sidecar): Liste
   };
 }
 
-/** Of ports that are TCP no first bytes are looked at: the server may be the one who speaks first. */
-export function addressListeners(sidecar: Sidecar): readonly Listener[] {
+/**
+ * Of ports that are TCP no first bytes are looked at: the server may be the one who speaks first.
+ *
+ * @param elsewhere where connections go that nothing is known of.
+ */
+export function addressListeners(sidecar: Sidecar, elsewhere: readonly Filter[]): readonly Listener[] {
   const { index } = sidecar;
   const listeners: Listener[] = [];
   // Two services may have one instance, or be given one address; the first has it.
@@ -191,7 +190,10 @@ export function addressListeners(sidecar: Sidecar): readonly Listener[] {
     if (isNamedByCaller(service)) continue;
     for (const servicePort of notOnlyHttp(service)) {
       const { port } = servicePort;
-      const init = addressTraits(serviceHost(service), servicePort, sidecar);
+      const init =
+        portProtocol(servicePort).carriedAs === 'AUTO'
+          ? detectedTo(service, servicePort, sidecar)
+          : opaqueListener(service, servicePort, sidecar, elsewhere);
       for (const addresses of addressesOf(service, sidecar)) {
         const [first, ...more] = addresses.filter((address) => !taken.has(`${address}_${port}`));
         if (first === undefined) continue;
@@ -201,11 +203,6 @@ export function addressListeners(sidecar: Sidecar): readonly Listener[] {
     }
   }
   return listeners;
-}
-
-function addressTraits(host: string, port: ServicePort, sidecar: Sidecar): ListenerInit {
-  if (portProtocol(port).carriedAs === 'AUTO') return detectedTo(port.port, host, sidecar);
-  return { filterChains: [{ filters: opaqueTo(outboundClusterName(port.port, '', host), sidecar) }] };
 }
 
 function addressListener(first: string, more: readonly string[], port: number, init: ListenerInit): Listener {

@@ -5,13 +5,13 @@ import type { Gateway, GatewayHost } from '#model/gateway.ts';
 import { coversHost } from '#model/host-name.ts';
 import { selects } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
-import type { VirtualService } from '#model/virtual-service.ts';
+import { gatewayNames, type VirtualService } from '#model/virtual-service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { type BindAddress, gatewayBinds } from './annotation.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
+import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
 import { boundListener } from './listener.ts';
 import { aliasesOf } from './names.ts';
 import type { ProxyNode } from './node.ts';
@@ -111,14 +111,15 @@ function gatewayRoutes(
     labels: node.labels,
     client: node.client,
   };
-  const routesByHost = new Map<string, RouteInit[]>();
+  const routesByHost = new Map<string, RouteInit[][]>();
   for (const virtualService of index.virtualServices) {
     const routes = translateHttpRoutes(virtualService, port, caller, index);
     for (const host of servedHosts(virtualService, hosts, index)) {
-      routesByHost.set(host, [...(routesByHost.get(host) ?? []), ...routes]);
+      routesByHost.set(host, [...(routesByHost.get(host) ?? []), routes]);
     }
   }
-  const virtualHosts = [...routesByHost].map(([host, routes]): VirtualHostInit => {
+  const virtualHosts = [...routesByHost].map(([host, parts]): VirtualHostInit => {
+    const routes = joinRoutes(parts);
     const aliases = aliasesOf(host, index.services.get(host), node.namespace);
     return virtualHost({ host, port, aliases, routes }, [...aliases], routes);
   });

@@ -19,9 +19,9 @@ export interface HeaderMutations {
 export function translateHeaders(headers: Headers | undefined): HeaderMutations {
   return {
     requestHeadersToAdd: additions(headers?.request),
-    requestHeadersToRemove: [...(headers?.request?.remove ?? [])],
+    requestHeadersToRemove: removals(headers?.request),
     responseHeadersToAdd: additions(headers?.response),
-    responseHeadersToRemove: [...(headers?.response?.remove ?? [])],
+    responseHeadersToRemove: removals(headers?.response),
   };
 }
 
@@ -35,9 +35,10 @@ export function joinMutations(outer: HeaderMutations, inner: HeaderMutations): H
   };
 }
 
-/** Setting the host is a rewrite of the authority, which no header mutation may do. */
+/** Setting the host is a rewrite of the authority, which no header mutation may do. What is added counts as set (Istio). */
 export function authorityFrom(headers: Headers | undefined): string | undefined {
-  return Object.entries(headers?.request?.set ?? {}).find(([name]) => isAuthority(name))?.[1];
+  const { set = {}, add = {} } = headers?.request ?? {};
+  return [...Object.entries(set), ...Object.entries(add)].find(([name]) => isAuthority(name))?.[1];
 }
 
 function additions(operations: HeaderOperations | undefined): HeaderValueOption[] {
@@ -46,8 +47,15 @@ function additions(operations: HeaderOperations | undefined): HeaderValueOption[
     ...Object.entries(set)
       .filter(([name]) => !isAuthority(name))
       .map(([key, value]) => mutation(key, value, AppendAction.OVERWRITE_IF_EXISTS_OR_ADD)),
-    ...Object.entries(add).map(([key, value]) => mutation(key, value, AppendAction.APPEND_IF_EXISTS_OR_ADD)),
+    ...Object.entries(add)
+      .filter(([name]) => !isAuthority(name))
+      .map(([key, value]) => mutation(key, value, AppendAction.APPEND_IF_EXISTS_OR_ADD)),
   ];
+}
+
+/** Envoy refuses to remove the host (Istio leaves it out). */
+function removals(operations: HeaderOperations | undefined): string[] {
+  return (operations?.remove ?? []).filter((name) => !isAuthority(name));
 }
 
 function mutation(key: string, value: string, appendAction: AppendAction): HeaderValueOption {

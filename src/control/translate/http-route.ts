@@ -1,7 +1,8 @@
 /** The HTTP routes of a VirtualService, as far as they concern one kind of caller -> Envoy routes. */
 import type { HttpMatch } from '#model/http-match.ts';
+import type { HttpRoute } from '#model/http-route.ts';
 import { type Labels, selects } from '#model/metadata.ts';
-import type { HttpRoute, VirtualService } from '#model/virtual-service.ts';
+import { gatewayNames, type VirtualService } from '#model/virtual-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { configPath, filterMetadata } from './message.ts';
 import type { ProxyNode } from './node.ts';
@@ -26,40 +27,57 @@ export function translateHttpRoutes(
   caller: Caller,
   index: ResourceIndex,
 ): RouteInit[] {
-  const namespace = virtualService.metadata.namespace ?? '';
-  const context: RouteContext = { index, namespace, port, client: caller.client };
   const concerns = (match: HttpMatch | undefined): boolean =>
     concernsCaller(match, virtualService, port, caller);
+  const { client } = caller;
   // gRPC clients have no use for it.
   const metadata =
-    caller.client === 'grpc'
+    client === 'grpc'
       ? undefined
       : filterMetadata({ istio: { config: configPath('virtual-service', virtualService.metadata) } });
   return virtualService.spec.http.flatMap((route) => {
+    const { namespace = '', annotations } = route.owner ?? virtualService.metadata;
+    const context: RouteContext = { index, namespace, annotations, port, client };
     const translated = translateAction(route, context);
     if (translated === undefined) return [];
     const action = {
       ...translated,
-      ...routeFilters(route, virtualService.metadata.annotations, caller.client),
+      ...routeFilters(route, annotations, client),
       ...(metadata !== undefined && { metadata }),
     };
     if (route.match.length === 0) {
       return concerns(undefined) ? [{ ...named(route.name), match: matchEverything, ...action }] : [];
     }
-    return route.match
-      .filter(concerns)
-      .map((match) => ({ ...named(routeName(route, match)), match: translateMatch(match), ...action }));
+    return route.match.filter(concerns).map((match) => ({
+      ...named(routeName(route, match)),
+      match: translateMatch(match),
+      ...(match.statPrefix !== undefined && client !== 'grpc' && { statPrefix: match.statPrefix }),
+      ...action,
+    }));
   });
 }
 
-/** Gateways that a VirtualService is bound to, as `namespace/name` or `mesh`. */
-export function gatewayNames(names: readonly string[], namespace: string): readonly string[] {
-  return names.map((name) => (name === 'mesh' || name.includes('/') ? name : `${namespace}/${name}`));
+/**
+ * Routes of several VirtualServices for one host: those of each in their order, but what takes every request, and all
+ * that stands behind it, comes after the routes of the others that ask for something.
+ */
+export function joinRoutes(parts: readonly (readonly RouteInit[])[]): RouteInit[] {
+  const split = parts.map((routes) => {
+    const all = routes.findIndex(({ match }) => isCatchAll(match));
+    return all < 0 ? { asking: routes, rest: [] } : { asking: routes.slice(0, all), rest: routes.slice(all) };
+  });
+  return [...split.flatMap(({ asking }) => asking), ...split.flatMap(({ rest }) => rest)];
 }
 
-function concernsCaller(
-  match: HttpMatch | undefined,
-  { metadata, spec }: VirtualService,
+function isCatchAll(match: RouteInit['match']): boolean {
+  if (match?.pathSpecifier?.case !== 'prefix' || match.pathSpecifier.value !== '/') return false;
+  return (match.headers ?? []).length === 0 && (match.queryParameters ?? []).length === 0;
+}
+
+/** Whether a condition holds for connections and requests of the caller to the port, as far as that is known before. */
+export function concernsCaller(
+  match: Pick<HttpMatch, 'gateways' | 'port' | 'sourceNamespace' | 'sourceLabels'> | undefined,
+  { metadata, spec }: Pick<VirtualService, 'metadata' | 'spec'>,
   port: number,
   caller: Caller,
 ): boolean {

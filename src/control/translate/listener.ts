@@ -87,14 +87,28 @@ export function internalListener(name: string, rest: ListenerInit): Listener {
   });
 }
 
-export function tcpProxy(cluster: string): Filter {
+/** Where connections go that nobody looks into: a cluster, or several by weight. */
+export interface ConnectionTarget {
+  readonly statPrefix: string;
+  /** One at least. */
+  readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+}
+
+/** @param to a cluster counts under its own name. */
+export function tcpProxy(to: string | ConnectionTarget): Filter {
+  const { statPrefix, clusters } =
+    typeof to === 'string' ? { statPrefix: to, clusters: [{ name: to, weight: 1 }] } : to;
+  const [only, ...others] = clusters;
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: {
       case: 'typedConfig',
       value: pack(TcpProxySchema, {
-        statPrefix: cluster,
-        clusterSpecifier: { case: 'cluster', value: cluster },
+        statPrefix,
+        clusterSpecifier:
+          others.length === 0
+            ? { case: 'cluster', value: only?.name ?? '' }
+            : { case: 'weightedClusters', value: { clusters: [...clusters] } },
       }),
     },
   });

@@ -2,21 +2,23 @@
 
 import { keyOf } from '#model/kinds.ts';
 import { portProtocol } from '#model/port-protocol.ts';
+import type { ServicePort } from '#model/service.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import { serviceHost } from '../store/mesh-service.ts';
+import { type MeshService, serviceHost } from '../store/mesh-service.ts';
 import { serviceListeners } from './annotation.ts';
 import { detectedTo } from './detected-outbound.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
-import { boundListener, internalListener } from './listener.ts';
+import { boundListener, internalListener, type ListenerInit } from './listener.ts';
 import { emptyCluster, forwardingCluster, reentryCluster } from './local-cluster.ts';
-import { hostRoutesName, outboundClusterName, reentryListenerName } from './names.ts';
+import { hostRoutesName, reentryListenerName } from './names.ts';
+import { callerOf, opaqueListener, opaqueRules } from './opaque-outbound.ts';
 import { outboundTraits, portManager } from './outbound-manager.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
 import { httpProxyRoutes, virtualHost } from './route-table.ts';
-import { opaqueTo, type Sidecar, type SidecarPart } from './sidecar.ts';
+import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { portsCarriedAs, type RoutedHost, routedHosts } from './virtual-host.ts';
 
 /** Istio's `meshConfig.proxyHttpPort`, where traffic is not captured. */
@@ -32,7 +34,7 @@ export function translateOutbound(
     listeners: outboundListeners(sidecar, routes, caller),
     clusters: [
       ...portsOf(routes).map((port) => reentryCluster(port)),
-      ...detectedPorts(sidecar).map(({ host, port }) => reentryCluster(port, host)),
+      ...ownReentries(sidecar).map(({ host, port }) => reentryCluster(port, host)),
       forwardingCluster,
       emptyCluster,
     ],
@@ -58,18 +60,33 @@ function outboundListeners(
         filterChains: [{ filters: [portManager(port, sidecar)] }],
       }),
     ),
-    ...detectedPorts(sidecar).map(({ host, port }) =>
-      internalListener(reentryListenerName(port, host), detectedTo(port, host, sidecar)),
+    ...ownReentries(sidecar).map(({ host, port, init }) =>
+      internalListener(reentryListenerName(port, host), init),
     ),
     ...serviceListenersOf(sidecar, caller),
   ];
 }
 
-/** Ports of hosts whose protocol nothing says. */
-function detectedPorts({ index }: Sidecar): { readonly host: string; readonly port: number }[] {
-  return [...index.services.values()].flatMap((service) =>
-    portsCarriedAs(service, 'AUTO').map(({ port }) => ({ host: serviceHost(service), port })),
-  );
+interface OwnReentry {
+  readonly host: string;
+  readonly port: number;
+  readonly init: ListenerInit;
+}
+
+/** For ports of hosts whose protocol nothing says, and for those of which routes speak that are not of HTTP. */
+function ownReentries(sidecar: Sidecar): OwnReentry[] {
+  const caller = callerOf(sidecar);
+  return [...sidecar.index.services.values()].flatMap((service) => {
+    const host = serviceHost(service);
+    return [
+      ...portsCarriedAs(service, 'AUTO').map((port) => ({
+        ...{ host, port: port.port, init: detectedTo(service, port, sidecar) },
+      })),
+      ...portsCarriedAs(service, 'TCP')
+        .filter((port) => opaqueRules(service, port, caller, sidecar.index).length > 0)
+        .map((port) => ({ host, port: port.port, init: opaqueListener(service, port, sidecar) })),
+    ];
+  });
 }
 
 /** The listeners to which `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` point. */
@@ -79,30 +96,31 @@ function serviceListenersOf(sidecar: Sidecar, caller: Caller): Listener[] {
   const listeners = serviceListeners(pod, problems);
   const routed = listeners.length === 0 ? [] : routedHosts(caller, index);
   return listeners.flatMap(({ host, servicePort, localPort }) => {
-    const ports = index.services.get(host)?.spec.ports ?? [];
-    const known = ports.find(({ port }) => port === servicePort);
-    if (known === undefined) {
+    const service = index.services.get(host);
+    const known = service?.spec.ports.find(({ port }) => port === servicePort);
+    if (service === undefined || known === undefined) {
       const message = `there is no service ${host}:${servicePort} to listen for`;
       problems.push({ level: 'warning', message, resource: keyOf(pod) });
       return [];
     }
     const init =
       portProtocol(known).carriedAs === 'AUTO'
-        ? detectedTo(servicePort, host, sidecar)
-        : { filterChains: [{ filters: serviceFilters(host, servicePort, routed, sidecar) }] };
+        ? detectedTo(service, known, sidecar)
+        : serviceListener(service, known, routed, sidecar);
     return [boundListener('outbound', node.address, localPort, init)];
   });
 }
 
-function serviceFilters(
-  host: string,
-  port: number,
+function serviceListener(
+  service: MeshService,
+  port: ServicePort,
   routed: readonly RoutedHost[],
   sidecar: Sidecar,
-): Filter[] {
-  const http = routed.find((one) => one.host === host && one.port === port);
-  if (http === undefined) return opaqueTo(outboundClusterName(port, '', host), sidecar);
-  return [httpService(http, sidecar)];
+): ListenerInit {
+  const host = serviceHost(service);
+  const http = routed.find((one) => one.host === host && one.port === port.port);
+  if (http === undefined) return opaqueListener(service, port, sidecar);
+  return { filterChains: [{ filters: [httpService(http, sidecar)] }] };
 }
 
 /** The service whatever host the request names, as the listener's port says which is meant. */

@@ -2,6 +2,7 @@
 import type { HttpRetry } from '#model/http-retry.ts';
 import type { RetryPolicySchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '#xds/gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { PreviousPrioritiesConfigSchema } from '#xds/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import { duration, type Init, pack } from './message.ts';
 
 type RetryPolicyInit = Init<typeof RetryPolicySchema>;
@@ -30,6 +31,17 @@ const otherEndpoint: Pick<RetryPolicyInit, 'retryHostPredicate' | 'hostSelection
   hostSelectionRetryMaxAttempts: endpointDraws,
 };
 
+/** After two tries of one priority the next is drawn from another (Istio). */
+const otherPriority: Pick<RetryPolicyInit, 'retryPriority'> = {
+  retryPriority: {
+    name: 'envoy.retry_priorities.previous_priorities',
+    configType: {
+      case: 'typedConfig',
+      value: pack(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }),
+    },
+  },
+};
+
 /** Undefined: no retries. */
 export function translateRetry(retry: HttpRetry | undefined): RetryPolicyInit | undefined {
   if (retry === undefined) {
@@ -44,6 +56,7 @@ export function translateRetry(retry: HttpRetry | undefined): RetryPolicyInit | 
     ...(retry.perTryTimeoutMs !== undefined && { perTryTimeout: duration(retry.perTryTimeoutMs) }),
     ...(retry.backoffMs !== undefined && { retryBackOff: { baseInterval: duration(retry.backoffMs) } }),
     ...(retry.ignorePreviousHosts && otherEndpoint),
+    ...(retry.remoteLocalities && otherPriority),
   };
 }
 

@@ -1,6 +1,9 @@
 /** What a matched request meets: a destination, a redirect or a reply. */
+
+import type { Destination } from '#model/destination.ts';
 import type { HttpDirectResponse, HttpRedirect } from '#model/http-action.ts';
-import type { Destination, HttpDestination, HttpMirror, HttpRoute } from '#model/virtual-service.ts';
+import type { HttpDestination, HttpMirror, HttpRoute } from '#model/http-route.ts';
+import type { Labels } from '#model/metadata.ts';
 import {
   RedirectAction_RedirectResponseCode,
   type RedirectAction_RedirectResponseCode as RedirectCode,
@@ -15,6 +18,7 @@ import { duration, type Init, millionths } from './message.ts';
 import { outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { translateRetry } from './retry.ts';
+import { stickiness } from './sticky-weights.ts';
 
 export type RouteInit = Init<typeof RouteSchema>;
 type RouteActionInit = Init<typeof RouteActionSchema>;
@@ -26,6 +30,8 @@ export interface RouteContext {
   readonly index: ResourceIndex;
   /** Namespace of the VirtualService: short names are relative to it. */
   readonly namespace: string;
+  /** Of the VirtualService. */
+  readonly annotations: Labels;
   /** The port that the request addressed. */
   readonly port: number;
   readonly client: ProxyNode['client'];
@@ -53,8 +59,13 @@ export function translateAction(
   const common = commonAction(route, context);
   if (others.length > 0) {
     const clusters = weighted.map((destination) => clusterWeight(destination, context));
-    const specifier = { case: 'weightedClusters' as const, value: { clusters } };
-    return { action: { case: 'route', value: { ...common, clusterSpecifier: specifier } }, ...headers };
+    const { hashPolicy, by } = stickiness(context, common.hashPolicy ?? []);
+    const value: RouteActionInit = {
+      ...common,
+      ...(hashPolicy.length > 0 && { hashPolicy }),
+      clusterSpecifier: { case: 'weightedClusters', value: { clusters, ...by } },
+    };
+    return { action: { case: 'route', value }, ...headers };
   }
   const authority = authorityFrom(only.headers);
   const value: RouteActionInit = {
@@ -89,6 +100,7 @@ function commonAction(route: HttpRoute, context: RouteContext): RouteActionInit 
   const retryPolicy = translateRetry(retries);
   const authority = rewrite?.authority ?? authorityFrom(route.headers);
   const regexRewrite = rewrite?.uriRegexRewrite;
+  const copied = mirrors.filter(({ percent }) => percent > 0);
   return {
     // 0 switches Envoy's default of 15 seconds off.
     timeout: duration(timeoutMs ?? 0),
@@ -97,8 +109,8 @@ function commonAction(route: HttpRoute, context: RouteContext): RouteActionInit 
     ...(retryPolicy !== undefined && { retryPolicy }),
     // gRPC's clients make no copies.
     ...(client !== 'grpc' &&
-      mirrors.length > 0 && {
-        requestMirrorPolicies: mirrors.map((mirror) => mirrorPolicy(mirror, context)),
+      copied.length > 0 && {
+        requestMirrorPolicies: copied.map((mirror) => mirrorPolicy(mirror, context)),
       }),
     ...(rewrite?.uri !== undefined && { prefixRewrite: rewrite.uri }),
     ...(regexRewrite !== undefined && {
@@ -137,7 +149,10 @@ function clusterWeight(
 }
 
 /** The cluster need not be there: then the request is answered 503, and its share goes nowhere else. */
-function destinationCluster({ host, subset, port }: Destination, context: RouteContext): string {
+export function destinationCluster(
+  { host, subset, port }: Destination,
+  context: Pick<RouteContext, 'index' | 'namespace' | 'port'>,
+): string {
   const full = context.index.fullName(host, context.namespace);
   const ports = context.index.services.get(full)?.spec.ports ?? [];
   const only = ports.length === 1 ? ports[0]?.port : undefined;
@@ -152,21 +167,23 @@ const redirectCodes: Readonly<Record<number, RedirectCode>> = {
   308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
 };
 
+const matchedPrefix = '%PREFIX()%';
+
 type RedirectInit = Extract<NonNullable<RouteInit['action']>, { case: 'redirect' }>['value'];
 type DirectResponseInit = Extract<NonNullable<RouteInit['action']>, { case: 'directResponse' }>['value'];
 
 function redirectAction(redirect: HttpRedirect, requestPort: number): RedirectInit {
   const { uri, prefixRewrite, authority, port, derivePort, scheme, redirectCode = 301 } = redirect;
   const derived = derivePort === 'FROM_REQUEST_PORT' ? requestPort : undefined;
+  // Istio's way to say that the rest of the path stays.
+  const prefix = uri?.startsWith(matchedPrefix) ? uri.slice(matchedPrefix.length) : prefixRewrite;
   return {
     responseCode: redirectCodes[redirectCode]!,
     ...(authority !== undefined && { hostRedirect: authority }),
     ...(scheme !== undefined && { schemeRewriteSpecifier: { case: 'schemeRedirect', value: scheme } }),
     ...((port ?? derived) !== undefined && { portRedirect: port ?? derived! }),
     ...(uri !== undefined && { pathRewriteSpecifier: { case: 'pathRedirect', value: uri } }),
-    ...(prefixRewrite !== undefined && {
-      pathRewriteSpecifier: { case: 'prefixRewrite', value: prefixRewrite },
-    }),
+    ...(prefix !== undefined && { pathRewriteSpecifier: { case: 'prefixRewrite', value: prefix } }),
   };
 }
 

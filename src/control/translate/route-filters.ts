@@ -2,8 +2,9 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { CorsPolicy } from '#model/cors-policy.ts';
 import { grpcStatusNames, type HttpFault } from '#model/http-fault.ts';
+import type { HttpRoute } from '#model/http-route.ts';
 import type { Labels } from '#model/metadata.ts';
-import { faultScopeAnnotation, type HttpRoute } from '#model/virtual-service.ts';
+import { faultScopeAnnotation } from '#model/virtual-service.ts';
 import { FilterConfigSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';

@@ -8,6 +8,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import type { Caller } from './http-route.ts';
 import type { Init } from './message.ts';
 import { hostRoutesName, outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
+import { opaqueRules } from './opaque-outbound.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
 import { defaultAction, plainAction, type RouteInit } from './route-action.ts';
 import { matchConnect, matchEverything } from './route-match.ts';
@@ -39,7 +40,9 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
       ? portTables(http, detected, takenAnywhere(index))
       : [
           ...portTables(http, detected, new Set()),
-          proxyTable(http, detected, serviceHosts(caller, index, 'TCP')),
+          proxyTable(http, detected, serviceHosts(caller, index, 'TCP'), (host) =>
+            isSteered(host, caller, index),
+          ),
         ];
   return [
     ...tables.map(({ name, virtualHosts }) =>
@@ -54,6 +57,14 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
       ),
     ),
   ];
+}
+
+/** Whether routes that are not of HTTP say where connections to it go. */
+function isSteered({ host, port: number }: RoutedHost, caller: Caller, index: ResourceIndex): boolean {
+  const service = index.services.get(host);
+  const port = service?.spec.ports.find(({ port }) => port === number);
+  if (service === undefined || port === undefined) return false;
+  return opaqueRules(service, port, caller, index).length > 0;
 }
 
 /** Ports on which requests may turn out that only their host says for whom they are. */
@@ -87,6 +98,7 @@ function proxyTable(
   http: readonly RoutedHost[],
   detected: readonly RoutedHost[],
   tcp: readonly RoutedHost[],
+  isSteered: (host: RoutedHost) => boolean,
 ): RouteTable {
   const reentry = (host: RoutedHost, cluster: string): VirtualHostInit =>
     virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]);
@@ -94,7 +106,9 @@ function proxyTable(
     ...http.map((host) => reentry(host, reentryClusterName(host.port))),
     ...detected.map((host) => reentry(host, reentryClusterName(host.port, host.host))),
   ];
-  const opaque = tcp.map((host) => virtualHost(host, domainsOf(host, false), opaqueRoutes(host)));
+  const opaque = tcp.map((host) =>
+    virtualHost(host, domainsOf(host, false), opaqueRoutes(host, isSteered(host))),
+  );
   return { name: httpProxyRoutes, virtualHosts: [...reentering, ...opaque] };
 }
 
@@ -147,8 +161,8 @@ function withoutRepeatedDomains(virtualHosts: readonly VirtualHostInit[]): Virtu
 }
 
 /** A connection that is not looked into; a plain request to such a port goes there as HTTP. */
-function opaqueRoutes({ host, port }: RoutedHost): RouteInit[] {
-  const cluster = outboundClusterName(port, '', host);
+function opaqueRoutes({ host, port }: RoutedHost, isSteered: boolean): RouteInit[] {
+  const cluster = isSteered ? reentryClusterName(port, host) : outboundClusterName(port, '', host);
   return [connectRoute(cluster), { name: 'default', match: matchEverything, action: defaultAction(cluster) }];
 }
 

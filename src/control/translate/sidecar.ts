@@ -9,6 +9,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { Instance } from '../store/instance.ts';
 import { isNamedByCaller } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import type { ConnectionTarget } from './listener.ts';
 import type { ProxyNode } from './node.ts';
 import { registeredName } from './node-registration.ts';
 import { tcpFilters } from './telemetry.ts';
@@ -61,7 +62,7 @@ function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry |
   return name === undefined ? undefined : index.entry(node.namespace, name);
 }
 
-/** Filters that carry what the application sends to a cluster and look at nothing of it. */
-export function opaqueTo(cluster: string, { node, self }: Sidecar): Filter[] {
-  return [...tcpFilters(cluster, 'outbound', node.client, self)];
+/** Filters that carry what the application sends to a cluster, or several, and look at nothing of it. */
+export function opaqueTo(to: string | ConnectionTarget, { node, self }: Sidecar): Filter[] {
+  return [...tcpFilters(to, 'outbound', node.client, self)];
 }

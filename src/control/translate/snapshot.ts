@@ -135,8 +135,10 @@ class SharedTranslation {
 
   constructor(index: ResourceIndex) {
     this.#index = index;
-    const asked = index.virtualServices.flatMap(({ spec }) =>
-      spec.http.flatMap(({ match }) => match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels))),
+    const asked = index.virtualServices.flatMap(({ spec: { http, tls, tcp } }) =>
+      [...http, ...tls, ...tcp].flatMap(({ match }) =>
+        match.flatMap(({ sourceLabels }) => Object.keys(sourceLabels)),
+      ),
     );
     this.#callerLabels = [...new Set(asked)].sort();
   }

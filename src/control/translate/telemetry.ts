@@ -6,7 +6,7 @@ import {
   IstioStats_Reporter,
   IstioStatsSchema,
 } from '#xds/gen/heddle/filters/http/istio_stats/v1/istio_stats_pb.js';
-import { tcpProxy } from './listener.ts';
+import { type ConnectionTarget, tcpProxy } from './listener.ts';
 import { pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import type { Workload } from './workload.ts';
@@ -29,12 +29,12 @@ export function istioStats(side: Side, self: Workload): Any {
 
 /** All filters of a chain without HTTP. Only Heddle knows how to count its connections. */
 export function tcpFilters(
-  cluster: string,
+  to: string | ConnectionTarget,
   side: Side,
   client: ProxyNode['client'],
   self: Workload,
 ): readonly Filter[] {
-  const proxy = tcpProxy(cluster);
+  const proxy = tcpProxy(to);
   if (client !== 'heddle') return [proxy];
   const configType = { case: 'typedConfig', value: istioStats(side, self) } as const;
   return [create(FilterSchema, { name: istioStatsName, configType }), proxy];

@@ -1,14 +1,15 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
+import { coversHost } from '#model/host-name.ts';
 import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
 import { isHeadless, type ServicePort } from '#model/service.ts';
 import { isSingleAddress } from '#model/service-entry.ts';
-import type { VirtualService } from '#model/virtual-service.ts';
+import { gatewayNames, type VirtualService } from '#model/virtual-service.ts';
 import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { HostTable } from '../store/host-table.ts';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
-import { type Caller, gatewayNames, translateHttpRoutes } from './http-route.ts';
+import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
 import type { Init } from './message.ts';
 import { hostAliases, outboundClusterName } from './names.ts';
 import { defaultAction, type RouteInit } from './route-action.ts';
@@ -39,7 +40,7 @@ export function serviceHosts(
   index: ResourceIndex,
   carriedAs: CarriedProtocol,
 ): readonly RoutedHost[] {
-  const virtualServices = virtualServicesByHost(caller, index);
+  const virtualServices = byHost(httpServices(caller, index), index);
   return [...index.services.values()].flatMap((service) =>
     portsCarriedAs(service, carriedAs).map((port) =>
       routedService(service, port, virtualServices.find(serviceHost(service)), caller, index),
@@ -71,13 +72,13 @@ export function meshPorts({ spec }: Pick<MeshService, 'spec'>): readonly Service
 function routedService(
   service: MeshService,
   { port }: ServicePort,
-  virtualService: VirtualService | undefined,
+  virtualServices: readonly VirtualService[] | undefined,
   caller: Caller,
   index: ResourceIndex,
 ): RoutedHost {
   const host = serviceHost(service);
   const routes: RouteInit[] =
-    virtualService === undefined
+    virtualServices === undefined
       ? [
           {
             name: 'default',
@@ -85,7 +86,7 @@ function routedService(
             action: defaultAction(outboundClusterName(port, '', host)),
           },
         ]
-      : translateHttpRoutes(virtualService, port, caller, index);
+      : joinedRoutes(virtualServices, port, caller, index);
   const names = hostAliases(service, caller.namespace);
   const aliases = [...names, ...addressAliases(service, names, caller, index)];
   return { host, port, aliases, routes };
@@ -108,31 +109,55 @@ function inUrl(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
 }
 
-/** Hosts that only a VirtualService knows: reached on the port of HTTP. */
+/** Hosts that only VirtualServices know, a wildcard that is none of a service among them: reached on the port of HTTP. */
 function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
-  const found = new Map<string, RoutedHost>();
-  for (const virtualService of index.virtualServices) {
-    if (!isBound(virtualService, caller)) continue;
-    for (const host of fullHosts(virtualService, index)) {
-      if (index.services.has(host) || host === '*' || found.has(host)) continue;
-      const routes = translateHttpRoutes(virtualService, httpPort, caller, index);
-      if (!host.startsWith('*')) found.set(host, { host, port: httpPort, aliases: [host], routes });
-    }
-  }
-  return [...found.values()];
+  const services = [...index.services.keys()];
+  return [...servicesOfHosts(httpServices(caller, index), index)].flatMap(([host, virtualServices]) => {
+    if (host === '*' || services.some((known) => coversHost(host, known))) return [];
+    const routes = joinedRoutes(virtualServices, httpPort, caller, index);
+    return [{ host, port: httpPort, aliases: [inUrl(host)], routes }];
+  });
 }
 
-/** The VirtualServices for calls within the mesh: several of one host are not merged (Istio). */
-function virtualServicesByHost(caller: Caller, index: ResourceIndex): HostTable<VirtualService> {
-  const table = new HostTable<VirtualService>();
-  for (const virtualService of index.virtualServices) {
-    if (virtualService.spec.http.length === 0 || !isBound(virtualService, caller)) continue;
-    for (const host of fullHosts(virtualService, index)) table.add(host, virtualService);
-  }
+function joinedRoutes(
+  virtualServices: readonly VirtualService[],
+  port: number,
+  caller: Caller,
+  index: ResourceIndex,
+): RouteInit[] {
+  return joinRoutes(virtualServices.map((one) => translateHttpRoutes(one, port, caller, index)));
+}
+
+function httpServices(caller: Caller, index: ResourceIndex): readonly VirtualService[] {
+  return index.virtualServices.filter((one) => one.spec.http.length > 0 && isBound(one, caller));
+}
+
+/** All that are for a host, in order: the most specific of its names decides which they are. */
+export function byHost(
+  virtualServices: readonly VirtualService[],
+  index: ResourceIndex,
+): HostTable<readonly VirtualService[]> {
+  const table = new HostTable<readonly VirtualService[]>();
+  for (const [host, ofHost] of servicesOfHosts(virtualServices, index)) table.add(host, ofHost);
   return table;
 }
 
-function isBound({ metadata, spec }: VirtualService, { gateways }: Caller): boolean {
+function servicesOfHosts(
+  virtualServices: readonly VirtualService[],
+  index: ResourceIndex,
+): ReadonlyMap<string, readonly VirtualService[]> {
+  const found = new Map<string, VirtualService[]>();
+  for (const virtualService of virtualServices) {
+    for (const host of fullHosts(virtualService, index)) {
+      const ofHost = found.get(host);
+      if (ofHost === undefined) found.set(host, [virtualService]);
+      else ofHost.push(virtualService);
+    }
+  }
+  return found;
+}
+
+export function isBound({ metadata, spec }: VirtualService, { gateways }: Pick<Caller, 'gateways'>): boolean {
   return gatewayNames(spec.gateways, metadata.namespace ?? '').some((name) => gateways.has(name));
 }
 

@@ -2,9 +2,11 @@
 import { didYouMean } from '#core/did-you-mean.ts';
 import type { Problem } from '#core/problem.ts';
 import type { Path } from '../decode/decoder.ts';
+import type { Destination } from '../destination.ts';
+import type { HttpRoute } from '../http-route.ts';
 import { keyOf } from '../kinds.ts';
 import { portProtocol } from '../port-protocol.ts';
-import type { Destination, HttpRoute, VirtualService } from '../virtual-service.ts';
+import type { VirtualService } from '../virtual-service.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 

@@ -1,0 +1,55 @@
+/** What `tls[]` and `tcp[]` routes of a VirtualService have in common: conditions on connections, and destinations. */
+import { isIpRange } from '#core/ip-address.ts';
+import { list } from './decode/collection.ts';
+import type { Decoder } from './decode/decoder.ts';
+import { defaulted, type Field, optional, required } from './decode/object.ts';
+import { nonEmptyText, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
+import { type Destination, destination, weight } from './destination.ts';
+import { type Labels, labels } from './metadata.ts';
+
+export interface ConnectionMatch {
+  /** Addresses that were called, single ones and ranges; empty: those of the host. */
+  readonly destinationSubnets: readonly string[];
+  /** The port that was called. */
+  readonly port?: number;
+  /** Labels of the caller's workload. */
+  readonly sourceLabels: Labels;
+  readonly sourceNamespace?: string;
+  /** Replaces the VirtualService's own list. */
+  readonly gateways?: readonly string[];
+}
+
+export interface ConnectionDestination {
+  readonly destination: Destination;
+  readonly weight: number;
+}
+
+const subnet: Decoder<string> = refined(nonEmptyText, (decoded, path, report) =>
+  isIpRange(decoded)
+    ? decoded
+    : report.error(
+        path,
+        `${JSON.stringify(decoded)} is neither an IP address nor a range such as 10.0.0.0/8`,
+      ),
+);
+
+type FieldsOf<T, Optional extends keyof T> = {
+  readonly [K in keyof T]-?: Field<NonNullable<T[K]>, K extends Optional ? 'optional' : 'defaulted'>;
+};
+
+export const connectionMatchFields: FieldsOf<ConnectionMatch, 'port' | 'sourceNamespace' | 'gateways'> = {
+  destinationSubnets: defaulted(list(subnet), []),
+  port: optional(portNumber),
+  sourceLabels: defaulted(labels, {}),
+  sourceNamespace: optional(text),
+  gateways: optional(list(nonEmptyText)),
+};
+
+export const connectionDestinationFields: {
+  readonly destination: Field<Destination, 'required'>;
+  readonly weight: Field<number, 'defaulted'>;
+} = {
+  destination: required(destination),
+  weight: defaulted(weight, 0),
+};

@@ -1,0 +1,144 @@
+/** `http[]` of a VirtualService: what becomes of the requests that match. */
+import { type CorsPolicy, corsPolicy } from './cors-policy.ts';
+import { list } from './decode/collection.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
+import { defaulted, object, optional, required } from './decode/object.ts';
+import { durationMs, integer, nonEmptyText, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
+import { checkWeights, type Destination, destination, weight } from './destination.ts';
+import { type Headers, headers } from './header-operations.ts';
+import {
+  type HttpDirectResponse,
+  type HttpRedirect,
+  type HttpRewrite,
+  httpDirectResponse,
+  httpRedirect,
+  httpRewrite,
+} from './http-action.ts';
+import { type HttpFault, httpFault, percentage } from './http-fault.ts';
+import { type HttpMatch, httpMatch } from './http-match.ts';
+import { type HttpRetry, httpRetry } from './http-retry.ts';
+import type { Metadata } from './metadata.ts';
+
+export interface HttpDestination {
+  readonly destination: Destination;
+  /** Relative to the other destinations; a single destination gets everything. */
+  readonly weight: number;
+  readonly headers?: Headers;
+}
+
+export interface HttpMirror {
+  readonly destination: Destination;
+  readonly percent: number;
+  /** Steps to the destination, below its route. */
+  readonly path: Path;
+}
+
+/** A VirtualService without hosts, whose routes take this one's place. */
+export interface Delegate {
+  readonly name: string;
+  /** Absent: that of the VirtualService. */
+  readonly namespace?: string;
+}
+
+export interface HttpRoute {
+  readonly name?: string;
+  /** Any of them; empty: every request. */
+  readonly match: readonly HttpMatch[];
+  readonly route: readonly HttpDestination[];
+  readonly redirect?: HttpRedirect;
+  readonly directResponse?: HttpDirectResponse;
+  readonly delegate?: Delegate;
+  readonly rewrite?: HttpRewrite;
+  /** Absent: no limit. */
+  readonly timeoutMs?: number;
+  readonly retries?: HttpRetry;
+  readonly headers?: Headers;
+  readonly fault?: HttpFault;
+  /** Who gets copies of requests. */
+  readonly mirrors: readonly HttpMirror[];
+  readonly corsPolicy?: CorsPolicy;
+  /** Of the delegate that it stands in, once it has come from there: its short names are relative to that. */
+  readonly owner?: Metadata;
+}
+
+const httpDestination: Decoder<HttpDestination> = object({
+  destination: required(destination),
+  weight: defaulted(weight, 0),
+  headers: optional(headers),
+});
+
+const writtenRoute = object({
+  name: optional(text),
+  match: defaulted(list(httpMatch), []),
+  route: defaulted(list(httpDestination), []),
+  redirect: optional(httpRedirect),
+  directResponse: optional(httpDirectResponse),
+  rewrite: optional(httpRewrite),
+  timeout: optional(durationMs),
+  retries: optional(httpRetry),
+  headers: optional(headers),
+  corsPolicy: optional(corsPolicy),
+  delegate: optional(object({ name: required(nonEmptyText), namespace: optional(text) })),
+  fault: optional(httpFault),
+  mirror: optional(destination),
+  mirrors: defaulted(
+    list(object({ destination: required(destination), percentage: optional(percentage) })),
+    [],
+  ),
+  mirrorPercent: optional(integer(0, 100)),
+  mirror_percent: optional(integer(0, 100)),
+  mirrorPercentage: optional(percentage),
+});
+
+export const httpRoute: Decoder<HttpRoute> = refined(writtenRoute, (decoded, path, report) => {
+  const { timeout, mirror, mirrors, mirrorPercent, mirror_percent, mirrorPercentage, delegate, ...rest } =
+    decoded;
+  if (mirror !== undefined && mirrors.length > 0)
+    report.error([...path, 'mirrors'], 'stands beside mirror', 'write mirrors only');
+  const share = mirrorPercentage ?? mirrorPercent ?? mirror_percent;
+  if (mirror === undefined && share !== undefined)
+    report.warning([...path, 'mirrorPercentage'], 'has no effect without mirror');
+  const route: HttpRoute = {
+    ...rest,
+    ...(timeout !== undefined && { timeoutMs: timeout }),
+    ...(delegate !== undefined && {
+      // Empty means the own one (Istio).
+      delegate: { name: delegate.name, ...(delegate.namespace && { namespace: delegate.namespace }) },
+    }),
+    mirrors: [
+      ...(mirror === undefined ? [] : [{ destination: mirror, percent: share ?? 100, path: ['mirror'] }]),
+      ...mirrors.map(({ destination: to, percentage: percent = 100 }, i) => ({
+        ...{ destination: to, percent },
+        path: ['mirrors', i, 'destination'],
+      })),
+    ],
+  };
+  if (delegate === undefined) checkAction(route, path, report);
+  else checkDelegating(route, path, report);
+  return route;
+});
+
+function checkAction(route: HttpRoute, path: Path, report: Report): void {
+  const { redirect, directResponse, rewrite, timeoutMs, retries, mirrors } = route;
+  const actions = [route.route.length > 0, redirect !== undefined, directResponse !== undefined];
+  const count = actions.filter(Boolean).length;
+  if (count !== 1) report.error(path, 'one of route, redirect, directResponse is needed, and only one');
+  if (count === 1 && route.route.length === 0) {
+    if (rewrite !== undefined) report.error([...path, 'rewrite'], 'goes with a route only');
+    if (timeoutMs !== undefined) report.warning([...path, 'timeout'], 'has no effect without a route');
+    for (const mirror of mirrors) report.warning([...path, ...mirror.path], 'has no effect without a route');
+    if (retries !== undefined) report.warning([...path, 'retries'], 'has no effect without a route');
+  }
+  checkWeights(route.route, [...path, 'route'], report);
+}
+
+/** What else it says holds for the routes of the delegate that do not say it themselves. */
+function checkDelegating({ route, redirect, directResponse }: HttpRoute, path: Path, report: Report): void {
+  const written = { route: route.length > 0, redirect, directResponse };
+  for (const [name, value] of Object.entries(written)) {
+    if (value === undefined || value === false) continue;
+    const message = 'stands beside delegate, whose routes say where requests go';
+    report.error([...path, name], message, `leave ${name} or delegate out`);
+  }
+}
