@@ -2,7 +2,7 @@
 import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
-import { boolean, durationMs, nonEmptyText, oneOf } from './decode/scalar.ts';
+import { boolean, durationMs, oneOf, text } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
 import { headerName } from './header-operations.ts';
 import { type StringMatch, stringMatch } from './string-match.ts';
@@ -31,7 +31,7 @@ const maxAge: Decoder<number> = refined(durationMs, (ms, path, report) =>
 
 const fields = object({
   allowOrigins: defaulted(list(stringMatch), []),
-  allowOrigin: defaulted(list(nonEmptyText), []),
+  allowOrigin: defaulted(list(text), []),
   allowMethods: defaulted(list(method), []),
   allowHeaders: defaulted(list(headerName), []),
   exposeHeaders: defaulted(list(headerName), []),

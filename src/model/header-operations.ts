@@ -1,6 +1,6 @@
 /** Istio's `Headers`: what to set, add and remove on a request and on its response. */
 import { list, mapOf } from './decode/collection.ts';
-import type { Decoder } from './decode/decoder.ts';
+import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
@@ -40,13 +40,31 @@ const changedName: Decoder<string> = refined(text, (decoded, path, report) =>
   decoded === ':authority' ? decoded : headerName(decoded, path, report),
 );
 
-const operations: Decoder<HeaderOperations> = object({
+const operations = {
   set: defaulted(mapOf(headerValue, changedName), {}),
   add: defaulted(mapOf(headerValue, changedName), {}),
   remove: defaulted(list(headerName), []),
-});
+} as const;
+
+/** Whether it is where a request goes, which no header operation may take away. */
+export function isAuthority(name: string): boolean {
+  return name === ':authority' || name.toLowerCase() === 'host';
+}
+
+const warnOfRemovedHost = ({ remove }: HeaderOperations, path: Path, report: Report): void => {
+  for (const [index, name] of remove.entries()) {
+    if (isAuthority(name)) report.warning([...path, 'remove', index], 'a request keeps its host');
+  }
+};
+
+const warnOfHost = ({ set, add }: HeaderOperations, path: Path, report: Report): void => {
+  for (const [field, values] of Object.entries({ set, add })) {
+    for (const name of Object.keys(values).filter(isAuthority))
+      report.warning([...path, field, name], 'has no effect: a response has no host');
+  }
+};
 
 export const headers: Decoder<Headers> = object({
-  request: optional(operations),
-  response: optional(operations),
+  request: optional(object(operations, warnOfRemovedHost)),
+  response: optional(object(operations, warnOfHost)),
 });

@@ -1,5 +1,5 @@
 /** Headers to set, add and remove -> the mutation lists of a route. */
-import type { HeaderOperations, Headers } from '#model/header-operations.ts';
+import { type HeaderOperations, type Headers, isAuthority } from '#model/header-operations.ts';
 import {
   HeaderValueOption_HeaderAppendAction as AppendAction,
   type HeaderValueOptionSchema,
@@ -60,8 +60,4 @@ function removals(operations: HeaderOperations | undefined): string[] {
 
 function mutation(key: string, value: string, appendAction: AppendAction): HeaderValueOption {
   return { header: { key, value }, appendAction, ...(value === '' && { keepEmptyValue: true }) };
-}
-
-function isAuthority(name: string): boolean {
-  return name === ':authority' || name.toLowerCase() === 'host';
 }

@@ -1,4 +1,5 @@
 /** Where our decoders differ on purpose from the schemas that Istio publishes, and why. */
+import { virtualServiceDifferences } from './virtual-service-differences.ts';
 
 export interface KnownDifference {
   /** Absent: of any kind. */
@@ -19,11 +20,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   { line: /: closes$/, why: 'not supported yet: an error' },
   { line: /: adds$/, why: 'not supported yet: a warning' },
   { line: /: what it takes is not told$/, why: 'the decoder does not tell yet' },
-  {
-    kind: 'VirtualService',
-    line: /hosts: (minItems|is required)/,
-    why: 'without delegates, hosts are needed',
-  },
+  ...virtualServiceDifferences,
   { kind: 'Gateway', line: /servers: is required here/, why: webhook },
   {
     kind: 'WorkloadGroup',
