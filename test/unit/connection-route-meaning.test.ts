@@ -123,6 +123,13 @@ const suites: Readonly<Record<string, readonly Case[]>> = {
       ],
     },
     {
+      why: 'of equal addresses the first',
+      specs: [
+        'hosts: [db], tcp: [{match: [{destinationSubnets: [10.96.2.0/24]}], route: [{destination: {host: db, subset: v1}}]}, {match: [{destinationSubnets: [10.96.2.9/24, 10.97.0.0/16]}], route: [{destination: {host: db, subset: v2}}]}]',
+      ],
+      rows: [[db, 'db:5432/v1']],
+    },
+    {
       why: 'all of a range',
       specs: [
         'hosts: [range.example.com], tcp: [{route: [{destination: {host: db, port: {number: 5432}}}]}]',
@@ -187,6 +194,27 @@ const suites: Readonly<Record<string, readonly Case[]>> = {
         'hosts: [vault, a.example.com], tls: [{match: [{sniHosts: [a.example.com], sourceLabels: {app: other}}], route: [{destination: {host: db}}]}, {match: [{sniHosts: [a.example.com]}], route: [{destination: {host: vault, subset: v1}}]}, {match: [{sniHosts: [a.example.com]}], route: [{destination: {host: vault, subset: v2}}]}]',
       ],
       rows: [[{ ...vault, sni: 'a.example.com' }, 'vault:8443/v1']],
+    },
+    {
+      why: 'a name that two routes have is the first one’s, and the rest of the second holds',
+      specs: [
+        'hosts: [vault, a.example.com, b.example.com], tls: [{match: [{sniHosts: [a.example.com]}], route: [{destination: {host: vault, subset: v1}}]}, {match: [{sniHosts: [a.example.com, b.example.com]}], route: [{destination: {host: vault, subset: v2}}]}]',
+      ],
+      rows: [
+        [{ ...vault, sni: 'a.example.com' }, 'vault:8443/v1'],
+        [{ ...vault, sni: 'b.example.com' }, 'vault:8443/v2'],
+      ],
+    },
+    {
+      why: 'the same name at some addresses',
+      specs: [
+        'hosts: ["*.wikipedia.org"], tls: [{match: [{sniHosts: [de.wikipedia.org], destinationSubnets: [93.184.1.7/16]}], route: [{destination: {host: egress, port: {number: 443}}}]}, {match: [{sniHosts: ["*.wikipedia.org", de.wikipedia.org], destinationSubnets: [93.184.0.0/16, 93.185.0.0/16]}], route: [{destination: {host: vault, port: {number: 8443}}}]}]',
+      ],
+      rows: [
+        [{ address: '93.184.1.1', port: 443, sni: 'de.wikipedia.org' }, 'egress:443'],
+        [{ address: '93.184.1.1', port: 443, sni: 'en.wikipedia.org' }, 'vault:8443'],
+        [{ address: '93.185.1.1', port: 443, sni: 'de.wikipedia.org' }, 'vault:8443'],
+      ],
     },
     {
       why: 'by weight',

@@ -11,10 +11,10 @@ import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-se
 import { inboundCapturePort } from './captured-inbound.ts';
 import { prefixRanges } from './connection-route.ts';
 import { detectedTo, eachProtocol } from './detected-outbound.ts';
+import { DisjointChains } from './disjoint-chains.ts';
 import {
   boundListener,
   type FilterChainInit,
-  type FilterChainMatchInit,
   httpInspector,
   type ListenerInit,
   listenerEverywhere,
@@ -36,7 +36,7 @@ export const outboundCapturePort = 15_001;
 interface TakenPort {
   http: boolean;
   /** Of hosts without an address of their own: known by the name in the ClientHello, or by a range of addresses. */
-  readonly chosen: OpaqueChain[];
+  readonly chosen: DisjointChains<OpaqueChain>;
   /** What nothing else takes. */
   rest: { readonly host: string; readonly filters: Filter[] } | undefined;
 }
@@ -49,7 +49,9 @@ export function portListeners(
 ): readonly Listener[] {
   const taken = new Map<number, TakenPort>();
   const at = (port: number): TakenPort => {
-    const known = taken.get(port) ?? { http: false, chosen: [], rest: undefined };
+    const known = taken.get(port) ?? {
+      ...{ http: false, chosen: new DisjointChains<OpaqueChain>(), rest: undefined },
+    };
     taken.set(port, known);
     return known;
   };
@@ -85,10 +87,9 @@ function takeAnywhere(
   const host = serviceHost(service);
   const found = at(port.port);
   const { chosen, rest } = anywhereChains(service, port, sidecar);
-  const free = chosen.filter(({ filterChainMatch }) => !found.chosen.some(isSameMatch(filterChainMatch)));
-  if (free.length < chosen.length)
+  const areFree = chosen.map((chain) => found.chosen.add(chain));
+  if (areFree.includes(false))
     tellTaken(service, port, `the same addresses at port ${port.port} are another host's`, sidecar);
-  found.chosen.push(...free);
   if (rest === undefined) return;
   if (found.rest === undefined) found.rest = { host, filters: rest };
   else tellTaken(service, port, `all that is sent to port ${port.port} goes to ${found.rest.host}`, sidecar);
@@ -135,11 +136,6 @@ function tellTaken(service: MeshService, { port }: ServicePort, why: string, { p
   problems.push({ level: 'warning', message, resource, fix: 'give it addresses of its own' });
 }
 
-function isSameMatch(match: FilterChainMatchInit): (chain: OpaqueChain) => boolean {
-  const text = JSON.stringify(match);
-  return ({ filterChainMatch }) => JSON.stringify(filterChainMatch) === text;
-}
-
 /** What is none of it goes where it would have gone. */
 function portListener(
   port: number,
@@ -154,7 +150,7 @@ function portListener(
   const other = rest?.filters ?? [...elsewhere];
   return listenerEverywhere('outbound', port, {
     bindToPort: false,
-    filterChains: [...routed, ...chosen],
+    filterChains: [...routed, ...chosen.chains],
     defaultFilterChain: { ...(rest === undefined && { name: 'PassthroughFilterChain' }), filters: other },
     ...inspected(taken, sidecar),
   });
@@ -163,8 +159,8 @@ function portListener(
 /** Bytes are looked at where something depends on them; for ever, but where the server may be the one who begins. */
 function inspected({ http, chosen, rest }: TakenPort, { index }: Sidecar): ListenerInit {
   const isNamed = ({ filterChainMatch }: OpaqueChain): boolean => filterChainMatch.serverNames !== undefined;
-  const byName = chosen.some(isNamed);
-  const isServerFirst = rest !== undefined || !chosen.every(isNamed);
+  const byName = chosen.chains.some(isNamed);
+  const isServerFirst = rest !== undefined || !chosen.chains.every(isNamed);
   if (!http && !byName) return {};
   return {
     listenerFilters: [tlsInspector, ...(http ? [httpInspector] : [])],

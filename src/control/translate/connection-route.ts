@@ -2,7 +2,7 @@
 import type { ConnectionDestination } from '#model/connection-match.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
-import type { ConnectionTarget, FilterChainMatchInit } from './listener.ts';
+import type { ConnectionTarget } from './listener.ts';
 import { destinationCluster } from './route-action.ts';
 
 /** Connections that a route takes, and where to. */
@@ -32,7 +32,9 @@ export function connectionTarget(
   return { statPrefix: others.length === 0 ? only.name : `${name}.${namespace}`, clusters };
 }
 
-export function prefixRanges(subnets: readonly string[]): NonNullable<FilterChainMatchInit['prefixRanges']> {
+export function prefixRanges(
+  subnets: readonly string[],
+): { readonly addressPrefix: string; readonly prefixLen: number }[] {
   return subnets.map((subnet) => {
     const [addressPrefix = '', bits] = subnet.split('/');
     const length = bits === undefined ? (addressPrefix.includes(':') ? 128 : 32) : Number(bits);

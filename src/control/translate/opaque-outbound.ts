@@ -3,6 +3,7 @@
  * that was called, else where `tls` and `tcp` routes of VirtualServices say.
  */
 import { create } from '@bufbuild/protobuf';
+import { inRange, parseIp, parseRange } from '#core/ip-address.ts';
 import { portProtocol } from '#model/port-protocol.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
@@ -12,6 +13,7 @@ import type { HostTable } from '../store/host-table.ts';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { type ConnectionRule, prefixRanges, serverNames } from './connection-route.ts';
+import { DisjointChains } from './disjoint-chains.ts';
 import type { Caller } from './http-route.ts';
 import {
   type ConnectionTarget,
@@ -49,8 +51,29 @@ export function opaqueRules(
 ): readonly ConnectionRule[] {
   const { tls, tcp } = connectionTables(index);
   const host = serviceHost(service);
-  if (portProtocol(port).tls) return tlsRules(tls.find(host) ?? [], port.port, caller, index);
-  return tcpRules(tcp.find(host) ?? [], port.port, caller, index);
+  const rules = portProtocol(port).tls
+    ? tlsRules(tls.find(host) ?? [], port.port, caller, index)
+    : tcpRules(tcp.find(host) ?? [], port.port, caller, index);
+  return caller.captured === true ? rules : calledByName(rules, service, index);
+}
+
+/** Who is called by name is called at the addresses of the service: rules that ask for others take none of it. */
+function calledByName(
+  rules: readonly ConnectionRule[],
+  service: MeshService,
+  index: ResourceIndex,
+): readonly ConnectionRule[] {
+  const known = [...index.addressesOf(serviceHost(service)), ...(service.entry?.addresses ?? [])];
+  const addresses = known.map(parseIp).filter((address) => address !== undefined);
+  const takes = ({ destinationSubnets }: ConnectionRule): boolean =>
+    destinationSubnets.length === 0 ||
+    prefixRanges(destinationSubnets).some(({ addressPrefix, prefixLen }) => {
+      const range = parseRange(addressPrefix, prefixLen);
+      return range !== undefined && addresses.some((address) => inRange(range, address));
+    });
+  const taking = rules.filter(takes).map((rule) => ({ ...rule, destinationSubnets: [] }));
+  const last = taking.findIndex(({ sniHosts }) => sniHosts.length === 0);
+  return last < 0 ? taking : taking.slice(0, last + 1);
 }
 
 export function opaqueChains(service: MeshService, port: ServicePort, sidecar: Sidecar): OpaqueChains {
@@ -60,11 +83,13 @@ export function opaqueChains(service: MeshService, port: ServicePort, sidecar: S
   const takesRest = !tls && last !== undefined && last.destinationSubnets.length === 0;
   const chosen = takesRest ? rules.slice(0, -1) : rules;
   const target = takesRest ? last.target : undefined;
+  const disjoint = new DisjointChains<OpaqueChain>();
+  for (const rule of chosen) {
+    const filters = filtersTo(rule.target, port, sidecar);
+    disjoint.add({ filterChainMatch: matchOf(rule, tls), filters });
+  }
   return {
-    chosen: chosen.map((rule) => ({
-      filterChainMatch: matchOf(rule, tls),
-      filters: filtersTo(rule.target, port, sidecar),
-    })),
+    chosen: disjoint.chains,
     rest: tls && rules.length > 0 ? undefined : ownFilters(service, port, target, sidecar),
   };
 }
