@@ -9,6 +9,7 @@ import type { ProxyNode } from './node.ts';
 import { type RouteContext, type RouteInit, translateAction } from './route-action.ts';
 import { routeFilters } from './route-filters.ts';
 import { matchEverything, translateMatch } from './route-match.ts';
+import { withStickyWeights } from './sticky-weights.ts';
 
 /** Who calls: matches on the caller are decided here and not at run time. */
 export interface Caller {
@@ -35,9 +36,9 @@ export function translateHttpRoutes(
     client === 'grpc'
       ? undefined
       : filterMetadata({ istio: { config: configPath('virtual-service', virtualService.metadata) } });
-  return virtualService.spec.http.flatMap((route) => {
+  return virtualService.spec.http.flatMap((route): RouteInit[] => {
     const { namespace = '', annotations } = route.owner ?? virtualService.metadata;
-    const context: RouteContext = { index, namespace, annotations, port, client };
+    const context: RouteContext = { index, namespace, port, client };
     const translated = translateAction(route, context);
     if (translated === undefined) return [];
     const action = {
@@ -46,7 +47,9 @@ export function translateHttpRoutes(
       ...(metadata !== undefined && { metadata }),
     };
     if (route.match.length === 0) {
-      return concerns(undefined) ? [{ ...named(route.name), match: matchEverything, ...action }] : [];
+      if (!concerns(undefined)) return [];
+      const one: RouteInit = { ...named(route.name), match: matchEverything, ...action };
+      return [withStickyWeights(one, annotations, client)];
     }
     return route.match.filter(concerns).map((match) => ({
       ...named(routeName(route, match)),

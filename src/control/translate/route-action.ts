@@ -3,7 +3,6 @@
 import type { Destination } from '#model/destination.ts';
 import type { HttpDirectResponse, HttpRedirect } from '#model/http-action.ts';
 import type { HttpDestination, HttpMirror, HttpRoute } from '#model/http-route.ts';
-import type { Labels } from '#model/metadata.ts';
 import {
   RedirectAction_RedirectResponseCode,
   type RedirectAction_RedirectResponseCode as RedirectCode,
@@ -18,7 +17,6 @@ import { duration, type Init, millionths } from './message.ts';
 import { outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { translateRetry } from './retry.ts';
-import { stickiness } from './sticky-weights.ts';
 
 export type RouteInit = Init<typeof RouteSchema>;
 type RouteActionInit = Init<typeof RouteActionSchema>;
@@ -30,8 +28,6 @@ export interface RouteContext {
   readonly index: ResourceIndex;
   /** Namespace of the VirtualService: short names are relative to it. */
   readonly namespace: string;
-  /** Of the VirtualService. */
-  readonly annotations: Labels;
   /** The port that the request addressed. */
   readonly port: number;
   readonly client: ProxyNode['client'];
@@ -59,11 +55,9 @@ export function translateAction(
   const common = commonAction(route, context);
   if (others.length > 0) {
     const clusters = weighted.map((destination) => clusterWeight(destination, context));
-    const { hashPolicy, by } = stickiness(context, common.hashPolicy ?? []);
     const value: RouteActionInit = {
       ...common,
-      ...(hashPolicy.length > 0 && { hashPolicy }),
-      clusterSpecifier: { case: 'weightedClusters', value: { clusters, ...by } },
+      clusterSpecifier: { case: 'weightedClusters', value: { clusters } },
     };
     return { action: { case: 'route', value }, ...headers };
   }

@@ -1,6 +1,7 @@
 /** What only shows when resources are seen together: names that lead nowhere. Warnings, never errors. */
 import type { Problem } from '#core/problem.ts';
 import type { Resource } from '../kinds.ts';
+import { analyzeDelegates } from './delegates.ts';
 import { analyzeDestinationRules } from './destination-rules.ts';
 import { analyzeServiceEntries } from './service-entries.ts';
 import { analyzeServices } from './services.ts';
@@ -14,6 +15,7 @@ const analyzers: readonly Analyzer[] = [
   analyzeServices,
   analyzeServiceEntries,
   analyzeVirtualServices,
+  analyzeDelegates,
   analyzeDestinationRules,
   analyzeWorkloadEntries,
 ];

@@ -22,11 +22,11 @@ export function analyzeVirtualServices(surroundings: Surroundings): readonly Pro
   ];
 }
 
-/** Within the mesh a host has one VirtualService: the first by namespace and name (Istio's IST0109). */
+/** Several that take every request for a host in the mesh: of the later ones nothing but their conditions is followed. */
 function conflictFindings(surroundings: Surroundings): Problem[] {
   const taken = new Map<string, VirtualService>();
   const inOrder = surroundings.virtualServices
-    .filter(({ spec }) => spec.gateways.includes('mesh'))
+    .filter(({ spec }) => spec.gateways.includes('mesh') && spec.http.some(isUnconditional))
     .toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return inOrder.flatMap((virtualService) =>
     virtualService.spec.hosts.flatMap((host, index) => {
@@ -34,8 +34,9 @@ function conflictFindings(surroundings: Surroundings): Problem[] {
       const first = taken.get(full);
       if (first === undefined) taken.set(full, virtualService);
       if (first === undefined || first === virtualService) return [];
-      const message = `calls to "${host}" in the mesh follow ${keyOf(first)} alone`;
-      return [finding('warning', virtualService, ['spec', 'hosts', index], message, 'put both into one')];
+      const message = `requests for "${host}" that no route asks for go where ${keyOf(first)} says, which takes them all`;
+      const fix = 'leave a route without match to one of them';
+      return [finding('warning', virtualService, ['spec', 'hosts', index], message, fix)];
     }),
   );
 }
@@ -64,15 +65,21 @@ function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundi
 
 function destinationFindings(virtualService: VirtualService, surroundings: Surroundings): Problem[] {
   if (surroundings.isEmpty) return [];
-  return virtualService.spec.http.flatMap(({ route, mirrors }, r) => [
-    ...route.flatMap(({ destination }, d) => {
-      const path = ['spec', 'http', r, 'route', d, 'destination'];
-      return destinationFinding(virtualService, destination, path, surroundings);
-    }),
-    ...mirrors.flatMap(({ destination, path }) =>
+  const { http, tls, tcp } = virtualService.spec;
+  const routes = Object.entries({ http, tls, tcp }).flatMap(([name, list]) =>
+    list.flatMap(({ route }, r) =>
+      route.flatMap(({ destination }, d) => {
+        const path = ['spec', name, r, 'route', d, 'destination'];
+        return destinationFinding(virtualService, destination, path, surroundings);
+      }),
+    ),
+  );
+  const mirrors = http.flatMap(({ mirrors }, r) =>
+    mirrors.flatMap(({ destination, path }) =>
       destinationFinding(virtualService, destination, ['spec', 'http', r, ...path], surroundings),
     ),
-  ]);
+  );
+  return [...routes, ...mirrors];
 }
 
 function destinationFinding(
