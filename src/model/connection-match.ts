@@ -39,17 +39,28 @@ type FieldsOf<T, Optional extends keyof T> = {
 };
 
 export const connectionMatchFields: FieldsOf<ConnectionMatch, 'port' | 'sourceNamespace' | 'gateways'> = {
-  destinationSubnets: defaulted(list(subnet), []),
-  port: optional(portNumber),
-  sourceLabels: defaulted(labels, {}),
-  sourceNamespace: optional(text),
-  gateways: optional(list(nonEmptyText)),
+  destinationSubnets: defaulted(
+    list(subnet),
+    [],
+    'Addresses that were called, single ones and ranges such as `10.0.0.0/8`; without them those of the host. Where nothing is captured, who calls a host by name calls its own addresses.',
+  ),
+  port: optional(portNumber, 'That was called.'),
+  sourceLabels: defaulted(
+    labels,
+    {},
+    'That the workload of the caller must have, all of them. Not asked of what comes in through a gateway.',
+  ),
+  sourceNamespace: optional(
+    text,
+    'Of the workload of the caller. Not asked of what comes in through a gateway.',
+  ),
+  gateways: optional(list(nonEmptyText), 'In place of those of the VirtualService.'),
 };
 
 export const connectionDestinationFields: {
   readonly destination: Field<Destination, 'required'>;
   readonly weight: Field<number, 'defaulted'>;
 } = {
-  destination: required(destination),
-  weight: defaulted(weight, 0),
+  destination: required(destination, 'Where to.'),
+  weight: defaulted(weight, 0, 'Of all weights; 0 gets nothing. A single destination gets everything.'),
 };

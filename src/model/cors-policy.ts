@@ -30,14 +30,17 @@ const maxAge: Decoder<number> = refined(durationMs, (ms, path, report) =>
 );
 
 const fields = object({
-  allowOrigins: defaulted(list(stringMatch), []),
-  allowOrigin: defaulted(list(text), []),
-  allowMethods: defaulted(list(method), []),
-  allowHeaders: defaulted(list(headerName), []),
-  exposeHeaders: defaulted(list(headerName), []),
-  maxAge: optional(maxAge),
-  allowCredentials: optional(boolean),
-  unmatchedPreflights: optional(oneOf(['UNSPECIFIED', 'FORWARD', 'IGNORE'])),
+  allowOrigins: defaulted(list(stringMatch), [], 'Origins whose pages may read answers, any of them.'),
+  allowOrigin: defaulted(list(text), [], 'The old name of it, of exact values; `*` is every origin.'),
+  allowMethods: defaulted(list(method), [], 'That pages may use.'),
+  allowHeaders: defaulted(list(headerName), [], 'That pages may send.'),
+  exposeHeaders: defaulted(list(headerName), [], 'That pages may read.'),
+  maxAge: optional(maxAge, 'How long browsers need not ask again; whole seconds.'),
+  allowCredentials: optional(boolean, 'Whether pages may send cookies.'),
+  unmatchedPreflights: optional(
+    oneOf(['UNSPECIFIED', 'FORWARD', 'IGNORE']),
+    'What a preflight of another origin meets: `FORWARD`, the application; `IGNORE`, an answer that allows nothing. Else the first.',
+  ),
 });
 
 export const corsPolicy: Decoder<CorsPolicy> = refined(fields, (decoded) => {

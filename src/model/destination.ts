@@ -13,9 +13,15 @@ export interface Destination {
 }
 
 export const destination: Decoder<Destination> = object({
-  host: required(destinationHost),
-  subset: optional(nonEmptyText),
-  port: optional(object({ number: required(portNumber) })),
+  host: required(
+    destinationHost,
+    'A service or a host of a ServiceEntry; a short name is one of the namespace of the VirtualService.',
+  ),
+  subset: optional(nonEmptyText, 'Of a DestinationRule for the host.'),
+  port: optional(
+    object({ number: required(portNumber, 'Of the service.') }),
+    'Without it the only port of the host, or the one that was called.',
+  ),
 });
 
 /** Relative to the other destinations; a single destination gets everything. */

@@ -41,9 +41,13 @@ const changedName: Decoder<string> = refined(text, (decoded, path, report) =>
 );
 
 const operations = {
-  set: defaulted(mapOf(headerValue, changedName), {}),
-  add: defaulted(mapOf(headerValue, changedName), {}),
-  remove: defaulted(list(headerName), []),
+  set: defaulted(
+    mapOf(headerValue, changedName),
+    {},
+    'Values in place of those that are there. `:authority` or `Host` of a request rewrites where it is for. `%REQ(x-a)%` and the like are filled in; `%%` is a percent sign.',
+  ),
+  add: defaulted(mapOf(headerValue, changedName), {}, 'Values beside those that are there.'),
+  remove: defaulted(list(headerName), [], 'Names; a request keeps its host.'),
 } as const;
 
 /** Whether it is where a request goes, which no header operation may take away. */
@@ -65,6 +69,6 @@ const warnOfHost = ({ set, add }: HeaderOperations, path: Path, report: Report):
 };
 
 export const headers: Decoder<Headers> = object({
-  request: optional(object(operations, warnOfRemovedHost)),
-  response: optional(object(operations, warnOfHost)),
+  request: optional(object(operations, warnOfRemovedHost), 'Before it goes on.'),
+  response: optional(object(operations, warnOfHost), 'Before it goes back.'),
 });

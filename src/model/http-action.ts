@@ -44,13 +44,19 @@ const redirectCode: Decoder<(typeof redirectCodes)[number]> = refined(
 
 export const httpRedirect: Decoder<HttpRedirect> = object(
   {
-    uri: optional(text),
-    prefixRewrite: optional(text),
-    authority: optional(text),
-    port: optional(portNumber),
-    derivePort: optional(oneOf(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'])),
-    scheme: optional(oneOf(['http', 'https'])),
-    redirectCode: optional(redirectCode),
+    uri: optional(
+      text,
+      'In place of the path; the query stays. `%PREFIX()%/x` replaces what `uri.prefix` matched.',
+    ),
+    prefixRewrite: optional(text, 'In place of what `uri.prefix` matched.'),
+    authority: optional(text, 'In place of the host.'),
+    port: optional(portNumber, 'In place of the port.'),
+    derivePort: optional(
+      oneOf(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']),
+      'That of the scheme, which needs none, or the one that was called.',
+    ),
+    scheme: optional(oneOf(['http', 'https']), 'In place of that of the request.'),
+    redirectCode: optional(redirectCode, '301 (also for 0), 302, 303, 307 or 308; else 301.'),
   },
   (value, path, report) => {
     atMostOneOf(value, ['port', 'derivePort'], 'none is fine', path, report);
@@ -68,24 +74,33 @@ const base64: Decoder<string> = refined(text, (decoded, path, report) =>
 /** Istio's limit. */
 const longestBody = 1024 * 1024;
 
-const replyBody = object({ string: optional(text), bytes: optional(base64) }, (value, path, report) => {
-  atMostOneOf(value, ['string', 'bytes'], 'one is needed', path, report);
-  const { string, bytes } = value;
-  const length =
-    string === undefined ? ((bytes?.length ?? 0) * 3) / 4 : new TextEncoder().encode(string).length;
-  if (length > longestBody) report.error(path, 'is longer than 1 MiB', 'let a service answer');
-});
+const replyBody = object(
+  { string: optional(text, 'As it is.'), bytes: optional(base64, 'As Base64.') },
+  (value, path, report) => {
+    atMostOneOf(value, ['string', 'bytes'], 'one is needed', path, report);
+    const { string, bytes } = value;
+    const length =
+      string === undefined ? ((bytes?.length ?? 0) * 3) / 4 : new TextEncoder().encode(string).length;
+    if (length > longestBody) report.error(path, 'is longer than 1 MiB', 'let a service answer');
+  },
+);
 
 export const httpDirectResponse: Decoder<HttpDirectResponse> = object({
-  status: required(integer(200, 599)),
-  body: optional(replyBody),
+  status: required(integer(200, 599), 'Of the response.'),
+  body: optional(replyBody, 'Up to 1 MiB.'),
 });
 
 export const httpRewrite: Decoder<HttpRewrite> = object(
   {
-    uri: optional(text),
-    authority: optional(text),
-    uriRegexRewrite: optional(object({ match: required(regex), rewrite: required(text) })),
+    uri: optional(text, 'In place of what `uri.prefix` or `uri.exact` matched.'),
+    authority: optional(text, 'In place of the host.'),
+    uriRegexRewrite: optional(
+      object({
+        match: required(regex, 'Of RE2: parts of the path.'),
+        rewrite: required(text, 'In their place; `\\1` is the first group.'),
+      }),
+      'Of the path, without the query.',
+    ),
   },
   (value, path, report) => {
     atMostOneOf(value, ['uri', 'uriRegexRewrite'], 'none is fine', path, report);

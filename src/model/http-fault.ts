@@ -37,15 +37,15 @@ export interface HttpFault {
 
 /** From 0 to 100, in steps of a ten-thousandth: what a request's lot is compared with is a part of a million. */
 export const percentage: Decoder<number> = refined(
-  object({ value: optional(number(0, 100)) }),
+  object({ value: optional(number(0, 100), 'In steps of a ten-thousandth.') }),
   ({ value = 0 }) => value,
 );
 
 const delayFields = object({
-  fixedDelay: optional(durationMs),
-  percentage: optional(percentage),
-  percent: optional(integer(0, 100)),
-  exponentialDelay: refused('write fixedDelay'),
+  fixedDelay: optional(durationMs, 'How long.'),
+  percentage: optional(percentage, 'Of requests. Without it none (Istio).'),
+  percent: optional(integer(0, 100), 'The old name of it.'),
+  exponentialDelay: refused('write fixedDelay', 'Istio refuses it, too.'),
 });
 
 const delay: Decoder<NonNullable<HttpFault['delay']>> = refined(delayFields, (decoded, path, report) => {
@@ -61,10 +61,10 @@ const delay: Decoder<NonNullable<HttpFault['delay']>> = refined(delayFields, (de
 
 const abortFields = object(
   {
-    httpStatus: optional(integer(200, 599)),
-    grpcStatus: optional(oneOf(grpcStatusNames)),
-    percentage: optional(percentage),
-    http2Error: refused('write httpStatus or grpcStatus'),
+    httpStatus: optional(integer(200, 599), 'What is answered.'),
+    grpcStatus: optional(oneOf(grpcStatusNames), 'What is answered.'),
+    percentage: optional(percentage, 'Of requests. Without it none (Istio).'),
+    http2Error: refused('write httpStatus or grpcStatus', 'Istio refuses it, too.'),
   },
   (value, path, report) => atMostOneOf(value, ['httpStatus', 'grpcStatus'], 'one is needed', path, report),
 );
@@ -76,7 +76,13 @@ const abort: Decoder<NonNullable<HttpFault['abort']>> = refined(abortFields, (de
 });
 
 export const httpFault: Decoder<HttpFault> = object(
-  { delay: optional(delay), abort: optional(abort) },
+  {
+    delay: optional(
+      delay,
+      'Lets requests wait. `heddle.dev/fault-scope: attempt` makes faults those of each try ([resilience.md](../resilience.md)).',
+    ),
+    abort: optional(abort, 'Answers with an error.'),
+  },
   (value, path, report) => {
     if (Object.keys(value).length === 0) report.error(path, 'delay, abort or both are needed');
   },

@@ -66,20 +66,39 @@ function checkMatch(
 
 export const httpMatch: Decoder<HttpMatch> = object(
   {
-    name: optional(text),
-    uri: optional(stringMatch),
-    ignoreUriCase: defaulted(boolean, false),
-    scheme: optional(stringMatch),
-    method: optional(stringMatch),
-    authority: optional(stringMatch),
-    headers: defaulted(headerMatches, {}),
-    withoutHeaders: defaulted(headerMatches, {}),
-    queryParams: defaulted(mapOf(stringMatchOrPresence), {}),
-    port: optional(portNumber),
-    sourceLabels: defaulted(labels, {}),
-    sourceNamespace: optional(text),
-    gateways: optional(list(text)),
-    statPrefix: optional(text),
+    name: optional(text, 'Behind that of the route, in access logs.'),
+    uri: optional(stringMatch, 'The path, without the query.'),
+    ignoreUriCase: defaulted(boolean, false, 'For `exact` and `prefix` of `uri`.'),
+    scheme: optional(stringMatch, '`http` or `https`.'),
+    method: optional(stringMatch, 'Such as `GET`.'),
+    authority: optional(stringMatch, 'The host as the caller wrote it, with the port if it did.'),
+    headers: defaulted(
+      headerMatches,
+      {},
+      'By name, in any case; an empty condition asks for presence. `:path`, `:method`, `:authority` and `:scheme` are names, too.',
+    ),
+    withoutHeaders: defaulted(
+      headerMatches,
+      {},
+      'None of these may hold; a header that is absent fulfils it.',
+    ),
+    queryParams: defaulted(
+      mapOf(stringMatchOrPresence),
+      {},
+      'Parameters of the query, by name; an empty condition asks for presence.',
+    ),
+    port: optional(portNumber, 'That was called.'),
+    sourceLabels: defaulted(
+      labels,
+      {},
+      'That the workload of the caller must have, all of them. Not asked of what comes in through a gateway.',
+    ),
+    sourceNamespace: optional(
+      text,
+      'Of the workload of the caller. Not asked of what comes in through a gateway.',
+    ),
+    gateways: optional(list(text), 'In place of those of the VirtualService.'),
+    statPrefix: optional(text, 'Requests are counted under `vhost.<host>.route.<prefix>.*` of the proxy.'),
   },
   checkMatch,
 );

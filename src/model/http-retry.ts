@@ -67,12 +67,26 @@ const retryOn: Decoder<RetryOn> = refined(text, (decoded, path, report) => {
 });
 
 const fields = object({
-  attempts: defaulted(integer(0, 2 ** 31 - 1), 0),
-  perTryTimeout: optional(durationMs),
-  retryOn: optional(retryOn),
-  backoff: optional(durationMs),
-  retryIgnorePreviousHosts: defaulted(boolean, true),
-  retryRemoteLocalities: optional(boolean),
+  attempts: defaulted(
+    integer(0, 2 ** 31 - 1),
+    0,
+    'Besides the first; 0, and so a policy that does not say it, switches retries off.',
+  ),
+  perTryTimeout: optional(durationMs, 'For each try. Without it there is none but that of the route.'),
+  retryOn: optional(
+    retryOn,
+    'Conditions of Envoy and status codes, separated by commas; else `connect-failure,refused-stream,unavailable,cancelled`.',
+  ),
+  backoff: optional(durationMs, 'Until the first retry, about; it doubles with each. Else 25 ms.'),
+  retryIgnorePreviousHosts: defaulted(
+    boolean,
+    true,
+    'Whether a retry goes to an endpoint that was not tried, while there is one.',
+  ),
+  retryRemoteLocalities: optional(
+    boolean,
+    'Whether, after two tries, the next goes to endpoints of other priorities, such as those of other localities.',
+  ),
 });
 
 export const httpRetry: Decoder<HttpRetry> = refined(fields, (decoded, path, report) => {

@@ -63,32 +63,52 @@ export interface HttpRoute {
 }
 
 const httpDestination: Decoder<HttpDestination> = object({
-  destination: required(destination),
-  weight: defaulted(weight, 0),
-  headers: optional(headers),
+  destination: required(destination, 'Where to.'),
+  weight: defaulted(weight, 0, 'Of all weights; 0 gets nothing. A single destination gets everything.'),
+  headers: optional(headers, 'Of requests that go there, after those of the route.'),
 });
 
 const writtenRoute = object({
-  name: optional(text),
-  match: defaulted(list(httpMatch), []),
-  route: defaulted(list(httpDestination), []),
-  redirect: optional(httpRedirect),
-  directResponse: optional(httpDirectResponse),
-  rewrite: optional(httpRewrite),
-  timeout: optional(durationMs),
-  retries: optional(httpRetry),
-  headers: optional(headers),
-  corsPolicy: optional(corsPolicy),
-  delegate: optional(object({ name: required(nonEmptyText), namespace: optional(text) })),
-  fault: optional(httpFault),
-  mirror: optional(destination),
-  mirrors: defaulted(
-    list(object({ destination: required(destination), percentage: optional(percentage) })),
+  name: optional(text, 'In access logs.'),
+  match: defaulted(
+    list(httpMatch),
     [],
+    'Any of them; all conditions of one must hold. Without any, every request.',
   ),
-  mirrorPercent: optional(integer(0, 100)),
-  mirror_percent: optional(integer(0, 100)),
-  mirrorPercentage: optional(percentage),
+  route: defaulted(
+    list(httpDestination),
+    [],
+    'Where requests go, by weight. This, `redirect`, `directResponse` or `delegate`.',
+  ),
+  redirect: optional(httpRedirect, 'Sends the caller elsewhere.'),
+  directResponse: optional(httpDirectResponse, 'Answers at once.'),
+  rewrite: optional(httpRewrite, 'Of path and host, before the request goes on.'),
+  timeout: optional(durationMs, 'For the whole request, with its retries. Without it there is none.'),
+  retries: optional(httpRetry, 'Without it two, of what surely had no effect.'),
+  headers: optional(headers, 'Of requests and responses.'),
+  corsPolicy: optional(corsPolicy, 'Pages of which origins may call.'),
+  delegate: optional(
+    object({
+      name: required(nonEmptyText, 'Of a VirtualService without hosts.'),
+      namespace: optional(text, 'Without it the own.'),
+    }),
+    'The routes of another VirtualService take the place of this one, as far as they ask for no more than it does.',
+  ),
+  fault: optional(httpFault, 'Delays and errors on purpose.'),
+  mirror: optional(destination, 'Who gets a copy of each request; its answers are dropped.'),
+  mirrors: defaulted(
+    list(
+      object({
+        destination: required(destination, 'Who gets the copies.'),
+        percentage: optional(percentage, 'Without it all requests.'),
+      }),
+    ),
+    [],
+    'Several of them.',
+  ),
+  mirrorPercent: optional(integer(0, 100), 'The old name of `mirrorPercentage`, of which it must be whole.'),
+  mirror_percent: optional(integer(0, 100), 'An older one.'),
+  mirrorPercentage: optional(percentage, 'Of requests that `mirror` gets. Without it all.'),
 });
 
 export const httpRoute: Decoder<HttpRoute> = refined(writtenRoute, (decoded, path, report) => {

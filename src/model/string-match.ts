@@ -22,7 +22,11 @@ export const regex: Decoder<string> = refined(
   { format: 'regular expression' },
 );
 
-const fields = { exact: optional(text), prefix: optional(text), regex: optional(regex) } as const;
+const fields = {
+  exact: optional(text, 'The whole value.'),
+  prefix: optional(text, 'How it begins.'),
+  regex: optional(regex, 'Of RE2, for the whole value.'),
+} as const;
 const names = Object.keys(fields);
 
 export const stringMatch: Decoder<StringMatch> = object(fields, (value, path, report) =>

@@ -19,13 +19,20 @@ export interface TcpRoute {
 const tcpMatch: Decoder<ConnectionMatch> = object({
   ...connectionMatchFields,
   // Hidden in Istio's reference, and without effect there: the route would take everybody.
-  sourceSubnet: refused('choose callers by sourceLabels or sourceNamespace'),
+  sourceSubnet: refused(
+    'choose callers by sourceLabels or sourceNamespace',
+    'Istio takes it and does nothing with it.',
+  ),
 });
 
 export const tcpRoute: Decoder<TcpRoute> = object(
   {
-    match: defaulted(list(tcpMatch), []),
-    route: required(list(object(connectionDestinationFields), 1)),
+    match: defaulted(
+      list(tcpMatch),
+      [],
+      'Any of them; all conditions of one must hold. Without any, every connection.',
+    ),
+    route: required(list(object(connectionDestinationFields), 1), 'Where connections go, by weight.'),
   },
   ({ route }, path, report) => checkWeights(route, [...path, 'route'], report),
 );

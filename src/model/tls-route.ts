@@ -23,14 +23,17 @@ export interface TlsRoute {
 }
 
 const tlsMatch: Decoder<TlsMatch> = object({
-  sniHosts: required(list(hostName, 1)),
+  sniHosts: required(
+    list(hostName, 1),
+    'Names in the ClientHello, any of them: each is one of the hosts, or within one of them. `*.example.com` takes every name below.',
+  ),
   ...connectionMatchFields,
 });
 
 export const tlsRoute: Decoder<TlsRoute> = object(
   {
-    match: required(list(tlsMatch, 1)),
-    route: required(list(object(connectionDestinationFields), 1)),
+    match: required(list(tlsMatch, 1), 'Any of them; all conditions of one must hold.'),
+    route: required(list(object(connectionDestinationFields), 1), 'Where connections go, by weight.'),
   },
   ({ route }, path, report) => checkWeights(route, [...path, 'route'], report),
 );

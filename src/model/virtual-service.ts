@@ -49,11 +49,27 @@ const servedHost: Decoder<string> = refined(nonEmptyText, (decoded, path, report
 );
 
 const written = object({
-  hosts: defaulted(list(servedHost), []),
-  gateways: defaulted(list(nonEmptyText), []),
-  http: defaulted(list(httpRoute), []),
-  tcp: defaulted(list(tcpRoute), []),
-  tls: defaulted(list(tlsRoute), []),
+  hosts: defaulted(
+    list(servedHost),
+    [],
+    'That requests and connections are made to: services, hosts of ServiceEntries or any name; `*.example.com` stands for all below, and the most specific name wins. Without any, others delegate to it.',
+  ),
+  gateways: defaulted(
+    list(nonEmptyText),
+    [],
+    'Where the routes hold: `mesh` for all sidecars, which is so without any; names of Gateways, `NAMESPACE/NAME` or of the own namespace.',
+  ),
+  http: defaulted(list(httpRoute), [], 'Of requests; the first that matches wins.'),
+  tcp: defaulted(
+    list(tcpRoute),
+    [],
+    'Of connections to ports that carry neither HTTP nor TLS, and of what turns out to be no HTTP; the first that matches wins.',
+  ),
+  tls: defaulted(
+    list(tlsRoute),
+    [],
+    'Of connections to ports named `tls` or `https`, which stay encrypted; the first that matches wins. Who gives no name that a route has is none of the host.',
+  ),
   exportTo,
 });
 
@@ -110,6 +126,7 @@ export const virtualServiceKind: KindDefinition<VirtualService> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
+  about: 'Which requests and connections for a host go where ([traffic.md](../traffic.md)).',
   fields: { spec: required(spec), status: meaningless() },
   annotations: { [faultScopeAnnotation]: oneOf(faultScopes), [stickyWeightsAnnotation]: stickyWeights },
 };
