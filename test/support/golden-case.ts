@@ -15,6 +15,7 @@ import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { ClusterLoadAssignmentSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { registry } from '#xds/registry.ts';
 
 export interface GoldenCase {
@@ -81,12 +82,14 @@ function* everything({
   endpoints,
   listeners,
   routes,
+  secrets = [],
 }: ProxySnapshot): Generator<[string, JsonValue]> {
   for (const listener of listeners) yield [`listener ${listener.name}`, json(ListenerSchema, listener)];
   for (const route of routes) yield [`route ${route.name}`, json(RouteConfigurationSchema, route)];
   for (const cluster of clusters) yield [`cluster ${cluster.name}`, json(ClusterSchema, cluster)];
   for (const endpoint of endpoints)
     yield [`endpoint ${endpoint.clusterName}`, json(ClusterLoadAssignmentSchema, endpoint)];
+  for (const secret of secrets) yield [`secret ${secret.name}`, json(SecretSchema, secret)];
 }
 
 export function json<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): JsonValue {

@@ -16,7 +16,8 @@ export function planIngress(
   virtualServices: readonly VirtualService[],
 ): Pick<MeshPlan, 'gatewayPorts' | 'tryPath' | 'tryHost'> {
   const ours = gateways.filter(({ spec }) => selects(spec.selector, ingressLabels));
-  const servers = ours.flatMap(({ spec }) => spec.servers);
+  // Who says where it listens needs no port of this machine's choosing.
+  const servers = ours.flatMap(({ spec }) => spec.servers).filter(({ bind = '' }) => bind === '');
   const numbers = [...new Set(servers.map(({ port }) => port.number))].sort((a, b) => a - b);
   const host = servers.flatMap(({ hosts }) => hosts.map((one) => one.host));
   return {

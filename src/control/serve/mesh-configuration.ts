@@ -109,6 +109,7 @@ export class MeshConfiguration implements ConfigurationSource {
     endpoints,
     listeners,
     routes,
+    secrets = [],
     names,
     group,
   }: ProxySnapshot): Generator<EncodedResource> {
@@ -116,6 +117,7 @@ export class MeshConfiguration implements ConfigurationSource {
     for (const assignment of endpoints) yield this.#encode('endpoint', assignment);
     for (const listener of listeners) yield this.#encode('listener', listener);
     for (const route of routes) yield this.#encode('route', route);
+    for (const secret of secrets) yield this.#encode('secret', secret);
     if (names !== undefined) yield this.#encode('nameTable', names);
     if (group !== undefined) yield this.#encode('workloadGroup', group);
   }

@@ -2,6 +2,7 @@
  * One state of the mesh, indexed by what translation asks for. Never changes: a new state is a new
  * index, so that whatever was made from one can be kept beside it.
  */
+import type { ConfigMap, Secret } from '#model/config-map.ts';
 import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
@@ -49,6 +50,10 @@ export interface ResourceIndex {
   pod(namespace: string, name: string): Pod | undefined;
   entry(namespace: string, name: string): WorkloadEntry | undefined;
   group(namespace: string, name: string): WorkloadGroup | undefined;
+  secret(namespace: string, name: string): Secret | undefined;
+  configMap(namespace: string, name: string): ConfigMap | undefined;
+  /** Of all namespaces. */
+  secretsNamed(name: string): readonly Secret[];
   instanceOf(of: Pod | WorkloadEntry): Instance;
   /** Everything that a service selects, ready or not. */
   instancesOf(service: MeshService): readonly Instance[];
@@ -75,6 +80,9 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const { virtualServices } = resolveDelegates(of('VirtualService').sort(byAge), () => true);
   const groups = of('WorkloadGroup');
   const groupsByName = byPlace(groups);
+  const secrets = of('Secret');
+  const secretsByName = byPlace(secrets);
+  const configMaps = byPlace(of('ConfigMap'));
   const podsByName = byPlace(pods);
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
@@ -105,6 +113,9 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
     entry: (namespace, name) => entries.get(`${namespace}/${name}`),
     group: (namespace, name) => groupsByName.get(`${namespace}/${name}`),
+    secret: (namespace, name) => secretsByName.get(`${namespace}/${name}`),
+    configMap: (namespace, name) => configMaps.get(`${namespace}/${name}`),
+    secretsNamed: (name) => secrets.filter(({ metadata }) => metadata.name === name),
     instanceOf: (of) => instances.of(of),
     instancesOf: (service) => instances.behind(service),
     ownerOf: (pod) => instances.ownerOf(pod),

@@ -1,154 +1,66 @@
 /** Gateways and the VirtualServices bound to them -> listeners and routes of an edge proxy. */
 
-import type { Problem } from '#core/problem.ts';
-import type { Gateway, GatewayHost } from '#model/gateway.ts';
-import { coversHost } from '#model/host-name.ts';
-import { selects } from '#model/metadata.ts';
-import type { Pod } from '#model/pod.ts';
-import { gatewayNames, type VirtualService } from '#model/virtual-service.ts';
+import { create } from '@bufbuild/protobuf';
+import { unixPath } from '#model/gateway.ts';
+import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { AddressSchema } from '#xds/gen/envoy/config/core/v3/address_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
-import type { ResourceIndex } from '../store/resource-index.ts';
+import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { type BindAddress, gatewayBinds } from './annotation.ts';
-import { connectionManager } from './http-connection-manager.ts';
-import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
-import { boundListener } from './listener.ts';
-import { aliasesOf } from './names.ts';
-import type { ProxyNode } from './node.ts';
-import { peerHeaderGuard } from './peer-headers.ts';
-import type { RouteInit } from './route-action.ts';
-import { routeConfiguration, virtualHost } from './route-table.ts';
-import { fullHosts, type VirtualHostInit } from './virtual-host.ts';
-import { workloadOf } from './workload.ts';
-
-/** All that Gateways ask for on one port. */
-interface GatewayPort {
-  readonly port: number;
-  /** `namespace/name` -> the hosts of its servers on this port. */
-  readonly hosts: ReadonlyMap<string, readonly GatewayHost[]>;
-}
+import { type Gatekeeper, type GatewayChains, gatewayChains } from './gateway-chains.ts';
+import { type GatewayAddress, gatewayAddresses } from './gateway-servers.ts';
+import { boundListener, type ListenerInit, patience, tlsInspector } from './listener.ts';
+import { passthroughClusters } from './sni-passthrough.ts';
 
 export interface GatewayTranslation {
+  /** Besides those of services. */
+  readonly clusters: readonly Cluster[];
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  readonly secrets: readonly Secret[];
 }
 
-export function translateGateway(
-  pod: Pod,
-  node: ProxyNode,
-  index: ResourceIndex,
-  problems: Problem[],
-): GatewayTranslation {
-  const ports = gatewayPorts(pod, index);
+export function translateGateway(keeper: Gatekeeper): GatewayTranslation {
+  const { pod, index, problems } = keeper;
+  const addresses = gatewayAddresses(pod, index, problems);
   const binds = gatewayBinds(pod, problems);
+  const made = addresses.map((address) => ({ address, ...gatewayChains(address, keeper) }));
+  const secrets = new Map(made.flatMap((one) => one.secrets).map((secret) => [secret.name, secret]));
   return {
-    listeners: ports.map(({ port }) => gatewayListener(port, binds.get(port), pod, node, index)),
-    routes: ports.map((port) => gatewayRoutes(port, node, index)),
+    clusters: passthroughClusters(addresses, keeper.clusters),
+    listeners: made
+      // Where nothing is served for want of certificates, connections are not taken.
+      .filter(({ chains }) => chains.length > 0)
+      .map((one) => gatewayListener(one.address, one, binds.get(one.address.port), keeper)),
+    routes: made.flatMap(({ routes }) => routes),
+    secrets: [...secrets.values()],
   };
 }
 
-/** `http.8080`, as Istio names them. */
-function routesName(port: number): string {
-  return `http.${port}`;
-}
-
-function gatewayPorts(pod: Pod, index: ResourceIndex): readonly GatewayPort[] {
-  const ports = new Map<number, Map<string, GatewayHost[]>>();
-  for (const gateway of index.gateways) {
-    if (!selects(gateway.spec.selector, pod.metadata.labels)) continue;
-    for (const { port, hosts } of gateway.spec.servers) {
-      const byGateway = ports.get(port.number) ?? new Map<string, GatewayHost[]>();
-      const name = gatewayName(gateway);
-      byGateway.set(name, [...(byGateway.get(name) ?? []), ...hosts.map((host) => ownHost(host, gateway))]);
-      ports.set(port.number, byGateway);
-    }
-  }
-  return [...ports].sort(([a], [b]) => a - b).map(([port, hosts]) => ({ port, hosts }));
-}
-
-function gatewayName({ metadata }: Gateway): string {
-  return `${metadata.namespace}/${metadata.name}`;
-}
-
-/** `.` before the slash stands for the Gateway's own namespace. */
-function ownHost(host: GatewayHost, { metadata }: Gateway): GatewayHost {
-  return host.namespace === '.' && metadata.namespace !== undefined
-    ? { ...host, namespace: metadata.namespace }
-    : host;
-}
-
+/** @param placed where the runner has put the port, unless its server says itself where it listens */
 function gatewayListener(
-  port: number,
-  bind: BindAddress | undefined,
-  pod: Pod,
-  node: ProxyNode,
-  index: ResourceIndex,
+  { port, bind, plain, encrypted }: GatewayAddress,
+  { chains }: GatewayChains,
+  placed: BindAddress | undefined,
+  { node, index }: Gatekeeper,
 ): Listener {
-  const manager = connectionManager({
-    side: 'gateway',
-    statPrefix: `outbound_0.0.0.0_${port}`,
-    routes: routesName(port),
-    captured: false,
-    client: node.client,
-    self: workloadOf(pod, index, node.clusterId),
-  });
-  const { address, port: boundPort } = bind ?? { address: node.address, port };
-  return boundListener('outbound', address, boundPort, {
-    name: `0.0.0.0_${port}`,
-    filterChains: [{ filters: [manager] }],
-  });
-}
-
-/** Several VirtualServices of one host are joined, in order of their names. */
-function gatewayRoutes(
-  { port, hosts }: GatewayPort,
-  node: ProxyNode,
-  index: ResourceIndex,
-): RouteConfiguration {
-  const caller: Caller = {
-    gateways: new Set(hosts.keys()),
-    namespace: node.namespace,
-    labels: node.labels,
-    client: node.client,
+  const inspected = encrypted.length > 0 && {
+    listenerFilters: [tlsInspector],
+    // Who waits for the server to speak first says nothing that could be looked at.
+    ...(plain.length > 0 && patience(index.settings)),
   };
-  const routesByHost = new Map<string, RouteInit[][]>();
-  for (const virtualService of index.virtualServices) {
-    const routes = translateHttpRoutes(virtualService, port, caller, index);
-    for (const host of servedHosts(virtualService, hosts, index)) {
-      routesByHost.set(host, [...(routesByHost.get(host) ?? []), routes]);
-    }
+  const rest: ListenerInit = {
+    name: `${bind ?? '0.0.0.0'}_${port}`,
+    filterChains: [...chains],
+    ...inspected,
+  };
+  const path = bind === undefined ? undefined : unixPath({ bind });
+  if (path !== undefined) {
+    const address = create(AddressSchema, { address: { case: 'pipe', value: { path } } });
+    return boundListener('outbound', '', port, { ...rest, address });
   }
-  const virtualHosts = [...routesByHost].map(([host, parts]): VirtualHostInit => {
-    const routes = joinRoutes(parts);
-    const aliases = aliasesOf(host, index.services.get(host), node.namespace);
-    return virtualHost({ host, port, aliases, routes }, [...aliases], routes);
-  });
-  // The port by which a caller came in from outside says nothing about the host.
-  return routeConfiguration(routesName(port), virtualHosts, {
-    ignorePortInHostMatching: true,
-    ...peerHeaderGuard(node.client),
-  });
-}
-
-/** Hosts of the VirtualService that one of its Gateways serves on the port: the narrower of the two. */
-function servedHosts(
-  virtualService: VirtualService,
-  hosts: ReadonlyMap<string, readonly GatewayHost[]>,
-  index: ResourceIndex,
-): readonly string[] {
-  const { namespace = '' } = virtualService.metadata;
-  const routeGateways = virtualService.spec.http.flatMap(({ match }) =>
-    match.flatMap(({ gateways = [] }) => gateways),
-  );
-  const names = new Set(gatewayNames([...virtualService.spec.gateways, ...routeGateways], namespace));
-  const served = [...names].flatMap((name) => hosts.get(name) ?? []);
-  const allowed = served.filter((host) => host.namespace === undefined || host.namespace === namespace);
-  const found = fullHosts(virtualService, index).flatMap((own) =>
-    allowed.flatMap(({ host }) => {
-      const full = index.fullName(host, namespace);
-      if (coversHost(full, own) || coversHost(host, own)) return [own];
-      return coversHost(own, full) ? [host] : [];
-    }),
-  );
-  return [...new Set(found)];
+  const own = { address: bind ?? node.address, port };
+  const at = bind === undefined ? (placed ?? own) : own;
+  return boundListener('outbound', at.address, at.port, rest);
 }

@@ -10,6 +10,7 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import type { WorkloadGroup as WorkloadGroupMessage } from '#xds/gen/istio/networking/v1alpha3/workload_group_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
@@ -35,6 +36,8 @@ export interface ProxySnapshot {
   readonly endpoints: readonly ClusterLoadAssignment[];
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  /** Certificates of gateways: for proxies that have shown who they are. */
+  readonly secrets?: readonly Secret[];
   /** Of clients that answer DNS if they like. */
   readonly names?: NameTable;
   /** The group of the workload, where it says that it is of one. */
@@ -87,9 +90,14 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
   const { clusters, endpoints } = shared.services('gateway', node.namespace);
-  const { listeners, routes } = translateGateway(pod, node, index, problems);
-  const names = shared.names();
-  return { clusters: [...clusters, emptyCluster], endpoints, listeners, routes, names, problems };
+  const edge = translateGateway({ pod, node, index, clusters, problems });
+  return {
+    ...edge,
+    clusters: [...clusters, emptyCluster, ...edge.clusters],
+    endpoints,
+    names: shared.names(),
+    problems,
+  };
 }
 
 function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
