@@ -2,6 +2,7 @@
 import type { Problem } from '#core/problem.ts';
 import { keyOf, kinds, type Resource } from '#model/kinds.ts';
 import type { Loaded } from '#model/load.ts';
+import { holdsCertificate, whyOfNoUse } from './tls-secret.ts';
 
 export interface SourceState {
   readonly resources: ReadonlyMap<string, Resource>;
@@ -52,7 +53,25 @@ export function nextState(before: SourceState, loaded: Loaded): SourceState {
     resources.set(key, lastGood);
     kept.push(key);
   }
-  return { resources, problems, allowed, kept, held: false };
+  const broken = brokenCertificates(before, resources);
+  for (const { resource } of broken) kept.push(resource);
+  return { resources, problems: [...problems, ...broken], allowed, kept, held: false };
+}
+
+/** A certificate that was good and is none now stays as it was: who edits it has not finished. */
+function brokenCertificates(
+  before: SourceState,
+  resources: Map<string, Resource>,
+): readonly (Problem & { readonly resource: string })[] {
+  return [...resources].flatMap(([key, resource]) => {
+    const lastGood = before.resources.get(key);
+    if (resource.kind !== 'Secret' || lastGood?.kind !== 'Secret' || !holdsCertificate(lastGood)) return [];
+    const reason = whyOfNoUse(resource);
+    if (reason === undefined || whyOfNoUse(lastGood) !== undefined) return [];
+    resources.set(key, lastGood);
+    const message = `${reason}; the last good one stays in force`;
+    return [{ level: 'error' as const, message, at: resource.origin.start, resource: key }];
+  });
 }
 
 function mustHold({ resources }: SourceState, { rejected, brokenFiles, unread }: Loaded): boolean {

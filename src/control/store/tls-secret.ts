@@ -30,10 +30,23 @@ export function authoritiesOf(source: Secret | ConfigMap): Found<Authorities> {
   return remembered(authorities, source, () => readAuthorities(source));
 }
 
-/** Whether it was made to hold a certificate. */
+/** Whether it has what gateways ask Secrets for. */
 export function holdsCertificate(secret: Secret): boolean {
-  const names = bytesOf(secret);
-  return [...pairNames, ...authorityNames].some((some) => [some].flat().some((name) => names.has(name)));
+  const names = new Set(bytesOf(secret).keys());
+  return pairNames.some(([chain, key]) => names.has(chain) && names.has(key)) || hasAuthorities(names);
+}
+
+/** Why a gateway could do nothing with a part of it; undefined where that is not so. */
+export function whyOfNoUse(secret: Secret): string | undefined {
+  const names = new Set(bytesOf(secret).keys());
+  const isOnlyAuthorities = hasAuthorities(names) && !pairNames.flat().some((name) => names.has(name));
+  const pair = isOnlyAuthorities ? undefined : keyPairOf(secret);
+  const roots = hasAuthorities(names) ? authoritiesOf(secret) : undefined;
+  return [pair, roots].flatMap((found) => (found?.ok === false ? [found.reason] : []))[0];
+}
+
+function hasAuthorities(names: ReadonlySet<string>): boolean {
+  return authorityNames.some((name) => names.has(name));
 }
 
 const pairNames = [
