@@ -3,6 +3,7 @@ import { type ConfigMap, configMapKind, type Secret, secretKind } from './config
 import { type Deployment, deploymentKind } from './deployment.ts';
 import { type DestinationRule, destinationRuleKind } from './destination-rule.ts';
 import { type Gateway, gatewayKind } from './gateway.ts';
+import { type Ingress, ingressKind } from './ingress.ts';
 import { type Job, jobKind } from './job.ts';
 import type { KindDefinition } from './kind.ts';
 import { type LocalMesh, localMeshKind } from './local-mesh.ts';
@@ -30,6 +31,7 @@ export interface ResourceByKind {
   readonly Job: Job;
   readonly Pod: Pod;
   readonly Gateway: Gateway;
+  readonly Ingress: Ingress;
   readonly VirtualService: VirtualService;
   readonly DestinationRule: DestinationRule;
   readonly ServiceEntry: ServiceEntry;
@@ -54,6 +56,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   Job: jobKind,
   Pod: podKind,
   Gateway: gatewayKind,
+  Ingress: ingressKind,
   VirtualService: virtualServiceKind,
   DestinationRule: destinationRuleKind,
   ServiceEntry: serviceEntryKind,

@@ -25,8 +25,7 @@ const POD = 'istio-ingressgateway';
 const FIRST = 0;
 
 /** A Gateway port and where it is on this machine. */
-export interface BoundPort {
-  readonly number: number;
+export interface BoundPort extends GatewayPortPlan {
   readonly host: string;
   readonly port: number;
   /** What was asked for, where that was taken. */
@@ -100,18 +99,25 @@ export class Ingress {
     return this.#helper.ready && !this.#stopping;
   }
 
-  /** Such as `http://127.0.0.1:8080`; in order of the Gateway ports. */
+  /** Such as `http://127.0.0.1:8080`; those of one scheme in order of the Gateway ports. */
   get urls(): readonly string[] {
-    return [...this.#bound.values()].map(
-      ({ host, port }) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    // Plain HTTP first: that is what people try.
+    const inOrder = [...this.#bound.values()].sort(
+      (a, b) => a.scheme.localeCompare(b.scheme) || a.number - b.number,
     );
+    return inOrder.map(({ scheme, host, port }) => `${scheme}://${hostPort(host, port)}`);
   }
 
   /** Gives each Gateway port a port of this machine; the first gets the one that was asked for, if it is free. */
   async bind(ports: readonly GatewayPortPlan[]): Promise<readonly BoundPort[]> {
     const fresh: BoundPort[] = [];
-    for (const { number } of ports.filter((port) => !this.#bound.has(port.number))) {
-      const bound = { number, ...(await this.#choose()) };
+    for (const { number, scheme } of ports) {
+      const known = this.#bound.get(number);
+      if (known !== undefined) {
+        this.#bound.set(number, { ...known, scheme });
+        continue;
+      }
+      const bound = { number, scheme, ...(await this.#choose()) };
       if (this.#mesh.network !== undefined) {
         this.#sockets.set(number, new MachineSocket(bound.host, bound.port));
       }
@@ -131,7 +137,7 @@ export class Ingress {
   }
 
   /** The port that was asked for, where it is free, or the next; each further Gateway port one after the last. */
-  async #choose(): Promise<Omit<BoundPort, 'number'>> {
+  async #choose(): Promise<Omit<BoundPort, 'number' | 'scheme'>> {
     const { host, port: asked } = this.#wanted;
     if (asked === 0) return { host, port: await anyFreePort(host) };
     const wanted = Math.max(asked, ...[...this.#bound.values()].map(({ port }) => port + 1));

@@ -322,6 +322,6 @@ spec:
     const planned = plan(localMesh, gateway, virtualService);
     assert.equal(planned.tryPath, '/productpage');
     assert.equal(planned.tryHost, undefined);
-    assert.deepEqual(planned.gatewayPorts, [{ number: 8080 }]);
+    assert.deepEqual(planned.gatewayPorts, [{ number: 8080, scheme: 'http' }]);
   });
 });

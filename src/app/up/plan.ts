@@ -59,7 +59,7 @@ export function planMesh(resources: readonly Resource[], settings: PlanSettings)
     name: settings.name ?? mesh?.metadata.name ?? settings.fallbackName,
     workloads,
     services: planServices(ofKind(resources, 'Service')),
-    ...planIngress(ofKind(resources, 'Gateway'), ofKind(resources, 'VirtualService')),
+    ...planIngress(resources),
     settings: {
       trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
       ingress: mesh?.ingress ?? defaultMeshSettings.ingress,

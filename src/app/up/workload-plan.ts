@@ -83,6 +83,8 @@ export interface ServicePortPlan {
 /** A port of an Istio `Gateway` that the ingress gateway serves. */
 export interface GatewayPortPlan {
   readonly number: number;
+  /** What takes connections there: plain requests, requests within TLS, or anything. */
+  readonly scheme: 'http' | 'https' | 'tcp';
 }
 
 export interface MeshPlan {

@@ -7,6 +7,7 @@ import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { fullHostName } from '#model/host-name.ts';
+import { routesOfIngresses } from '#model/ingress-routes.ts';
 import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
 import type { PeerAuthentication } from '#model/peer-authentication.ts';
@@ -72,12 +73,16 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
     (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
   const services = meshServices(of('Service'), of('ServiceEntry'));
+  const ingress = routesOfIngresses(of('Ingress'), of('Service'));
   const pods = of('Pod');
   const workloads = resources.filter(isWorkload).sort(byName);
   const entriesInOrder = of('WorkloadEntry');
   const instances = new Instances(pods, entriesInOrder, workloads);
   const entries = byPlace(entriesInOrder);
-  const { virtualServices } = resolveDelegates(of('VirtualService').sort(byAge), () => true);
+  const { virtualServices } = resolveDelegates(
+    [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),
+    () => true,
+  );
   const groups = of('WorkloadGroup');
   const groupsByName = byPlace(groups);
   const secrets = of('Secret');
@@ -98,7 +103,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     virtualServices,
     destinationRules,
     peerAuthentications: of('PeerAuthentication'),
-    gateways: of('Gateway'),
+    gateways: [...of('Gateway'), ...ingress.gateways].sort(byAge),
     groups,
     settings: {
       outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
