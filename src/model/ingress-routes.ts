@@ -144,7 +144,7 @@ function matchesOf({ path, pathType }: IngressPath): readonly UriMatch[] {
 /** A resource as if it were written, in the place of the Ingress. */
 function madeOf<R extends ResourceBase<string, object>>(
   { kind, group, versions, fields }: KindDefinition<R>,
-  { metadata, origin }: Ingress,
+  { origin }: Ingress,
   name: string,
   written: object,
 ): R {
@@ -156,7 +156,7 @@ function madeOf<R extends ResourceBase<string, object>>(
   return {
     kind,
     apiVersion: `${group}/${versions[0]}`,
-    metadata: { name, namespace: gatewayNamespace, labels: {}, annotations: metadata.annotations },
+    metadata: { name, namespace: gatewayNamespace, labels: {}, annotations: {} },
     spec,
     origin: { ...origin, positionOf: (_path: Path) => origin.start },
   } as unknown as R;

@@ -10,12 +10,13 @@ import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_componen
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { carryingChains, passingChains } from './gateway-connections.ts';
 import { gatewayRoutes } from './gateway-routes.ts';
 import { serverSecrets } from './gateway-secrets.ts';
 import { type BoundServer, type GatewayAddress, serverNamesOf } from './gateway-servers.ts';
 import { gatewayTls } from './gateway-tls.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import type { FilterChainInit } from './listener.ts';
+import type { FilterChainInit, FilterChainMatchInit } from './listener.ts';
 import type { ProxyNode } from './node.ts';
 import { isAutomatic, passedServerNames } from './sni-passthrough.ts';
 import { tcpFilters } from './telemetry.ts';
@@ -37,6 +38,7 @@ export interface GatewayChains {
   readonly secrets: readonly Secret[];
 }
 
+const unencrypted: FilterChainMatchInit = { transportProtocol: 'raw_buffer' };
 const nothing: GatewayChains = { chains: [], routes: [], secrets: [] };
 
 export function gatewayChains(address: GatewayAddress, keeper: Gatekeeper): GatewayChains {
@@ -45,17 +47,36 @@ export function gatewayChains(address: GatewayAddress, keeper: Gatekeeper): Gate
     ...address.encrypted.map((bound) => encryptedChains(bound, address, keeper)),
   ];
   return {
-    chains: parts.flatMap(({ chains }) => chains),
+    chains: withoutOverlap(parts.flatMap(({ chains }) => chains)),
     routes: parts.flatMap(({ routes }) => routes),
     secrets: parts.flatMap(({ secrets }) => secrets),
   };
 }
 
+/** What two chains ask for is the first one's: a proxy would refuse the listener. */
+function withoutOverlap(chains: readonly FilterChainInit[]): readonly FilterChainInit[] {
+  const taken = new Set<string>();
+  return chains.flatMap((chain) => {
+    const { serverNames = [], ...rest } = chain.filterChainMatch ?? {};
+    const free = (serverNames.length === 0 ? [''] : serverNames).filter((name) => {
+      const key = JSON.stringify([name, rest]);
+      return !taken.has(key) && taken.add(key);
+    });
+    if (free.length === 0) return [];
+    if (serverNames.length === 0) return [chain];
+    return [{ ...chain, filterChainMatch: { ...rest, serverNames: free } }];
+  });
+}
+
 function plainChains({ port, plain, encrypted }: GatewayAddress, keeper: Gatekeeper): GatewayChains {
   const [first] = plain;
   if (first === undefined) return nothing;
-  const match = encrypted.length > 0 && { filterChainMatch: { transportProtocol: 'raw_buffer' } };
-  if (!carriedBy(first.server.port.protocol).http) return nothing;
+  const match = encrypted.length > 0 && { filterChainMatch: unencrypted };
+  if (!carriedBy(first.server.port.protocol).http) {
+    const chains = carryingChains(first, keeper, encrypted.length > 0 ? unencrypted : {});
+    if (chains.length === 0) tellIdle(first, 'tcp', keeper);
+    return { ...nothing, chains };
+  }
   // Istio's name.
   const name = `http.${port}`;
   const grpcWeb = plain.some(({ server }) => server.port.protocol === 'GRPC-WEB');
@@ -76,7 +97,11 @@ function encryptedChains(bound: BoundServer, address: GatewayAddress, keeper: Ga
     }));
     return { ...nothing, chains };
   }
-  if (!terminatesTls(tls)) return nothing;
+  if (!terminatesTls(tls)) {
+    const chains = passingChains(bound, keeper);
+    if (chains.length === 0) tellIdle(bound, 'tls', keeper);
+    return { ...nothing, chains };
+  }
   return terminated(bound, tls, address, keeper);
 }
 
@@ -97,8 +122,11 @@ function terminated(
   const secrets = found?.value;
   const { trustDomain } = index.settings;
   const transportSocket = gatewayTls({ tls, carriedAs, secrets, client: node.client, trustDomain });
-  const part = carriedAs === 'HTTP' ? requestChain(bound, transportSocket, address, keeper) : nothing;
-  return { ...part, secrets: secrets?.messages ?? [] };
+  const carried = { secrets: secrets?.messages ?? [] };
+  if (carriedAs === 'HTTP') return { ...requestChain(bound, transportSocket, address, keeper), ...carried };
+  const chains = carryingChains(bound, keeper, tlsMatch(serverNamesOf(bound)), transportSocket);
+  if (chains.length === 0) tellIdle(bound, 'tcp', keeper);
+  return { ...nothing, ...carried, chains };
 }
 
 function requestChain(
@@ -126,7 +154,7 @@ function requestChain(
 }
 
 /** @param serverNames `*` is any, or none */
-export function tlsMatch(serverNames: readonly string[]): FilterChainInit['filterChainMatch'] {
+function tlsMatch(serverNames: readonly string[]): FilterChainMatchInit {
   const named = serverNames.includes('*') ? [] : [...serverNames];
   return { transportProtocol: 'tls', serverNames: named };
 }
@@ -148,14 +176,31 @@ function selfOf({ pod, node, index }: Gatekeeper): Workload {
 }
 
 /** Its hosts stay closed, and the others of the port open. */
-function tellClosed({ gateway, server }: BoundServer, reason: string, { problems }: Gatekeeper): void {
+function tellClosed(bound: BoundServer, reason: string, keeper: Gatekeeper): void {
+  const { hosts, port } = bound.server;
+  const names = hosts.map(({ host }) => host).join(', ');
+  tell(bound, 'tls', `${reason}; until then nothing is served for ${names} on port ${port.number}`, keeper);
+}
+
+/** Connections that no route takes end. */
+function tellIdle(bound: BoundServer, routes: 'tls' | 'tcp', keeper: Gatekeeper): void {
+  const { port } = bound.server;
+  const message = `no VirtualService of this gateway has ${routes} routes for port ${port.number}, so it takes no connections`;
+  tell(bound, 'port', message, keeper);
+}
+
+function tell(
+  { gateway, server }: BoundServer,
+  field: 'tls' | 'port',
+  message: string,
+  { problems }: Gatekeeper,
+): void {
   const at = gateway.spec.servers.indexOf(server);
-  const path = ['spec', 'servers', at, 'tls'] as const;
   problems.push({
     level: 'warning',
-    message: `${reason}; until then nothing is served for ${server.hosts.map(({ host }) => host).join(', ')} on port ${server.port.number}`,
-    path: `spec.servers[${at}].tls`,
-    at: gateway.origin.positionOf(path) ?? gateway.origin.start,
+    message,
+    path: `spec.servers[${at}].${field}`,
+    at: gateway.origin.positionOf(['spec', 'servers', at, field]) ?? gateway.origin.start,
     resource: keyOf(gateway),
   });
 }

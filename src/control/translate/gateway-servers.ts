@@ -30,7 +30,7 @@ interface Taken {
   readonly serverNames: Map<string, BoundServer>;
 }
 
-/** In order of ports. Who comes first has a port or an SNI, in order of namespaces and names; the second is left out. */
+/** In order of ports. The oldest Gateway has a port or an SNI, of one age the first by name; others are left out. */
 export function gatewayAddresses(
   pod: Pod,
   index: ResourceIndex,

@@ -137,8 +137,18 @@ function ownFilters(
 }
 
 function filtersTo(target: ConnectionTarget, from: ServicePort, sidecar: Sidecar): Filter[] {
-  const filters = opaqueTo(target, sidecar);
-  const destinations = target.clusters.map(({ name }) => servicePortOf(name, sidecar.index));
+  return asOpaque(target, opaqueTo(target, sidecar), sidecar.index, from);
+}
+
+/** Adds what the clusters need to know of connections that are not looked into. @param proxy ends with the TCP proxy */
+export function asOpaque(
+  target: ConnectionTarget,
+  proxy: readonly Filter[],
+  index: ResourceIndex,
+  from?: ServicePort,
+): Filter[] {
+  const filters = [...proxy];
+  const destinations = target.clusters.map(({ name }) => servicePortOf(name, index));
   // A cluster for HTTP would offer mutual TLS as if it were that.
   const isTakenForHttp = [from, ...destinations.map((one) => one?.port)].some(
     (port) => port !== undefined && portProtocol(port).carriedAs !== 'TCP',
