@@ -1,4 +1,5 @@
 /** `tls` of a Gateway's server: who terminates TLS, with which certificates, and what clients have to show. */
+import { atMost } from './decode/at-most.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
@@ -86,9 +87,9 @@ const written = object({
   ),
   caCrl: defaulted(text, '', 'Path of revocation lists, beside caCertificates.'),
   credentialName: defaulted(text, '', "Secret in the gateway's namespace with certificate and key."),
-  credentialNames: optional(list(text, 1), 'Two of them, for keys of two kinds.'),
+  credentialNames: optional(atMost(2, list(text, 1)), 'Two of them, for keys of two kinds.'),
   caCertCredentialName: defaulted(text, '', 'Secret or ConfigMap with the authorities of clients.'),
-  tlsCertificates: optional(list(object(files), 1), 'Files for keys of two kinds.'),
+  tlsCertificates: optional(atMost(2, list(object(files), 1)), 'Files for keys of two kinds.'),
   subjectAltNames: defaulted(list(text), [], "One of which a client's certificate must have."),
   verifyCertificateSpki: defaulted(list(text), [], "SHA-256 of clients' public keys, Base64."),
   verifyCertificateHash: defaulted(list(text), [], "SHA-256 of clients' certificates, hexadecimal."),
@@ -204,9 +205,6 @@ function checkCertificates(tls: ServerTls, path: Path, report: Report): void {
   );
   if (sources.length > 1) {
     report.error([...path, sources[1]!], `stands beside ${sources[0]!}: only one of them can be set`);
-  }
-  for (const name of ['credentialNames', 'tlsCertificates'] as const) {
-    if (tls[name].length > 2) report.error([...path, name], `at most two are taken, not ${tls[name].length}`);
   }
   const there = certificateFields.filter((name) => isWritten(tls[name]));
   if (tls.mode === 'ISTIO_MUTUAL') {

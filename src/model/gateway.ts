@@ -92,7 +92,10 @@ const gatewayHost: Decoder<GatewayHost> = refined(text, (written, path, report) 
 });
 
 const port = object({
-  number: required(integer(0, 65535)),
+  number: required(
+    integer(0, 65535),
+    'As people outside call it; `heddle up` gives it a port of this machine. 0 with a Unix socket.',
+  ),
   name: required(nonEmptyText, 'Unlike that of every other server of the Gateway.'),
   protocol: required(protocol, `One of ${protocols.join(', ')}.`),
   targetPort: meaningless('No effect on a gateway, in Istio neither.'),
@@ -100,8 +103,8 @@ const port = object({
 
 const server: Decoder<GatewayServer> = object(
   {
-    name: optional(text),
-    port: required(port),
+    name: optional(text, 'Unlike that of every other server of the Gateway.'),
+    port: required(port, 'Where it listens, and for what.'),
     hosts: required(
       list(gatewayHost, 1),
       'Hosts of VirtualServices that it serves, `NAMESPACE/HOST` for those of one namespace; of TLS also the SNI.',
@@ -111,7 +114,7 @@ const server: Decoder<GatewayServer> = object(
       'Where it listens, an IP address or `unix://PATH`; else the address of the gateway.',
     ),
     defaultEndpoint: meaningless('No effect on a gateway, in Istio neither.'),
-    tls: optional(serverTls),
+    tls: optional(serverTls, 'For HTTPS and TLS; of a plain server `httpsRedirect` alone.'),
   },
   checkServer,
 );
@@ -175,7 +178,10 @@ function checkNames({ servers }: GatewaySpec, path: Path, report: Report): void 
 const spec: Decoder<GatewaySpec> = object(
   {
     selector: defaulted(labels, {}, "Labels of the gateway's Pods, of any namespace; empty: all gateways."),
-    servers: required(list(server, 1)),
+    servers: required(
+      list(server, 1),
+      'Of several at one port those without TLS must all take HTTP, and those with TLS have other hosts; the older Gateway wins.',
+    ),
   },
   checkNames,
 );
@@ -185,5 +191,7 @@ export const gatewayKind: KindDefinition<Gateway> = {
   group: 'networking.istio.io',
   versions: ['v1', 'v1beta1', 'v1alpha3'],
   scope: 'namespace',
+  about:
+    'Ports on which gateways take requests and connections, and for which hosts ([gateways.md](../gateways.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };

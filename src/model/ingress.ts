@@ -54,7 +54,10 @@ export function isServed(ingress: Ingress): boolean {
 const onlyServices = 'write service: {name: NAME, port: {number: PORT}}';
 
 const port = object(
-  { name: optional(nonEmptyText), number: optional(portNumber) },
+  {
+    name: optional(nonEmptyText, 'As the Service calls it.'),
+    number: optional(portNumber, 'Of the Service.'),
+  },
   ({ name, number }, path, report) => {
     if ((name === undefined) !== (number === undefined)) return;
     report.error(path, 'needs either a name or a number');
@@ -62,18 +65,24 @@ const port = object(
 );
 
 const backend: Decoder<IngressBackend> = object({
-  service: required(object({ name: required(dnsName('dots')), port: required(port) })),
+  service: required(
+    object({
+      name: required(dnsName('dots'), 'Of the same namespace.'),
+      port: required(port, 'Either a name or a number.'),
+    }),
+    'Where it leads to.',
+  ),
   resource: refused(onlyServices, 'Storage behind a backend: only services are led to.'),
 });
 
 const ingressPath: Decoder<IngressPath> = object(
   {
-    path: defaulted(text, ''),
+    path: defaulted(text, '', 'Absolute.'),
     pathType: required(
       oneOf(['Exact', 'Prefix', 'ImplementationSpecific']),
       'Exact, Prefix by whole segments, or ImplementationSpecific: exact, but for a `*` at its end.',
     ),
-    backend: required(backend),
+    backend: required(backend, 'Where these requests go.'),
   },
   ({ path: written, pathType }, path, report) => {
     if (pathType === 'ImplementationSpecific' ? written === '' : written.startsWith('/')) return;
@@ -97,19 +106,24 @@ const spec: Decoder<IngressSpec> = object(
       list(
         object({
           hosts: defaulted(list(hostName), [], 'By their SNI; empty: all.'),
-          secretName: optional(nonEmptyText, "In the gateway's namespace."),
+          secretName: optional(nonEmptyText, "Secret with certificate and key, in the gateway's namespace."),
         }),
       ),
       [],
+      'Certificates, for port 443.',
     ),
     rules: defaulted(
       list(
         object({
-          host: optional(ruleHost),
-          http: optional(object({ paths: required(list(ingressPath, 1)) })),
+          host: optional(ruleHost, 'A name, or `*.example.com`; absent: any.'),
+          http: optional(
+            object({ paths: required(list(ingressPath, 1), 'Exact ones first, then the longest.') }),
+            'What is led on.',
+          ),
         }),
       ),
       [],
+      'By host and path; those of all Ingresses for one host are one list.',
     ),
   },
   checkWhole,
@@ -129,6 +143,7 @@ export const ingressKind: KindDefinition<Ingress> = {
   group: 'networking.k8s.io',
   versions: ['v1'],
   scope: 'namespace',
+  about: 'Hosts and paths that the ingress gateway leads to services ([gateways.md](../gateways.md)).',
   fields: { spec: required(spec), status: meaningless() },
   annotations: { [classAnnotation]: nonEmptyText },
 };

@@ -1,4 +1,5 @@
 /** Where our decoders differ on purpose from the schemas that Istio publishes, and why. */
+import { gatewayDifferences } from './gateway-differences.ts';
 import { virtualServiceDifferences } from './virtual-service-differences.ts';
 
 export interface KnownDifference {
@@ -21,7 +22,7 @@ export const knownDifferences: readonly KnownDifference[] = [
   { line: /: adds$/, why: 'not supported yet: a warning' },
   { line: /: what it takes is not told$/, why: 'the decoder does not tell yet' },
   ...virtualServiceDifferences,
-  { kind: 'Gateway', line: /servers: is required here/, why: webhook },
+  ...gatewayDifferences,
   {
     kind: 'WorkloadGroup',
     line: /probe\.\w+: maximum is absent there and 2147483647 here/,
@@ -48,6 +49,6 @@ export const knownDifferences: readonly KnownDifference[] = [
 
 /** Rules that may still be broken, by kind: what follows the path of `spec`, and the rule. */
 export const notRefusedYet: readonly { readonly kind: string; readonly line: RegExp }[] = [
-  { kind: 'Gateway', line: /targetPort: / },
+  { kind: 'Gateway', line: /(targetPort|defaultEndpoint): / },
   { kind: 'DestinationRule', line: /loadBalancer: only one of simple and consistentHash/ },
 ];
