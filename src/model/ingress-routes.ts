@@ -121,9 +121,8 @@ function rankOf(path: IngressPath | undefined): number {
   if (path === undefined) return -1;
   const [match] = matchesOf(path);
   if (match === undefined) return 0;
-  return (
-    2 * path.path.replace(/\/$/, '').length + ('exact' in match.uri && path.pathType !== 'Prefix' ? 1 : 0)
-  );
+  const text = 'exact' in match.uri ? match.uri.exact : match.uri.prefix;
+  return 2 * text.length + ('exact' in match.uri && path.pathType !== 'Prefix' ? 1 : 0);
 }
 
 type UriMatch = { readonly uri: { readonly exact: string } | { readonly prefix: string } };

@@ -68,7 +68,7 @@ function withoutOverlap(chains: readonly FilterChainInit[]): readonly FilterChai
   });
 }
 
-function plainChains({ port, plain, encrypted }: GatewayAddress, keeper: Gatekeeper): GatewayChains {
+function plainChains({ port, bind, plain, encrypted }: GatewayAddress, keeper: Gatekeeper): GatewayChains {
   const [first] = plain;
   if (first === undefined) return nothing;
   const match = encrypted.length > 0 && { filterChainMatch: unencrypted };
@@ -78,7 +78,7 @@ function plainChains({ port, plain, encrypted }: GatewayAddress, keeper: Gatekee
     return { ...nothing, chains };
   }
   // Istio's name.
-  const name = `http.${port}`;
+  const name = bind === undefined ? `http.${port}` : `http.${port}.${bind}`;
   const grpcWeb = plain.some(({ server }) => server.port.protocol === 'GRPC-WEB');
   return {
     chains: [{ filters: [requestFilter(name, port, grpcWeb, keeper)], ...match }],

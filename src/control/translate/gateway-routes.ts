@@ -48,6 +48,7 @@ export function gatewayRoutes(
   for (const virtualService of index.virtualServices) {
     const routes = translateHttpRoutes(virtualService, port, caller, index);
     for (const host of servedHosts(virtualService, httpGateways(virtualService), hosts, index)) {
+      if (isOfAnother(host, servers, besides)) continue;
       routesByHost.set(host, [...(routesByHost.get(host) ?? []), routes]);
     }
   }
@@ -95,6 +96,27 @@ export function servedHosts(
     }),
   );
   return [...new Set(found)];
+}
+
+/** Whether it has a certificate of its own, and perhaps asks for one: then it is not served with this one. */
+function isOfAnother(
+  host: string,
+  servers: readonly BoundServer[],
+  besides: readonly BoundServer[],
+): boolean {
+  const nearest = (some: readonly BoundServer[]): number =>
+    Math.max(
+      -1,
+      ...some.flatMap(({ hosts }) =>
+        hosts.flatMap((one) => (coversHost(one.host.toLowerCase(), host) ? [precision(one.host)] : [])),
+      ),
+    );
+  return nearest(besides) > nearest(servers);
+}
+
+/** Names before wildcards, and of those the longer one. */
+function precision(host: string): number {
+  return host.startsWith('*') ? host.length : 1000 + host.length;
 }
 
 function httpGateways({ spec }: VirtualService): readonly string[] {
