@@ -12,6 +12,10 @@ const elsewhere: readonly { readonly field: RegExp; readonly why: string }[] = [
     field: /^WorkloadGroup /,
     why: 'takes effect when an instance registers: src/control/register/registrar.test.ts, src/app/probe',
   },
+  {
+    field: /^Gateway spec\.servers\[\]\.name$/,
+    why: 'has to be unique, and that is all: src/model/gateway.test.ts',
+  },
   { field: /^(WorkloadEntry|ServiceEntry) .*network$/, why: 'has no effect, as its page says' },
   {
     field:

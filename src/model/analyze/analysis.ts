@@ -3,6 +3,7 @@ import type { Problem } from '#core/problem.ts';
 import type { Resource } from '../kinds.ts';
 import { analyzeDelegates } from './delegates.ts';
 import { analyzeDestinationRules } from './destination-rules.ts';
+import { analyzeIngresses } from './ingresses.ts';
 import { analyzeServiceEntries } from './service-entries.ts';
 import { analyzeServices } from './services.ts';
 import { Surroundings } from './surroundings.ts';
@@ -18,6 +19,7 @@ const analyzers: readonly Analyzer[] = [
   analyzeDelegates,
   analyzeDestinationRules,
   analyzeWorkloadEntries,
+  analyzeIngresses,
 ];
 
 export function analyze(resources: readonly Resource[]): readonly Problem[] {

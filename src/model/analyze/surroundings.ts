@@ -3,6 +3,7 @@ import { didYouMean } from '#core/did-you-mean.ts';
 import type { DestinationRule } from '../destination-rule.ts';
 import type { Gateway } from '../gateway.ts';
 import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
+import type { Ingress } from '../ingress.ts';
 import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
 import type { Labels } from '../metadata.ts';
 import type { Service } from '../service.ts';
@@ -16,6 +17,7 @@ export class Surroundings {
   readonly services: ReadonlyMap<string, Service>;
   readonly entries: readonly ServiceEntry[];
   readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly ingresses: readonly Ingress[];
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
   readonly workloadEntries: readonly WorkloadEntry[];
@@ -38,6 +40,7 @@ export class Surroundings {
     this.gateways = new Map(
       of('Gateway').map((gateway) => [`${gateway.metadata.namespace}/${gateway.metadata.name}`, gateway]),
     );
+    this.ingresses = of('Ingress');
     this.virtualServices = of('VirtualService');
     this.destinationRules = of('DestinationRule');
     this.workloadEntries = of('WorkloadEntry');
