@@ -49,6 +49,18 @@ ${server('optional', '{mode: OPTIONAL_MUTUAL, credentialName: optional}')}\
 ${server('files', `{mode: SIMPLE, serverCertificate: ${files.cert}, privateKey: ${files.key}}`)}\
 ${server('missing', '{mode: SIMPLE, credentialName: missing}')}
 ---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  ingressClassName: istio
+  tls: [{hosts: [ingress.example.com], secretName: ingress}]
+  rules:
+  - host: ingress.example.com
+    http:
+      paths:
+      - {path: /hello, pathType: Prefix, backend: {service: {name: echo, port: {name: http}}}}
+---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: edge}
@@ -82,6 +94,7 @@ describe('TLS at the ingress gateway', () => {
       simple: pair('simple', simple!),
       rsa: pair('rest-rsa', rsa!),
       ec: secret('rest-ec', { cert: ec!.cert, key: ec!.key }),
+      ingress: pair('ingress', holders.ingress!),
       mutual: secret('mutual', { 'tls.crt': mutual!.cert, 'tls.key': mutual!.key, 'ca.crt': root.pem }),
       optional: pair('optional', optional!) + secret('optional-cacert', { cacert: root.pem }),
       ...changed,
@@ -102,6 +115,7 @@ describe('TLS at the ingress gateway', () => {
       mutual: await issue('mutual.example.com'),
       optional: await issue('optional.example.com'),
       files: await issue('files.example.com'),
+      ingress: await issue('ingress.example.com'),
       clients: await issue('alice.example.com'),
       bob: await issue('bob.example.com'),
     };
@@ -216,6 +230,14 @@ describe('TLS at the ingress gateway', () => {
     assert.equal(code, 301);
     assert.match(headers, /location: https:\/\/redirect\.example\.com(:\d+)?\/hello/i);
     assert.equal((await ask('open.example.com', [], plain)).code, 200);
+  });
+
+  test('an Ingress is served on both ports, with its certificate', async (t) => {
+    if (!needsCurl(t)) return;
+    assert.equal((await ask('ingress.example.com')).code, 200);
+    assert.equal((await ask('ingress.example.com', [], Number(new URL(mesh.ingressUrl).port))).code, 200);
+    assert.equal((await ask('ingress.example.com', ['--request-target', '/hellos'])).code, 404);
+    assert.equal((await ask('ingress.example.com', ['--request-target', '/hello/x'])).code, 200);
   });
 
   test('a host of another certificate is misdirected: 421', async (t) => {
