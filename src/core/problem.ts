@@ -15,6 +15,8 @@ export interface Position {
 
 export interface Problem {
   readonly level: Level;
+  /** Where it is one of a documented kind, such as `IST0101`. */
+  readonly code?: string;
   /** What is wrong, without the place: such as `unknown field "subnet"`. */
   readonly message: string;
   /** Path of the field inside its document, such as `spec.http[0].route[1].destination`. */

@@ -1,6 +1,6 @@
 /** Texts -> resources: every document of every file, and everything that is wrong with any of them. */
 import type { Problem } from '#core/problem.ts';
-import { parseYaml } from '#core/yaml.ts';
+import { parseYaml, type YamlResult } from '#core/yaml.ts';
 import { analyze } from './analyze/analysis.ts';
 import { type DecodedDocument, type DecodeOptions, decodeDocument } from './document.ts';
 import { keyOf, kinds, type Resource } from './kinds.ts';
@@ -38,11 +38,25 @@ export interface Loaded {
   readonly unread: boolean;
 }
 
+/** A text that was parsed. */
+export interface ParsedText {
+  readonly file: string;
+  readonly yaml: YamlResult;
+}
+
 export function loadDocuments(files: readonly SourceText[], options: LoadOptions = {}): Loaded {
+  return loadParsed(files.map(parseText), options);
+}
+
+export function parseText({ file, text }: SourceText): ParsedText {
+  return { file, yaml: parseYaml(text, file) };
+}
+
+export function loadParsed(files: readonly ParsedText[], options: LoadOptions = {}): Loaded {
   const decodeOptions: DecodeOptions = { allowUnsupported: options.allowUnsupported ?? [] };
   const loading = new Loading();
-  for (const { file, text } of files) {
-    const { documents, problems, incomplete } = parseYaml(text, file);
+  for (const { file, yaml } of files) {
+    const { documents, problems, incomplete } = yaml;
     if (incomplete) loading.brokenFiles.push(file);
     // Problems inside a document come back with it.
     const within = new Set(documents.flatMap((document) => document.problems));

@@ -18,7 +18,7 @@ function hostFindings(rule: DestinationRule, surroundings: Surroundings): Proble
   if (surroundings.isEmpty || host.startsWith('*')) return [];
   if (surroundings.portsOf(surroundings.fullName(host, namespace)) !== undefined) return [];
   const fix = surroundings.suggestHost(host, namespace);
-  return [finding('warning', rule, ['spec', 'host'], `the mesh has no service "${host}"`, fix)];
+  return [finding('IST0174', 'warning', rule, ['spec', 'host'], `the mesh has no service "${host}"`, fix)];
 }
 
 function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Problem[] {
@@ -34,6 +34,6 @@ function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Prob
   return rule.spec.subsets.flatMap((subset, index) =>
     instances.some(({ labels }) => selects(subset.labels, labels))
       ? []
-      : [finding('info', rule, ['spec', 'subsets', index], `no workload is in the subset "${subset.name}"`)],
+      : [finding('IST0173', 'info', rule, ['spec', 'subsets', index], `no workload is in the subset "${subset.name}"`)],
   );
 }

@@ -32,19 +32,20 @@ function conflictFindings({ entries, services }: Surroundings): Problem[] {
         if (first === undefined) taken.set(lower, entry);
         if (first === undefined || first === entry) return [];
         const message = `"${host}" is what ${keyOf(first)} says, and nothing of this one`;
-        return [finding('warning', entry, ['spec', 'hosts', index], message, 'put both into one')];
+        return [finding('HED0003', 'warning', entry, ['spec', 'hosts', index], message, 'put both into one')];
       }),
     );
 }
 
 function portFindings(entry: ServiceEntry): Problem[] {
   if (entry.spec.ports.length === 0)
-    return [finding('warning', entry, ['spec'], 'there are no ports, so nothing can be sent to the hosts')];
+    return [finding('HED0004', 'warning', entry, ['spec'], 'there are no ports, so nothing can be sent to the hosts')];
   return entry.spec.ports.flatMap(({ number, protocol = '' }, index) =>
     protocol !== ''
       ? []
       : [
           finding(
+            'HED0005',
             'info',
             entry,
             ['spec', 'ports', index],
@@ -62,11 +63,11 @@ function selectorFindings(entry: ServiceEntry, { instances }: Surroundings): Pro
   const problems: Problem[] = [];
   if (location === 'MESH_EXTERNAL') {
     const message = 'workloads of the mesh are called in plain text, as the location is MESH_EXTERNAL';
-    problems.push(finding('warning', entry, path, message, 'write location: MESH_INTERNAL'));
+    problems.push(finding('HED0006', 'warning', entry, path, message, 'write location: MESH_INTERNAL'));
   }
   const inReach = instances.filter(({ namespace }) => namespace === entry.metadata.namespace);
   if (instances.length > 0 && !inReach.some(({ labels }) => selects(selector.labels, labels)))
-    problems.push(finding('warning', entry, path, 'selects no workload'));
+    problems.push(finding('HED0007', 'warning', entry, path, 'selects no workload'));
   return problems;
 }
 
@@ -76,7 +77,7 @@ function endpointFindings(entry: ServiceEntry, { services }: Surroundings): Prob
     if (!services.has(address.toLowerCase())) return [];
     const message = `"${address}" is a service of the mesh, which has no endpoints outside of it`;
     const fix = 'send there by the route of a VirtualService';
-    return [finding('warning', entry, ['spec', 'endpoints', index, 'address'], message, fix)];
+    return [finding('HED0008', 'warning', entry, ['spec', 'endpoints', index, 'address'], message, fix)];
   });
 }
 
@@ -88,7 +89,7 @@ function nameFindings(entry: ServiceEntry, { destinationRules }: Surroundings): 
   if (hosts.some((host) => begun.some((wide) => coversHost(wide, host)))) return [];
   const message = 'no certificate is looked at: the application speaks TLS by itself, or nobody does';
   const fix = 'a DestinationRule with tls for the host makes the sidecar do it';
-  return [finding('warning', entry, ['spec', 'subjectAltNames'], message, fix)];
+  return [finding('HED0009', 'warning', entry, ['spec', 'subjectAltNames'], message, fix)];
 }
 
 function beginsTls({ spec: { trafficPolicy, subsets } }: DestinationRule): boolean {

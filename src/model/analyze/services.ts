@@ -17,13 +17,13 @@ function portFindings(service: Service): Problem[] {
   return service.spec.ports.flatMap((port, index) => {
     const path = ['spec', 'ports', index];
     if (port.protocol !== 'TCP') {
-      return [finding('warning', service, path, `${port.protocol} is not carried by the mesh`)];
+      return [finding('HED0010', 'warning', service, path, `${port.protocol} is not carried by the mesh`)];
     }
     if (portProtocol(port).carriedAs !== 'AUTO') return [];
     const fix = 'name it "http", "tcp-…", or set appProtocol';
     const what = port.name === undefined ? 'has no name' : `is named "${port.name}"`;
     const how = 'the first bytes of each connection say whether it is HTTP';
-    return [finding('info', service, path, `the port ${what}: ${how}`, fix)];
+    return [finding('IST0118', 'info', service, path, `the port ${what}: ${how}`, fix)];
   });
 }
 
@@ -32,5 +32,5 @@ function selectorFindings(service: Service, instances: Surroundings['instances']
   if (instances.length === 0 || Object.keys(selector).length === 0) return [];
   const inReach = instances.filter(({ namespace }) => namespace === service.metadata.namespace);
   if (inReach.some(({ labels }) => selects(selector, labels))) return [];
-  return [finding('warning', service, ['spec', 'selector'], 'selects no workload')];
+  return [finding('HED0007', 'warning', service, ['spec', 'selector'], 'selects no workload')];
 }

@@ -7,6 +7,7 @@ import type { HttpRoute } from '../http-route.ts';
 import { keyOf } from '../kinds.ts';
 import { portProtocol } from '../port-protocol.ts';
 import type { VirtualService } from '../virtual-service.ts';
+import type { Code } from './codes.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -36,7 +37,7 @@ function conflictFindings(surroundings: Surroundings): Problem[] {
       if (first === undefined || first === virtualService) return [];
       const message = `requests for "${host}" that no route asks for go where ${keyOf(first)} says, which takes them all`;
       const fix = 'leave a route without match to one of them';
-      return [finding('warning', virtualService, ['spec', 'hosts', index], message, fix)];
+      return [finding('IST0109', 'warning', virtualService, ['spec', 'hosts', index], message, fix)];
     }),
   );
 }
@@ -49,7 +50,7 @@ function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundi
     if (name === 'mesh' || gateways.has(full)) return [];
     const names = [...gateways.keys()].map((key) => key.replace(`${namespace}/`, ''));
     return [
-      finding('warning', virtualService, path, `there is no Gateway "${full}"`, didYouMean(name, names)),
+      finding('IST0101', 'warning', virtualService, path, `there is no Gateway "${full}"`, didYouMean(name, names)),
     ];
   };
   const { spec } = virtualService;
@@ -91,8 +92,8 @@ function destinationFinding(
   const namespace = virtualService.metadata.namespace ?? '';
   const full = surroundings.fullName(host, namespace);
   const ports = surroundings.portsOf(full);
-  const warn = (field: string, message: string, fix?: string): Problem[] => [
-    finding('warning', virtualService, [...path, field], message, fix),
+  const warn = (field: string, message: string, fix?: string, code: Code = 'IST0101'): Problem[] => [
+    finding(code, 'warning', virtualService, [...path, field], message, fix),
   ];
   if (ports === undefined) {
     return warn('host', `the mesh has no service "${host}"`, surroundings.suggestHost(host, namespace));
@@ -101,7 +102,7 @@ function destinationFinding(
     return warn('port', `the service "${host}" has no port ${port.number}`, `it has ${ports.join(', ')}`);
   }
   if (port === undefined && ports.length > 1) {
-    return warn('port', `the service "${host}" has several ports; the one of the request is used`);
+    return warn('port', `the service "${host}" has several ports; the one of the request is used`, undefined, 'IST0112');
   }
   if (subset === undefined) return [];
   const subsets = surroundings.destinationRuleFor(full)?.spec.subsets.map(({ name }) => name) ?? [];
@@ -119,7 +120,7 @@ function unreachableFindings(virtualService: VirtualService): Problem[] {
   const takesAll = http.findIndex(isUnconditional);
   if (takesAll < 0 || takesAll === http.length - 1) return [];
   const message = 'is never reached: the route before it takes every request';
-  return [finding('warning', virtualService, ['spec', 'http', takesAll + 1], message)];
+  return [finding('IST0130', 'warning', virtualService, ['spec', 'http', takesAll + 1], message)];
 }
 
 function isUnconditional({ match }: HttpRoute): boolean {
@@ -135,6 +136,6 @@ function opaqueFindings(virtualService: VirtualService, surroundings: Surroundin
     const ports = surroundings.services.get(full)?.spec.ports ?? [];
     if (ports.length === 0 || ports.some((port) => portProtocol(port).carriedAs !== 'TCP')) return [];
     const message = `"${host}" has no port that may carry HTTP: only gRPC clients without proxy follow the routes`;
-    return [finding('info', virtualService, ['spec', 'hosts', index], message)];
+    return [finding('HED0011', 'info', virtualService, ['spec', 'hosts', index], message)];
   });
 }

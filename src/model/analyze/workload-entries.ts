@@ -27,12 +27,12 @@ function addressFindings(entry: WorkloadEntry, service: string): Problem[] {
   if (address !== undefined && parseIp(address) !== undefined) return [];
   const what = address === undefined ? 'it has no address' : `${address} is no IP address`;
   const message = `${what}, so it is no endpoint of the Service ${service}`;
-  return [finding('warning', entry, ['spec', 'address'], message)];
+  return [finding('HED0012', 'warning', entry, ['spec', 'address'], message)];
 }
 
 function tlsFindings(entry: WorkloadEntry): Problem[] {
   const { 'security.istio.io/tlsMode': mode } = labelsOfEntry(entry);
   if (mode !== 'istio' || entry.spec.serviceAccount !== undefined) return [];
   const message = 'is needed where the label security.istio.io/tlsMode is istio: callers accept nobody else';
-  return [finding('warning', entry, ['spec', 'serviceAccount'], message)];
+  return [finding('HED0013', 'warning', entry, ['spec', 'serviceAccount'], message)];
 }

@@ -29,6 +29,9 @@ export interface ReportOptions {
   readonly allowUnsupported: boolean;
 }
 
+/** Code of what is known and not supported (`docs/reference/analysis.md`). */
+const notSupported = 'HED0001';
+
 /** Collects the problems of one document. */
 export class Report {
   readonly problems: Problem[] = [];
@@ -61,10 +64,16 @@ export class Report {
 
   unsupported(path: Path, loss: Loss, what = 'this field'): void {
     if (loss === 'adds') {
-      this.#add('warning', path, `${what} is not supported yet and has no effect`);
+      this.#add('warning', path, `${what} is not supported yet and has no effect`, undefined, notSupported);
     } else if (this.#options.allowUnsupported) {
       this.allowed.push(
-        this.#add('warning', path, `${what} is not supported yet; allowed, so it has no effect`),
+        this.#add(
+          'warning',
+          path,
+          `${what} is not supported yet; allowed, so it has no effect`,
+          undefined,
+          notSupported,
+        ),
       );
     } else {
       this.closesUnsupported = true;
@@ -73,14 +82,16 @@ export class Report {
         path,
         `${what} is not supported yet, and without it the mesh would be less strict than written`,
         `to run without it: --allow-unsupported ${this.#options.resource.split(' ')[0]}`,
+        notSupported,
       );
     }
   }
 
-  #add(level: Level, path: Path, message: string, fix?: string): Problem {
+  #add(level: Level, path: Path, message: string, fix?: string, code?: string): Problem {
     const at = this.#options.positionOf(path);
     const problem: Problem = {
       level,
+      ...(code !== undefined && { code }),
       message,
       ...(path.length > 0 && { path: formatPath(path) }),
       ...(at !== undefined && { at }),
