@@ -62,6 +62,12 @@ export const commands: readonly CataloguedCommand[] = [
     load: () => import('./command/validate.ts'),
   },
   {
+    name: 'analyze',
+    aliases: [],
+    summary: 'Find what does not fit together, in YAML files or in a running mesh',
+    load: () => import('./command/analyze.ts'),
+  },
+  {
     name: 'proxy-status',
     aliases: ['ps'],
     summary: 'Show which proxy has which configuration, how old, and who refused what',

@@ -1,13 +1,11 @@
 /** `heddle validate`: everything that is wrong with YAML files, without running anything. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
 import type { Command } from 'commander';
 import { hasErrors } from '#core/problem.ts';
-import type { SourceText } from '#model/load.ts';
 import type { CliCommand, CliContext } from '../catalogue.ts';
 import { CliError, EXIT_DATA, EXIT_USAGE } from '../exit.ts';
 import { addOutputOption, type OutputFormat, printData } from '../render/output.ts';
 import { problemCount, problemLines } from '../render/problem.ts';
+import { readTexts } from '../yaml-files.ts';
 
 interface ValidateOptions {
   readonly output: OutputFormat;
@@ -50,7 +48,7 @@ async function validate(
     const advice = 'It takes names of kinds, such as AuthorizationPolicy.';
     throw new CliError(`There is no kind ${JSON.stringify(unknown)}`, { advice, exitCode: EXIT_USAGE });
   }
-  const texts = files.flatMap(readTexts);
+  const texts = files.flatMap((file) => readTexts(file));
   const { problems, resources } = loadDocuments(texts, { allowUnsupported });
   const valid = !hasErrors(problems);
   await printData(terminal, output, { valid, documents: resources.length, problems }, () => {
@@ -63,20 +61,4 @@ async function validate(
     return [...lines, `${mark} ${[documents, problemCount(problems) ?? 'no problems'].join(', ')}`];
   });
   if (!valid) exit(EXIT_DATA);
-}
-
-function readTexts(file: string): SourceText[] {
-  if (file === '-') return [{ file: '(standard input)', text: readFileSync(0, 'utf8') }];
-  try {
-    if (!statSync(file).isDirectory()) return [{ file, text: readFileSync(file, 'utf8') }];
-    return readdirSync(file)
-      .filter((name) => ['.yaml', '.yml'].includes(path.extname(name)))
-      .sort()
-      .map((name) => path.join(file, name))
-      .map((inside) => ({ file: inside, text: readFileSync(inside, 'utf8') }));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'there is no such file or folder' : message;
-    throw new CliError(`Cannot read ${file}: ${reason}`, { cause: error });
-  }
 }

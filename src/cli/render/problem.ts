@@ -14,12 +14,12 @@ export type ReadSource = (file: string) => string | undefined;
  *       did you mean "route"?
  */
 export function problemLines(problem: Problem, colour: Colour, readSource: ReadSource): string[] {
-  const { level, at, resource, path, message, fix } = problem;
+  const { level, code, at, resource, path, message, fix } = problem;
   const place = at === undefined ? undefined : `${at.file}:${at.line}:${at.column}`;
   const what = [place, resource, path === '' ? undefined : path, message].filter(
     (part) => part !== undefined,
   );
-  const lines = [`${mark(level, colour)} ${what.join(': ')}`];
+  const lines = [`${mark(level, code, colour)} ${what.join(': ')}`];
   const source = at === undefined ? undefined : readSource(at.file)?.split(/\r?\n/)[at.line - 1];
   if (at !== undefined && source !== undefined) {
     const number = String(at.line);
@@ -32,10 +32,11 @@ export function problemLines(problem: Problem, colour: Colour, readSource: ReadS
 }
 
 /** A glyph and, beyond errors, a word: readable by screen readers and in logs of CI. */
-function mark(level: Problem['level'], colour: Colour): string {
-  if (level === 'error') return `${colour.bad('✘')} error:`;
-  if (level === 'warning') return `${colour.warn('‼')} warning:`;
-  return `${colour.dim('ℹ')} info:`;
+function mark(level: Problem['level'], code: string | undefined, colour: Colour): string {
+  const word = code === undefined ? `${level}:` : `${level} [${code}]:`;
+  if (level === 'error') return `${colour.bad('✘')} ${word}`;
+  if (level === 'warning') return `${colour.warn('‼')} ${word}`;
+  return `${colour.dim('ℹ')} ${word}`;
 }
 
 /** `2 errors, 1 warning`, or undefined where there is nothing to say. */

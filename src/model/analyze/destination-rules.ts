@@ -34,6 +34,14 @@ function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Prob
   return rule.spec.subsets.flatMap((subset, index) =>
     instances.some(({ labels }) => selects(subset.labels, labels))
       ? []
-      : [finding('IST0173', 'info', rule, ['spec', 'subsets', index], `no workload is in the subset "${subset.name}"`)],
+      : [
+          finding(
+            'IST0173',
+            'info',
+            rule,
+            ['spec', 'subsets', index],
+            `no workload is in the subset "${subset.name}"`,
+          ),
+        ],
   );
 }

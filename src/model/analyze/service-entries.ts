@@ -39,7 +39,15 @@ function conflictFindings({ entries, services }: Surroundings): Problem[] {
 
 function portFindings(entry: ServiceEntry): Problem[] {
   if (entry.spec.ports.length === 0)
-    return [finding('HED0004', 'warning', entry, ['spec'], 'there are no ports, so nothing can be sent to the hosts')];
+    return [
+      finding(
+        'HED0004',
+        'warning',
+        entry,
+        ['spec'],
+        'there are no ports, so nothing can be sent to the hosts',
+      ),
+    ];
   return entry.spec.ports.flatMap(({ number, protocol = '' }, index) =>
     protocol !== ''
       ? []

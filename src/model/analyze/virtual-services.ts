@@ -50,7 +50,14 @@ function gatewayFindings(virtualService: VirtualService, { gateways }: Surroundi
     if (name === 'mesh' || gateways.has(full)) return [];
     const names = [...gateways.keys()].map((key) => key.replace(`${namespace}/`, ''));
     return [
-      finding('IST0101', 'warning', virtualService, path, `there is no Gateway "${full}"`, didYouMean(name, names)),
+      finding(
+        'IST0101',
+        'warning',
+        virtualService,
+        path,
+        `there is no Gateway "${full}"`,
+        didYouMean(name, names),
+      ),
     ];
   };
   const { spec } = virtualService;
@@ -102,7 +109,12 @@ function destinationFinding(
     return warn('port', `the service "${host}" has no port ${port.number}`, `it has ${ports.join(', ')}`);
   }
   if (port === undefined && ports.length > 1) {
-    return warn('port', `the service "${host}" has several ports; the one of the request is used`, undefined, 'IST0112');
+    return warn(
+      'port',
+      `the service "${host}" has several ports; the one of the request is used`,
+      undefined,
+      'IST0112',
+    );
   }
   if (subset === undefined) return [];
   const subsets = surroundings.destinationRuleFor(full)?.spec.subsets.map(({ name }) => name) ?? [];

@@ -39,7 +39,7 @@ export class World {
   /** Of Istio's injector; undefined where its ConfigMap is not there. */
   readonly injectorValues: Raw | undefined;
   readonly meshNetworks: { readonly document: AnalysisDocument; readonly networks: Raw } | undefined;
-  readonly rootNamespace = rootNamespace;
+  readonly rootNamespace: string = rootNamespace;
   readonly #byKind: ReadonlyMap<string, readonly AnalysisDocument[]>;
   readonly #services: ReadonlyMap<string, AnalysisDocument>;
   /** Exact hosts of ServiceEntries. */
