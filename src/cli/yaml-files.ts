@@ -4,12 +4,15 @@ import path from 'node:path';
 import type { SourceText } from '#model/load.ts';
 import { CliError } from './exit.ts';
 
+/** How problems name it. */
+export const STANDARD_INPUT = '(standard input)';
+
 /**
  * @param file `-` for standard input
  * @param recursive whether folders in folders count too
  */
 export function readTexts(file: string, recursive = false): SourceText[] {
-  if (file === '-') return [{ file: '(standard input)', text: readFileSync(0, 'utf8') }];
+  if (file === '-') return [{ file: STANDARD_INPUT, text: readFileSync(0, 'utf8') }];
   try {
     if (!statSync(file).isDirectory()) return [{ file, text: readFileSync(file, 'utf8') }];
     return readdirSync(file, { recursive, encoding: 'utf8' })

@@ -2,16 +2,27 @@
 
 /** A slip of the finger or two, and never more than a third of the word. */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
+  return nearest(word, candidates)[0];
+}
+
+/** The same, or undefined where two are as near. */
+export function onlyClosest(word: string, candidates: Iterable<string>): string | undefined {
+  const [first, second] = nearest(word, candidates);
+  return second === undefined ? first : undefined;
+}
+
+/** Those of the least distance, in their order. */
+function nearest(word: string, candidates: Iterable<string>): readonly string[] {
   const lower = word.toLowerCase();
-  let best: string | undefined;
+  let best: string[] = [];
   let bestDistance = Math.max(1, Math.min(3, Math.floor(word.length / 3))) + 1;
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    if (Math.abs(candidate.length - word.length) > bestDistance) continue;
     const distance = editDistance(lower, candidate.toLowerCase());
     if (distance < bestDistance) {
-      best = candidate;
+      best = [candidate];
       bestDistance = distance;
-    }
+    } else if (distance === bestDistance && best.length > 0) best.push(candidate);
   }
   return best;
 }

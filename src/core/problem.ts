@@ -25,9 +25,21 @@ export interface Problem {
   readonly at?: Position;
   /** What to write instead, such as `did you mean "subset"?`. */
   readonly fix?: string;
+  /** The same for a program, where no other thing can be meant. */
+  readonly repair?: Repair;
   /** `Kind namespace/name` of the resource, when known. */
   readonly resource?: string;
 }
+
+/**
+ * What to do about a problem, where it is certain: `name` is the name of the field from then on. `value` is what stands
+ * for the scalar; `asText` puts it in quotes as it is written; `wrapped` makes it the field of that name of an object.
+ */
+export type Repair =
+  | { readonly name: string }
+  | { readonly value: string }
+  | { readonly asText: true }
+  | { readonly name: string; readonly wrapped: string };
 
 /** A value with the warnings found on the way, or everything that is wrong with it. */
 export type Parsed<T> =

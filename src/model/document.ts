@@ -1,5 +1,5 @@
 /** One YAML document -> the resource it describes, or everything that is wrong with it. */
-import { didYouMean } from '#core/did-you-mean.ts';
+import { closest, didYouMean, onlyClosest } from '#core/did-you-mean.ts';
 import type { Problem } from '#core/problem.ts';
 import type { YamlDocument } from '#core/yaml.ts';
 import { describeValue, type Path, Report } from './decode/decoder.ts';
@@ -109,16 +109,29 @@ function readKind(
   const definition = Object.hasOwn(kinds, kind) ? kinds[kind as Kind] : undefined;
   if (definition?.group === group) {
     if (definition.versions.includes(version)) return definition;
-    const known = definition.versions.map((one) => (group === '' ? one : `${group}/${one}`)).join(', ');
-    return report.error(
-      ['apiVersion'],
-      `there is no ${kind} of ${JSON.stringify(apiVersion)}`,
-      `write ${known}`,
-    );
+    return reportVersion(definition, apiVersion, version, report);
   }
+  const isSlip = definition !== undefined && closest(group, [definition.group]) !== undefined;
+  if (isSlip) return reportVersion(definition, apiVersion, version, report);
   if (kind === 'List') return report.error([], 'a List needs a list of items');
   reportUnknownKind(group, kind, apiVersion, raw, report);
   return undefined;
+}
+
+function reportVersion(
+  { kind, group, versions }: AnyKind,
+  apiVersion: string,
+  version: string,
+  report: Report,
+): undefined {
+  const full = (one: string): string => (group === '' ? one : `${group}/${one}`);
+  const meant = versions.includes(version) ? version : onlyClosest(version, versions);
+  return report.error(
+    ['apiVersion'],
+    `there is no ${kind} of ${JSON.stringify(apiVersion)}`,
+    `write ${versions.map(full).join(', ')}`,
+    meant === undefined ? undefined : { value: full(meant) },
+  );
 }
 
 function reportUnknownKind(
@@ -134,7 +147,10 @@ function reportUnknownKind(
     return;
   }
   const fix = didYouMean(kind, [...Object.keys(kinds), ...unsupportedKindNames]);
-  if (fix !== undefined) report.error(['kind'], `there is no kind ${JSON.stringify(kind)}`, fix);
+  const meant = onlyClosest(kind, Object.keys(kinds));
+  const isCertain = meant !== undefined && kinds[meant as Kind].group === group;
+  const repair = isCertain ? { value: meant } : undefined;
+  if (fix !== undefined) report.error(['kind'], `there is no kind ${JSON.stringify(kind)}`, fix, repair);
   else report.unsupported(['kind'], 'adds', `the kind ${kind} of ${apiVersion}`);
 }
 

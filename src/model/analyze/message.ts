@@ -1,5 +1,5 @@
 /** One message of the analysis: a problem with a code, whose level is the code's. */
-import type { Problem } from '#core/problem.ts';
+import type { Problem, Repair } from '#core/problem.ts';
 import { formatPath, type Path } from '../decode/decoder.ts';
 import { analysisCodes, type Code } from './codes.ts';
 import type { AnalysisDocument } from './document.ts';
@@ -15,6 +15,7 @@ export function message(
   path: Path,
   text: string,
   fix?: string,
+  repair?: Repair,
 ): Message {
   return {
     level: analysisCodes[code].level,
@@ -23,6 +24,7 @@ export function message(
     ...(path.length > 0 && { path: formatPath(path) }),
     at: (path.length > 0 ? origin.positionOf(path) : undefined) ?? origin.start,
     ...(fix !== undefined && { fix }),
+    ...(repair !== undefined && { repair }),
     resource: key,
   };
 }

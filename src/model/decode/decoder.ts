@@ -2,7 +2,7 @@
  * Decoders: a value somebody wrote -> an exact type, with every problem on the way and its place.
  * Small functions that are put together; each says where it is by the path it is given.
  */
-import type { Level, Position, Problem } from '#core/problem.ts';
+import type { Level, Position, Problem, Repair } from '#core/problem.ts';
 import type { Schema } from './schema.ts';
 
 export type Path = readonly (string | number)[];
@@ -32,6 +32,11 @@ export interface ReportOptions {
 /** Code of what is known and not supported (`docs/reference/analysis.md`). */
 const notSupported = 'HED0001';
 
+interface More {
+  readonly code?: string;
+  readonly repair?: Repair | undefined;
+}
+
 /** Collects the problems of one document. */
 export class Report {
   readonly problems: Problem[] = [];
@@ -49,8 +54,9 @@ export class Report {
     return this.problems.some((problem) => problem.level === 'error');
   }
 
-  error(path: Path, message: string, fix?: string): undefined {
-    this.#add('error', path, message, fix);
+  /** @param repair what `fix` says, where nothing else can be meant */
+  error(path: Path, message: string, fix?: string, repair?: Repair): undefined {
+    this.#add('error', path, message, fix, { repair });
     return undefined;
   }
 
@@ -64,16 +70,14 @@ export class Report {
 
   unsupported(path: Path, loss: Loss, what = 'this field'): void {
     if (loss === 'adds') {
-      this.#add('warning', path, `${what} is not supported yet and has no effect`, undefined, notSupported);
+      this.#add('warning', path, `${what} is not supported yet and has no effect`, undefined, {
+        code: notSupported,
+      });
     } else if (this.#options.allowUnsupported) {
       this.allowed.push(
-        this.#add(
-          'warning',
-          path,
-          `${what} is not supported yet; allowed, so it has no effect`,
-          undefined,
-          notSupported,
-        ),
+        this.#add('warning', path, `${what} is not supported yet; allowed, so it has no effect`, undefined, {
+          code: notSupported,
+        }),
       );
     } else {
       this.closesUnsupported = true;
@@ -82,12 +86,13 @@ export class Report {
         path,
         `${what} is not supported yet, and without it the mesh would be less strict than written`,
         `to run without it: --allow-unsupported ${this.#options.resource.split(' ')[0]}`,
-        notSupported,
+        { code: notSupported },
       );
     }
   }
 
-  #add(level: Level, path: Path, message: string, fix?: string, code?: string): Problem {
+  #add(level: Level, path: Path, message: string, fix?: string, more: More = {}): Problem {
+    const { code, repair } = more;
     const at = this.#options.positionOf(path);
     const problem: Problem = {
       level,
@@ -96,6 +101,7 @@ export class Report {
       ...(path.length > 0 && { path: formatPath(path) }),
       ...(at !== undefined && { at }),
       ...(fix !== undefined && { fix }),
+      ...(repair !== undefined && { repair }),
       resource: this.#options.resource,
     };
     this.problems.push(problem);

@@ -2,7 +2,7 @@
  * Decoder of an object with known fields. Every field of the original schema is listed: decoded,
  * known but not supported, or known to be without meaning here. Anything else is an error.
  */
-import { didYouMean } from '#core/did-you-mean.ts';
+import { didYouMean, onlyClosest } from '#core/did-you-mean.ts';
 import { type Decoder, describeValue, type Loss, type Path, type Report } from './decoder.ts';
 import { described, type FieldSchema, type ObjectSchema, schemaOf } from './schema.ts';
 
@@ -134,7 +134,10 @@ function reportUnknown(raw: object, shape: Shape, path: Path, report: Report): b
   for (const name of Object.keys(raw)) {
     if (Object.hasOwn(shape, name)) continue;
     known = false;
-    report.error([...path, name], 'there is no such field', didYouMean(name, Object.keys(shape)));
+    const names = Object.keys(shape);
+    const meant = onlyClosest(name, names);
+    const repair = meant === undefined || Object.hasOwn(raw, meant) ? undefined : { name: meant };
+    report.error([...path, name], 'there is no such field', didYouMean(name, names), repair);
   }
   return known;
 }

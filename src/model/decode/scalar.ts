@@ -1,5 +1,6 @@
 /** Decoders of single values. */
 import { didYouMean } from '#core/did-you-mean.ts';
+import type { Repair } from '#core/problem.ts';
 import { type Decoder, describeValue } from './decoder.ts';
 import { described, refined } from './schema.ts';
 
@@ -7,7 +8,12 @@ export const text: Decoder<string> = described({ type: 'string' }, (value, path,
   if (typeof value === 'string') return value;
   const quotable = typeof value === 'number' || typeof value === 'boolean';
   const fix = quotable ? `write it in quotes: ${JSON.stringify(String(value))}` : undefined;
-  return report.error(path, `a text is expected, not ${describeValue(value)}`, fix);
+  return report.error(
+    path,
+    `a text is expected, not ${describeValue(value)}`,
+    fix,
+    quotable ? { asText: true } : undefined,
+  );
 });
 
 export const nonEmptyText: Decoder<string> = refined(
@@ -19,14 +25,24 @@ export const nonEmptyText: Decoder<string> = refined(
 export const boolean: Decoder<boolean> = described({ type: 'boolean' }, (value, path, report) =>
   typeof value === 'boolean'
     ? value
-    : report.error(path, `true or false is expected, not ${describeValue(value)}`),
+    : report.error(
+        path,
+        `true or false is expected, not ${describeValue(value)}`,
+        ...unquoted(value, value === 'true' || value === 'false'),
+      ),
 );
 
 /** A whole number from `min` to `max`, both included. */
 export function integer(min: number, max: number): Decoder<number> {
   return described({ type: 'integer', minimum: min, maximum: max }, (value, path, report) => {
     if (typeof value !== 'number' || !Number.isInteger(value)) {
-      return report.error(path, `a whole number is expected, not ${describeValue(value)}`);
+      const isNumber = typeof value === 'string' && /^(?:0|[1-9]\d{0,14})$/.test(value);
+      const isGood = isNumber && Number(value) >= min && Number(value) <= max;
+      return report.error(
+        path,
+        `a whole number is expected, not ${describeValue(value)}`,
+        ...unquoted(value, isGood),
+      );
     }
     if (value < min || value > max) return report.error(path, `must be from ${min} to ${max}, not ${value}`);
     return value;
@@ -49,8 +65,20 @@ export function oneOf<const Words extends readonly string[]>(words: Words): Deco
     if (words.includes(value as string)) return value as Words[number];
     const expected = words.join(', ');
     const fix = typeof value === 'string' ? didYouMean(value, words) : undefined;
-    return report.error(path, `one of ${expected} is expected, not ${describeValue(value)}`, fix);
+    const same = words.filter((word) => plainForm(word) === plainForm(value));
+    const repair = same.length === 1 ? { value: same[0]! } : undefined;
+    return report.error(path, `one of ${expected} is expected, not ${describeValue(value)}`, fix, repair);
   });
+}
+
+/** For what is meant without the quotes around it. */
+function unquoted(value: unknown, isGood: boolean): [fix?: string, repair?: Repair] {
+  return isGood ? [`write it without quotes: ${String(value)}`, { value: String(value) }] : [];
+}
+
+/** The same for words that differ in case, `-` and `_` alone. */
+function plainForm(word: unknown): string {
+  return String(word).toLowerCase().replaceAll(/[-_]/g, '');
 }
 
 const durationUnitsMs: Readonly<Record<string, number>> = {

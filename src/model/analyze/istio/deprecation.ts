@@ -1,8 +1,9 @@
 /** Fields that are still read and have a successor (IST0002). */
+import type { Repair } from '#core/problem.ts';
 import type { Path } from '../../decode/decoder.ts';
 import type { Analyzer } from '../analyzer.ts';
 import type { AnalysisDocument } from '../document.ts';
-import { asObjects, valueAt } from '../loose.ts';
+import { asObject, asObjects, type Raw, valueAt } from '../loose.ts';
 import { type Message, message } from '../message.ts';
 
 export const deprecationAnalyzer: Analyzer = {
@@ -13,7 +14,7 @@ export const deprecationAnalyzer: Analyzer = {
     ...world.istio('VirtualService').flatMap(ofVirtualService),
     ...world.istio('Sidecar').flatMap((sidecar) => {
       const path = ['spec', 'outboundTrafficPolicy', 'egressProxy'];
-      return valueAt(sidecar.raw, ...path) === undefined ? [] : [deprecated(sidecar, path, undefined)];
+      return valueAt(sidecar.raw, ...path) === undefined ? [] : [deprecated(sidecar, path)];
     }),
     ...world.istio('DestinationRule').flatMap(ofDestinationRule),
   ],
@@ -22,14 +23,26 @@ export const deprecationAnalyzer: Analyzer = {
 function ofVirtualService(document: AnalysisDocument): Message[] {
   return asObjects(document.spec.http).flatMap((route, index) => {
     const at: Path = ['spec', 'http', index];
-    const found = (steps: readonly string[], fix: string): Message[] =>
-      valueAt(route, ...steps) === undefined ? [] : [deprecated(document, [...at, ...steps], fix)];
+    const delay = asObject(valueAt(route, 'fault', 'delay'));
+    const inDelay = [...at, 'fault', 'delay'];
+    const fix = 'write allowOrigins: [{exact: …}]';
     return [
-      ...found(['fault', 'delay', 'percent'], 'write percentage: {value: …}'),
-      ...found(['mirrorPercent'], 'write mirrorPercentage: {value: …}'),
-      ...found(['corsPolicy', 'allowOrigin'], 'write allowOrigins: [{exact: …}]'),
+      ...share(document, delay, inDelay, 'percent', 'percentage'),
+      ...share(document, route, at, 'mirrorPercent', 'mirrorPercentage'),
+      ...share(document, route, at, 'mirror_percent', 'mirrorPercentage'),
+      ...(valueAt(route, 'corsPolicy', 'allowOrigin') === undefined
+        ? []
+        : [deprecated(document, [...at, 'corsPolicy', 'allowOrigin'], fix)]),
     ];
   });
+}
+
+/** A number of percent that stands in an object now. */
+function share(document: AnalysisDocument, holder: Raw, path: Path, old: string, now: string): Message[] {
+  if (holder[old] === undefined) return [];
+  const isCertain = typeof holder[old] === 'number' && holder[now] === undefined;
+  const repair = isCertain ? { name: now, wrapped: 'value' } : undefined;
+  return [deprecated(document, [...path, old], `write ${now}: {value: …}`, repair)];
 }
 
 function ofDestinationRule(document: AnalysisDocument): Message[] {
@@ -41,21 +54,32 @@ function ofDestinationRule(document: AnalysisDocument): Message[] {
     })),
   ];
   return policies.flatMap(({ policy, path }) => {
-    const found = (steps: readonly string[], is: (value: unknown) => boolean, fix: string): Message[] =>
-      is(valueAt(policy, ...steps)) ? [deprecated(document, [...path, ...steps], fix)] : [];
-    const isThere = (value: unknown): boolean => value !== undefined;
+    const balancer = asObject(valueAt(policy, 'loadBalancer'));
+    const at = [...path, 'loadBalancer'];
+    const ring = valueAt(balancer, 'consistentHash', 'minimumRingSize');
+    const { warmupDurationSecs: warmup } = balancer;
+    const isText = typeof warmup === 'string' && balancer.warmup === undefined;
+    const toWarmup = isText ? { name: 'warmup', wrapped: 'duration' } : undefined;
     return [
-      ...found(['loadBalancer', 'simple'], (value) => value === 'LEAST_CONN', 'write LEAST_REQUEST'),
-      ...found(['loadBalancer', 'warmupDurationSecs'], isThere, 'write warmup: {duration: …}'),
-      ...found(
-        ['loadBalancer', 'consistentHash', 'minimumRingSize'],
-        isThere,
-        'write ringHash: {minimumRingSize: …}',
-      ),
+      ...(balancer.simple === 'LEAST_CONN'
+        ? [deprecated(document, [...at, 'simple'], 'write LEAST_REQUEST', { value: 'LEAST_REQUEST' })]
+        : []),
+      ...(warmup === undefined
+        ? []
+        : [deprecated(document, [...at, 'warmupDurationSecs'], 'write warmup: {duration: …}', toWarmup)]),
+      ...(ring === undefined
+        ? []
+        : [
+            deprecated(
+              document,
+              [...at, 'consistentHash', 'minimumRingSize'],
+              'write ringHash: {minimumRingSize: …}',
+            ),
+          ]),
     ];
   });
 }
 
-function deprecated(document: AnalysisDocument, path: Path, fix: string | undefined): Message {
-  return message('IST0002', document, path, 'is deprecated', fix);
+function deprecated(document: AnalysisDocument, path: Path, fix?: string, repair?: Repair): Message {
+  return message('IST0002', document, path, 'is deprecated', fix, repair);
 }
