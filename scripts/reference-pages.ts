@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { type FieldSchema, objectSchemaOf, type Schema, schemaOf } from '#model/decode/schema.ts';
 import type { KindDefinition } from '#model/kind.ts';
 import { type Kind, kinds, type Resource } from '#model/kinds.ts';
+import { analysisPage } from './analysis-page.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -25,6 +26,7 @@ export function referencePages(): readonly ReferencePage[] {
       text: pageOf(kinds[kind] as KindDefinition<Resource>),
     })),
     { file: 'docs/reference/README.md', text: indexOf(documented) },
+    { file: 'docs/reference/analysis.md', text: analysisPage() },
   ];
 }
 
@@ -36,8 +38,8 @@ function indexOf(documented: readonly Kind[]): string {
   return [
     '# Reference',
     '',
-    'What each kind takes, made from the decoders by `npm run reference`; and [what a proxy answers](errors.md) when it cannot',
-    'forward.',
+    'What each kind takes, made from the decoders by `npm run reference`; [what a proxy answers](errors.md) when it cannot',
+    'forward; and [the codes](analysis.md) of `heddle analyze`.',
     '',
     ...lines,
     '',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -73,6 +73,30 @@ describe('heddle validate', () => {
     const { code, err } = await validate(join(folder, 'nothing.yaml'));
     assert.equal(code, EXIT_FAILURE);
     assert.match(err, /Cannot read .*nothing\.yaml: there is no such file or folder/);
+  });
+
+  test('--fix repairs, shows what, and judges what is left', async () => {
+    const slip = `# first\n${good.replace('metadata', 'metdata')}`;
+    const bad = file('fix.txt', slip);
+    const shown = await validate('--fix', '--dry-run', bad);
+    assert.deepEqual([shown.code, readFileSync(bad, 'utf8')], [0, slip]);
+    assert.match(shown.out, /^-metdata: \{name: a\}\n\+metadata: \{name: a\}$/m);
+    const done = await validate('--fix', '-o', 'json', bad);
+    assert.deepEqual([done.code, readFileSync(bad, 'utf8')], [0, `# first\n${good}`]);
+    assert.deepEqual(
+      JSON.parse(done.out).repaired.map(({ path }: { path: string }) => path),
+      ['metdata'],
+    );
+    const worse = file('worse.txt', `${good}xyz: 1\nkinds: 1\n`);
+    assert.equal((await validate('--fix', worse)).code, EXIT_DATA);
+  });
+
+  test('--dry-run alone, and what is not UTF-8', async () => {
+    assert.equal((await validate('--dry-run', file('dry.txt', good))).code, EXIT_USAGE);
+    const latin = join(folder, 'latin.txt');
+    writeFileSync(latin, Buffer.from(`# \xe4\n${good.replace('metadata', 'metdata')}`, 'latin1'));
+    const { code, err } = await validate('--fix', latin);
+    assert.deepEqual([code, /is not UTF-8/.test(err)], [EXIT_FAILURE, true]);
   });
 
   test('a folder stands for the YAML files in it', async () => {

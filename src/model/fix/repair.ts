@@ -1,5 +1,5 @@
 /** Repairs in a text what is certain; comments, order and blanks stay. */
-import type { Position, Problem } from '#core/problem.ts';
+import type { Problem } from '#core/problem.ts';
 import { analysisDocuments } from '../analyze/document.ts';
 import { deprecationAnalyzer } from '../analyze/istio/deprecation.ts';
 import { World } from '../analyze/world.ts';
@@ -52,9 +52,7 @@ function harmless(
       some.map(({ edit }) => edit),
     );
     const after = problemsOf({ ...source, text: changed });
-    const left = after.filter(
-      ({ repair, at }) => repair !== undefined && some.some((one) => isSame(one.problem.at, at)),
-    );
+    const left = after.filter((one) => some.some(({ problem }) => isSame(problem, one)));
     return left.length === 0 && !isBroken(after, before);
   };
   return helps(planned) ? planned : planned.filter((one) => helps([one]));
@@ -67,8 +65,10 @@ function isBroken(after: readonly Problem[], before: readonly Problem[]): boolea
   return unread(after) > unread(before);
 }
 
-function isSame(a: Position | undefined, b: Position | undefined): boolean {
-  return a !== undefined && a.line === b?.line && a.column === b.column;
+function isSame(a: Problem, b: Problem): boolean {
+  return (
+    a.path === b.path && a.message === b.message && a.at?.line === b.at?.line && a.resource === b.resource
+  );
 }
 
 function problemsOf(source: SourceText): readonly Problem[] {

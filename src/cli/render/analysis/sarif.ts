@@ -25,11 +25,11 @@ export function sarifLog(findings: readonly Finding[]): object {
 }
 
 function rule(code: Code): object {
-  const { name, level } = analysisCodes[code];
+  const { name, level, about } = analysisCodes[code];
   return {
     id: code,
     name,
-    shortDescription: { text: name },
+    shortDescription: { text: about.replaceAll('`', '') },
     defaultConfiguration: { level: levels[level] },
     ...(code.startsWith('IST') && {
       helpUri: `https://istio.io/latest/docs/reference/config/analysis/${code.toLowerCase()}/`,

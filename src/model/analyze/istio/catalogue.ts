@@ -1,4 +1,4 @@
-/** Every analyzer of Istio's codes, but for those that decoding gives (IST0106, IST0133). */
+/** Every analyzer of raw documents: Istio's, but for what decoding gives (IST0106, IST0133), and one that it lacks. */
 import type { Analyzer } from '../analyzer.ts';
 import { annotationAnalyzer } from './annotations.ts';
 import { authorizationAnalyzer, ineffectiveSelectorAnalyzer, jwksAnalyzer } from './authorization.ts';
@@ -6,6 +6,7 @@ import { conditionAnalyzer } from './conditions.ts';
 import { applicationUidAnalyzer, serviceAssociationAnalyzer } from './deployments.ts';
 import { deprecationAnalyzer } from './deprecation.ts';
 import { caCertificateAnalyzer, podNotSelectedAnalyzer, unknownHostAnalyzer } from './destination-rules.ts';
+import { envoyFilterFieldAnalyzer } from './envoy-filter-fields.ts';
 import { envoyPatchAnalyzer } from './envoy-filters.ts';
 import { externalControlPlaneAnalyzer } from './external-control-plane.ts';
 import { crdVersionAnalyzer } from './gateway-api.ts';
@@ -41,6 +42,7 @@ export const istioAnalyzers: readonly Analyzer[] = [
   podNotSelectedAnalyzer,
   unknownHostAnalyzer,
   envoyPatchAnalyzer,
+  envoyFilterFieldAnalyzer,
   externalControlPlaneAnalyzer,
   certificateAnalyzer,
   conflictingGatewayAnalyzer,
