@@ -26,10 +26,9 @@ function subsetFindings(rule: DestinationRule, surroundings: Surroundings): Prob
     surroundings.fullName(rule.spec.host, rule.metadata.namespace ?? ''),
   );
   if (service === undefined || surroundings.instances.length === 0) return [];
-  const instances = surroundings.instances.filter(
-    ({ namespace, labels }) =>
-      namespace === service.metadata.namespace && selects(service.spec.selector, labels),
-  );
+  const instances = surroundings
+    .instancesIn(service.metadata.namespace)
+    .filter(({ labels }) => selects(service.spec.selector, labels));
   if (instances.length === 0) return [];
   return rule.spec.subsets.flatMap((subset, index) =>
     instances.some(({ labels }) => selects(subset.labels, labels))

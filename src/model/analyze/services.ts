@@ -6,10 +6,10 @@ import type { Service } from '../service.ts';
 import { finding } from './finding.ts';
 import type { Surroundings } from './surroundings.ts';
 
-export function analyzeServices({ services, instances }: Surroundings): readonly Problem[] {
-  return [...services.values()].flatMap((service) => [
+export function analyzeServices(surroundings: Surroundings): readonly Problem[] {
+  return [...surroundings.services.values()].flatMap((service) => [
     ...portFindings(service),
-    ...selectorFindings(service, instances),
+    ...selectorFindings(service, surroundings),
   ]);
 }
 
@@ -27,10 +27,10 @@ function portFindings(service: Service): Problem[] {
   });
 }
 
-function selectorFindings(service: Service, instances: Surroundings['instances']): Problem[] {
+function selectorFindings(service: Service, surroundings: Surroundings): Problem[] {
   const { selector } = service.spec;
-  if (instances.length === 0 || Object.keys(selector).length === 0) return [];
-  const inReach = instances.filter(({ namespace }) => namespace === service.metadata.namespace);
+  if (surroundings.instances.length === 0 || Object.keys(selector).length === 0) return [];
+  const inReach = surroundings.instancesIn(service.metadata.namespace);
   if (inReach.some(({ labels }) => selects(selector, labels))) return [];
   return [finding('HED0007', 'warning', service, ['spec', 'selector'], 'selects no workload')];
 }

@@ -23,6 +23,10 @@ export class Surroundings {
   readonly workloadEntries: readonly WorkloadEntry[];
   /** What there is behind services or may come to be: workloads, groups and single entries. */
   readonly instances: readonly { readonly namespace: string | undefined; readonly labels: Labels }[];
+  /** By full host, without those of wildcards. */
+  readonly #rulesByHost: ReadonlyMap<string, readonly DestinationRule[]>;
+  readonly #wideRules: readonly DestinationRule[];
+  readonly #instancesByNamespace: ReadonlyMap<string | undefined, Surroundings['instances']>;
   /** Ports of the hosts of ServiceEntries. */
   readonly #entered = new Map<string, ServiceEntry['spec']['ports']>();
 
@@ -43,6 +47,10 @@ export class Surroundings {
     this.ingresses = of('Ingress');
     this.virtualServices = of('VirtualService');
     this.destinationRules = of('DestinationRule');
+    this.#wideRules = this.destinationRules.filter(({ spec }) => spec.host.startsWith('*'));
+    this.#rulesByHost = Map.groupBy(this.destinationRules, ({ spec, metadata }) =>
+      this.fullName(spec.host, metadata.namespace ?? ''),
+    );
     this.workloadEntries = of('WorkloadEntry');
     const labelled = [
       ...resources.filter(isWorkload).map((one) => ({ one, labels: labelsOfPods(one) })),
@@ -50,6 +58,11 @@ export class Surroundings {
       ...of('WorkloadGroup').map((one) => ({ one, labels: labelsOfMembers(one) })),
     ];
     this.instances = labelled.map(({ one, labels }) => ({ namespace: one.metadata.namespace, labels }));
+    this.#instancesByNamespace = Map.groupBy(this.instances, ({ namespace }) => namespace);
+  }
+
+  instancesIn(namespace: string | undefined): Surroundings['instances'] {
+    return this.#instancesByNamespace.get(namespace) ?? [];
   }
 
   /** Full name of `host` as a resource of `namespace` means it. */
@@ -70,9 +83,8 @@ export class Surroundings {
 
   /** The most specific rule for a host, of whatever namespace. */
   destinationRuleFor(full: string): DestinationRule | undefined {
-    const fitting = this.destinationRules.filter(({ spec, metadata }) =>
-      coversHost(this.fullName(spec.host, metadata.namespace ?? ''), full),
-    );
+    const exact = this.#rulesByHost.get(full) ?? [];
+    const fitting = [...exact, ...this.#wideRules.filter(({ spec }) => coversHost(spec.host, full))];
     return fitting.sort((a, b) => b.spec.host.length - a.spec.host.length)[0];
   }
 

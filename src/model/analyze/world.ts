@@ -41,7 +41,9 @@ export class World {
   readonly meshNetworks: { readonly document: AnalysisDocument; readonly networks: Raw } | undefined;
   readonly rootNamespace: string = rootNamespace;
   readonly #byKind: ReadonlyMap<string, readonly AnalysisDocument[]>;
+  readonly #named: ReadonlyMap<string, AnalysisDocument>;
   readonly #services: ReadonlyMap<string, AnalysisDocument>;
+  readonly #servicesByNamespace: ReadonlyMap<string, readonly AnalysisDocument[]>;
   /** Exact hosts of ServiceEntries. */
   readonly #entered: ReadonlyMap<string, AnalysisDocument>;
   readonly #wildcards: readonly string[];
@@ -50,6 +52,10 @@ export class World {
   constructor(documents: readonly AnalysisDocument[], options: WorldOptions) {
     this.documents = documents;
     this.#byKind = Map.groupBy(documents, ({ group, kind }) => `${group}/${kind}`);
+    this.#named = new Map(
+      documents.toReversed().map((one) => [`${one.group}/${one.kind} ${one.namespace}/${one.name}`, one]),
+    );
+    this.#servicesByNamespace = Map.groupBy(this.of('', 'Service'), ({ namespace }) => namespace);
     this.#services = new Map(
       this.of('', 'Service').map((one) => [`${one.name}.${one.namespace}.${clusterDomain}`, one]),
     );
@@ -82,7 +88,7 @@ export class World {
   }
 
   named(group: string, kind: string, namespace: string, name: string): AnalysisDocument | undefined {
-    return this.of(group, kind).find((one) => one.namespace === namespace && one.name === name);
+    return this.#named.get(`${group}/${kind} ${namespace}/${name}`);
   }
 
   namespace(name: string): AnalysisDocument | undefined {
@@ -106,6 +112,10 @@ export class World {
 
   get services(): readonly AnalysisDocument[] {
     return [...this.#services.values()];
+  }
+
+  servicesIn(namespace: string): readonly AnalysisDocument[] {
+    return this.#servicesByNamespace.get(namespace) ?? [];
   }
 
   /** Whether nothing is known that could be called, so that nothing is missed. */

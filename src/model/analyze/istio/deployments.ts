@@ -26,10 +26,11 @@ export const serviceAssociationAnalyzer: Analyzer = {
 };
 
 function associationMessages({ document, labels, namespace }: Workload, world: World): Message[] {
-  const exposed = world.services
-    .filter(({ namespace: own, spec }) => {
+  const exposed = world
+    .servicesIn(namespace)
+    .filter(({ spec }) => {
       const selector = asLabels(spec.selector);
-      return own === namespace && Object.keys(selector).length > 0 && selects(selector, labels);
+      return Object.keys(selector).length > 0 && selects(selector, labels);
     })
     .flatMap(portsOf);
   const path = ['spec', 'template', 'metadata', 'labels'];

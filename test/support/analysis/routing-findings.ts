@@ -1,0 +1,328 @@
+/** Findings about where requests go. */
+import {
+  containers,
+  core,
+  deployment,
+  entry,
+  filter,
+  gateway,
+  http,
+  https,
+  istio,
+  pod,
+  reviews,
+  route,
+  set,
+} from './documents.ts';
+import type { FindingCase } from './finding-case.ts';
+
+export const routingFindings: readonly FindingCase[] = [
+  [
+    'fields with a successor',
+    ['IST0002'],
+    set(
+      istio('VirtualService', 'a', '{hosts: [a], http: [{mirrorPercent: 5, fault: {delay: {percent: 1}}}]}'),
+      istio('DestinationRule', 'b', '{host: b, trafficPolicy: {loadBalancer: {simple: LEAST_CONN}}}'),
+    ),
+    [
+      'IST0002 VirtualService default/a spec.http[0].mirrorPercent',
+      'IST0002 VirtualService default/a spec.http[0].fault.delay.percent',
+      'IST0002 DestinationRule default/b spec.trafficPolicy.loadBalancer.simple',
+    ],
+  ],
+  [
+    'a host, a port, a subset and a gateway that are not there',
+    ['IST0101'],
+    set(
+      reviews,
+      istio('VirtualService', 'a', route('{host: revews}')),
+      istio('VirtualService', 'b', route('{host: reviews, port: {number: 81}, subset: v1}')),
+      istio('VirtualService', 'c', '{hosts: [c.com], gateways: [edge], http: []}'),
+    ),
+    [
+      'IST0101 VirtualService default/a spec.http[0].route[0].destination.host',
+      'IST0101 VirtualService default/b spec.http[0].route[0].destination.port',
+      'IST0101 VirtualService default/b spec.http[0].route[0].destination.subset',
+      'IST0101 VirtualService default/c spec.gateways[0]',
+    ],
+  ],
+  [
+    'mirrors and routes of TCP count too, and a wildcard of a ServiceEntry',
+    ['IST0101'],
+    set(
+      reviews,
+      istio('ServiceEntry', 'e', '{hosts: ["*.b.com"], ports: [{number: 1, name: tcp, protocol: TCP}]}'),
+      istio('VirtualService', 'a', '{hosts: [a], tcp: [{route: [{destination: {host: x}}]}]}'),
+      istio(
+        'VirtualService',
+        'b',
+        '{hosts: [b], http: [{mirrors: [{destination: {host: y}}, {destination: {host: a.b.com}}]}]}',
+      ),
+    ),
+    [
+      'IST0101 VirtualService default/a spec.tcp[0].route[0].destination.host',
+      'IST0101 VirtualService default/b spec.http[0].mirrors[0].destination.host',
+    ],
+  ],
+  [
+    'an unknown field',
+    ['IST0106'],
+    istio('Gateway', 'a', '{server: []}'),
+    ['IST0106 Gateway default/a spec.servers', 'IST0106 Gateway default/a spec.server'],
+  ],
+  [
+    'two VirtualServices of one host, by different names of it',
+    ['IST0109'],
+    set(
+      reviews,
+      istio('VirtualService', 'a', '{hosts: [reviews], http: []}'),
+      istio('VirtualService', 'b', '{hosts: [reviews.default.svc.cluster.local], http: []}'),
+      istio('VirtualService', 'c', '{hosts: [reviews], gateways: [edge], http: []}'),
+    ),
+    ['IST0109 VirtualService default/a spec.hosts[0]', 'IST0109 VirtualService default/b spec.hosts[0]'],
+  ],
+  [
+    'Sidecars for one workload, and for all',
+    ['IST0110', 'IST0111'],
+    set(
+      pod('p', '{app: a}'),
+      ...['a', 'b'].map((name) => istio('Sidecar', name, '{workloadSelector: {labels: {app: a}}}')),
+      ...['c', 'd'].map((name) => istio('Sidecar', name, '{egress: []}')),
+    ),
+    [
+      'IST0110 Sidecar default/a spec.workloadSelector',
+      'IST0110 Sidecar default/b spec.workloadSelector',
+      'IST0111 Sidecar default/c metadata.name',
+      'IST0111 Sidecar default/d metadata.name',
+    ],
+  ],
+  [
+    'several ports and none named',
+    ['IST0112'],
+    set(
+      core('Service', 'reviews', 'spec: {ports: [{name: http, port: 80}, {name: http-b, port: 81}]}'),
+      istio('VirtualService', 'a', route('{host: reviews}')),
+    ),
+    ['IST0112 VirtualService default/a spec.http[0].route[0].destination.port'],
+  ],
+  [
+    'certificates that nobody checks',
+    ['IST0128', 'IST0129'],
+    istio(
+      'DestinationRule',
+      'a',
+      '{host: a.com, trafficPolicy: {tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 1}, tls: {mode: SIMPLE, caCertificates: x}}, {port: {number: 2}, tls: {mode: SIMPLE}}]}}',
+    ),
+    [
+      'IST0128 DestinationRule default/a spec.trafficPolicy.tls',
+      'IST0129 DestinationRule default/a spec.trafficPolicy.portLevelSettings[1].tls',
+    ],
+  ],
+  [
+    'rules behind one for everything, and a condition that stands twice',
+    ['IST0130', 'IST0131'],
+    istio(
+      'VirtualService',
+      'a',
+      '{hosts: [a], http: [{match: [{uri: {exact: /a}}, {name: again, uri: {exact: /a}}]}, {}, {match: [{uri: {exact: /b}}]}]}',
+    ),
+    [
+      'IST0131 VirtualService default/a spec.http[0].match[1]',
+      'IST0130 VirtualService default/a spec.http[2]',
+    ],
+  ],
+  [
+    'a host that the gateway does not have, and a gateway of Istio itself',
+    ['IST0132', 'IST0165'],
+    set(
+      gateway('edge', http('*.a.com')),
+      istio(
+        'VirtualService',
+        'a',
+        '{hosts: [b.com], gateways: [edge, x~istio-autogenerated-k8s-gateway~y], http: []}',
+      ),
+    ),
+    [
+      'IST0132 VirtualService default/a spec.gateways[0]',
+      'IST0165 VirtualService default/a spec.gateways[1]',
+    ],
+  ],
+  [
+    'what is read and not as it looks',
+    ['IST0133'],
+    istio(
+      'VirtualService',
+      'a',
+      '{hosts: [a], http: [{mirrorPercentage: {value: 1}, route: [{destination: {host: a}}]}]}',
+    ),
+    ['IST0133 VirtualService default/a spec.http[0].mirrorPercentage'],
+  ],
+  [
+    'TCP without an address',
+    ['IST0134'],
+    set(
+      entry('a', 'ports: [{number: 1, name: tcp, protocol: TCP}, {number: 2, name: http, protocol: HTTP}]'),
+    ),
+    ['IST0134 ServiceEntry default/a spec.ports[0]'],
+  ],
+  [
+    'one certificate in two Gateways',
+    ['IST0138'],
+    set(gateway('a', https('credentialName: c')), gateway('b', https('credentialName: c'))),
+    [
+      'IST0138 Gateway default/a spec.servers[0].tls.credentialName',
+      'IST0138 Gateway default/b spec.servers[0].tls.credentialName',
+    ],
+  ],
+  [
+    'Gateways of one host and port',
+    ['IST0145'],
+    set(gateway('a', http('a.com')), gateway('b', http('*/a.com')), gateway('c', http('./a.com'))),
+    [
+      'IST0145 Gateway default/a spec.servers[0].hosts[0]',
+      'IST0145 Gateway default/b spec.servers[0].hosts[0]',
+    ],
+  ],
+  [
+    'claims of tokens that nobody checks',
+    ['IST0149'],
+    set(
+      gateway('edge', http('a.com')),
+      istio(
+        'VirtualService',
+        'a',
+        '{hosts: [a.com], gateways: [edge], http: [{match: [{headers: {"@request.auth.claims.group": {exact: x}}}]}]}',
+      ),
+    ),
+    ['IST0149 VirtualService default/a spec.http[0].match[0].headers["@request.auth.claims.group"]'],
+  ],
+  [
+    'patches',
+    ['IST0151', 'IST0152', 'IST0153', 'IST0154', 'IST0155', 'HED0014'],
+    filter(
+      [
+        '{applyTo: HTTP_FILTER, patch: {operation: INSERT_BEFORE}}',
+        '{applyTo: CLUSTER, patch: {operation: REPLACE}}',
+        '{applyTo: HTTP_ROUTE, patch: {operation: ADD}}',
+        '{applyTo: HTTP_ROUTE, patch: {operation: REMOVE}}',
+        '{applyTo: HTTP_FILTER, match: {proxy: {proxyVersion: x}}, patch: {operation: REMOVE}}',
+        '{applyTo: CLUSTER, patch: {operation: MERGE, value: {connectTimeout: 1s}}}',
+      ].join(', '),
+    ),
+    [
+      'IST0151 EnvoyFilter default/f spec.configPatches[0].patch.operation',
+      'IST0152 EnvoyFilter default/f spec.configPatches[1].patch.operation',
+      'IST0153 EnvoyFilter default/f spec.configPatches[2].patch.operation',
+      'IST0154 EnvoyFilter default/f spec.configPatches[3].patch.operation',
+      'IST0155 EnvoyFilter default/f spec.configPatches[4].patch.operation',
+      'HED0014 EnvoyFilter default/f spec.configPatches[5].patch.value.connectTimeout',
+    ],
+  ],
+  [
+    'a Secret without a key, and one without anything to check clients by',
+    ['IST0161'],
+    set(
+      core(
+        'Secret',
+        'a',
+        'stringData: {tls.crt: "-----BEGIN CERTIFICATE-----"}',
+        ', namespace: istio-system',
+      ),
+      gateway('g', https('credentialName: a')),
+    ),
+    ['IST0161 Gateway default/g spec.servers[0].tls.credentialName'],
+  ],
+  [
+    'a port that the Service of the gateway lacks',
+    ['IST0162'],
+    set(
+      pod('p', '{istio: ingressgateway}'),
+      core('Service', 's', 'spec: {selector: {istio: ingressgateway}, ports: [{name: http, port: 8080}]}'),
+      gateway('g', http('a.com')),
+    ),
+    ['IST0162 Gateway default/g spec.servers[0].port.number'],
+  ],
+  [
+    'a subset without Pods, and hosts that nobody has',
+    ['IST0173', 'IST0174'],
+    set(
+      reviews,
+      pod('p', '{app: reviews, version: v1}'),
+      istio(
+        'DestinationRule',
+        'a',
+        '{host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}',
+      ),
+      istio('DestinationRule', 'b', '{host: revews}'),
+      istio('DestinationRule', 'c', '{host: "*.com"}'),
+    ),
+    ['IST0173 DestinationRule default/a spec.subsets[1]', 'IST0174 DestinationRule default/b spec.host'],
+  ],
+  [
+    'two protocols of one port',
+    ['IST0177', 'HED0003'],
+    set(
+      entry('a', 'ports: [{number: 443, name: https, protocol: HTTPS}]'),
+      entry('b', 'ports: [{number: 443, name: tls, protocol: TLS}]'),
+    ),
+    [
+      'IST0177 ServiceEntry default/a spec.ports[0]',
+      'HED0003 ServiceEntry default/b spec.hosts[0]',
+      'IST0177 ServiceEntry default/b spec.ports[0]',
+    ],
+  ],
+  [
+    'ServiceEntries',
+    ['HED0004', 'HED0005', 'HED0006', 'HED0007', 'HED0008', 'HED0009'],
+    set(
+      reviews,
+      deployment(containers),
+      istio('ServiceEntry', 'a', '{hosts: [a.com], resolution: DNS, subjectAltNames: [a.com]}'),
+      istio(
+        'ServiceEntry',
+        'b',
+        '{hosts: [b.com], resolution: STATIC, workloadSelector: {labels: {app: x}}, ports: [{number: 80, name: http}]}',
+      ),
+      istio(
+        'ServiceEntry',
+        'c',
+        '{hosts: [c.com], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: reviews.default.svc.cluster.local}]}',
+      ),
+    ),
+    [
+      'HED0007 Service default/reviews spec.selector',
+      'HED0004 ServiceEntry default/a spec',
+      'HED0009 ServiceEntry default/a spec.subjectAltNames',
+      'HED0006 ServiceEntry default/b spec.workloadSelector',
+      'HED0007 ServiceEntry default/b spec.workloadSelector',
+      'HED0005 ServiceEntry default/b spec.ports[0]',
+      'HED0008 ServiceEntry default/c spec.endpoints[0].address',
+    ],
+  ],
+  [
+    'ports of other protocols, and routes nobody looks for',
+    ['HED0010', 'HED0011'],
+    set(
+      core(
+        'Service',
+        'reviews',
+        'spec: {ports: [{name: tcp, port: 80}, {name: dns, port: 53, protocol: UDP}]}',
+      ),
+      istio('VirtualService', 'a', route('{host: reviews, port: {number: 80}}')),
+    ),
+    ['HED0010 Service default/reviews spec.ports[1]', 'HED0011 VirtualService default/a spec.hosts[0]'],
+  ],
+  [
+    'WorkloadEntries that nobody calls',
+    ['HED0012', 'HED0013'],
+    set(
+      reviews,
+      istio(
+        'WorkloadEntry',
+        'a',
+        '{address: a.com, labels: {app: reviews, security.istio.io/tlsMode: istio}}',
+      ),
+    ),
+    ['HED0013 WorkloadEntry default/a spec.serviceAccount', 'HED0012 WorkloadEntry default/a spec.address'],
+  ],
+];
