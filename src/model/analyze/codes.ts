@@ -377,6 +377,22 @@ const codes = {
     about:
       'An EnvoyFilter patches what a field of a VirtualService or a DestinationRule says as well, which is checked and stays the same from version to version.',
   },
+  HED0015: {
+    name: 'DelegateRouteLeftOut',
+    level: 'warning',
+    about:
+      'A route of a VirtualService that is delegated to takes more than what was delegated, or one cannot tell: it is left out there.',
+  },
+  HED0016: {
+    name: 'DelegateWithoutRoot',
+    level: 'info',
+    about: 'A VirtualService has no hosts, and no other delegates to it.',
+  },
+  HED0017: {
+    name: 'IngressWithoutClass',
+    level: 'info',
+    about: 'No class says who serves an Ingress, so nobody does.',
+  },
 } as const;
 
 export type Code = keyof typeof codes;

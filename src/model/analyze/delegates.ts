@@ -25,12 +25,13 @@ function undelegatedFinding(
     const others = all.filter((one) => isDelegate(one) && one.metadata.namespace === namespace);
     const message = `there is no VirtualService without hosts named "${name}" in "${namespace}": the route is left out`;
     const names = others.map(({ metadata }) => metadata.name);
-    return finding('warning', root, path, message, didYouMean(name, names));
+    return finding('IST0101', 'warning', root, path, message, didYouMean(name, names));
   }
   const message =
     `takes more than http[${http}] of ${keyOf(root)} delegates, or one cannot tell (${why}): ` +
     'the route is left out there';
   return finding(
+    'HED0015',
     'warning',
     delegate,
     ['spec', 'http', route, 'match'],
@@ -52,6 +53,7 @@ function idleFindings(all: readonly VirtualService[]): Problem[] {
     .filter((one) => isDelegate(one) && !asked.has(`${one.metadata.namespace}/${one.metadata.name}`))
     .map((one) =>
       finding(
+        'HED0016',
         'info',
         one,
         ['spec'],

@@ -10,7 +10,9 @@ export function analyzeIngresses(surroundings: Surroundings): readonly Problem[]
   return surroundings.ingresses.flatMap((ingress) => {
     if (ingressClassOf(ingress) === undefined) {
       const fix = 'write ingressClassName: istio';
-      return [finding('info', ingress, ['spec'], 'no class says who serves it, so nobody does', fix)];
+      return [
+        finding('HED0017', 'info', ingress, ['spec'], 'no class says who serves it, so nobody does', fix),
+      ];
     }
     if (!isServed(ingress)) return [];
     return backendsOf(ingress).flatMap(({ backend, path }) =>
@@ -52,7 +54,7 @@ function backendFindings(
       here.map(({ metadata }) => metadata.name),
     );
     const message = `there is no Service ${name} in ${namespace}, so nothing is led there`;
-    return [finding('warning', ingress, [...path, 'service', 'name'], message, fix)];
+    return [finding('IST0101', 'warning', ingress, [...path, 'service', 'name'], message, fix)];
   }
   const { ports } = service.spec;
   const isThere = ports.some((one) =>
@@ -63,6 +65,7 @@ function backendFindings(
   const fix = `it has ${ports.map((one) => `${one.port}${one.name === undefined ? '' : ` ("${one.name}")`}`).join(', ')}`;
   return [
     finding(
+      'IST0101',
       'warning',
       ingress,
       [...path, 'service', 'port'],

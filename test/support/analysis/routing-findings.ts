@@ -325,4 +325,33 @@ export const routingFindings: readonly FindingCase[] = [
     ),
     ['HED0013 WorkloadEntry default/a spec.serviceAccount', 'HED0012 WorkloadEntry default/a spec.address'],
   ],
+  [
+    'Delegates that contradict, and that nobody uses',
+    ['HED0015', 'HED0016'],
+    set(
+      reviews,
+      istio(
+        'VirtualService',
+        'root',
+        '{hosts: [reviews], http: [{match: [{uri: {prefix: /a}}], delegate: {name: narrow}}, {delegate: {name: none}}]}',
+      ),
+      istio(
+        'VirtualService',
+        'narrow',
+        '{http: [{match: [{uri: {prefix: /b}}], route: [{destination: {host: reviews}}]}]}',
+      ),
+      istio('VirtualService', 'idle', '{http: [{route: [{destination: {host: reviews}}]}]}'),
+    ),
+    ['HED0015 VirtualService default/narrow spec.http[0].match', 'HED0016 VirtualService default/idle spec'],
+  ],
+  [
+    'An Ingress that nobody serves',
+    ['HED0017'],
+    set(
+      reviews,
+      'apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: in, namespace: default}\n' +
+        'spec: {defaultBackend: {service: {name: reviews, port: {number: 9080}}}}\n',
+    ),
+    ['HED0017 Ingress default/in spec'],
+  ],
 ];
