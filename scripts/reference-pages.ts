@@ -124,8 +124,14 @@ function lackOf({ support }: FieldSchema): string {
 function typeOf({ schema, presence, fallback, support }: FieldSchema): string {
   const parts = support === 'taken' ? [wordsOf(schema)] : [];
   if (presence === 'required') parts.push('**required**');
-  if (fallback !== undefined && isTold(fallback)) parts.push(`else \`${JSON.stringify(fallback)}\``);
+  if (fallback !== undefined && isTold(fallback)) parts.push(`else \`${writtenAs(fallback, schema)}\``);
   return parts.join('; ');
+}
+
+/** Durations are numbers once they are decoded. */
+function writtenAs(fallback: unknown, schema: Schema): string {
+  const isDuration = schema.type === 'string' && schema.format === 'duration';
+  return isDuration && typeof fallback === 'number' ? `${fallback / 1000}s` : JSON.stringify(fallback);
 }
 
 /** An empty text, list or object goes without saying. */

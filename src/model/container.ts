@@ -59,6 +59,8 @@ export interface PodSpec {
   readonly volumes: readonly Volume[];
   /** What becomes of containers that end. */
   readonly restartPolicy: RestartPolicy;
+  /** Name of the Node it runs on; absent: none is known. */
+  readonly nodeName?: string;
 }
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
@@ -162,7 +164,7 @@ const placement = {
   hostPID: meaningless(),
   hostUsers: meaningless(),
   imagePullSecrets: meaningless(),
-  nodeName: meaningless(),
+  nodeName: optional(nonEmptyText),
   nodeSelector: meaningless(),
   os: meaningless(),
   overhead: meaningless(),
@@ -231,6 +233,7 @@ function podSpecOf(
       terminationGracePeriodSeconds: grace,
       restartPolicy = 'Always',
       volumes,
+      nodeName,
     } = decoded;
     check(decoded, path, report);
     if (!policies.includes(restartPolicy)) {
@@ -245,6 +248,7 @@ function podSpecOf(
       ...(grace !== undefined && { terminationGracePeriodSeconds: grace }),
       volumes,
       restartPolicy,
+      ...(nodeName !== undefined && { nodeName }),
     };
   };
 }

@@ -8,9 +8,11 @@ import { type Job, jobKind } from './job.ts';
 import type { KindDefinition } from './kind.ts';
 import { type LocalMesh, localMeshKind } from './local-mesh.ts';
 import { type Namespace, namespaceKind } from './namespace.ts';
+import { type Node, nodeKind } from './node.ts';
 import { type PeerAuthentication, peerAuthenticationKind } from './peer-authentication.ts';
 import { type PersistentVolumeClaim, persistentVolumeClaimKind } from './persistent-volume-claim.ts';
 import { type Pod, podKind } from './pod.ts';
+import { type ResiliencePolicy, resiliencePolicyKind } from './resilience-policy.ts';
 import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
 import { type ServiceEntry, serviceEntryKind } from './service-entry.ts';
@@ -21,6 +23,7 @@ import { type WorkloadGroup, workloadGroupKind } from './workload-group.ts';
 
 export interface ResourceByKind {
   readonly Namespace: Namespace;
+  readonly Node: Node;
   readonly Service: Service;
   readonly ServiceAccount: ServiceAccount;
   readonly ConfigMap: ConfigMap;
@@ -38,6 +41,7 @@ export interface ResourceByKind {
   readonly PeerAuthentication: PeerAuthentication;
   readonly WorkloadEntry: WorkloadEntry;
   readonly WorkloadGroup: WorkloadGroup;
+  readonly ResiliencePolicy: ResiliencePolicy;
   readonly LocalMesh: LocalMesh;
 }
 
@@ -46,6 +50,7 @@ export type Resource = ResourceByKind[Kind];
 
 export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } = {
   Namespace: namespaceKind,
+  Node: nodeKind,
   Service: serviceKind,
   ServiceAccount: serviceAccountKind,
   ConfigMap: configMapKind,
@@ -63,6 +68,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   PeerAuthentication: peerAuthenticationKind,
   WorkloadEntry: workloadEntryKind,
   WorkloadGroup: workloadGroupKind,
+  ResiliencePolicy: resiliencePolicyKind,
   LocalMesh: localMeshKind,
 };
 

@@ -119,15 +119,15 @@ describe('problems of one document', () => {
     ],
     ['exportTo everybody is the default', virtualService(route, '  exportTo: ["*"]\n'), []],
     [
-      'TLS of a mode that is missing',
-      destinationRule('{tls: {mode: SIMPLE}}'),
-      [`error 6:25 spec.trafficPolicy.tls.mode the mode SIMPLE ${lessStrict('DestinationRule')}`],
+      'certificates of a Secret',
+      destinationRule('{tls: {mode: SIMPLE, credentialName: x}}'),
+      [`error 6:39 spec.trafficPolicy.tls.credentialName this field ${lessStrict('DestinationRule')}`],
     ],
     [
       'load balancer',
       destinationRule('{loadBalancer: {simple: ROUNDROBIN}}'),
       [
-        'error 6:34 spec.trafficPolicy.loadBalancer.simple one of ROUND_ROBIN, RANDOM, LEAST_REQUEST is expected, not the text "ROUNDROBIN" (did you mean "ROUND_ROBIN"?)',
+        'error 6:34 spec.trafficPolicy.loadBalancer.simple one of UNSPECIFIED, LEAST_CONN, RANDOM, PASSTHROUGH, ROUND_ROBIN, LEAST_REQUEST is expected, not the text "ROUNDROBIN" (did you mean "ROUND_ROBIN"?)',
       ],
     ],
     [
@@ -211,12 +211,12 @@ describe('what is rejected and closes something', () => {
 });
 
 test('what somebody allowed is a warning and stays on the list', () => {
-  const loaded = load(destinationRule('{tls: {mode: SIMPLE}}'), ['DestinationRule']);
+  const loaded = load(destinationRule('{tls: {mode: SIMPLE, credentialName: x}}'), ['DestinationRule']);
   assert.deepEqual(loaded.rejected, []);
   assert.equal(loaded.resources.length, 1);
   assert.deepEqual(
     loaded.allowed.map(({ path, level }) => `${level} ${path}`),
-    ['warning spec.trafficPolicy.tls.mode'],
+    ['warning spec.trafficPolicy.tls.credentialName'],
   );
 });
 
@@ -261,7 +261,7 @@ describe('names that lead nowhere', () => {
     [
       'two for one host',
       `${virtualService(route)}---\n${virtualService(route).replace('name: x', 'name: y')}`,
-      'warning 13:11 spec.hosts[0] calls to "x" in the mesh follow VirtualService default/x alone (put both into one)',
+      'warning 13:11 spec.hosts[0] requests for "x" that no route asks for go where VirtualService default/x says, which takes them all (leave a route without match to one of them)',
     ],
     [
       'a port without protocol',

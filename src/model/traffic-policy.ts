@@ -1,91 +1,104 @@
-/** `trafficPolicy` of a DestinationRule: how callers balance, and whether they use TLS. */
-
+/** `trafficPolicy` of a DestinationRule: how callers balance, whether they use TLS, how much they have under way. */
+import { type ClientTls, clientTls } from './client-tls.ts';
 import { type ConnectionPoolPolicy, connectionPool } from './connection-pool.ts';
+import { atMost } from './decode/at-most.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
-import { object, optional, required, unsupported, unsupportedIf } from './decode/object.ts';
-import { oneOf, portNumber } from './decode/scalar.ts';
+import { defaulted, object, optional, required, unsupportedIf } from './decode/object.ts';
+import { integer, number, oneOf, portNumber } from './decode/scalar.ts';
+import { destinationHost } from './host-name.ts';
+import { type LoadBalancerPolicy, loadBalancer } from './load-balancer.ts';
 import { type OutlierPolicy, outlierDetection } from './outlier-detection.ts';
 
-export type SimpleLoadBalancer = 'ROUND_ROBIN' | 'RANDOM' | 'LEAST_REQUEST';
-
+/** What may be said for a single port, too. */
 export interface PortTrafficPolicy {
-  /** Absent: Istio's default, least request. */
-  readonly loadBalancer?: { readonly simple?: SimpleLoadBalancer };
+  readonly loadBalancer?: LoadBalancerPolicy;
   readonly connectionPool?: ConnectionPoolPolicy;
   readonly outlierDetection?: OutlierPolicy;
   readonly tls?: ClientTls;
 }
 
-export interface TrafficPolicy extends PortTrafficPolicy {
-  /** Replace the whole policy for their port (Istio does not merge them). */
+/** TCP connections go through the host of the rule, which is asked to carry them to another. */
+export interface Tunnel {
+  readonly protocol?: 'CONNECT' | 'POST';
+  readonly targetHost: string;
+  readonly targetPort: number;
+}
+
+export interface RetryBudget {
+  /** Of the requests under way; absent: Envoy's 20. */
+  readonly percent?: number;
+  /** As many may always be under way; absent: Envoy's 3. */
+  readonly minRetryConcurrency?: number;
+}
+
+/** All that holds for one port. */
+export interface HostTrafficPolicy extends PortTrafficPolicy {
+  readonly tunnel?: Tunnel;
+  readonly proxyProtocol?: { readonly version: 'V1' | 'V2' };
+  readonly retryBudget?: RetryBudget;
+}
+
+export interface TrafficPolicy extends HostTrafficPolicy {
+  /** Take the place of what a {@link PortTrafficPolicy} has, for their port: the two are not merged (Istio). */
   readonly portLevelSettings?: readonly (PortTrafficPolicy & {
     readonly port: { readonly number: number };
   })[];
 }
 
-export interface ClientTls {
-  /** `DISABLE`: plain text; `ISTIO_MUTUAL`: the mesh's own certificates. */
-  readonly mode: 'DISABLE' | 'ISTIO_MUTUAL';
-}
-
-const simple: Decoder<SimpleLoadBalancer> = (value, path, report) => {
-  // Names that Istio keeps for old documents.
-  if (value === 'LEAST_CONN' || value === 'UNSPECIFIED') return 'LEAST_REQUEST';
-  if (value === 'PASSTHROUGH') {
-    report.unsupported(path, 'adds', 'the load balancer PASSTHROUGH');
-    return 'LEAST_REQUEST';
-  }
-  return oneOf(['ROUND_ROBIN', 'RANDOM', 'LEAST_REQUEST'])(value, path, report);
-};
-
-const loadBalancer = object({
-  simple: optional(simple),
-  consistentHash: unsupported('adds'),
-  localityLbSetting: unsupported('adds'),
-  warmup: unsupported('adds'),
-  warmupDurationSecs: unsupported('adds'),
-  zoneAwareLbSetting: unsupported('adds'),
-});
-
-const tlsMode: Decoder<ClientTls['mode']> = (value, path, report) => {
-  if (value === 'SIMPLE' || value === 'MUTUAL') {
-    report.unsupported(path, 'closes', `the mode ${value}`);
-    // Somebody allowed it: with plain text at least nothing pretends to be verified.
-    return 'DISABLE';
-  }
-  return oneOf(['DISABLE', 'ISTIO_MUTUAL'])(value, path, report);
-};
-
-const tls: Decoder<ClientTls> = object({
-  mode: required(tlsMode),
-  caCertificates: unsupported('closes'),
-  caCrl: unsupported('closes'),
-  clientCertificate: unsupported('closes'),
-  credentialName: unsupported('closes'),
-  insecureSkipVerify: unsupportedIf('closes', (value) => value !== false),
-  privateKey: unsupported('closes'),
-  sni: unsupported('closes'),
-  subjectAltNames: unsupported('closes'),
-});
-
 const portFields = {
-  loadBalancer: optional(loadBalancer),
-  connectionPool: optional(connectionPool),
-  tls: optional(tls),
-  outlierDetection: optional(outlierDetection),
+  loadBalancer: optional(loadBalancer, 'How an endpoint is chosen.'),
+  connectionPool: optional(connectionPool, 'How much callers may have under way.'),
+  tls: optional(clientTls, 'Whether and how callers encrypt.'),
+  outlierDetection: optional(outlierDetection, 'When an endpoint that fails is left alone for a while.'),
 } as const;
 
-const allFields = {
-  ...portFields,
-  proxyProtocol: unsupported('adds'),
-  retryBudget: unsupported('adds'),
-  tunnel: unsupported('closes'),
-} as const;
+const tunnel: Decoder<Tunnel> = object({
+  protocol: optional(oneOf(['CONNECT', 'POST']), 'What the host is asked with; `CONNECT` by default.'),
+  targetHost: required(destinationHost, 'Where it is to lead.'),
+  targetPort: required(portNumber, 'And at which port.'),
+});
 
-export const trafficPolicy: Decoder<TrafficPolicy> = object({
-  ...allFields,
-  portLevelSettings: optional(
-    list(object({ ...portFields, port: required(object({ number: required(portNumber) })) })),
+const retryBudget: Decoder<RetryBudget> = object({
+  percent: optional(number(0, 100), 'Retries under way, of the requests under way or waiting; 20.'),
+  minRetryConcurrency: optional(integer(0, 2 ** 32 - 1), 'As many may always be under way; 3.'),
+  budgetInterval: unsupportedIf(
+    'adds',
+    (value) => value !== '0s',
+    'Requests of this time count, and not only those under way.',
   ),
 });
+
+const portPolicy = object({
+  ...portFields,
+  port: required(
+    object({ number: required(portNumber, 'Of the service.') }),
+    'The port that the others are for. They take the place of all that the policy says of them: the two are not merged.',
+  ),
+});
+
+const fields = {
+  ...portFields,
+  tunnel: optional(tunnel, 'TCP connections for the host of the rule are led through it to another host.'),
+  proxyProtocol: optional(
+    object({ version: defaulted(oneOf(['V1', 'V2']), 'V1', 'In text, or in bytes.') }),
+    'Endpoints are told first who calls, by the PROXY protocol.',
+  ),
+  retryBudget: optional(retryBudget, 'Retries as a share of the requests; in place of `maxRetries`.'),
+} as const;
+
+export const trafficPolicy: Decoder<TrafficPolicy> = object(
+  {
+    ...fields,
+    portLevelSettings: optional(atMost(4096, list(portPolicy)), 'For single ports of the service.'),
+  },
+  (policy, path, report) => {
+    if (Object.keys(policy).length === 0) report.error(path, 'is empty: say something, or leave it out');
+    const seen = new Set<number>();
+    for (const [index, { port }] of (policy.portLevelSettings ?? []).entries()) {
+      const at = [...path, 'portLevelSettings', index, 'port', 'number'];
+      if (seen.has(port.number)) report.warning(at, `port ${port.number} is there twice: the first counts`);
+      seen.add(port.number);
+    }
+  },
+);

@@ -1,6 +1,7 @@
 /** What stands behind services: Pods, and entries of workloads that are none. To callers the two are the same. */
 import { parseIp } from '#core/ip-address.ts';
 import type { Labels } from '#model/metadata.ts';
+import { localityOf, type Node } from '#model/node.ts';
 import { isReady, type Pod } from '#model/pod.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { Workload } from '#model/workload.ts';
@@ -43,8 +44,8 @@ export const workloadAnnotation = 'heddle.dev/workload';
 /** `{"19080": 9080}`: ports of the host, and those of the application behind them. */
 export const boundPortsAnnotation = 'heddle.dev/bound-ports';
 
-/** @param owner undefined where nobody told of it */
-export function instanceOfPod(pod: Pod, owner: Workload | undefined): Instance {
+/** @param owner undefined where nobody told of it, as `node` */
+export function instanceOfPod(pod: Pod, owner: Workload | undefined, node?: Node): Instance {
   const { name, namespace = '', labels, annotations, deletionTimestamp } = pod.metadata;
   const present = deletionTimestamp === undefined ? 'not ready' : 'gone';
   return {
@@ -56,7 +57,7 @@ export function instanceOfPod(pod: Pod, owner: Workload | undefined): Instance {
     state: isReady(pod) ? 'ready' : present,
     serviceAccount: pod.spec.serviceAccountName,
     weight: 1,
-    locality: '',
+    locality: localityOf(labels, node),
     speaksTls: labels[tlsModeLabel] === 'istio' || isProxyless(annotations),
     workload: owner?.metadata.name ?? name,
     governingService: owner?.kind === 'StatefulSet' ? owner.spec.serviceName : undefined,

@@ -1,5 +1,6 @@
 /** Which instances stand behind which service, and which workload each belongs to; looked up once and kept. */
 import { selects } from '#model/metadata.ts';
+import type { Node } from '#model/node.ts';
 import type { Pod } from '#model/pod.ts';
 import { selectorOf, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
@@ -13,8 +14,16 @@ export class Instances {
   readonly #byService = new Map<MeshService, readonly Instance[]>();
   readonly #owners = new Map<Pod, Workload | undefined>();
 
+  readonly #nodes: ReadonlyMap<string, Node>;
+
   /** Pods come before entries. */
-  constructor(pods: readonly Pod[], entries: readonly WorkloadEntry[], workloads: readonly Workload[]) {
+  constructor(
+    pods: readonly Pod[],
+    entries: readonly WorkloadEntry[],
+    workloads: readonly Workload[],
+    nodes: readonly Node[],
+  ) {
+    this.#nodes = new Map(nodes.map((node) => [node.metadata.name, node]));
     this.#workloads = Map.groupBy(workloads, ({ metadata }) => metadata.namespace);
     const all = [...pods, ...entries].map((one) => this.of(one));
     this.#byNamespace = Map.groupBy(all, ({ namespace }) => namespace);
@@ -23,9 +32,13 @@ export class Instances {
   of(one: Pod | WorkloadEntry): Instance {
     const known = this.#instances.get(one);
     if (known !== undefined) return known;
-    const made = one.kind === 'Pod' ? instanceOfPod(one, this.ownerOf(one)) : instanceOfEntry(one);
+    const made = one.kind === 'Pod' ? this.#ofPod(one) : instanceOfEntry(one);
     this.#instances.set(one, made);
     return made;
+  }
+
+  #ofPod(pod: Pod): Instance {
+    return instanceOfPod(pod, this.ownerOf(pod), this.#nodes.get(pod.spec.nodeName ?? ''));
   }
 
   /** A service without selector has none. */

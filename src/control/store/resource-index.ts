@@ -12,18 +12,17 @@ import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
 import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
+import { mostSpecific, type ResiliencePolicy } from '#model/resilience-policy.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import { isWorkload, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { WorkloadGroup } from '#model/workload-group.ts';
-import { HostTable } from './host-table.ts';
+import { joinRules } from './destination-rules.ts';
+import { HostPolicies, type PolicyReader } from './host-policies.ts';
 import type { Instance } from './instance.ts';
 import { Instances } from './instances.ts';
 import { type MeshService, meshServices } from './mesh-service.ts';
 import { serviceAddresses } from './service-addresses.ts';
-
-/** Policies in this namespace hold for the whole mesh (Istio's root namespace). */
-export const rootNamespace = 'istio-system';
 
 export interface MeshSettings extends Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'> {
   /** 0: none. */
@@ -42,6 +41,7 @@ export interface ResourceIndex {
   /** The oldest first, and by name where none is older; what a route delegates has taken its place. */
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
+  readonly resiliencePolicies: readonly ResiliencePolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly gateways: readonly Gateway[];
   readonly groups: readonly WorkloadGroup[];
@@ -62,11 +62,17 @@ export interface ResourceIndex {
   ownerOf(pod: Pod): Workload | undefined;
   /** Full host name of `host` as a resource in `namespace` means it. */
   fullName(host: string, namespace: string): string;
-  /**
-   * The rule for a host as callers in `namespace` see it: of their own namespace, else of the host's,
-   * else of the root's; in each the one with the most specific host.
-   */
-  destinationRuleFor(full: string, namespace: string): DestinationRule | undefined;
+  /** The rule for a host as one caller sees it, joined from several where there are several. */
+  destinationRuleFor(full: string, reader: PolicyReader): DestinationRule | undefined;
+  /** For one port of it, and one subset (or `undefined`), as one caller sees it. */
+  resilienceFor(
+    full: string,
+    port: number,
+    subset: string | undefined,
+    reader: PolicyReader,
+  ): ResiliencePolicy | undefined;
+  /** Equal for callers that see the same DestinationRules and ResiliencePolicies. */
+  policyViewOf(reader: PolicyReader): string;
 }
 
 export function indexResources(resources: readonly Resource[]): ResourceIndex {
@@ -77,7 +83,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const pods = of('Pod');
   const workloads = resources.filter(isWorkload).sort(byName);
   const entriesInOrder = of('WorkloadEntry');
-  const instances = new Instances(pods, entriesInOrder, workloads);
+  const instances = new Instances(pods, entriesInOrder, workloads, of('Node'));
   const entries = byPlace(entriesInOrder);
   const { virtualServices } = resolveDelegates(
     [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),
@@ -92,7 +98,10 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
-  const rules = rulesByPlace(destinationRules, fullName);
+  const rules = new HostPolicies(destinationRules, fullName);
+  const resiliencePolicies = of('ResiliencePolicy');
+  const resilience = new HostPolicies(resiliencePolicies, fullName);
+  const homeOf = (full: string): string | undefined => services.get(full)?.metadata.namespace;
   const [mesh] = of('LocalMesh');
   // Only captured traffic asks.
   let addresses: ReadonlyMap<string, readonly string[]> | undefined;
@@ -125,29 +134,16 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     instancesOf: (service) => instances.behind(service),
     ownerOf: (pod) => instances.ownerOf(pod),
     fullName,
-    destinationRuleFor(full, namespace): DestinationRule | undefined {
-      for (const place of [namespace, services.get(full)?.metadata.namespace, rootNamespace]) {
-        const rule = rules.get(place ?? '')?.find(full);
-        if (rule !== undefined) return rule;
-      }
-      return undefined;
+    resiliencePolicies,
+    destinationRuleFor: (full, reader) => joinRules(rules.of(full, homeOf(full), reader)),
+    resilienceFor: (full, port, subset, reader) =>
+      mostSpecific(resilience.of(full, homeOf(full), reader), port, subset),
+    policyViewOf(reader): string {
+      const { namespace } = reader;
+      const isOwn = rules.isOwn(namespace) || resilience.isOwn(namespace);
+      return JSON.stringify([isOwn ? namespace : '', rules.selectedBy(reader)]);
     },
   };
-}
-
-/** By namespace, the rules for each host. */
-function rulesByPlace(
-  rules: readonly DestinationRule[],
-  fullName: ResourceIndex['fullName'],
-): ReadonlyMap<string, HostTable<DestinationRule>> {
-  const tables = new Map<string, HostTable<DestinationRule>>();
-  for (const rule of rules) {
-    const { namespace = '' } = rule.metadata;
-    const table = tables.get(namespace) ?? new HostTable<DestinationRule>();
-    table.add(fullName(rule.spec.host, namespace), rule);
-    tables.set(namespace, table);
-  }
-  return tables;
 }
 
 function byPlace<R extends Resource>(resources: readonly R[]): ReadonlyMap<string, R> {

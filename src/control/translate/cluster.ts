@@ -1,9 +1,11 @@
 /** A port of a service, or a subset of it -> the cluster by which callers reach it. */
 import { create, type JsonObject } from '@bufbuild/protobuf';
+import type { ClientTls } from '#model/client-tls.ts';
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
 import { type PortProtocol, portProtocol } from '#model/port-protocol.ts';
+import type { ResiliencePolicy } from '#model/resilience-policy.ts';
 import type { ServicePort } from '#model/service.ts';
-import type { PortTrafficPolicy, SimpleLoadBalancer } from '#model/traffic-policy.ts';
+import type { HostTrafficPolicy } from '#model/traffic-policy.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -14,14 +16,24 @@ import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { isExternal, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
+import { healthChecks } from './health-check.ts';
 import { serviceIdentities } from './identity.ts';
-import { grpcPolicies } from './load-balancing.ts';
+import { balancing, grpcPolicies } from './load-balancing.ts';
 import { configPath, duration, filterMetadata, fromAds, type Init } from './message.ts';
 import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
+import { type Preference, preferenceOf } from './placement.ts';
 import { policyFor } from './policy-merge.ts';
 import { type CallerSpeech, rawBuffer, upstreamMutualTls } from './tls-context.ts';
-import { circuitBreakers, httpOptions, outlierParts } from './upstream-limits.ts';
+import {
+  circuitBreakers,
+  httpOptions,
+  keepAlive,
+  outlierDetection,
+  type SpokenVersion,
+  spokenVersion,
+} from './upstream-limits.ts';
+import { announced, originatedTls } from './upstream-tls.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
 
@@ -42,13 +54,16 @@ export interface OutboundTarget {
   readonly port: ServicePort;
   readonly rule: DestinationRule | undefined;
   readonly subset: Subset | undefined;
+  readonly resilience: ResiliencePolicy | undefined;
 }
 
-const lbPolicies: Readonly<Record<SimpleLoadBalancer, Cluster_LbPolicy>> = {
-  ROUND_ROBIN: Cluster_LbPolicy.ROUND_ROBIN,
-  RANDOM: Cluster_LbPolicy.RANDOM,
-  LEAST_REQUEST: Cluster_LbPolicy.LEAST_REQUEST,
-};
+export function targetPolicy({ rule, subset, port }: OutboundTarget): HostTrafficPolicy {
+  return policyFor(rule, subset, port.port);
+}
+
+export function targetPreference(target: OutboundTarget): Preference {
+  return preferenceOf(targetPolicy(target), target.resilience?.spec.healthCheck !== undefined);
+}
 
 export function targetName({ service, port, subset }: OutboundTarget): string {
   return outboundClusterName(port.port, subset?.name ?? '', serviceHost(service));
@@ -64,15 +79,18 @@ export function proxyCluster(target: OutboundTarget, index: ResourceIndex): Clus
   madeOf.set(target.service, made);
   const name = targetName(target);
   const known = made.get(name);
-  const isSame = known?.rule === target.rule && known?.identities === identities.join();
+  const { rule, resilience } = target;
+  const isSame =
+    known?.rule === rule && known?.resilience === resilience && known?.identities === identities.join();
   if (known !== undefined && isSame) return known.cluster;
   const cluster = makeProxyCluster(target, identities);
-  made.set(name, { rule: target.rule, identities: identities.join(), cluster });
+  made.set(name, { rule, resilience, identities: identities.join(), cluster });
   return cluster;
 }
 
 interface MadeCluster {
   readonly rule: DestinationRule | undefined;
+  readonly resilience: ResiliencePolicy | undefined;
   readonly identities: string;
   readonly cluster: Cluster;
 }
@@ -80,32 +98,59 @@ interface MadeCluster {
 const madeOf = new WeakMap<MeshService, Map<string, MadeCluster>>();
 
 function makeProxyCluster(target: OutboundTarget, identities: readonly string[]): Cluster {
-  const policy = policyFor(target.rule, target.subset, target.port.port);
-  return create(ClusterSchema, {
-    ...baseCluster(target, policy),
-    ...fromAssignment(target),
-    ...balanced(policy),
-    ...outlierParts(policy.outlierDetection),
-    ...proxyTraits(target, policy),
-    ...proxyTls(target, policy, identities),
-  });
+  return create(ClusterSchema, balancedCluster(target, fromAssignment(target), identities));
 }
 
 /** Of a host that is looked up. @param where its endpoints, which are in the cluster itself */
 export function lookedUpCluster(target: OutboundTarget, where: ClusterInit, index: ResourceIndex): Cluster {
-  const policy = policyFor(target.rule, target.subset, target.port.port);
-  return create(ClusterSchema, {
+  return create(ClusterSchema, balancedCluster(target, where, serviceIdentities(index, target.service)));
+}
+
+function balancedCluster(
+  target: OutboundTarget,
+  where: ClusterInit,
+  identities: readonly string[],
+): ClusterInit {
+  const policy = targetPolicy(target);
+  const { loadBalancer } = policy;
+  // Its own proxies are told where connections were made to; others choose as they would without a word.
+  const isPassed = loadBalancer?.simple === 'PASSTHROUGH';
+  return {
     ...baseCluster(target, policy),
     ...where,
-    ...balanced(policy),
-    ...outlierParts(policy.outlierDetection),
+    ...balancing(isPassed ? undefined : loadBalancer),
+    ...outlierDetection(policy.outlierDetection),
+    ...checks(target),
+    ...commonBalancing(target, policy),
     ...proxyTraits(target, policy),
-    ...proxyTls(target, policy, serviceIdentities(index, target.service)),
+    ...announced(proxyTls(target, policy, identities), policy),
+  };
+}
+
+function checks(target: OutboundTarget): ClusterInit {
+  const check = target.resilience?.spec.healthCheck;
+  if (check === undefined) return {};
+  return healthChecks(check, {
+    host: serviceHost(target.service),
+    http2: isHttp2(target, targetPolicy(target)),
   });
 }
 
-function balanced(policy: PortTrafficPolicy): ClusterInit {
-  return { lbPolicy: lbPolicies[policy.loadBalancer?.simple ?? 'LEAST_REQUEST'] };
+/** Nobody is sent to endpoints that are ill because there are too few others, but where `minHealthPercent` says so. */
+function commonBalancing(target: OutboundTarget, policy: HostTrafficPolicy): ClusterInit {
+  const { outlierDetection: outlier, loadBalancer } = policy;
+  const isWatched = outlier !== undefined || target.resilience?.spec.healthCheck !== undefined;
+  const { enabled, distribute = [] } = loadBalancer?.localityLbSetting ?? {};
+  const isShared = enabled !== false && distribute.length > 0;
+  if (!isWatched && !isShared) return {};
+  return {
+    commonLbConfig: {
+      ...(isWatched && { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } }),
+      ...(isShared && {
+        localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} },
+      }),
+    },
+  };
 }
 
 /**
@@ -115,14 +160,12 @@ function balanced(policy: PortTrafficPolicy): ClusterInit {
  * @param how the endpoint is known
  */
 export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: ResourceIndex): Cluster {
-  const policy = policyFor(target.rule, target.subset, target.port.port);
+  const policy = targetPolicy(target);
   return create(ClusterSchema, {
     ...baseCluster(target, policy),
     ...how,
     ...proxyTraits(target, policy),
-    ...(usesTlsThroughout(target, policy, index) && {
-      transportSocket: mutualTls(target, serviceIdentities(index, target.service)),
-    }),
+    ...announced(chosenTls(target, policy, index), policy),
   });
 }
 
@@ -132,11 +175,13 @@ export function grpcCluster(
   index: ResourceIndex,
   where: ClusterInit = fromAssignment(target),
 ): Cluster {
-  const policy = policyFor(target.rule, target.subset, target.port.port);
+  const policy = targetPolicy(target);
+  const { http2MaxRequests: maxRequests = 0 } = policy.connectionPool?.http ?? {};
   const init: ClusterInit = {
     ...baseCluster(target, policy),
     ...where,
-    loadBalancingPolicy: grpcPolicies(policy.loadBalancer?.simple ?? 'LEAST_REQUEST'),
+    loadBalancingPolicy: grpcPolicies(policy.loadBalancer),
+    ...(maxRequests > 0 && { circuitBreakers: { thresholds: [{ maxRequests }] } }),
   };
   if (!usesTlsThroughout(target, policy, index)) return create(ClusterSchema, init);
   return create(ClusterSchema, {
@@ -145,7 +190,7 @@ export function grpcCluster(
   });
 }
 
-function baseCluster(target: OutboundTarget, policy: PortTrafficPolicy): ClusterInit {
+function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy): ClusterInit {
   return {
     name: targetName(target),
     connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeout ?? connectTimeoutMs),
@@ -159,12 +204,31 @@ function fromAssignment(target: OutboundTarget): ClusterInit {
   };
 }
 
-function proxyTraits(target: OutboundTarget, { connectionPool }: PortTrafficPolicy): ClusterInit {
+function proxyTraits(target: OutboundTarget, policy: HostTrafficPolicy): ClusterInit {
+  const { connectionPool, retryBudget } = policy;
+  const isLimited = connectionPool !== undefined || retryBudget !== undefined;
   return {
-    circuitBreakers: connectionPool === undefined ? withoutLimits : circuitBreakers(connectionPool),
+    circuitBreakers: isLimited ? circuitBreakers(connectionPool, retryBudget) : withoutLimits,
     metadata: filterMetadata(serviceMetadata(target)),
-    ...httpOptions(connectionPool, portProtocol(target.port)),
+    ...keepAlive(connectionPool),
+    ...httpOptions(connectionPool, portProtocol(target.port), serverName(target, policy)),
   };
+}
+
+/** A server of TLS is asked for by the name in the request, and must have it, where nothing else is said (Istio). */
+function serverName(
+  { service, port }: OutboundTarget,
+  { tls }: HostTrafficPolicy,
+): { readonly autoSni: boolean; readonly autoSanValidation?: boolean } | undefined {
+  if (tls?.mode !== 'SIMPLE' && tls?.mode !== 'MUTUAL') return undefined;
+  if ((tls.sni ?? '') !== '' || portProtocol(port).carriedAs === 'TCP') return undefined;
+  const isNamed = tls.subjectAltNames.length > 0 || expectedNames(service).length > 0;
+  const verifies = !isNamed && tls.insecureSkipVerify !== true;
+  return { autoSni: true, ...(verifies && { autoSanValidation: true }) };
+}
+
+function expectedNames({ entry }: MeshService): readonly string[] {
+  return entry?.subjectAltNames ?? [];
 }
 
 /** Names the service, for metrics, and the DestinationRule, for people. */
@@ -183,13 +247,12 @@ function serviceMetadata({ service, subset, rule }: OutboundTarget): Record<stri
 /** Where the DestinationRule says nothing, each endpoint says by its metadata whether it takes mutual TLS. */
 function proxyTls(
   target: OutboundTarget,
-  policy: PortTrafficPolicy,
+  policy: HostTrafficPolicy,
   identities: readonly string[],
-): ClusterInit {
-  if (policy.tls?.mode === 'DISABLE') return {};
-  const transportSocket = mutualTls(target, identities);
-  if (policy.tls?.mode === 'ISTIO_MUTUAL') return { transportSocket };
+): Pick<ClusterInit, 'transportSocket' | 'transportSocketMatches'> {
+  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities);
   if (isExternal(target.service)) return {};
+  const transportSocket = mutualTls(target, policy, identities);
   return {
     transportSocketMatches: [
       { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket },
@@ -198,10 +261,34 @@ function proxyTls(
   };
 }
 
-/** Where it cannot be chosen by endpoint: mutual TLS unless some instance cannot do it. */
+/** The same where it cannot be chosen by endpoint: mutual TLS unless some instance cannot do it. */
+function chosenTls(
+  target: OutboundTarget,
+  policy: HostTrafficPolicy,
+  index: ResourceIndex,
+): Pick<ClusterInit, 'transportSocket'> {
+  const identities = serviceIdentities(index, target.service);
+  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities);
+  if (!usesTlsThroughout(target, policy, index)) return {};
+  return { transportSocket: mutualTls(target, policy, identities) };
+}
+
+function writtenTls(
+  target: OutboundTarget,
+  policy: HostTrafficPolicy,
+  tls: ClientTls,
+  identities: readonly string[],
+): { readonly transportSocket?: TransportSocket } {
+  if (tls.mode === 'DISABLE') return {};
+  if (tls.mode === 'ISTIO_MUTUAL') return { transportSocket: mutualTls(target, policy, identities) };
+  const server = { names: expectedNames(target.service), http2: isHttp2(target, policy) };
+  return { transportSocket: originatedTls(tls, server) };
+}
+
+/** For gRPC's clients: mutual TLS unless some instance cannot do it. */
 function usesTlsThroughout(
   { service, port }: OutboundTarget,
-  policy: PortTrafficPolicy,
+  policy: HostTrafficPolicy,
   index: ResourceIndex,
 ): boolean {
   if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
@@ -210,15 +297,21 @@ function usesTlsThroughout(
 
 function mutualTls(
   { service, port, subset }: OutboundTarget,
+  policy: HostTrafficPolicy,
   identities: readonly string[],
 ): TransportSocket {
-  const sni = outboundSni(port.port, subset?.name ?? '', serviceHost(service));
-  return upstreamMutualTls(identities, sni, callerSpeech(portProtocol(port)));
+  const { sni: written = '', subjectAltNames: names = [] } = policy.tls ?? {};
+  const sni = written || outboundSni(port.port, subset?.name ?? '', serviceHost(service));
+  const speech = callerSpeech(portProtocol(port), spokenVersion(policy.connectionPool, portProtocol(port)));
+  return upstreamMutualTls(names.length > 0 ? names : identities, sni, speech);
+}
+
+function isHttp2({ port }: OutboundTarget, { connectionPool }: HostTrafficPolicy): boolean {
+  return spokenVersion(connectionPool, portProtocol(port)) === 'HTTP/2';
 }
 
 /** Where both go to one cluster it is of HTTP, and who sends it something else says so. */
-function callerSpeech({ carriedAs, http2 }: PortProtocol): CallerSpeech {
+function callerSpeech({ carriedAs }: PortProtocol, version: SpokenVersion): CallerSpeech {
   if (carriedAs === 'TCP') return 'TCP';
-  if (http2) return 'HTTP/2';
-  return carriedAs === 'AUTO' ? 'HTTP' : 'HTTP/1.1';
+  return version === 'as it came' ? 'HTTP' : version;
 }

@@ -1,8 +1,7 @@
 /** What is behind a service -> ClusterLoadAssignment. */
 import { create, type JsonObject } from '@bufbuild/protobuf';
-import { type Labels, selects } from '#model/metadata.ts';
+import { selects } from '#model/metadata.ts';
 import type { ServicePort } from '#model/service.ts';
-import type { LocalitySchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { LbEndpointSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import {
   type ClusterLoadAssignment,
@@ -11,48 +10,40 @@ import {
 import type { Instance } from '../store/instance.ts';
 import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { type OutboundTarget, targetName, targetPreference } from './cluster.ts';
 import { enteredEndpoints } from './entry-endpoint.ts';
 import { filterMetadata, type Init, socketAddress } from './message.ts';
 import { acceptsMutualTls } from './mutual-tls.ts';
+import { type CallerPlace, type PlacedEndpoint, placeEndpoints } from './placement.ts';
 import { workloadOfInstance } from './workload.ts';
 
 type Endpoint = Init<typeof LbEndpointSchema>;
 
-/** @param subset labels that the instances must have besides those the service selects. */
+/** @param caller who asks; endpoints are in the order that it prefers */
 export function translateEndpoints(
-  clusterName: string,
-  service: MeshService,
-  port: ServicePort,
-  subset: Labels,
+  target: OutboundTarget,
+  caller: CallerPlace,
   index: ResourceIndex,
 ): ClusterLoadAssignment {
-  const entered = enteredEndpoints(service, port, subset, index);
-  if (entered.length > 0) return create(ClusterLoadAssignmentSchema, { clusterName, endpoints: entered });
-  const endpoints = index
-    .instancesOf(service)
-    .filter(({ labels }) => selects(subset, labels))
-    .filter((instance) => isEndpoint(instance, service))
-    .flatMap((instance) => {
-      const endpoint = endpointOf(instance, port, index);
-      return endpoint === undefined
-        ? []
-        : [{ locality: instance.locality, endpoint, weight: instance.weight }];
-    });
-  const byLocality = Map.groupBy(endpoints, ({ locality }) => locality);
   return create(ClusterLoadAssignmentSchema, {
-    clusterName,
-    endpoints: [...byLocality].map(([locality, here]) => ({
-      locality: localityOf(locality),
-      lbEndpoints: here.map(({ endpoint }) => endpoint),
-      // gRPC ignores a locality without weight.
-      loadBalancingWeight: here.reduce((sum, { weight }) => sum + weight, 0),
-    })),
+    clusterName: targetName(target),
+    endpoints: placeEndpoints(endpointsOf(target, index), targetPreference(target), caller),
   });
 }
 
-function localityOf(written: string): Init<typeof LocalitySchema> {
-  const [region = '', zone = '', subZone = ''] = written.split('/');
-  return { region, zone, subZone };
+function endpointsOf({ service, port, subset }: OutboundTarget, index: ResourceIndex): PlacedEndpoint[] {
+  const labelsOfSubset = subset?.labels ?? {};
+  const entered = enteredEndpoints(service, port, labelsOfSubset, index);
+  if (entered.length > 0) return entered;
+  return index
+    .instancesOf(service)
+    .filter(({ labels }) => selects(labelsOfSubset, labels))
+    .filter((instance) => isEndpoint(instance, service))
+    .flatMap((instance) => {
+      const endpoint = endpointOf(instance, port, index);
+      const { locality, labels, weight } = instance;
+      return endpoint === undefined ? [] : [{ locality, labels, weight, endpoint }];
+    });
 }
 
 /** Whether the service sends to it. */

@@ -1,20 +1,15 @@
-/** Endpoints that a ServiceEntry names -> what a ClusterLoadAssignment has of them, by locality. */
+/** Endpoints that a ServiceEntry names -> what a ClusterLoadAssignment has of them. */
 import { create } from '@bufbuild/protobuf';
 import { type Labels, selects } from '#model/metadata.ts';
 import type { ServicePort } from '#model/service.ts';
 import { UNIX, type WorkloadEntrySpec } from '#model/workload-entry.ts';
 import { type Address, AddressSchema } from '#xds/gen/envoy/config/core/v3/address_pb.js';
-import type { LocalityLbEndpointsSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { endpointPortOf } from './entry-port.ts';
-import { filterMetadata, type Init, socketAddress } from './message.ts';
+import { filterMetadata, socketAddress } from './message.ts';
 import { endpointAcceptsMutualTls } from './mutual-tls.ts';
-
-/** What the field holds. */
-const MAX_WEIGHT = 2 ** 32 - 1;
-
-export type LocalityEndpoints = Init<typeof LocalityLbEndpointsSchema>;
+import type { PlacedEndpoint } from './placement.ts';
 
 /** Empty for what names none. @param subset labels that an endpoint must have */
 export function enteredEndpoints(
@@ -22,30 +17,23 @@ export function enteredEndpoints(
   port: ServicePort,
   subset: Labels,
   index: ResourceIndex,
-): LocalityEndpoints[] {
-  const chosen = (service.entry?.endpoints ?? []).filter(({ labels }) => selects(subset, labels));
-  const byLocality = Map.groupBy(chosen, ({ locality = '' }) => locality);
-  return [...byLocality].map(([place, endpoints]) => {
-    const [region = '', zone = '', subZone = ''] = place.split('/');
-    return {
-      locality: { region, zone, subZone },
-      lbEndpoints: endpoints.map((endpoint) => lbEndpoint(endpoint, service, port, index)),
-      loadBalancingWeight: Math.min(
-        endpoints.reduce((sum, { weight }) => sum + weight, 0),
-        MAX_WEIGHT,
-      ),
-    };
-  });
+): PlacedEndpoint[] {
+  return (service.entry?.endpoints ?? [])
+    .filter(({ labels }) => selects(subset, labels))
+    .map((endpoint) => ({
+      locality: endpoint.locality ?? '',
+      labels: endpoint.labels,
+      weight: endpoint.weight,
+      endpoint: lbEndpoint(endpoint, service, port, index),
+    }));
 }
-
-type LbEndpoint = NonNullable<LocalityEndpoints['lbEndpoints']>[number];
 
 function lbEndpoint(
   endpoint: WorkloadEntrySpec,
   service: MeshService,
   port: ServicePort,
   index: ResourceIndex,
-): LbEndpoint {
+): PlacedEndpoint['endpoint'] {
   const number = endpointPortOf(endpoint, port);
   const takesTls = endpointAcceptsMutualTls(index, service, endpoint, number);
   return {

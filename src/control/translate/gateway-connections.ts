@@ -2,6 +2,7 @@
 import type { VirtualService } from '#model/virtual-service.ts';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { connectionTraits } from './connection-policy.ts';
 import { type ConnectionRule, prefixRanges, serverNames } from './connection-route.ts';
 import type { Gatekeeper } from './gateway-chains.ts';
 import { hostsByGateway, servedHosts } from './gateway-routes.ts';
@@ -74,5 +75,6 @@ function addressesOf({ destinationSubnets }: ConnectionRule): FilterChainMatchIn
 
 function filtersTo(target: ConnectionTarget, { pod, node, index }: Gatekeeper): Filter[] {
   const self = workloadOf(pod, index, node.clusterId);
-  return asOpaque(target, [...tcpFilters(target, 'gateway', node.client, self)], index);
+  const traits = connectionTraits(target, { namespace: node.namespace, labels: pod.metadata.labels }, index);
+  return asOpaque(target, [...tcpFilters(target, 'gateway', node.client, self, traits)], index);
 }

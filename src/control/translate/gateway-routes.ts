@@ -57,7 +57,7 @@ export function gatewayRoutes(
     .flatMap((server) => server.hosts.map(({ host }) => host));
   for (const host of redirected) if (!routesByHost.has(host)) routesByHost.set(host, []);
   const own = [...routesByHost].map(([host, parts]): VirtualHostInit => {
-    const routes = joinRoutes(parts);
+    const routes = joinRoutes(parts, caller, index);
     const aliases = aliasesOf(host, index.services.get(host), node.namespace);
     const requireTls = redirected.some((wide) => coversHost(wide, host));
     return {

@@ -4,6 +4,8 @@ import type { HttpRoute } from '#model/http-route.ts';
 import { type Labels, selects } from '#model/metadata.ts';
 import { gatewayNames, type VirtualService } from '#model/virtual-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { withHashPolicy } from './hash-policy.ts';
+import { hedged } from './hedging.ts';
 import { configPath, filterMetadata } from './message.ts';
 import type { ProxyNode } from './node.ts';
 import { type RouteContext, type RouteInit, translateAction } from './route-action.ts';
@@ -49,14 +51,20 @@ export function translateHttpRoutes(
     if (route.match.length === 0) {
       if (!concerns(undefined)) return [];
       const one: RouteInit = { ...named(route.name), match: matchEverything, ...action };
-      return [withStickyWeights(one, annotations, client)];
+      return [withStickyWeights(withHashPolicy(one, caller, index), annotations, client)];
     }
-    return route.match.filter(concerns).map((match) => ({
-      ...named(routeName(route, match)),
-      match: translateMatch(match),
-      ...(match.statPrefix !== undefined && client !== 'grpc' && { statPrefix: match.statPrefix }),
-      ...action,
-    }));
+    return route.match.filter(concerns).map((match) =>
+      withHashPolicy(
+        {
+          ...named(routeName(route, match)),
+          match: translateMatch(match),
+          ...(match.statPrefix !== undefined && client !== 'grpc' && { statPrefix: match.statPrefix }),
+          ...action,
+        },
+        caller,
+        index,
+      ),
+    );
   });
 }
 
@@ -64,12 +72,17 @@ export function translateHttpRoutes(
  * Routes of several VirtualServices for one host: those of each in their order, but what takes every request, and all
  * that stands behind it, comes after the routes of the others that ask for something.
  */
-export function joinRoutes(parts: readonly (readonly RouteInit[])[]): RouteInit[] {
+export function joinRoutes(
+  parts: readonly (readonly RouteInit[])[],
+  caller: Caller,
+  index: ResourceIndex,
+): RouteInit[] {
   const split = parts.map((routes) => {
     const all = routes.findIndex(({ match }) => isCatchAll(match));
     return all < 0 ? { asking: routes, rest: [] } : { asking: routes.slice(0, all), rest: routes.slice(all) };
   });
-  return [...split.flatMap(({ asking }) => asking), ...split.flatMap(({ rest }) => rest)];
+  const joined = [...split.flatMap(({ asking }) => asking), ...split.flatMap(({ rest }) => rest)];
+  return joined.flatMap((route) => hedged(route, caller, index));
 }
 
 function isCatchAll(match: RouteInit['match']): boolean {

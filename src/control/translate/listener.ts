@@ -13,6 +13,7 @@ import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { MeshSettings } from '../store/resource-index.ts';
+import type { ConnectionTraits } from './connection-policy.ts';
 import { duration, type Init, pack, socketAddress } from './message.ts';
 
 export type FilterChainInit = Init<typeof FilterChainSchema>;
@@ -95,7 +96,7 @@ export interface ConnectionTarget {
 }
 
 /** @param to a cluster counts under its own name. */
-export function tcpProxy(to: string | ConnectionTarget): Filter {
+export function tcpProxy(to: string | ConnectionTarget, traits: ConnectionTraits = {}): Filter {
   const { statPrefix, clusters } =
     typeof to === 'string' ? { statPrefix: to, clusters: [{ name: to, weight: 1 }] } : to;
   const [only, ...others] = clusters;
@@ -109,6 +110,7 @@ export function tcpProxy(to: string | ConnectionTarget): Filter {
           others.length === 0
             ? { case: 'cluster', value: only?.name ?? '' }
             : { case: 'weightedClusters', value: { clusters: [...clusters] } },
+        ...traits,
       }),
     },
   });

@@ -5,9 +5,10 @@ import { selects } from '#model/metadata.ts';
 import type { MutualTlsMode, PeerAuthentication } from '#model/peer-authentication.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { WorkloadEntrySpec } from '#model/workload-entry.ts';
+import { rootNamespace } from '../store/host-policies.ts';
 import type { Instance } from '../store/instance.ts';
 import type { MeshService } from '../store/mesh-service.ts';
-import { type ResourceIndex, rootNamespace } from '../store/resource-index.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
 
 import { endpointPortOf } from './entry-port.ts';
 

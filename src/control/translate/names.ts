@@ -7,6 +7,19 @@ export function outboundClusterName(port: number, subset: string, host: string):
   return `outbound|${port}|${subset}|${host}`;
 }
 
+export interface OutboundName {
+  readonly port: number;
+  /** '' for none. */
+  readonly subset: string;
+  readonly host: string;
+}
+
+/** Undefined for a cluster of another kind. */
+export function parseOutboundName(cluster: string): OutboundName | undefined {
+  const [direction, port, subset = '', host] = cluster.split('|');
+  return direction === 'outbound' && host !== undefined ? { port: Number(port), subset, host } : undefined;
+}
+
 /** `outbound_.9080_.v1_.reviews.default.svc.cluster.local`: the SNI of calls within the mesh. */
 export function outboundSni(port: number, subset: string, host: string): string {
   return `outbound_.${port}_.${subset}_.${host}`;

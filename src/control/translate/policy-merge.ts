@@ -1,25 +1,26 @@
 /** Which traffic policy holds for a port of a host, or for a subset of it (Istio's order of precedence). */
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
-import type { PortTrafficPolicy, TrafficPolicy } from '#model/traffic-policy.ts';
+import type { HostTrafficPolicy, TrafficPolicy } from '#model/traffic-policy.ts';
 
 /**
- * The settings of the port replace those of the rule as a whole; a subset's settings replace the
- * result one by one.
+ * A subset's settings replace those of the rule one by one. What is said for a port replaces all that may be said for one,
+ * of the subset as of the rule.
  */
 export function policyFor(
   rule: DestinationRule | undefined,
   subset: Subset | undefined,
   port: number,
-): PortTrafficPolicy {
-  const base = atPort(rule?.spec.trafficPolicy, port);
-  return subset?.trafficPolicy === undefined ? base : { ...base, ...atPort(subset.trafficPolicy, port) };
+): HostTrafficPolicy {
+  return merged(merged({}, rule?.spec.trafficPolicy, port), subset?.trafficPolicy, port);
 }
 
-function atPort(policy: TrafficPolicy | undefined, port: number): PortTrafficPolicy {
-  if (policy === undefined) return {};
+function merged(base: HostTrafficPolicy, policy: TrafficPolicy | undefined, port: number): HostTrafficPolicy {
+  if (policy === undefined) return base;
   const { portLevelSettings = [], ...general } = policy;
+  const together = { ...base, ...general };
   const found = portLevelSettings.find((settings) => settings.port.number === port);
-  if (found === undefined) return general;
+  if (found === undefined) return together;
   const { port: _, ...settings } = found;
-  return settings;
+  const { loadBalancer: _l, connectionPool: _c, outlierDetection: _o, tls: _t, ...ofHost } = together;
+  return { ...ofHost, ...settings };
 }

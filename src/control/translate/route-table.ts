@@ -5,6 +5,7 @@ import {
   RouteConfigurationSchema,
 } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { tunnelOf } from './host-policy.ts';
 import type { Caller } from './http-route.ts';
 import type { Init } from './message.ts';
 import { hostRoutesName, outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
@@ -41,7 +42,7 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
       : [
           ...portTables(http, detected, new Set()),
           proxyTable(http, detected, serviceHosts(caller, index, 'TCP'), (host) =>
-            isSteered(host, caller, index),
+            opaqueRoutes(host, caller, index),
           ),
         ];
   return [
@@ -98,7 +99,7 @@ function proxyTable(
   http: readonly RoutedHost[],
   detected: readonly RoutedHost[],
   tcp: readonly RoutedHost[],
-  isSteered: (host: RoutedHost) => boolean,
+  opaqueTo: (host: RoutedHost) => RouteInit[],
 ): RouteTable {
   const reentry = (host: RoutedHost, cluster: string): VirtualHostInit =>
     virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]);
@@ -106,9 +107,7 @@ function proxyTable(
     ...http.map((host) => reentry(host, reentryClusterName(host.port))),
     ...detected.map((host) => reentry(host, reentryClusterName(host.port, host.host))),
   ];
-  const opaque = tcp.map((host) =>
-    virtualHost(host, domainsOf(host, false), opaqueRoutes(host, isSteered(host))),
-  );
+  const opaque = tcp.map((host) => virtualHost(host, domainsOf(host, false), opaqueTo(host)));
   return { name: httpProxyRoutes, virtualHosts: [...reentering, ...opaque] };
 }
 
@@ -161,9 +160,16 @@ function withoutRepeatedDomains(virtualHosts: readonly VirtualHostInit[]): Virtu
 }
 
 /** A connection that is not looked into; a plain request to such a port goes there as HTTP. */
-function opaqueRoutes({ host, port }: RoutedHost, isSteered: boolean): RouteInit[] {
-  const cluster = isSteered ? reentryClusterName(port, host) : outboundClusterName(port, '', host);
-  return [connectRoute(cluster), { name: 'default', match: matchEverything, action: defaultAction(cluster) }];
+function opaqueRoutes(host: RoutedHost, caller: Caller, index: ResourceIndex): RouteInit[] {
+  const steered = isSteered(host, caller, index);
+  const cluster = steered
+    ? reentryClusterName(host.port, host.host)
+    : outboundClusterName(host.port, '', host.host);
+  const target = steered ? undefined : tunnelOf(cluster, caller, index);
+  return [
+    target === undefined ? connectRoute(cluster) : tunnelRoute(cluster, target),
+    { name: 'default', match: matchEverything, action: defaultAction(cluster) },
+  ];
 }
 
 function connectRoute(cluster: string): RouteInit {
@@ -174,6 +180,16 @@ function connectRoute(cluster: string): RouteInit {
     match: matchConnect,
     action: { case: 'route', value: { ...value, upgradeConfigs } },
   };
+}
+
+/** The host is asked to carry the connection on, as the application has asked us. */
+function tunnelRoute(cluster: string, target: string): RouteInit {
+  const value = {
+    ...plainAction(cluster).value,
+    upgradeConfigs: [{ upgradeType: 'CONNECT' }],
+    hostRewriteSpecifier: { case: 'hostRewriteLiteral' as const, value: target },
+  };
+  return { name: 'tunnel', match: matchConnect, action: { case: 'route', value } };
 }
 
 /** Hosts that the mesh does not know. */

@@ -15,11 +15,14 @@ import {
   type OutboundTarget,
   proxyCluster,
   targetName,
+  targetPolicy,
+  targetPreference,
 } from './cluster.ts';
-import { enteredEndpoints, type LocalityEndpoints } from './entry-endpoint.ts';
+import { enteredEndpoints } from './entry-endpoint.ts';
 import { endpointPortOf } from './entry-port.ts';
 import { byRequestedHost } from './local-cluster.ts';
 import { type Init, socketAddress } from './message.ts';
+import { type CallerPlace, type PlacedEndpoint, placeEndpoints } from './placement.ts';
 
 /** `captured`: a proxy that knows what addresses connections were made to. `gateway`: one for people outside. */
 export type ServiceClient = 'proxy' | 'captured' | 'gateway' | 'grpc';
@@ -34,13 +37,14 @@ export interface ServiceCluster {
 export function serviceCluster(
   target: OutboundTarget,
   client: ServiceClient,
+  caller: CallerPlace,
   index: ResourceIndex,
 ): ServiceCluster | undefined {
   const own = (cluster: Cluster): ServiceCluster => ({ cluster, isAssigned: false });
   const { service } = target;
   const resolution = service.entry?.resolution;
   if (resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN') {
-    const cluster = byNames(target, client, index);
+    const cluster = byNames(target, client, caller, index);
     return cluster && own(cluster);
   }
   if (resolution === 'NONE' || resolution === 'DYNAMIC_DNS') {
@@ -49,18 +53,28 @@ export function serviceCluster(
     const isNamed = resolution === 'DYNAMIC_DNS' ? client !== 'gateway' : client === 'proxy';
     if (isNamed) return own(chosenCluster(target, byRequestedHost, index));
   }
-  if (client === 'captured' && (resolution === 'NONE' || isHeadless(service)))
-    return own(chosenCluster(target, byOriginalDestination, index));
+  const goesOn = resolution === 'NONE' || isHeadless(service) || isPassedThrough(target);
+  if (client === 'captured' && goesOn) return own(chosenCluster(target, byOriginalDestination, index));
   const cluster = client === 'grpc' ? grpcCluster(target, index) : proxyCluster(target, index);
   return { cluster, isAssigned: true };
 }
 
+/** The policy says so; a proxy that is not told where connections were made to chooses by itself. */
+function isPassedThrough(target: OutboundTarget): boolean {
+  return targetPolicy(target).loadBalancer?.simple === 'PASSTHROUGH';
+}
+
 /** What is looked up is in the cluster itself; the host, where the ServiceEntry names no endpoint. */
-function byNames(target: OutboundTarget, client: ServiceClient, index: ResourceIndex): Cluster | undefined {
+function byNames(
+  target: OutboundTarget,
+  client: ServiceClient,
+  caller: CallerPlace,
+  index: ResourceIndex,
+): Cluster | undefined {
   const { service, port, subset } = target;
   const entered = enteredEndpoints(service, port, subset?.labels ?? {}, index);
   const endpoints = isAnyNamed(target) ? entered : hostItself(target);
-  const count = endpoints.reduce((sum, { lbEndpoints = [] }) => sum + lbEndpoints.length, 0);
+  const count = endpoints.length;
   const isOneByOne = service.entry?.resolution === 'DNS_ROUND_ROBIN';
   const where: Init<typeof ClusterSchema> = {
     // Envoy takes LOGICAL_DNS with exactly one endpoint; in a subset there may be none.
@@ -74,7 +88,10 @@ function byNames(target: OutboundTarget, client: ServiceClient, index: ResourceI
             : Cluster_DiscoveryType.STRICT_DNS,
     },
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-    loadAssignment: { clusterName: targetName(target), endpoints },
+    loadAssignment: {
+      clusterName: targetName(target),
+      endpoints: placeEndpoints(endpoints, targetPreference(target), caller),
+    },
   };
   if (client !== 'grpc') return lookedUpCluster(target, where, index);
   // gRPC has no other clusters of names than LOGICAL_DNS (gRFC A37).
@@ -86,14 +103,12 @@ function isAnyNamed({ service }: OutboundTarget): boolean {
 }
 
 /** Without labels: in no subset that asks for some. */
-function hostItself({ service, port, subset }: OutboundTarget): LocalityEndpoints[] {
+function hostItself({ service, port, subset }: OutboundTarget): PlacedEndpoint[] {
   if (Object.keys(subset?.labels ?? {}).length > 0) return [];
   const address = socketAddress(service.entry?.host ?? '', endpointPortOf({ ports: {} }, port));
-  return [
-    {
-      locality: {},
-      lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } }, loadBalancingWeight: 1 }],
-      loadBalancingWeight: 1,
-    },
-  ];
+  const endpoint = {
+    hostIdentifier: { case: 'endpoint' as const, value: { address } },
+    loadBalancingWeight: 1,
+  };
+  return [{ locality: '', labels: {}, weight: 1, endpoint }];
 }

@@ -6,8 +6,9 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
-import { type OutboundTarget, targetName } from './cluster.ts';
+import type { OutboundTarget } from './cluster.ts';
 import { translateEndpoints } from './endpoint.ts';
+import { type CallerPlace, dependsOnPlace, preferenceOf } from './placement.ts';
 import { type ServiceClient, serviceCluster } from './service-cluster.ts';
 import { meshPorts } from './virtual-host.ts';
 
@@ -16,31 +17,54 @@ export interface ServiceTable {
   readonly endpoints: readonly ClusterLoadAssignment[];
 }
 
-/** @param namespace of the callers, whose own DestinationRules come first. */
-export function serviceTable(index: ResourceIndex, client: ServiceClient, namespace: string): ServiceTable {
+/** Who calls services: policies may be for it alone, and endpoints near to it come first. */
+export interface ServiceCaller extends CallerPlace {
+  readonly namespace: string;
+}
+
+export function serviceTable(
+  index: ResourceIndex,
+  client: ServiceClient,
+  caller: ServiceCaller,
+): ServiceTable {
   const clusters: Cluster[] = [];
   const endpoints: ClusterLoadAssignment[] = [];
-  for (const target of outboundTargets(index, namespace)) {
-    const made = serviceCluster(target, client, index);
+  for (const target of outboundTargets(index, caller)) {
+    const made = serviceCluster(target, client, caller, index);
     if (made === undefined) continue;
     clusters.push(made.cluster);
-    if (made.isAssigned) endpoints.push(assignmentOf(target, index));
+    if (made.isAssigned) endpoints.push(translateEndpoints(target, caller, index));
   }
   return { clusters, endpoints };
 }
 
-function assignmentOf(target: OutboundTarget, index: ResourceIndex): ClusterLoadAssignment {
-  const { service, port, subset } = target;
-  return translateEndpoints(targetName(target), service, port, subset?.labels ?? {}, index);
+/** What of a caller all its clusters and endpoints depend on: callers of the same have the same. */
+export function viewOf(index: ResourceIndex, caller: ServiceCaller): string {
+  const policies = index.policyViewOf(caller);
+  const rules = index.destinationRules.map(({ spec }) => spec.trafficPolicy);
+  const all = [
+    ...rules,
+    ...index.destinationRules.flatMap(({ spec }) => spec.subsets.map(({ trafficPolicy }) => trafficPolicy)),
+  ].flatMap((policy) => (policy === undefined ? [] : [policy, ...(policy.portLevelSettings ?? [])]));
+  const isChecked = index.resiliencePolicies.some(({ spec }) => spec.healthCheck !== undefined);
+  const depends = isChecked || all.some((policy) => dependsOnPlace(preferenceOf(policy, false)));
+  if (!depends) return policies;
+  const { locality, labels } = caller;
+  const asked = all.flatMap(({ loadBalancer }) => loadBalancer?.localityLbSetting?.failoverPriority ?? []);
+  const names = [...new Set(asked.map((written) => written.split('=')[0] ?? ''))].sort();
+  return JSON.stringify([policies, locality, ...names.map((name) => labels[name] ?? null)]);
 }
 
 /** Every port of every service, and every subset of each. */
-function outboundTargets(index: ResourceIndex, namespace: string): readonly OutboundTarget[] {
+function outboundTargets(index: ResourceIndex, caller: ServiceCaller): readonly OutboundTarget[] {
   return [...index.services.values()].flatMap((service) => {
-    const rule = index.destinationRuleFor(serviceHost(service), namespace);
-    return meshPorts(service).flatMap((port) => [
-      { service, port, rule, subset: undefined },
-      ...(rule?.spec.subsets ?? []).map((subset) => ({ service, port, rule, subset })),
-    ]);
+    const host = serviceHost(service);
+    const rule = index.destinationRuleFor(host, caller);
+    return meshPorts(service).flatMap((port) =>
+      [undefined, ...(rule?.spec.subsets ?? [])].map((subset) => {
+        const resilience = index.resilienceFor(host, port.port, subset?.name, caller);
+        return { service, port, rule, subset, resilience };
+      }),
+    );
   });
 }

@@ -9,6 +9,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { Instance } from '../store/instance.ts';
 import { isNamedByCaller } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { connectionTraits } from './connection-policy.ts';
 import type { ConnectionTarget } from './listener.ts';
 import type { ProxyNode } from './node.ts';
 import { registeredName } from './node-registration.ts';
@@ -63,6 +64,7 @@ function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry |
 }
 
 /** Filters that carry what the application sends to a cluster, or several, and look at nothing of it. */
-export function opaqueTo(to: string | ConnectionTarget, { node, self }: Sidecar): Filter[] {
-  return [...tcpFilters(to, 'outbound', node.client, self)];
+export function opaqueTo(to: string | ConnectionTarget, { node, self, labels, index }: Sidecar): Filter[] {
+  const traits = connectionTraits(to, { namespace: node.namespace, labels }, index);
+  return [...tcpFilters(to, 'outbound', node.client, self, traits)];
 }

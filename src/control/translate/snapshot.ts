@@ -13,6 +13,7 @@ import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb
 import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import type { WorkloadGroup as WorkloadGroupMessage } from '#xds/gen/istio/networking/v1alpha3/workload_group_pb.js';
+import type { Instance } from '../store/instance.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
@@ -27,7 +28,7 @@ import type { ProxyNode } from './node.ts';
 import { translateOutbound } from './outbound.ts';
 import { sidecarRoutes } from './route-table.ts';
 import type { ServiceClient } from './service-cluster.ts';
-import { type ServiceTable, serviceTable } from './service-table.ts';
+import { type ServiceCaller, type ServiceTable, serviceTable, viewOf } from './service-table.ts';
 import { type Sidecar, type SidecarPart, sidecarOf } from './sidecar.ts';
 import { translateGroup } from './workload-group.ts';
 
@@ -59,7 +60,10 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const pod = knownPod(index, node, problems);
   const sidecar = sidecarOf(node, pod, index, problems);
   const { captured } = sidecar;
-  const { clusters, endpoints } = shared.services(captured ? 'captured' : 'proxy', node.namespace);
+  const { clusters, endpoints } = shared.services(
+    captured ? 'captured' : 'proxy',
+    serviceCaller(node, sidecar.labels, sidecar.instance),
+  );
   const caller: Caller = { ...callerInMesh(node, sidecar.labels), captured };
   const routes = shared.routes(caller);
   const inbound = inboundOf(sidecar);
@@ -89,7 +93,10 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
-  const { clusters, endpoints } = shared.services('gateway', node.namespace);
+  const { clusters, endpoints } = shared.services(
+    'gateway',
+    serviceCaller(node, pod.metadata.labels, index.instanceOf(pod)),
+  );
   const edge = translateGateway({ pod, node, index, clusters, problems });
   return {
     ...edge,
@@ -103,7 +110,10 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
 function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
-  const { clusters, endpoints } = shared.services('grpc', node.namespace);
+  const { clusters, endpoints } = shared.services(
+    'grpc',
+    serviceCaller(node, pod?.metadata.labels ?? node.labels, pod && index.instanceOf(pod)),
+  );
   const client = shared.grpc(callerInMesh(node, pod?.metadata.labels ?? node.labels));
   const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
   return {
@@ -131,6 +141,15 @@ function callerInMesh(node: ProxyNode, labels: Labels): Caller {
   return { gateways: new Set(['mesh']), namespace: node.namespace, labels, client: node.client };
 }
 
+/** What the node tells of itself holds where nobody has told of the instance. */
+function serviceCaller(
+  { namespace, locality = '' }: ProxyNode,
+  labels: Labels,
+  instance: Instance | undefined,
+): ServiceCaller {
+  return { namespace, labels, locality: instance?.locality || locality };
+}
+
 /** What proxies of one state of the mesh have in common, made when it is first asked for. */
 class SharedTranslation {
   readonly #index: ResourceIndex;
@@ -151,10 +170,9 @@ class SharedTranslation {
     this.#callerLabels = [...new Set(asked)].sort();
   }
 
-  services(client: ServiceClient, namespace: string): ServiceTable {
-    const hasOwnRules = this.#index.destinationRules.some(({ metadata }) => metadata.namespace === namespace);
-    const key = `${client} ${hasOwnRules ? namespace : ''}`;
-    return remember(this.#services, key, () => serviceTable(this.#index, client, namespace));
+  services(client: ServiceClient, caller: ServiceCaller): ServiceTable {
+    const key = `${client} ${viewOf(this.#index, caller)}`;
+    return remember(this.#services, key, () => serviceTable(this.#index, client, caller));
   }
 
   /** Of all ports, and of the HTTP proxy. */
@@ -177,6 +195,7 @@ class SharedTranslation {
       client,
       captured,
       namespace,
+      this.#index.policyViewOf({ namespace, labels }),
       ...this.#callerLabels.map((name) => labels[name] ?? null),
     ]);
   }

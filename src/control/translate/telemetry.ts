@@ -6,6 +6,7 @@ import {
   IstioStats_Reporter,
   IstioStatsSchema,
 } from '#xds/gen/heddle/filters/http/istio_stats/v1/istio_stats_pb.js';
+import type { ConnectionTraits } from './connection-policy.ts';
 import { type ConnectionTarget, tcpProxy } from './listener.ts';
 import { pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
@@ -33,8 +34,9 @@ export function tcpFilters(
   side: Side,
   client: ProxyNode['client'],
   self: Workload,
+  traits: ConnectionTraits = {},
 ): readonly Filter[] {
-  const proxy = tcpProxy(to);
+  const proxy = tcpProxy(to, traits);
   if (client !== 'heddle') return [proxy];
   const configType = { case: 'typedConfig', value: istioStats(side, self) } as const;
   return [create(FilterSchema, { name: istioStatsName, configType }), proxy];

@@ -9,6 +9,8 @@ import type { VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_com
 import { HostTable } from '../store/host-table.ts';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { withHashPolicy } from './hash-policy.ts';
+import { hedged } from './hedging.ts';
 import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
 import type { Init } from './message.ts';
 import { hostAliases, outboundClusterName } from './names.ts';
@@ -79,17 +81,16 @@ function routedService(
   const host = serviceHost(service);
   const routes: RouteInit[] =
     virtualServices === undefined
-      ? [
-          {
-            name: 'default',
-            match: matchEverything,
-            action: defaultAction(outboundClusterName(port, '', host)),
-          },
-        ]
+      ? hedged(withHashPolicy(defaultRoute(port, host), caller, index), caller, index)
       : joinedRoutes(virtualServices, port, caller, index);
   const names = hostAliases(service, caller.namespace);
   const aliases = [...names, ...addressAliases(service, names, caller, index)];
   return { host, port, aliases, routes };
+}
+
+function defaultRoute(port: number, host: string): RouteInit {
+  const action = defaultAction(outboundClusterName(port, '', host));
+  return { name: 'default', match: matchEverything, action };
 }
 
 /** What callers also say who look names up themselves, or know addresses: those, or the name of one instance (Istio). */
@@ -125,7 +126,8 @@ function joinedRoutes(
   caller: Caller,
   index: ResourceIndex,
 ): RouteInit[] {
-  return joinRoutes(virtualServices.map((one) => translateHttpRoutes(one, port, caller, index)));
+  const parts = virtualServices.map((one) => translateHttpRoutes(one, port, caller, index));
+  return joinRoutes(parts, caller, index);
 }
 
 function httpServices(caller: Caller, index: ResourceIndex): readonly VirtualService[] {

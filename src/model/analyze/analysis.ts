@@ -2,6 +2,7 @@
 import type { Problem } from '#core/problem.ts';
 import type { Resource } from '../kinds.ts';
 import { analyzeDelegates } from './delegates.ts';
+import { analyzeDestinationPolicies } from './destination-policies.ts';
 import { analyzeDestinationRules } from './destination-rules.ts';
 import { analyzeIngresses } from './ingresses.ts';
 import { analyzeServiceEntries } from './service-entries.ts';
@@ -18,6 +19,7 @@ const analyzers: readonly Analyzer[] = [
   analyzeVirtualServices,
   analyzeDelegates,
   analyzeDestinationRules,
+  analyzeDestinationPolicies,
   analyzeWorkloadEntries,
   analyzeIngresses,
 ];

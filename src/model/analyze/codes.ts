@@ -393,6 +393,22 @@ const codes = {
     level: 'info',
     about: 'No class says who serves an Ingress, so nobody does.',
   },
+  HED0018: {
+    name: 'DestinationRuleTakenBefore',
+    level: 'warning',
+    about:
+      'Several DestinationRules are for one host; what a later one says has no effect, as an earlier one says it.',
+  },
+  HED0019: {
+    name: 'FailoverWithoutHealth',
+    level: 'warning',
+    about: 'Endpoints elsewhere are for when those here are ill, and nothing finds out that they are.',
+  },
+  HED0020: {
+    name: 'PortNotHealthChecked',
+    level: 'warning',
+    about: 'The health check of a ResiliencePolicy cannot be made on a port.',
+  },
 } as const;
 
 export type Code = keyof typeof codes;

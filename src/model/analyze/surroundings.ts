@@ -6,6 +6,7 @@ import { clusterDomain, coversHost, fullHostName } from '../host-name.ts';
 import type { Ingress } from '../ingress.ts';
 import type { Kind, Resource, ResourceByKind } from '../kinds.ts';
 import type { Labels } from '../metadata.ts';
+import type { ResiliencePolicy } from '../resilience-policy.ts';
 import type { Service } from '../service.ts';
 import type { ServiceEntry } from '../service-entry.ts';
 import type { VirtualService } from '../virtual-service.ts';
@@ -20,6 +21,7 @@ export class Surroundings {
   readonly ingresses: readonly Ingress[];
   readonly virtualServices: readonly VirtualService[];
   readonly destinationRules: readonly DestinationRule[];
+  readonly resiliencePolicies: readonly ResiliencePolicy[];
   readonly workloadEntries: readonly WorkloadEntry[];
   /** What there is behind services or may come to be: workloads, groups and single entries. */
   readonly instances: readonly { readonly namespace: string | undefined; readonly labels: Labels }[];
@@ -47,6 +49,7 @@ export class Surroundings {
     this.ingresses = of('Ingress');
     this.virtualServices = of('VirtualService');
     this.destinationRules = of('DestinationRule');
+    this.resiliencePolicies = of('ResiliencePolicy');
     this.#wideRules = this.destinationRules.filter(({ spec }) => spec.host.startsWith('*'));
     this.#rulesByHost = Map.groupBy(this.destinationRules, ({ spec, metadata }) =>
       this.fullName(spec.host, metadata.namespace ?? ''),

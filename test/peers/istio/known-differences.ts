@@ -35,8 +35,17 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   { kind: 'DestinationRule', line: /(host|subsets\[\]\.name): minLength/, why: webhook },
   { kind: 'DestinationRule', line: /portLevelSettings\[\]\.port(\.number)?: /, why: webhook },
-  { kind: 'DestinationRule', line: /portLevelSettings: maxItems/, why: 'not looked at yet' },
-  { kind: 'DestinationRule', line: /tls\.mode: is required here/, why: 'not looked at yet' },
+  {
+    kind: 'DestinationRule',
+    line: /(tableSize|minimumRingSize|aggression): maximum is absent there/,
+    why: 'as far as a number goes; for the first two Envoy has a limit of its own',
+  },
+  {
+    kind: 'DestinationRule',
+    line: /httpCookie(\.attributes\[\])?\.name: minLength/,
+    why: 'Envoy refuses an empty one',
+  },
+  { kind: 'DestinationRule', line: /tunnel\.(protocol|targetHost|targetPort): /, why: webhook },
   { kind: 'WorkloadGroup', line: /exec\.command: minItems/, why: 'there would be nothing to run' },
   { kind: 'WorkloadGroup', line: /grpc\.port: is required/, why: 'there would be nobody to ask' },
   { kind: 'WorkloadGroup', line: /httpHeaders\[\]\.name: is required/, why: 'a header has a name' },
@@ -51,4 +60,5 @@ export const knownDifferences: readonly KnownDifference[] = [
 export const notRefusedYet: readonly { readonly kind: string; readonly line: RegExp }[] = [
   { kind: 'Gateway', line: /(targetPort|defaultEndpoint): / },
   { kind: 'DestinationRule', line: /loadBalancer: only one of simple and consistentHash/ },
+  { kind: 'Gateway', line: /targetPort: / },
 ];

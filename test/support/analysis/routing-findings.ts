@@ -3,6 +3,7 @@ import {
   containers,
   core,
   deployment,
+  document,
   entry,
   filter,
   gateway,
@@ -353,5 +354,35 @@ export const routingFindings: readonly FindingCase[] = [
         'spec: {defaultBackend: {service: {name: reviews, port: {number: 9080}}}}\n',
     ),
     ['HED0017 Ingress default/in spec'],
+  ],
+  [
+    'policies of a host that do not go together',
+    ['HED0018', 'HED0019', 'HED0020'],
+    set(
+      reviews,
+      istio(
+        'DestinationRule',
+        'a',
+        '{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}}, subsets: [{name: v1}]}',
+      ),
+      istio(
+        'DestinationRule',
+        'b',
+        '{host: reviews, trafficPolicy: {loadBalancer: {localityLbSetting: {failoverPriority: [zone]}}}, subsets: [{name: v1}]}',
+      ),
+      document(
+        'heddle.dev/v1alpha1',
+        'ResiliencePolicy',
+        'p',
+        'spec: {host: ratings, healthCheck: {grpc: {}}}',
+      ),
+      core('Service', 'ratings', 'spec: {selector: {app: ratings}, ports: [{name: http, port: 80}]}'),
+    ),
+    [
+      'HED0018 DestinationRule default/b spec.trafficPolicy',
+      'HED0019 DestinationRule default/b spec.trafficPolicy.loadBalancer.localityLbSetting',
+      'HED0018 DestinationRule default/b spec.subsets[0]',
+      'HED0020 ResiliencePolicy default/p spec.healthCheck.grpc',
+    ],
   ],
 ];
