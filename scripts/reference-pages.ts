@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path';
 import { type FieldSchema, objectSchemaOf, type Schema, schemaOf } from '#model/decode/schema.ts';
 import type { KindDefinition } from '#model/kind.ts';
 import { type Kind, kinds, type Resource } from '#model/kinds.ts';
+import { meshConfig } from '#model/mesh-config.ts';
+import { istioName, istioNamespace } from '#model/mesh-document.ts';
 import { analysisPage } from './analysis-page.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -25,6 +27,7 @@ export function referencePages(): readonly ReferencePage[] {
       file: fileOf(kind),
       text: pageOf(kinds[kind] as KindDefinition<Resource>),
     })),
+    { file: 'docs/reference/mesh-config.md', text: meshConfigPage() },
     { file: 'docs/reference/README.md', text: indexOf(documented) },
     { file: 'docs/reference/analysis.md', text: analysisPage() },
   ];
@@ -42,6 +45,7 @@ function indexOf(documented: readonly Kind[]): string {
     'forward; and [the codes](analysis.md) of `heddle analyze`.',
     '',
     ...lines,
+    '- [MeshConfig](mesh-config.md), with `defaultConfig` and the annotation `proxy.istio.io/config`',
     '',
   ].join('\n');
 }
@@ -67,6 +71,23 @@ function pageOf({ kind, group, versions, scope, about, fields }: KindDefinition<
     '| field | what may be written | what it does |',
     '|---|---|---|',
     ...rows,
+    '',
+  ].join('\n');
+}
+
+/** No kind of its own: the text of a key of a ConfigMap. */
+function meshConfigPage(): string {
+  const rows = schemaRows(schemaOf(meshConfig), '', new Map());
+  return [
+    '# MeshConfig',
+    '',
+    `What holds for a mesh: the YAML under the key \`mesh\` of the ConfigMap \`${istioName}\` in \`${istioNamespace}\`.`,
+    'What it means here: [mesh configuration](../mesh-config.md).',
+    '',
+    ...examplesOf('ConfigMap'),
+    '| field | what may be written | what it does |',
+    '|---|---|---|',
+    ...rows.map((row) => row.replace('`.', '`')),
     '',
   ].join('\n');
 }

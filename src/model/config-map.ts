@@ -4,6 +4,7 @@ import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
 import type { KindDefinition } from './kind.ts';
+import { checkMeshDocument, isMeshDocument } from './mesh-document.ts';
 import type { ResourceBase } from './metadata.ts';
 
 /** Its fields stand beside `metadata`. */
@@ -52,6 +53,8 @@ export const configMapKind: KindDefinition<ConfigMap> = {
     binaryData: defaulted(mapOf(base64, key), {}),
     immutable: meaningless(),
   },
+  check: checkMeshDocument,
+  guards: isMeshDocument,
 };
 
 export const secretKind: KindDefinition<Secret> = {

@@ -3,7 +3,7 @@ import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
 import { dnsName } from './decode/scalar.ts';
-import { exportTo } from './export-to.ts';
+import { type ExportTo, exportTo } from './export-to.ts';
 import { hostName } from './host-name.ts';
 import { workloadSelector } from './istio-selector.ts';
 import type { KindDefinition } from './kind.ts';
@@ -24,6 +24,7 @@ export interface DestinationRuleSpec {
   /** Of callers in the rule's namespace, for whom alone it is; absent: for all. */
   readonly workloadSelector?: { readonly matchLabels: Labels };
   readonly subsets: readonly Subset[];
+  readonly exportTo?: ExportTo;
 }
 
 export type DestinationRule = ResourceBase<'DestinationRule', DestinationRuleSpec>;

@@ -80,8 +80,13 @@ function decodePart({ value, origin, problems }: Part, options: DecodeOptions): 
     key,
     problems: [...problems, ...report.problems].sort(byPlace),
     allowed: report.allowed,
-    holds: broken && (report.closesUnsupported || definition === undefined || definition.guards === true),
+    holds: broken && (report.closesUnsupported || definition === undefined || guards(definition, raw)),
   };
+}
+
+function guards({ guards: said = false }: AnyKind, raw: Readonly<Record<string, unknown>>): boolean {
+  if (typeof said === 'boolean') return said;
+  return said({ kind: raw.kind, metadata: asObject(raw.metadata) });
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the catalogue has one definition for each kind.
@@ -173,7 +178,9 @@ function decodeResource(
     const value = decoded.metadata.annotations[name];
     if (value !== undefined) check(value, ['metadata', 'annotations', name], report);
   }
-  return { ...decoded, metadata: placed(decoded.metadata, definition), origin } as Resource;
+  const resource = { ...decoded, metadata: placed(decoded.metadata, definition), origin } as Resource;
+  (definition as AnyKind).check?.(resource, report);
+  return resource;
 }
 
 function placed(written: Metadata, { scope }: AnyKind): Metadata {

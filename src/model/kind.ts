@@ -1,5 +1,5 @@
 /** What the catalogue knows about a kind: its names, its scope and the fields beside `metadata`. */
-import type { Decoder } from './decode/decoder.ts';
+import type { Decoder, Report } from './decode/decoder.ts';
 import type { Field } from './decode/object.ts';
 import type { ResourceBase } from './metadata.ts';
 
@@ -24,5 +24,7 @@ export interface KindDefinition<R extends ResourceBase<string, unknown>> {
    * A broken document of this kind holds back the whole set of its source where no version of it is in force, and none of
    * this kind goes away while anything is broken: what it was meant to close must not be open because of a slip.
    */
-  readonly guards?: boolean;
+  readonly guards?: boolean | ((resource: Pick<R, 'kind' | 'metadata'>) => boolean);
+  /** Looks at the whole document, once every field is good. */
+  readonly check?: (resource: R, report: Report) => void;
 }

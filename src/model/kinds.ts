@@ -12,10 +12,12 @@ import { type Node, nodeKind } from './node.ts';
 import { type PeerAuthentication, peerAuthenticationKind } from './peer-authentication.ts';
 import { type PersistentVolumeClaim, persistentVolumeClaimKind } from './persistent-volume-claim.ts';
 import { type Pod, podKind } from './pod.ts';
+import { type ProxyConfig, proxyConfigKind } from './proxy-config.ts';
 import { type ResiliencePolicy, resiliencePolicyKind } from './resilience-policy.ts';
 import { type Service, serviceKind } from './service.ts';
 import { type ServiceAccount, serviceAccountKind } from './service-account.ts';
 import { type ServiceEntry, serviceEntryKind } from './service-entry.ts';
+import { type Sidecar, sidecarKind } from './sidecar.ts';
 import { type StatefulSet, statefulSetKind } from './stateful-set.ts';
 import { type VirtualService, virtualServiceKind } from './virtual-service.ts';
 import { type WorkloadEntry, workloadEntryKind } from './workload-entry.ts';
@@ -38,6 +40,8 @@ export interface ResourceByKind {
   readonly VirtualService: VirtualService;
   readonly DestinationRule: DestinationRule;
   readonly ServiceEntry: ServiceEntry;
+  readonly Sidecar: Sidecar;
+  readonly ProxyConfig: ProxyConfig;
   readonly PeerAuthentication: PeerAuthentication;
   readonly WorkloadEntry: WorkloadEntry;
   readonly WorkloadGroup: WorkloadGroup;
@@ -65,6 +69,8 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   VirtualService: virtualServiceKind,
   DestinationRule: destinationRuleKind,
   ServiceEntry: serviceEntryKind,
+  Sidecar: sidecarKind,
+  ProxyConfig: proxyConfigKind,
   PeerAuthentication: peerAuthenticationKind,
   WorkloadEntry: workloadEntryKind,
   WorkloadGroup: workloadGroupKind,

@@ -42,8 +42,10 @@ export interface LocalMeshSettings {
   readonly ingress: { readonly host: string /** 0: any free port. */; readonly port: number };
 }
 
-/** Its fields stand beside `metadata`, as `data` does in a ConfigMap. */
-export type LocalMesh = ResourceBase<'LocalMesh', undefined> & LocalMeshSettings;
+/** Its fields stand beside `metadata`, as `data` does in a ConfigMap. What is absent says Istio's MeshConfig. */
+export type LocalMesh = ResourceBase<'LocalMesh', undefined> &
+  Pick<LocalMeshSettings, 'images' | 'workloads' | 'ingress'> &
+  Partial<LocalMeshSettings>;
 
 export const defaultMeshSettings: Pick<
   LocalMeshSettings,
@@ -78,12 +80,9 @@ export const localMeshKind: KindDefinition<LocalMesh> = {
   fields: {
     images: defaulted(mapOf(image), {}),
     workloads: defaulted(mapOf(workload), {}),
-    outboundTrafficPolicy: defaulted(
-      object({ mode: required(oneOf(['ALLOW_ANY', 'REGISTRY_ONLY'])) }),
-      defaultMeshSettings.outboundTrafficPolicy,
-    ),
-    protocolDetectionTimeout: defaulted(durationMsOrZero, defaultMeshSettings.protocolDetectionTimeout),
-    trustDomain: defaulted(dnsName('dots'), defaultMeshSettings.trustDomain),
+    outboundTrafficPolicy: optional(object({ mode: required(oneOf(['ALLOW_ANY', 'REGISTRY_ONLY'])) })),
+    protocolDetectionTimeout: optional(durationMsOrZero),
+    trustDomain: optional(dnsName('dots')),
     ingress: defaulted(ingress, defaultMeshSettings.ingress),
   },
   guards: true,

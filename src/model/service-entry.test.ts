@@ -129,7 +129,11 @@ describe('ServiceEntry', () => {
       `{hosts: [a.example], resolution: STATIC, endpoints: [{network: n}], ${ports}}`,
       [/gateways between networks/],
     ],
-    ['what only some are to see', '{hosts: [a.example], exportTo: ["."]}', [/exportTo: .*not supported yet/]],
+    [
+      'what nobody and somebody sees',
+      '{hosts: [a.example], exportTo: ["~", a]}',
+      [/exportTo\[0\]: "~" is nobody/],
+    ],
     [
       'what says no host',
       '{hosts: ["*.a.example", b.example], resolution: DYNAMIC_DNS, ports: [{number: 1, name: x, protocol: TCP}]}',

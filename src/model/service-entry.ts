@@ -6,7 +6,7 @@ import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
 import { nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
-import { exportTo } from './export-to.ts';
+import { type ExportTo, entryExportTo } from './export-to.ts';
 import { hostName } from './host-name.ts';
 import { labelKey, labelValue } from './istio-selector.ts';
 import type { KindDefinition } from './kind.ts';
@@ -45,6 +45,7 @@ export interface ServiceEntrySpec {
   readonly workloadSelector?: { readonly labels: Labels };
   /** What the certificate of an endpoint may be for, besides what is known of the endpoints; empty: nothing. */
   readonly subjectAltNames: readonly string[];
+  readonly exportTo?: ExportTo;
 }
 
 export type ServiceEntry = ResourceBase<'ServiceEntry', ServiceEntrySpec>;
@@ -131,7 +132,7 @@ const fields = {
     }),
     'Workloads of the namespace that are the endpoints, with resolution `STATIC` or `DNS`.',
   ),
-  exportTo,
+  exportTo: entryExportTo,
   subjectAltNames: defaulted(
     list(nonEmptyText),
     [],

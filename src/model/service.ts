@@ -13,6 +13,7 @@ import {
   unsupportedIf,
 } from './decode/object.ts';
 import { dnsName, oneOf, portNumber, text } from './decode/scalar.ts';
+import { annotatedExportTo, exportToAnnotation } from './export-to.ts';
 import type { KindDefinition } from './kind.ts';
 import type { Labels, ResourceBase } from './metadata.ts';
 
@@ -181,4 +182,5 @@ export const serviceKind: KindDefinition<Service> = {
   versions: ['v1'],
   scope: 'namespace',
   fields: { spec: required(spec), status: meaningless() },
+  annotations: { [exportToAnnotation]: annotatedExportTo },
 };

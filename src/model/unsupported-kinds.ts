@@ -9,10 +9,6 @@ interface UnsupportedKind {
 const adds = (): Loss => 'adds';
 const closes = (): Loss => 'closes';
 
-/** A Sidecar that only narrows what a proxy is told loses nothing but memory. */
-const sidecarLoss = (spec: Readonly<Record<string, unknown>>): Loss =>
-  spec.outboundTrafficPolicy !== undefined || spec.ingress !== undefined ? 'closes' : 'adds';
-
 const istioNetworking = 'networking.istio.io';
 const istioSecurity = 'security.istio.io';
 const istioExtensions = 'extensions.istio.io';
@@ -23,8 +19,6 @@ const unsupportedKinds: readonly (UnsupportedKind & { readonly kind: string })[]
   { kind: 'AuthorizationPolicy', group: istioSecurity, loss: closes },
   { kind: 'RequestAuthentication', group: istioSecurity, loss: closes },
   { kind: 'EnvoyFilter', group: istioNetworking, loss: closes },
-  { kind: 'Sidecar', group: istioNetworking, loss: sidecarLoss },
-  { kind: 'ProxyConfig', group: istioNetworking, loss: adds },
   { kind: 'Telemetry', group: 'telemetry.istio.io', loss: adds },
   // A plugin or an extension may be what authenticates.
   { kind: 'WasmPlugin', group: istioExtensions, loss: closes },

@@ -5,7 +5,7 @@ import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, meaningless, object, required } from './decode/object.ts';
 import { nonEmptyText, oneOf } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
-import { exportTo } from './export-to.ts';
+import { type ExportTo, exportTo } from './export-to.ts';
 import { coversHost, hostName } from './host-name.ts';
 import { type HttpRoute, httpRoute } from './http-route.ts';
 import type { KindDefinition } from './kind.ts';
@@ -29,6 +29,7 @@ export interface VirtualServiceSpec {
   readonly tls: readonly TlsRoute[];
   /** For ports that carry neither HTTP nor TLS; the first that matches wins. */
   readonly tcp: readonly TcpRoute[];
+  readonly exportTo?: ExportTo;
 }
 
 export type VirtualService = ResourceBase<'VirtualService', VirtualServiceSpec>;

@@ -12,6 +12,7 @@ const elsewhere: readonly { readonly field: RegExp; readonly why: string }[] = [
     field: /^WorkloadGroup /,
     why: 'takes effect when an instance registers: src/control/register/registrar.test.ts, src/app/probe',
   },
+  { field: /^ProxyConfig /, why: 'takes effect where proxies are started: src/app/up/plan.test.ts' },
   {
     field: /^Gateway spec\.servers\[\]\.name$/,
     why: 'has to be unique, and that is all: src/model/gateway.test.ts',

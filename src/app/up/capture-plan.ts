@@ -10,7 +10,7 @@ import type { ReportAt } from './variable-plan.ts';
 export type CapturePlan = Omit<CaptureRules, 'dns' | 'hub'>;
 
 const PREFIX = 'traffic.sidecar.istio.io/';
-const MODE = 'sidecar.istio.io/interceptionMode';
+export const interceptionAnnotation = 'sidecar.istio.io/interceptionMode';
 const known = [
   'includeInboundPorts',
   'excludeInboundPorts',
@@ -77,10 +77,10 @@ export function planCapture(annotations: Labels, path: Path, report: ReportAt): 
 }
 
 function modeOf(annotations: Labels, path: Path, report: ReportAt): CapturePlan['mode'] {
-  const mode = annotations[MODE] ?? 'REDIRECT';
+  const mode = annotations[interceptionAnnotation] ?? 'REDIRECT';
   if (mode === 'REDIRECT' || mode === 'TPROXY') return mode;
   report(
-    [...path, MODE],
+    [...path, interceptionAnnotation],
     `${JSON.stringify(mode)} is ${mode === 'NONE' ? 'not supported yet' : 'no interception mode'}`,
     'REDIRECT or TPROXY',
   );

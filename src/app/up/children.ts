@@ -1,5 +1,6 @@
 /** The command lines of what the runner starts from this same program, and of a real Envoy. */
 import { accessSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { hostPort } from '#core/ip-address.ts';
 import { hubAddresses } from '#host/network/addresses.ts';
@@ -7,6 +8,7 @@ import { type CaptureRules, capturePorts } from '#host/network/capture-rules.ts'
 import { SECRET_FD } from '#host/process.ts';
 import { heddleCommand, programFolder } from '#host/self.ts';
 import { type MeshPlaces, ports } from './mesh-places.ts';
+import { type ProxyPlan, usualProxy } from './proxy-plan.ts';
 
 /** Whom a proxy or an agent speaks for. */
 export interface ProxyChild {
@@ -20,12 +22,11 @@ export interface ProxyChild {
   readonly hasToken: boolean;
   /** `HOST:PORT` of its admin interface; absent: a port of `address`. */
   readonly adminAddress?: string;
+  /** Absent: as usual. */
+  readonly proxy?: ProxyPlan;
   /** Absent: not captured. */
   readonly interceptionMode?: CaptureRules['mode'];
 }
-
-/** What connections get to finish when a proxy stops: somebody waits at the terminal. */
-export const DRAIN_SECONDS = 5;
 
 export interface ControlChild {
   readonly paths: readonly string[];
@@ -57,6 +58,7 @@ export function proxyCommand(
   places: MeshPlaces,
   child: ProxyChild,
 ): readonly string[] {
+  const { drainSeconds, threads } = child.proxy ?? usualProxy;
   return [
     ...heddleCommand(verb),
     ...['--control', `${places.controlAddress}:${ports.secureXds}`],
@@ -82,7 +84,10 @@ export function proxyCommand(
     ...(verb === 'agent'
       ? ['--state', places.instanceDirectory(child.pod, child.namespace)]
       : [
-          ...['--drain-time-s', String(DRAIN_SECONDS)],
+          ...['--drain-time-s', String(drainSeconds)],
+          ...(threads === undefined
+            ? []
+            : ['--concurrency', String(threads === 0 ? availableParallelism() : threads)]),
           ...['--certificate-folder', places.certificateFolder(child.pod, child.namespace)],
           ...['--kept-configuration', places.keptConfiguration(child.pod, child.namespace)],
         ]),

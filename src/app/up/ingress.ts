@@ -16,7 +16,8 @@ import { MachineSocket } from './machine-socket.ts';
 import { adminUrl, ports } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
 import { podKeys } from './pods.ts';
-import { PROXY_GRACE_MS } from './proxy-helpers.ts';
+import { proxyGraceMs } from './proxy-helpers.ts';
+import { usualProxy } from './proxy-plan.ts';
 import { saysReady } from './readiness.ts';
 import type { GatewayPortPlan } from './workload-plan.ts';
 
@@ -84,7 +85,7 @@ export class Ingress {
           this.#writePod();
           mesh.onChange(this);
         },
-        graceMs: PROXY_GRACE_MS,
+        graceMs: proxyGraceMs(usualProxy),
       },
       mesh,
     );

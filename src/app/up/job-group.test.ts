@@ -4,6 +4,7 @@ import { captureEverything } from './capture-plan.ts';
 import type { Instance } from './instance.ts';
 import { JobGroup } from './job-group.ts';
 import type { JobPlan } from './job-plan.ts';
+import { usualProxy } from './proxy-plan.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
 const plan = (job: Partial<JobPlan>, serviceAccount = 'mover'): WorkloadPlan => ({
@@ -20,6 +21,7 @@ const plan = (job: Partial<JobPlan>, serviceAccount = 'mover'): WorkloadPlan => 
   volumes: [],
   sidecar: 'heddle',
   capture: captureEverything,
+  proxy: usualProxy,
   grpcAgent: false,
   graceMs: 1,
 });

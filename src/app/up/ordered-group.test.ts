@@ -3,6 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 import { captureEverything } from './capture-plan.ts';
 import type { Instance } from './instance.ts';
 import { OrderedGroup } from './ordered-group.ts';
+import { usualProxy } from './proxy-plan.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
 const plan = (replicas: number, more: Partial<WorkloadPlan> = {}): WorkloadPlan => ({
@@ -19,6 +20,7 @@ const plan = (replicas: number, more: Partial<WorkloadPlan> = {}): WorkloadPlan 
   volumes: [],
   sidecar: 'heddle',
   capture: captureEverything,
+  proxy: usualProxy,
   grpcAgent: false,
   graceMs: 1,
   ...more,

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { loadDocuments } from '#model/load.ts';
 import { captureEverything } from './capture-plan.ts';
 import { planMesh } from './plan.ts';
+import { usualProxy } from './proxy-plan.ts';
 import type { MeshPlan } from './workload-plan.ts';
 
 const localMesh = `
@@ -85,6 +86,7 @@ describe('planMesh', () => {
         volumes: [],
         sidecar: 'heddle',
         capture: captureEverything,
+        proxy: usualProxy,
         grpcAgent: false,
         graceMs: 10_000,
       },
@@ -323,5 +325,63 @@ spec:
     assert.equal(planned.tryPath, '/productpage');
     assert.equal(planned.tryHost, undefined);
     assert.deepEqual(planned.gatewayPorts, [{ number: 8080, scheme: 'http' }]);
+  });
+});
+
+describe('how proxies run', () => {
+  const meshConfig = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    trustDomain: prod.example
+    defaultConfig:
+      concurrency: 1
+      terminationDrainDuration: 1500ms
+      interceptionMode: TPROXY
+      proxyMetadata: {A: mesh, B: mesh}
+`;
+  const proxyConfig = `
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: {name: reviews}
+spec: {selector: {matchLabels: {app: reviews}}, concurrency: 2, environmentVariables: {B: config}}
+`;
+  const annotated =
+    'annotations: {proxy.istio.io/config: "{concurrency: 0, proxyMetadata: {C: annotation}}"}';
+
+  test('without a word, as usual', () => {
+    assert.deepEqual(plan(localMesh, deployment()).workloads[0]?.proxy, usualProxy);
+  });
+
+  test("the mesh's, its ProxyConfig's, and the annotation's, the later ones first", () => {
+    const { settings, workloads } = plan(localMesh, meshConfig, proxyConfig, deployment('', annotated));
+    assert.equal(settings.trustDomain, 'prod.example');
+    assert.equal(workloads[0]?.capture.mode, 'TPROXY');
+    assert.deepEqual(workloads[0]?.proxy, {
+      threads: 0,
+      drainSeconds: 2,
+      interceptionMode: 'TPROXY',
+      env: { A: 'mesh', B: 'config', C: 'annotation' },
+    });
+    const [other] = plan(localMesh, proxyConfig.replace('app: reviews', 'app: x'), deployment()).workloads;
+    assert.deepEqual(other?.proxy, usualProxy);
+  });
+
+  test('an annotation of capture wins', () => {
+    const own = 'annotations: {sidecar.istio.io/interceptionMode: REDIRECT}';
+    const [workload] = plan(localMesh, meshConfig, deployment('', own)).workloads;
+    assert.equal(workload?.capture.mode, 'REDIRECT');
+  });
+
+  test('what is wrong in the annotation', () => {
+    const planned = load(localMesh, deployment('', 'annotations: {proxy.istio.io/config: "concurrancy: 1"}'));
+    assert.equal(planned.ok, false);
+    assert.match(planned.problems[0]?.message ?? '', /there is no such field/);
+    assert.equal(
+      planned.problems[0]?.path,
+      'spec.template.metadata.annotations["proxy.istio.io/config"].concurrancy',
+    );
   });
 });

@@ -9,12 +9,14 @@ import type { Container } from '#model/container.ts';
 import { formatPath, type Path } from '#model/decode/decoder.ts';
 import { type Kind, keyOf, type Resource, type ResourceByKind } from '#model/kinds.ts';
 import { defaultMeshSettings, type LocalImage, type LocalMesh } from '#model/local-mesh.ts';
+import { meshSettings } from '#model/mesh-settings.ts';
 import { isWorkload, labelsOfPods, type Workload } from '#model/workload.ts';
-import { captureEverything, planCapture } from './capture-plan.ts';
+import { captureEverything, interceptionAnnotation, planCapture } from './capture-plan.ts';
 import { ClaimTable } from './claim-plan.ts';
 import { planIngress } from './ingress-plan.ts';
 import { planJob } from './job-plan.ts';
 import { planLifecycle, planProbes } from './probe-plan.ts';
+import { type ProxyPlan, ProxyTable } from './proxy-plan.ts';
 import { planServices } from './service-plan.ts';
 import { type ReportAt, SettingsTable } from './variable-plan.ts';
 import { planVolumes } from './volume-plan.ts';
@@ -48,7 +50,12 @@ export function planMesh(resources: readonly Resource[], settings: PlanSettings)
   const problems: Problem[] = [];
   const meshes = ofKind(resources, 'LocalMesh');
   const sources = resources.filter(isWorkload);
-  const tables = { settings: new SettingsTable(resources), claims: new ClaimTable(resources) };
+  const common = meshSettings(resources);
+  const tables = {
+    settings: new SettingsTable(resources),
+    claims: new ClaimTable(resources),
+    proxies: new ProxyTable(common, resources),
+  };
   const planner = new Planner(meshes, tables, settings, problems);
   const workloads = sources.map((source) => planner.workload(source));
   reportUnknownWorkloads(meshes, sources, problems);
@@ -61,7 +68,7 @@ export function planMesh(resources: readonly Resource[], settings: PlanSettings)
     services: planServices(ofKind(resources, 'Service')),
     ...planIngress(resources),
     settings: {
-      trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
+      trustDomain: common.trustDomain,
       ingress: mesh?.ingress ?? defaultMeshSettings.ingress,
     },
   };
@@ -81,17 +88,19 @@ class Planner {
   readonly #settings: PlanSettings;
   readonly #settingsTable: SettingsTable;
   readonly #claims: ClaimTable;
+  readonly #proxies: ProxyTable;
   readonly #problems: Problem[];
 
   constructor(
     meshes: readonly LocalMesh[],
-    tables: { readonly settings: SettingsTable; readonly claims: ClaimTable },
+    tables: { readonly settings: SettingsTable; readonly claims: ClaimTable; readonly proxies: ProxyTable },
     settings: PlanSettings,
     problems: Problem[],
   ) {
     this.#meshes = meshes;
     this.#settingsTable = tables.settings;
     this.#claims = tables.claims;
+    this.#proxies = tables.proxies;
     this.#settings = settings;
     this.#problems = problems;
     for (const { images, origin } of meshes) {
@@ -114,6 +123,7 @@ class Planner {
     const sidecar = notInjected || !templates.includes('sidecar') ? 'none' : (chosen?.sidecar ?? 'heddle');
     const grace = template.spec.terminationGracePeriodSeconds;
     const report: ReportAt = (path, message, fix) => this.#report(workload, path, message, fix);
+    const proxy = this.#proxies.plan(workload, { annotations, labels }, annotationsPath, this.#problems);
     return {
       key: `${namespace}/${name}`,
       name,
@@ -138,7 +148,10 @@ class Planner {
         report,
       }),
       sidecar,
-      capture: this.#settings.capture ? planCapture(annotations, annotationsPath, report) : captureEverything,
+      capture: this.#settings.capture
+        ? planCapture({ ...intercepted(proxy), ...annotations }, annotationsPath, report)
+        : captureEverything,
+      proxy,
       grpcAgent,
       graceMs: grace === undefined ? DEFAULT_GRACE_MS : grace * 1_000,
     };
@@ -278,4 +291,9 @@ function reportUnknownWorkloads(
       });
     }
   }
+}
+
+/** What an annotation of the Pods may still say otherwise. */
+function intercepted({ interceptionMode: mode }: ProxyPlan): Readonly<Record<string, string>> {
+  return mode === undefined ? {} : { [interceptionAnnotation]: mode };
 }

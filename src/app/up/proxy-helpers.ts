@@ -8,18 +8,21 @@ import { identifyProcess } from '#host/process-identity.ts';
 import { pathWithNode, proxyEnvironment } from '#host/self.ts';
 import { bootstrapFileNames } from '../agent-folder.ts';
 import type { PodNetwork } from './captured-network.ts';
-import { DRAIN_SECONDS, findEnvoy, proxyCommand } from './children.ts';
+import { findEnvoy, proxyCommand } from './children.ts';
 import { cleanEnvironment } from './environment.ts';
 import { Helper } from './helper.ts';
 import type { InstancePlace } from './instance.ts';
 import { tokenUnlessKept } from './kept-files.ts';
 import { adminUrl } from './mesh-places.ts';
 import type { MeshServices } from './mesh-services.ts';
+import type { ProxyPlan } from './proxy-plan.ts';
 import { saysReady } from './readiness.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
-/** What a sidecar takes to drain its last connections. */
-export const PROXY_GRACE_MS: number = (DRAIN_SECONDS + 1) * 1_000;
+/** What a proxy takes to drain its last connections. */
+export function proxyGraceMs({ drainSeconds }: ProxyPlan): number {
+  return (drainSeconds + 1) * 1_000;
+}
 
 export interface ProxyHelpers {
   readonly helpers: readonly Helper[];
@@ -49,7 +52,7 @@ export function proxyHelpers(
         },
         isReady,
         onChange,
-        graceMs: PROXY_GRACE_MS,
+        graceMs: proxyGraceMs(plan.proxy),
       },
       mesh,
     );
@@ -69,7 +72,7 @@ export function proxyHelpers(
     );
   }
   if (plan.sidecar === 'envoy') {
-    helpers.push(helper('envoy', () => envoySpec(place, mesh, folder), answersReady));
+    helpers.push(helper('envoy', () => envoySpec(plan, place, mesh, folder), answersReady));
   }
   return { helpers, grpcBootstrap: plan.grpcAgent ? join(folder, bootstrapFileNames.grpc) : undefined };
 }
@@ -96,13 +99,18 @@ async function ownSpec(
       labels,
       address: place.meshAddress,
       trustDomain: mesh.trustDomain,
+      proxy: plan.proxy,
       hasToken: secret !== undefined,
       ...(adminSocket !== undefined && {
         adminAddress: adminSocket.address,
         interceptionMode: plan.capture.mode,
       }),
     }),
-    env: { ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)), ...proxyEnvironment },
+    env: {
+      ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+      ...proxyEnvironment,
+      ...plan.proxy.env,
+    },
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${pod}.${verb}`),
     pidFile: mesh.places.pidFile(verb, pod, namespace),
@@ -117,7 +125,12 @@ function isServing(pidFile: string): boolean {
   return pid !== undefined && identifyProcess(pid) !== undefined;
 }
 
-async function envoySpec(place: InstancePlace, mesh: MeshServices, folder: string): Promise<ChildSpec> {
+async function envoySpec(
+  plan: WorkloadPlan,
+  place: InstancePlace,
+  mesh: MeshServices,
+  folder: string,
+): Promise<ChildSpec> {
   const bootstrap = join(folder, bootstrapFileNames.envoy);
   const envoy = findEnvoy(mesh.environment);
   if (envoy === undefined) {
@@ -125,11 +138,17 @@ async function envoySpec(place: InstancePlace, mesh: MeshServices, folder: strin
   }
   await written(bootstrap);
   return {
-    command: [envoy, '-c', bootstrap, '--concurrency', '1', '--drain-time-s', '5', '--disable-hot-restart'],
-    env: cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)),
+    command: [envoy, '-c', bootstrap, ...envoyOptions(plan.proxy), '--disable-hot-restart'],
+    env: { ...cleanEnvironment(mesh.environment, pathWithNode(mesh.environment.PATH)), ...plan.proxy.env },
     workingDirectory: process.cwd(),
     logPath: mesh.places.log(`${place.name}.envoy`),
   };
+}
+
+/** Where nobody says otherwise it has one thread, as ours; 0 is one for each processor, as Envoy has it without a word. */
+function envoyOptions({ threads = 1, drainSeconds }: ProxyPlan): string[] {
+  const concurrency = threads === 0 ? [] : ['--concurrency', String(threads)];
+  return [...concurrency, '--drain-time-s', String(drainSeconds)];
 }
 
 /** The agent writes it before anything else; in the order of things it is there at once. */

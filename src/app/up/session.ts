@@ -194,7 +194,7 @@ export class MeshSession {
     progress.done(`configuration taken in${told.join('')}`);
     this.#tellUnmounted(plan);
     if (JSON.stringify(plan.settings) !== before) {
-      progress.warn('trustDomain and ingress of the LocalMesh take effect when heddle up is started again');
+      progress.warn('trustDomain and ingress take effect when heddle up is started again');
     }
   }
 

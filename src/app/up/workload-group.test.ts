@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { captureEverything } from './capture-plan.ts';
 import type { Instance } from './instance.ts';
+import { usualProxy } from './proxy-plan.ts';
 import { WorkloadGroup } from './workload-group.ts';
 import type { WorkloadPlan } from './workload-plan.ts';
 
@@ -18,6 +19,7 @@ const plan = (replicas: number, serviceAccount = 'reviews'): WorkloadPlan => ({
   volumes: [],
   sidecar: 'heddle',
   capture: captureEverything,
+  proxy: usualProxy,
   grpcAgent: false,
   graceMs: 1,
 });

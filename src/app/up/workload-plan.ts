@@ -8,6 +8,7 @@ import type { ProbePlans } from '../probe/probe-plan.ts';
 import type { CapturePlan } from './capture-plan.ts';
 import type { JobPlan } from './job-plan.ts';
 import type { LifecyclePlan } from './probe-plan.ts';
+import type { ProxyPlan } from './proxy-plan.ts';
 import type { VariablePlan } from './variable-plan.ts';
 import type { VolumePlan } from './volume-plan.ts';
 
@@ -62,6 +63,8 @@ export interface WorkloadPlan {
   readonly sidecar: 'heddle' | 'envoy' | 'none';
   /** Which of its connections the sidecar gets, where traffic is captured. */
   readonly capture: CapturePlan;
+  /** How its sidecar runs. */
+  readonly proxy: ProxyPlan;
   /** Whether the application speaks xDS itself (proxyless gRPC). */
   readonly grpcAgent: boolean;
   /** Time the application has to end by itself after SIGTERM. */

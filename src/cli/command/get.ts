@@ -35,6 +35,8 @@ const kindWords: Readonly<Record<string, readonly string[]>> = {
   PeerAuthentication: ['peerauthentications', 'peerauthentication', 'pa'],
   WorkloadEntry: ['workloadentries', 'workloadentry', 'we'],
   WorkloadGroup: ['workloadgroups', 'workloadgroup', 'wg'],
+  Sidecar: ['sidecars', 'sidecar'],
+  ProxyConfig: ['proxyconfigs', 'proxyconfig'],
   LocalMesh: ['localmeshes', 'localmesh'],
 };
 const instanceWords = ['instances', 'instance', 'workloads', 'workload'];

@@ -2,13 +2,13 @@
 import { coversHost } from '#model/host-name.ts';
 
 export class HostTable<Value> {
-  readonly #exact = new Map<string, Value>();
+  readonly #exact = new Map<string, readonly Value[]>();
   readonly #wildcards: [host: string, value: Value][] = [];
 
-  /** Of two values for one host the first stays. */
+  /** Of two values for one host the first counts. */
   add(host: string, value: Value): void {
     if (!host.startsWith('*')) {
-      if (!this.#exact.has(host)) this.#exact.set(host, value);
+      this.#exact.set(host, [...(this.#exact.get(host) ?? []), value]);
       return;
     }
     this.#wildcards.push([host, value]);
@@ -16,8 +16,9 @@ export class HostTable<Value> {
     this.#wildcards.sort(([a], [b]) => b.length - a.length);
   }
 
-  /** The value of the most specific host that covers `host`. */
-  find(host: string): Value | undefined {
-    return this.#exact.get(host) ?? this.#wildcards.find(([wide]) => coversHost(wide, host))?.[1];
+  /** The value of the most specific host that covers `host`. @param fits whether a value counts; absent: any does */
+  find(host: string, fits: (value: Value) => boolean = () => true): Value | undefined {
+    const exact = this.#exact.get(host)?.find(fits);
+    return exact ?? this.#wildcards.find(([wide, value]) => coversHost(wide, host) && fits(value))?.[1];
   }
 }

@@ -1,4 +1,5 @@
 /** What callers in the mesh may call: Services of Kubernetes, and the hosts of ServiceEntries in the same shape. */
+import { type ExportTo, exportToAnnotation, splitWords } from '#model/export-to.ts';
 import { clusterDomain } from '#model/host-name.ts';
 import type { Service, ServicePort } from '#model/service.ts';
 import type { ServiceEntry } from '#model/service-entry.ts';
@@ -32,6 +33,13 @@ export function meshServices(
 /** The full name. */
 export function serviceHost({ metadata, entry }: MeshService): string {
   return entry?.host ?? `${metadata.name}.${metadata.namespace}.${clusterDomain}`;
+}
+
+/** Who sees it by its own word; undefined where it says nothing. */
+export function saidExportTo({ metadata, entry }: MeshService): ExportTo | undefined {
+  const said =
+    entry === undefined ? splitWords(metadata.annotations[exportToAnnotation] ?? '') : entry.exportTo;
+  return said === undefined || said.length === 0 ? undefined : said;
 }
 
 /** Whether it is outside of the mesh, where nobody takes mutual TLS unless a DestinationRule says so (Istio). */

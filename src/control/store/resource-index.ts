@@ -5,29 +5,28 @@
 import type { ConfigMap, Secret } from '#model/config-map.ts';
 import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
+import { everywhere, isExportedTo } from '#model/export-to.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { fullHostName } from '#model/host-name.ts';
 import { routesOfIngresses } from '#model/ingress-routes.ts';
 import type { Kind, Resource, ResourceByKind } from '#model/kinds.ts';
-import { defaultMeshSettings, type LocalMeshSettings } from '#model/local-mesh.ts';
+import { type MeshSettings, meshSettings } from '#model/mesh-settings.ts';
 import type { PeerAuthentication } from '#model/peer-authentication.ts';
 import type { Pod } from '#model/pod.ts';
 import { mostSpecific, type ResiliencePolicy } from '#model/resilience-policy.ts';
+import type { ServicePort } from '#model/service.ts';
+import type { Sidecar } from '#model/sidecar.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
 import { isWorkload, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { WorkloadGroup } from '#model/workload-group.ts';
 import { joinRules } from './destination-rules.ts';
+import { discovered } from './discovery.ts';
 import { HostPolicies, type PolicyReader } from './host-policies.ts';
 import type { Instance } from './instance.ts';
 import { Instances } from './instances.ts';
 import { type MeshService, meshServices } from './mesh-service.ts';
 import { serviceAddresses } from './service-addresses.ts';
-
-export interface MeshSettings extends Pick<LocalMeshSettings, 'outboundTrafficPolicy' | 'trustDomain'> {
-  /** 0: none. */
-  readonly protocolDetectionTimeoutMs: number;
-}
 
 export interface ResourceIndex {
   /**
@@ -44,6 +43,7 @@ export interface ResourceIndex {
   readonly resiliencePolicies: readonly ResiliencePolicy[];
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly gateways: readonly Gateway[];
+  readonly sidecars: readonly Sidecar[];
   readonly groups: readonly WorkloadGroup[];
   readonly settings: MeshSettings;
   /** Of a service by its full host name; empty where it has none. */
@@ -60,6 +60,8 @@ export interface ResourceIndex {
   instancesOf(service: MeshService): readonly Instance[];
   /** The workload that a pod belongs to. */
   ownerOf(pod: Pod): Workload | undefined;
+  /** Of a service by its full host name, whoever is told of it. */
+  portsOf(host: string): readonly ServicePort[];
   /** Full host name of `host` as a resource in `namespace` means it. */
   fullName(host: string, namespace: string): string;
   /** The rule for a host as one caller sees it, joined from several where there are several. */
@@ -75,7 +77,10 @@ export interface ResourceIndex {
   policyViewOf(reader: PolicyReader): string;
 }
 
-export function indexResources(resources: readonly Resource[]): ResourceIndex {
+export function indexResources(written: readonly Resource[]): ResourceIndex {
+  const settings = meshSettings(written);
+  const { rootNamespace } = settings;
+  const resources = discovered(written, settings);
   const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
     (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
   const services = meshServices(of('Service'), of('ServiceEntry'));
@@ -87,7 +92,10 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const entries = byPlace(entriesInOrder);
   const { virtualServices } = resolveDelegates(
     [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),
-    () => true,
+    ({ metadata, spec }, namespace) => {
+      const { exportTo = settings.virtualServiceExportTo } = spec;
+      return isExportedTo(exportTo, metadata.namespace ?? '', namespace);
+    },
   );
   const groups = of('WorkloadGroup');
   const groupsByName = byPlace(groups);
@@ -98,11 +106,18 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
-  const rules = new HostPolicies(destinationRules, fullName);
+  const rules = new HostPolicies(destinationRules, {
+    fullName,
+    rootNamespace,
+    exportTo: ({ spec }) => spec.exportTo ?? settings.destinationRuleExportTo,
+  });
   const resiliencePolicies = of('ResiliencePolicy');
-  const resilience = new HostPolicies(resiliencePolicies, fullName);
+  const resilience = new HostPolicies(resiliencePolicies, {
+    fullName,
+    rootNamespace,
+    exportTo: () => everywhere,
+  });
   const homeOf = (full: string): string | undefined => services.get(full)?.metadata.namespace;
-  const [mesh] = of('LocalMesh');
   // Only captured traffic asks.
   let addresses: ReadonlyMap<string, readonly string[]> | undefined;
   return {
@@ -114,12 +129,8 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     peerAuthentications: of('PeerAuthentication'),
     gateways: [...of('Gateway'), ...ingress.gateways].sort(byAge),
     groups,
-    settings: {
-      outboundTrafficPolicy: mesh?.outboundTrafficPolicy ?? defaultMeshSettings.outboundTrafficPolicy,
-      protocolDetectionTimeoutMs:
-        mesh?.protocolDetectionTimeout ?? defaultMeshSettings.protocolDetectionTimeout,
-      trustDomain: mesh?.trustDomain ?? defaultMeshSettings.trustDomain,
-    },
+    sidecars: of('Sidecar'),
+    settings,
     addressesOf(host): readonly string[] {
       addresses ??= serviceAddresses(services);
       return addresses.get(host) ?? [];
@@ -133,6 +144,7 @@ export function indexResources(resources: readonly Resource[]): ResourceIndex {
     instanceOf: (of) => instances.of(of),
     instancesOf: (service) => instances.behind(service),
     ownerOf: (pod) => instances.ownerOf(pod),
+    portsOf: (host) => services.get(host)?.spec.ports ?? [],
     fullName,
     resiliencePolicies,
     destinationRuleFor: (full, reader) => joinRules(rules.of(full, homeOf(full), reader)),

@@ -4,20 +4,15 @@
  */
 import type { ServicePort } from '#model/service.ts';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import {
-  aloneWithSidecar,
-  describe,
-  type InboundPort,
-  inboundListener,
-  inboundPorts,
-  portTraits,
-} from './inbound.ts';
-import { atAddress, inboundCluster } from './local-cluster.ts';
+import { aloneWithSidecar, describe, inboundListener } from './inbound.ts';
+import { portTraits } from './inbound-ports.ts';
+import { type IngressPort, ingressPorts, sharedEndpoint } from './ingress-ports.ts';
+import { inboundCluster } from './local-cluster.ts';
 import { servicePortOf } from './registered-port.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
 
-interface BoundPort extends InboundPort {
+interface BoundPort extends IngressPort {
   readonly hostPort: number;
 }
 
@@ -25,17 +20,18 @@ export function bindInbound(sidecar: Sidecar): SidecarPart {
   const ports = boundPorts(sidecar);
   return {
     listeners: ports.map((port) => listenerOf(port, sidecar)),
-    clusters: ports.map((port) => inboundCluster(describe(port), atAddress(aloneWithSidecar, port.port))),
+    clusters: ports.map((port) =>
+      inboundCluster(describe(port, sidecar.index.settings), sharedEndpoint(port, aloneWithSidecar)),
+    ),
   };
 }
 
 /** Of a member of a group those that its entry tells of: callers come to them by the application's numbers. */
-function boundPorts({ node, instance, index }: Sidecar): readonly BoundPort[] {
+function boundPorts(sidecar: Sidecar): readonly BoundPort[] {
+  const { node, index } = sidecar;
   const { namespace, registration } = node;
-  if (registration === undefined) {
-    const ports = instance === undefined ? [] : inboundPorts(instance, index);
-    return ports.map((port) => ({ ...port, hostPort: port.port }));
-  }
+  if (registration === undefined)
+    return ingressPorts(sidecar).map((port) => ({ ...port, hostPort: port.port }));
   const service = [...index.services.values()].find(
     ({ metadata }) => metadata.name === registration.service && metadata.namespace === namespace,
   );

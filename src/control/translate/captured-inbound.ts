@@ -6,8 +6,10 @@ import type { ListenerFilterChainMatchPredicateSchema } from '#xds/gen/envoy/con
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import { OriginalSrcSchema } from '#xds/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
-import { describe, type InboundPort, inboundPorts } from './inbound.ts';
+import { describe, inboundListener } from './inbound.ts';
 import { detectedChains, inboundFilters, inspectedFor, portChains } from './inbound-chains.ts';
+import type { InboundPort } from './inbound-ports.ts';
+import { capturedEndpoint, type IngressPort, ingressAddress, ingressPorts } from './ingress-ports.ts';
 import {
   type FilterChainInit,
   httpInspector,
@@ -17,7 +19,9 @@ import {
   tlsInspector,
 } from './listener.ts';
 import {
+  atAddress,
   clientMark,
+  type Destination,
   inboundCluster,
   inTheNameOfItsClient,
   passthroughInbound,
@@ -47,16 +51,31 @@ const originalSrc: ListenerFilterInit = {
 
 export function captureInbound(sidecar: Sidecar): SidecarPart {
   const ports = capturedPorts(sidecar);
-  const where = sidecar.node.interceptionMode === 'TPROXY' ? inTheNameOfItsClient : whereItWasMadeTo;
+  const { callsLoopback } = sidecar.index.settings;
+  const asCalled = sidecar.node.interceptionMode === 'TPROXY' ? inTheNameOfItsClient : whereItWasMadeTo;
+  const where = (port: IngressPort): Destination =>
+    capturedEndpoint(port, sidecar, callsLoopback ? atAddress('127.0.0.1', port.port) : asCalled);
+  const bound = ports.filter(({ listener }) => listener?.captureMode === 'NONE');
   return {
-    listeners: [virtualInbound(ports, sidecar)],
-    clusters: [...ports.map((port) => inboundCluster(describe(port), where)), passthroughInbound(where)],
+    listeners: [
+      virtualInbound(
+        ports.filter((port) => !bound.includes(port)),
+        sidecar,
+      ),
+      ...bound.map((port) =>
+        inboundListener(port, { address: ingressAddress(port, '0.0.0.0'), port: port.port }, sidecar),
+      ),
+    ],
+    clusters: [
+      ...ports.map((port) => inboundCluster(describe(port, sidecar.index.settings), where(port))),
+      passthroughInbound(asCalled),
+    ],
   };
 }
 
-function capturedPorts({ instance, index, node, problems }: Sidecar): readonly InboundPort[] {
-  if (instance === undefined) return [];
-  return inboundPorts(instance, index).filter(({ port }) => {
+function capturedPorts(sidecar: Sidecar): readonly IngressPort[] {
+  const { node, problems } = sidecar;
+  return ingressPorts(sidecar).filter(({ port }) => {
     if (port !== inboundCapturePort) return true;
     const message = `port ${port} is the sidecar's own: nothing is configured for that of the application`;
     problems.push({ level: 'warning', message, resource: node.id });
@@ -105,11 +124,11 @@ function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listen
 }
 
 /** What was not captured would go round in circles. */
-function ownPortChain({ node, self }: Sidecar): FilterChainInit {
+function ownPortChain({ node, self, index }: Sidecar): FilterChainInit {
   return {
     name: `${listenerName}-blackhole`,
     filterChainMatch: { destinationPort: inboundCapturePort },
-    filters: [...tcpFilters(blackHoleCluster, 'inbound', node.client, self)],
+    filters: [...tcpFilters(blackHoleCluster, 'inbound', node.client, self, index.settings)],
   };
 }
 
@@ -117,9 +136,7 @@ function ownPortChain({ node, self }: Sidecar): FilterChainInit {
 function passthroughChains(sidecar: Sidecar, port: number | undefined): FilterChainInit[] {
   const { node, index, labels } = sidecar;
   const mode = serverTlsMode(index, node.namespace, labels, port);
-  return detectedChains(mode, index.settings.trustDomain, (carriedAs) =>
-    passthroughChain(carriedAs, sidecar),
-  );
+  return detectedChains(mode, index.settings, (carriedAs) => passthroughChain(carriedAs, sidecar));
 }
 
 function passthroughChain(carriedAs: 'HTTP' | 'TCP', sidecar: Sidecar): FilterChainInit {

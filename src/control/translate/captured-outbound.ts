@@ -4,8 +4,8 @@
  */
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { addressListeners, outboundCapturePort, portListeners } from './captured-ports.ts';
+import { boundEgressListener, type EgressPart } from './egress.ts';
 import { listenerEverywhere } from './listener.ts';
 import { emptyCluster, passthroughOutbound } from './local-cluster.ts';
 import { blackHoleCluster, passthroughCluster } from './names.ts';
@@ -13,12 +13,18 @@ import { opaqueTo, type Sidecar, type SidecarPart } from './sidecar.ts';
 
 const listenerName = 'virtualOutbound';
 
-export function captureOutbound(sidecar: Sidecar, routes: readonly RouteConfiguration[]): SidecarPart {
+export function captureOutbound(whole: Sidecar, egress: readonly EgressPart[]): SidecarPart {
+  const sidecar = { ...whole, index: whole.scope.index };
   return {
     listeners: [
       virtualOutbound(sidecar),
-      ...portListeners(sidecar, routes, elsewhere(sidecar)),
-      ...addressListeners(sidecar, elsewhere(sidecar)),
+      ...egress.flatMap((part) => {
+        if (part.bound !== undefined) return boundEgressListener(part) ?? [];
+        return [
+          ...portListeners(part.sidecar, part.routes, elsewhere(sidecar)),
+          ...addressListeners(part.sidecar, elsewhere(sidecar)),
+        ];
+      }),
     ],
     clusters: [passthroughOutbound, emptyCluster],
   };
@@ -42,6 +48,6 @@ function virtualOutbound(sidecar: Sidecar): Listener {
 
 /** Where connections go that the mesh knows nothing of. */
 function elsewhere(sidecar: Sidecar): Filter[] {
-  const { mode } = sidecar.index.settings.outboundTrafficPolicy;
-  return opaqueTo(mode === 'REGISTRY_ONLY' ? blackHoleCluster : passthroughCluster, sidecar);
+  const { mode, egressCluster = passthroughCluster } = sidecar.index.settings.outboundTrafficPolicy;
+  return opaqueTo(mode === 'REGISTRY_ONLY' ? blackHoleCluster : egressCluster, sidecar);
 }

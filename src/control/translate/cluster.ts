@@ -2,6 +2,7 @@
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import type { ClientTls } from '#model/client-tls.ts';
 import type { DestinationRule, Subset } from '#model/destination-rule.ts';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import { type PortProtocol, portProtocol } from '#model/port-protocol.ts';
 import type { ResiliencePolicy } from '#model/resilience-policy.ts';
 import type { ServicePort } from '#model/service.ts';
@@ -24,6 +25,7 @@ import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { type Preference, preferenceOf } from './placement.ts';
 import { policyFor } from './policy-merge.ts';
+import { outboundName } from './stat-name.ts';
 import { type CallerSpeech, rawBuffer, upstreamMutualTls } from './tls-context.ts';
 import {
   circuitBreakers,
@@ -36,9 +38,6 @@ import {
 import { announced, originatedTls } from './upstream-tls.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
-
-/** Istio's `meshConfig.connectTimeout`. */
-export const connectTimeoutMs = 10_000;
 
 export const withoutLimits: NonNullable<Init<typeof ClusterSchema>['circuitBreakers']> = circuitBreakers();
 
@@ -80,11 +79,15 @@ export function proxyCluster(target: OutboundTarget, index: ResourceIndex): Clus
   const name = targetName(target);
   const known = made.get(name);
   const { rule, resilience } = target;
+  const { settings } = index;
   const isSame =
-    known?.rule === rule && known?.resilience === resilience && known?.identities === identities.join();
+    known?.rule === rule &&
+    known?.resilience === resilience &&
+    known?.identities === identities.join() &&
+    known?.settings === settings;
   if (known !== undefined && isSame) return known.cluster;
-  const cluster = makeProxyCluster(target, identities);
-  made.set(name, { rule, resilience, identities: identities.join(), cluster });
+  const cluster = makeProxyCluster(target, identities, settings);
+  made.set(name, { rule, resilience, identities: identities.join(), settings, cluster });
   return cluster;
 }
 
@@ -92,38 +95,45 @@ interface MadeCluster {
   readonly rule: DestinationRule | undefined;
   readonly resilience: ResiliencePolicy | undefined;
   readonly identities: string;
+  readonly settings: MeshSettings;
   readonly cluster: Cluster;
 }
 
 const madeOf = new WeakMap<MeshService, Map<string, MadeCluster>>();
 
-function makeProxyCluster(target: OutboundTarget, identities: readonly string[]): Cluster {
-  return create(ClusterSchema, balancedCluster(target, fromAssignment(target), identities));
+function makeProxyCluster(
+  target: OutboundTarget,
+  identities: readonly string[],
+  settings: MeshSettings,
+): Cluster {
+  return create(ClusterSchema, balancedCluster(target, fromAssignment(target), identities, settings));
 }
 
 /** Of a host that is looked up. @param where its endpoints, which are in the cluster itself */
 export function lookedUpCluster(target: OutboundTarget, where: ClusterInit, index: ResourceIndex): Cluster {
-  return create(ClusterSchema, balancedCluster(target, where, serviceIdentities(index, target.service)));
+  const identities = serviceIdentities(index, target.service);
+  return create(ClusterSchema, balancedCluster(target, where, identities, index.settings));
 }
 
 function balancedCluster(
   target: OutboundTarget,
   where: ClusterInit,
   identities: readonly string[],
+  settings: MeshSettings,
 ): ClusterInit {
   const policy = targetPolicy(target);
   const { loadBalancer } = policy;
   // Its own proxies are told where connections were made to; others choose as they would without a word.
   const isPassed = loadBalancer?.simple === 'PASSTHROUGH';
   return {
-    ...baseCluster(target, policy),
+    ...baseCluster(target, policy, settings),
     ...where,
     ...balancing(isPassed ? undefined : loadBalancer),
     ...outlierDetection(policy.outlierDetection),
     ...checks(target),
     ...commonBalancing(target, policy),
     ...proxyTraits(target, policy),
-    ...announced(proxyTls(target, policy, identities), policy),
+    ...announced(proxyTls(target, policy, identities, settings), policy),
   };
 }
 
@@ -162,7 +172,7 @@ function commonBalancing(target: OutboundTarget, policy: HostTrafficPolicy): Clu
 export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: ResourceIndex): Cluster {
   const policy = targetPolicy(target);
   return create(ClusterSchema, {
-    ...baseCluster(target, policy),
+    ...baseCluster(target, policy, index.settings),
     ...how,
     ...proxyTraits(target, policy),
     ...announced(chosenTls(target, policy, index), policy),
@@ -178,7 +188,7 @@ export function grpcCluster(
   const policy = targetPolicy(target);
   const { http2MaxRequests: maxRequests = 0 } = policy.connectionPool?.http ?? {};
   const init: ClusterInit = {
-    ...baseCluster(target, policy),
+    ...baseCluster(target, policy, index.settings),
     ...where,
     loadBalancingPolicy: grpcPolicies(policy.loadBalancer),
     ...(maxRequests > 0 && { circuitBreakers: { thresholds: [{ maxRequests }] } }),
@@ -190,10 +200,12 @@ export function grpcCluster(
   });
 }
 
-function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy): ClusterInit {
+function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy, settings: MeshSettings): ClusterInit {
+  const { connectTimeoutMs, outboundStatName } = settings;
   return {
     name: targetName(target),
     connectTimeout: duration(policy.connectionPool?.tcp?.connectTimeout ?? connectTimeoutMs),
+    ...(outboundStatName !== '' && { altStatName: outboundName(outboundStatName, target) }),
   };
 }
 
@@ -249,9 +261,10 @@ function proxyTls(
   target: OutboundTarget,
   policy: HostTrafficPolicy,
   identities: readonly string[],
+  settings: MeshSettings,
 ): Pick<ClusterInit, 'transportSocket' | 'transportSocketMatches'> {
   if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities);
-  if (isExternal(target.service)) return {};
+  if (isExternal(target.service) || !settings.autoMtls) return {};
   const transportSocket = mutualTls(target, policy, identities);
   return {
     transportSocketMatches: [
@@ -292,7 +305,7 @@ function usesTlsThroughout(
   index: ResourceIndex,
 ): boolean {
   if (policy.tls !== undefined) return policy.tls.mode === 'ISTIO_MUTUAL';
-  return !isExternal(service) && acceptsMutualTlsThroughout(index, service, port);
+  return index.settings.autoMtls && !isExternal(service) && acceptsMutualTlsThroughout(index, service, port);
 }
 
 function mutualTls(

@@ -1,5 +1,6 @@
 /** What a DestinationRule says of connections that nobody looks into -> fields of the filter that carries them. */
 
+import type { ConnectionPoolPolicy } from '#model/connection-pool.ts';
 import type { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { PolicyReader } from '../store/host-policies.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
@@ -12,6 +13,18 @@ export type ConnectionTraits = Pick<
   'idleTimeout' | 'maxDownstreamConnectionDuration' | 'hashPolicy' | 'tunnelingConfig'
 >;
 
+export function connectionLimits(
+  pool: ConnectionPoolPolicy | undefined,
+): Pick<ConnectionTraits, 'idleTimeout' | 'maxDownstreamConnectionDuration'> {
+  const { idleTimeout, maxConnectionDuration } = pool?.tcp ?? {};
+  return {
+    ...(idleTimeout !== undefined && { idleTimeout: duration(idleTimeout) }),
+    ...(maxConnectionDuration !== undefined && {
+      maxDownstreamConnectionDuration: duration(maxConnectionDuration),
+    }),
+  };
+}
+
 /** @param to of several by weight the first counts */
 export function connectionTraits(
   to: string | ConnectionTarget,
@@ -20,12 +33,8 @@ export function connectionTraits(
 ): ConnectionTraits {
   const cluster = typeof to === 'string' ? to : (to.clusters[0]?.name ?? '');
   const { connectionPool, loadBalancer, tunnel } = policyOfCluster(cluster, reader, index);
-  const { idleTimeout, maxConnectionDuration } = connectionPool?.tcp ?? {};
   return {
-    ...(idleTimeout !== undefined && { idleTimeout: duration(idleTimeout) }),
-    ...(maxConnectionDuration !== undefined && {
-      maxDownstreamConnectionDuration: duration(maxConnectionDuration),
-    }),
+    ...connectionLimits(connectionPool),
     ...(loadBalancer?.consistentHash?.useSourceIp === true && {
       hashPolicy: [{ policySpecifier: { case: 'sourceIp' as const, value: {} } }],
     }),

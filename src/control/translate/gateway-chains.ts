@@ -93,7 +93,7 @@ function encryptedChains(bound: BoundServer, address: GatewayAddress, keeper: Ga
   if (isAutomatic(bound)) {
     const chains = passedServerNames(bound, keeper.clusters).map((name) => ({
       filterChainMatch: tlsMatch([name]),
-      filters: [...tcpFilters(name, 'gateway', keeper.node.client, selfOf(keeper))],
+      filters: [...tcpFilters(name, 'gateway', keeper.node.client, selfOf(keeper), keeper.index.settings)],
     }));
     return { ...nothing, chains };
   }
@@ -165,6 +165,7 @@ function requestFilter(routes: string, port: number, grpcWeb: boolean, keeper: G
     statPrefix: `outbound_0.0.0.0_${port}`,
     routes,
     captured: false,
+    settings: keeper.index.settings,
     client: keeper.node.client,
     self: selfOf(keeper),
     grpcWeb,

@@ -76,5 +76,9 @@ function addressesOf({ destinationSubnets }: ConnectionRule): FilterChainMatchIn
 function filtersTo(target: ConnectionTarget, { pod, node, index }: Gatekeeper): Filter[] {
   const self = workloadOf(pod, index, node.clusterId);
   const traits = connectionTraits(target, { namespace: node.namespace, labels: pod.metadata.labels }, index);
-  return asOpaque(target, [...tcpFilters(target, 'gateway', node.client, self, traits)], index);
+  return asOpaque(
+    target,
+    [...tcpFilters(target, 'gateway', node.client, self, index.settings, traits)],
+    index,
+  );
 }

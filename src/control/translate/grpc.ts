@@ -14,7 +14,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { grpcDownstreamTls } from './grpc-tls-context.ts';
 import { routerFilter } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
-import { inboundPorts } from './inbound.ts';
+import { inboundPorts } from './inbound-ports.ts';
 import { fromAds, type Init, pack, socketAddress } from './message.ts';
 import { serverTlsMode } from './mutual-tls.ts';
 import { inboundClusterName, outboundClusterName } from './names.ts';

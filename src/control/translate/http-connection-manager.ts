@@ -1,6 +1,7 @@
 /** The HTTP connection manager of each kind of listener, with its filters in order. */
 import { create } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterConfigSchema } from '#xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
@@ -10,11 +11,13 @@ import {
   HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
+  HttpConnectionManager_PathWithEscapedSlashesAction as PathWithEscapedSlashesAction,
 } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import {
   PeerMetadata_Direction,
   PeerMetadataSchema,
 } from '#xds/gen/heddle/filters/http/peer_metadata/v1/peer_metadata_pb.js';
+import { accessLogs } from './access-log.ts';
 import { dnsCache } from './local-cluster.ts';
 import { duration, fromAds, type Init, pack } from './message.ts';
 import type { ProxyNode } from './node.ts';
@@ -28,6 +31,7 @@ export interface ManagerOptions {
   readonly statPrefix: string;
   /** The name of a RouteConfiguration, or the routes themselves. */
   readonly routes: string | RouteConfigurationInit;
+  readonly settings: MeshSettings;
   readonly client: ProxyNode['client'];
   /** The workload beside the proxy. */
   readonly self: Workload;
@@ -60,7 +64,7 @@ const forwardFilter: HttpFilterInit = {
 };
 
 export function connectionManager(options: ManagerOptions): Filter {
-  const { side, statPrefix, routes, captured, takesConnect = false } = options;
+  const { side, statPrefix, routes, captured, settings, takesConnect = false } = options;
   const init: ManagerInit = {
     statPrefix,
     routeSpecifier:
@@ -72,7 +76,8 @@ export function connectionManager(options: ManagerOptions): Filter {
     // A stream may be idle for as long as its application likes; routes have timeouts.
     streamIdleTimeout: never,
     generateRequestId: true,
-    normalizePath: true,
+    ...normalized(settings),
+    ...accessLogs(settings),
     useRemoteAddress: side === 'gateway',
     ...clientCertificate(side),
     // There is no other way to the address of a service (Istio's PILOT_HTTP10).
@@ -83,6 +88,19 @@ export function connectionManager(options: ManagerOptions): Filter {
     name: 'envoy.filters.network.http_connection_manager',
     configType: { case: 'typedConfig', value: pack(HttpConnectionManagerSchema, init) },
   });
+}
+
+/** How far a path is put into one form before routes and policies see it (Istio's `pathNormalization`). */
+function normalized({ pathNormalization }: MeshSettings): ManagerInit {
+  if (pathNormalization === 'NONE') return {};
+  const mergeSlashes = pathNormalization !== 'BASE';
+  return {
+    normalizePath: true,
+    ...(mergeSlashes && { mergeSlashes }),
+    ...(pathNormalization === 'DECODE_AND_MERGE_SLASHES' && {
+      pathWithEscapedSlashesAction: PathWithEscapedSlashesAction.UNESCAPE_AND_FORWARD,
+    }),
+  };
 }
 
 /** `x-forwarded-client-cert`: a gateway writes it anew, a sidecar adds who called to what it was told. */

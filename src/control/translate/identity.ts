@@ -12,13 +12,16 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 export function serviceIdentities(index: ResourceIndex, service: MeshService): readonly string[] {
   const { namespace = '' } = service.metadata;
   const { endpoints = [], subjectAltNames = [] } = service.entry ?? {};
-  const { trustDomain } = index.settings;
+  const { trustDomain, trustDomainAliases } = index.settings;
+  const domains = [trustDomain, ...trustDomainAliases];
   const entered = endpoints.flatMap(({ serviceAccount }) => serviceAccount ?? []);
   const accounts = new Set([...accountsBehind(index, service), ...entered]);
   // Nobody is behind it: a name that no certificate carries, because an empty list would accept everybody.
   if (accounts.size === 0 && subjectAltNames.length === 0)
     return [`spiffe://${trustDomain}/ns/${namespace}/sa/`];
-  const known = [...accounts].map((account) => `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`);
+  const known = domains.flatMap((domain) =>
+    [...accounts].map((account) => `spiffe://${domain}/ns/${namespace}/sa/${account}`),
+  );
   return [...new Set([...known, ...subjectAltNames])].sort();
 }
 

@@ -1,8 +1,11 @@
 /** How a sidecar takes calls for its own application: filter chains by what PeerAuthentication allows on a port. */
+import type { ConnectionPoolPolicy } from '#model/connection-pool.ts';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import type { CarriedProtocol } from '#model/port-protocol.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
+import { connectionLimits } from './connection-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import type { InboundPort } from './inbound.ts';
+import type { InboundPort } from './inbound-ports.ts';
 import { type FilterChainInit, plainHttp } from './listener.ts';
 import type { ServerTlsMode } from './mutual-tls.ts';
 import { inboundClusterName } from './names.ts';
@@ -24,6 +27,7 @@ export interface InboundTarget {
   readonly port: number;
   /** Whether browsers call it. */
   readonly grpcWeb: boolean;
+  readonly pool?: ConnectionPoolPolicy;
 }
 
 /** How what comes by a chain is protected: `foreign-tls` by somebody else, and the application has the key. */
@@ -40,17 +44,20 @@ export function inspectedFor(
 
 /** The chains of one port that is known, in a listener that takes nothing else. */
 export function portChains(
-  { port, carriedAs, grpcWeb }: InboundPort,
+  { port, carriedAs, grpcWeb, pool }: InboundPort & Pick<InboundTarget, 'pool'>,
   mode: ServerTlsMode,
   sidecar: Sidecar,
 ): FilterChainInit[] {
-  const { trustDomain } = sidecar.index.settings;
-  const traits = { cluster: inboundClusterName(port), statPrefix: `inbound_0.0.0.0_${port}`, port, grpcWeb };
+  const { settings } = sidecar.index;
+  const traits = {
+    ...{ cluster: inboundClusterName(port), statPrefix: `inbound_0.0.0.0_${port}`, port, grpcWeb },
+    ...(pool !== undefined && { pool }),
+  };
   const filtersFor = (protocol: 'HTTP' | 'TCP'): Filter[] => [
     ...inboundFilters({ ...traits, carriedAs: protocol }, sidecar),
   ];
   if (carriedAs === 'AUTO') {
-    return detectedChains(mode, trustDomain, (protocol, protection) => ({
+    return detectedChains(mode, settings, (protocol, protection) => ({
       name: protocol === 'HTTP' ? `${protection}-http` : protection,
       filters: filtersFor(protocol),
     }));
@@ -58,7 +65,7 @@ export function portChains(
   const encrypted: FilterChainInit = {
     name: 'mutual-tls',
     filters: filtersFor(carriedAs),
-    transportSocket: downstreamMutualTls(trustDomain, carriedAs),
+    transportSocket: downstreamMutualTls(settings, carriedAs),
   };
   const plain: FilterChainInit = { name: 'plain-text', filters: filtersFor(carriedAs) };
   if (mode === 'STRICT') return [encrypted];
@@ -85,7 +92,7 @@ export function portChains(
  */
 export function detectedChains(
   mode: ServerTlsMode,
-  trustDomain: string,
+  settings: MeshSettings,
   chainOf: (carriedAs: 'HTTP' | 'TCP', protection: Protection) => FilterChainInit,
 ): FilterChainInit[] {
   const anyTls = { transportProtocol: 'tls' };
@@ -98,17 +105,18 @@ export function detectedChains(
   const byMesh = (carriedAs: 'HTTP' | 'TCP', applicationProtocols: readonly string[]): FilterChainInit => ({
     ...chainOf(carriedAs, 'mutual-tls'),
     filterChainMatch: { ...anyTls, applicationProtocols: [...applicationProtocols] },
-    transportSocket: downstreamMutualTls(trustDomain, carriedAs),
+    transportSocket: downstreamMutualTls(settings, carriedAs),
   });
   const http = byMesh('HTTP', meshHttpProtocols);
   return mode === 'STRICT' ? [http, byMesh('TCP', [])] : [http, byMesh('TCP', meshOpaqueProtocols), ...plain];
 }
 
 export function inboundFilters(
-  { cluster, carriedAs, statPrefix, port, grpcWeb }: InboundTarget,
-  { node: { client }, self, captured }: Sidecar,
+  { cluster, carriedAs, statPrefix, port, grpcWeb, pool }: InboundTarget,
+  { node: { client }, self, captured, index: { settings } }: Sidecar,
 ): readonly Filter[] {
-  if (carriedAs === 'TCP') return tcpFilters(cluster, 'inbound', client, self);
+  if (carriedAs === 'TCP')
+    return tcpFilters(cluster, 'inbound', client, self, settings, connectionLimits(pool));
   const value = { ...plainAction(cluster).value, retryPolicy: inboundRetry };
   const route = { name: 'default', match: matchEverything, action: { case: 'route' as const, value } };
   const manager = connectionManager({
@@ -121,6 +129,7 @@ export function inboundFilters(
       ...peerHeaderGuard(client),
     },
     captured,
+    settings,
     client,
     self,
     grpcWeb,

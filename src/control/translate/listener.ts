@@ -1,5 +1,6 @@
 /** Listeners and the network filters that are not HTTP. */
 import { create } from '@bufbuild/protobuf';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import { TrafficDirection } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type Filter,
@@ -12,7 +13,7 @@ import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3
 import { HttpInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { TlsInspectorSchema } from '#xds/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { TcpProxySchema } from '#xds/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import type { MeshSettings } from '../store/resource-index.ts';
+import { accessLogs } from './access-log.ts';
 import type { ConnectionTraits } from './connection-policy.ts';
 import { duration, type Init, pack, socketAddress } from './message.ts';
 
@@ -96,7 +97,11 @@ export interface ConnectionTarget {
 }
 
 /** @param to a cluster counts under its own name. */
-export function tcpProxy(to: string | ConnectionTarget, traits: ConnectionTraits = {}): Filter {
+export function tcpProxy(
+  to: string | ConnectionTarget,
+  settings: MeshSettings,
+  traits: ConnectionTraits = {},
+): Filter {
   const { statPrefix, clusters } =
     typeof to === 'string' ? { statPrefix: to, clusters: [{ name: to, weight: 1 }] } : to;
   const [only, ...others] = clusters;
@@ -110,6 +115,7 @@ export function tcpProxy(to: string | ConnectionTarget, traits: ConnectionTraits
           others.length === 0
             ? { case: 'cluster', value: only?.name ?? '' }
             : { case: 'weightedClusters', value: { clusters: [...clusters] } },
+        ...accessLogs(settings),
         ...traits,
       }),
     },

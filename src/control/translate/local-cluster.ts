@@ -2,6 +2,8 @@
 
 import type { JsonObject } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
+import type { ConnectionPoolPolicy } from '#model/connection-pool.ts';
+import { CONNECT_TIMEOUT_MS } from '#model/mesh-settings.ts';
 import type { PortProtocol } from '#model/port-protocol.ts';
 import {
   type Cluster,
@@ -19,8 +21,16 @@ import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/lis
 import { ClusterConfigSchema } from '#xds/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { DnsCacheConfigSchema } from '#xds/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { FilterConfigSchema as SniForwardSchema } from '#xds/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
-import { byOriginalDestination, connectTimeoutMs, withoutLimits } from './cluster.ts';
-import { duration, filterMetadata, type Init, internalAddress, pack, socketAddress } from './message.ts';
+import { byOriginalDestination, withoutLimits } from './cluster.ts';
+import {
+  duration,
+  filterMetadata,
+  type Init,
+  internalAddress,
+  pack,
+  pipeAddress,
+  socketAddress,
+} from './message.ts';
 import {
   blackHoleCluster,
   inboundClusterName,
@@ -29,7 +39,7 @@ import {
   reentryClusterName,
   reentryListenerName,
 } from './names.ts';
-import { asItCame, httpOptions } from './upstream-limits.ts';
+import { asItCame, circuitBreakers, httpOptions, keepAlive } from './upstream-limits.ts';
 
 /** The DNS cache that cluster and filter share; the two must be equal. */
 export const dnsCache: Init<typeof DnsCacheConfigSchema> = {
@@ -41,14 +51,23 @@ export interface InboundClusterTraits extends Pick<PortProtocol, 'carriedAs' | '
   readonly port: number;
   /** Those that the port serves, for metrics. */
   readonly services: readonly JsonObject[];
+  readonly pool?: ConnectionPoolPolicy;
+  /** Where the pool says nothing. */
+  readonly connectTimeoutMs: number;
+  /** In metrics; empty: the cluster's. */
+  readonly statName: string;
 }
 
 /** @param where the application is. */
 export function inboundCluster(traits: InboundClusterTraits, where: Destination): Cluster {
-  const { port, services } = traits;
+  const { port, services, pool, connectTimeoutMs, statName } = traits;
   return create(ClusterSchema, {
     ...localCluster(inboundClusterName(port), where),
-    ...httpOptions(undefined, traits),
+    connectTimeout: duration(pool?.tcp?.connectTimeout ?? connectTimeoutMs),
+    ...(statName !== '' && { altStatName: statName }),
+    ...(pool !== undefined && { circuitBreakers: circuitBreakers(pool) }),
+    ...keepAlive(pool),
+    ...httpOptions(pool, traits),
     metadata: filterMetadata({ istio: { services: [...services] } }),
   });
 }
@@ -144,11 +163,11 @@ export const forwardingCluster: Cluster = create(
 export const emptyCluster: Cluster = create(ClusterSchema, {
   name: blackHoleCluster,
   clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-  connectTimeout: duration(connectTimeoutMs),
+  connectTimeout: duration(CONNECT_TIMEOUT_MS),
 });
 
 /** What of a cluster says where it leads. */
-type Destination = Init<typeof ClusterSchema>;
+export type Destination = Init<typeof ClusterSchema>;
 
 function at(address: Address): Destination {
   const lbEndpoints = [{ hostIdentifier: { case: 'endpoint' as const, value: { address } } }];
@@ -162,12 +181,17 @@ export function atAddress(address: string, port: number): Destination {
   return at(socketAddress(address, port));
 }
 
+/** @param path of a socket of Unix; with `@` in front that of an abstract one. */
+export function atSocket(path: string): Destination {
+  return at(pipeAddress(path));
+}
+
 function localCluster(name: string, where: Destination): Init<typeof ClusterSchema> {
   const { loadAssignment } = where;
   return {
     ...where,
     name,
-    connectTimeout: duration(connectTimeoutMs),
+    connectTimeout: duration(CONNECT_TIMEOUT_MS),
     circuitBreakers: withoutLimits,
     ...(loadAssignment !== undefined && { loadAssignment: { ...loadAssignment, clusterName: name } }),
   };

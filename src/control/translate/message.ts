@@ -46,6 +46,11 @@ export function socketAddress(address: string, port: number): Address {
   });
 }
 
+/** @param path with `@` in front for an abstract socket. */
+export function pipeAddress(path: string): Address {
+  return create(AddressSchema, { address: { case: 'pipe', value: { path } } });
+}
+
 export function internalAddress(listenerName: string): Address {
   return create(AddressSchema, {
     address: {

@@ -5,7 +5,6 @@ import { selects } from '#model/metadata.ts';
 import type { MutualTlsMode, PeerAuthentication } from '#model/peer-authentication.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { WorkloadEntrySpec } from '#model/workload-entry.ts';
-import { rootNamespace } from '../store/host-policies.ts';
 import type { Instance } from '../store/instance.ts';
 import type { MeshService } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
@@ -33,7 +32,7 @@ export function serverTlsMode(
       (policy) => policy.metadata.namespace === namespace && !isForWorkloads(policy),
     ),
     index.peerAuthentications.find(
-      (policy) => policy.metadata.namespace === rootNamespace && !isForWorkloads(policy),
+      (policy) => policy.metadata.namespace === index.settings.rootNamespace && !isForWorkloads(policy),
     ),
   ];
   const ofPort = port === undefined ? undefined : own?.spec.portLevelMtls[port]?.mode;

@@ -10,8 +10,9 @@ export function outboundTraits({
   self,
   captured,
   looksUp,
-}: Sidecar): Pick<ManagerOptions, 'side' | 'client' | 'self' | 'captured' | 'looksUp'> {
-  return { side: 'outbound', client, self, captured, looksUp };
+  index: { settings },
+}: Sidecar): Pick<ManagerOptions, 'side' | 'client' | 'self' | 'captured' | 'looksUp' | 'settings'> {
+  return { side: 'outbound', client, self, captured, looksUp, settings };
 }
 
 /** Requests that were sent to `port`, whatever the host. */

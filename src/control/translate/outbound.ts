@@ -9,6 +9,7 @@ import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb
 import { type MeshService, serviceHost } from '../store/mesh-service.ts';
 import { serviceListeners } from './annotation.ts';
 import { detectedTo } from './detected-outbound.ts';
+import { boundEgressListener, type EgressPart } from './egress.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
 import { boundListener, internalListener, type ListenerInit } from './listener.ts';
@@ -26,15 +27,23 @@ export const httpProxyPort = 15007;
 
 /** Where the application calls by the HTTP proxy, and by ports of its own machine. */
 export function translateOutbound(
-  sidecar: Sidecar,
+  whole: Sidecar,
+  egress: readonly EgressPart[],
   routes: readonly RouteConfiguration[],
   caller: Caller,
 ): SidecarPart {
+  const parts = egress.map((part) => part.sidecar);
+  const sidecar = { ...whole, index: whole.scope.index };
   return {
-    listeners: outboundListeners(sidecar, routes, caller),
+    listeners: [
+      ...outboundListeners(sidecar, parts, routes, caller),
+      ...egress.flatMap((part) => boundEgressListener(part) ?? []),
+    ],
     clusters: [
       ...portsOf(routes).map((port) => reentryCluster(port)),
-      ...ownReentries(sidecar).map(({ host, port }) => reentryCluster(port, host)),
+      ...parts
+        .flatMap((part) => ownReentries(part, sidecar))
+        .map(({ host, port }) => reentryCluster(port, host)),
       forwardingCluster,
       emptyCluster,
     ],
@@ -43,6 +52,7 @@ export function translateOutbound(
 
 function outboundListeners(
   sidecar: Sidecar,
+  parts: readonly Sidecar[],
   routes: readonly RouteConfiguration[],
   caller: Caller,
 ): readonly Listener[] {
@@ -60,9 +70,9 @@ function outboundListeners(
         filterChains: [{ filters: [portManager(port, sidecar)] }],
       }),
     ),
-    ...ownReentries(sidecar).map(({ host, port, init }) =>
-      internalListener(reentryListenerName(port, host), init),
-    ),
+    ...parts
+      .flatMap((part) => ownReentries(part, sidecar))
+      .map(({ host, port, init }) => internalListener(reentryListenerName(port, host), init)),
     ...serviceListenersOf(sidecar, caller),
   ];
 }
@@ -73,10 +83,14 @@ interface OwnReentry {
   readonly init: ListenerInit;
 }
 
-/** For ports of hosts whose protocol nothing says, and for those of which routes speak that are not of HTTP. */
-function ownReentries(sidecar: Sidecar): OwnReentry[] {
+/**
+ * For ports of hosts whose protocol nothing says, and for those of which routes speak that are not of HTTP.
+ *
+ * @param part whose hosts they are
+ */
+function ownReentries({ index }: Sidecar, sidecar: Sidecar): OwnReentry[] {
   const caller = callerOf(sidecar);
-  return [...sidecar.index.services.values()].flatMap((service) => {
+  return [...index.services.values()].flatMap((service) => {
     const host = serviceHost(service);
     return [
       ...portsCarriedAs(service, 'AUTO').map((port) => ({

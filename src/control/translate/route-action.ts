@@ -3,6 +3,7 @@
 import type { Destination } from '#model/destination.ts';
 import type { HttpDirectResponse, HttpRedirect } from '#model/http-action.ts';
 import type { HttpDestination, HttpMirror, HttpRoute } from '#model/http-route.ts';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import {
   RedirectAction_RedirectResponseCode,
   type RedirectAction_RedirectResponseCode as RedirectCode,
@@ -71,8 +72,11 @@ export function translateAction(
 }
 
 /** The route of a service that no VirtualService speaks of. */
-export function defaultAction(cluster: string): { readonly case: 'route'; readonly value: RouteActionInit } {
-  const retryPolicy = translateRetry(undefined);
+export function defaultAction(
+  cluster: string,
+  { defaultRetry }: MeshSettings,
+): { readonly case: 'route'; readonly value: RouteActionInit } {
+  const retryPolicy = translateRetry(defaultRetry);
   const value: RouteActionInit = {
     ...plainAction(cluster).value,
     ...(retryPolicy !== undefined && { retryPolicy }),
@@ -91,7 +95,7 @@ export function plainAction(cluster: string): { readonly case: 'route'; readonly
 function commonAction(route: HttpRoute, context: RouteContext): RouteActionInit {
   const { client } = context;
   const { rewrite, timeoutMs, retries, mirrors } = route;
-  const retryPolicy = translateRetry(retries);
+  const retryPolicy = translateRetry(retries ?? context.index.settings.defaultRetry);
   const authority = rewrite?.authority ?? authorityFrom(route.headers);
   const regexRewrite = rewrite?.uriRegexRewrite;
   const copied = mirrors.filter(({ percent }) => percent > 0);
@@ -148,7 +152,7 @@ export function destinationCluster(
   context: Pick<RouteContext, 'index' | 'namespace' | 'port'>,
 ): string {
   const full = context.index.fullName(host, context.namespace);
-  const ports = context.index.services.get(full)?.spec.ports ?? [];
+  const ports = context.index.portsOf(full);
   const only = ports.length === 1 ? ports[0]?.port : undefined;
   return outboundClusterName(port?.number ?? only ?? context.port, subset ?? '', full);
 }

@@ -74,6 +74,33 @@ function takenAnywhere(index: ResourceIndex): ReadonlySet<number> {
   return new Set(services.flatMap((service) => portsCarriedAs(service, 'AUTO').map(({ port }) => port)));
 }
 
+/** Tables of one name are one: each host is where it came first. */
+export function joinTables(all: readonly (readonly RouteConfiguration[])[]): readonly RouteConfiguration[] {
+  const [first = [], ...more] = all;
+  if (more.length === 0) return first;
+  return [...Map.groupBy(all.flat(), ({ name }) => name).values()].map((tables) => {
+    const [table] = tables;
+    if (tables.length === 1) return table!;
+    const hosts = tables.flatMap(({ virtualHosts }) => virtualHosts);
+    const virtualHosts = [...new Map(hosts.toReversed().map((host) => [host.name, host])).values()];
+    return { ...table!, virtualHosts: virtualHosts.toReversed() };
+  });
+}
+
+/** For a listener to which hosts of every port are named, with the port or by CONNECT. */
+export function everyPortRoutes(name: string, caller: Caller, index: ResourceIndex): RouteConfiguration {
+  const hosts = [
+    ...routedHosts(caller, index),
+    ...serviceHosts(caller, index, 'AUTO'),
+    ...serviceHosts(caller, index, 'TCP'),
+  ];
+  const virtualHosts = hosts.map((host) => {
+    const cluster = outboundClusterName(host.port, '', host.host);
+    return virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]);
+  });
+  return routeConfiguration(name, [...virtualHosts, elsewhere(index)], peerHeaderGuard(caller.client));
+}
+
 interface RouteTable {
   readonly name: string;
   readonly virtualHosts: readonly VirtualHostInit[];
@@ -168,7 +195,7 @@ function opaqueRoutes(host: RoutedHost, caller: Caller, index: ResourceIndex): R
   const target = steered ? undefined : tunnelOf(cluster, caller, index);
   return [
     target === undefined ? connectRoute(cluster) : tunnelRoute(cluster, target),
-    { name: 'default', match: matchEverything, action: defaultAction(cluster) },
+    { name: 'default', match: matchEverything, action: defaultAction(cluster, index.settings) },
   ];
 }
 
@@ -194,7 +221,8 @@ function tunnelRoute(cluster: string, target: string): RouteInit {
 
 /** Hosts that the mesh does not know. */
 function elsewhere(index: ResourceIndex): VirtualHostInit {
-  if (index.settings.outboundTrafficPolicy.mode === 'REGISTRY_ONLY') {
+  const { mode, egressCluster = passthroughCluster } = index.settings.outboundTrafficPolicy;
+  if (mode === 'REGISTRY_ONLY') {
     const action: RouteInit['action'] = { case: 'directResponse', value: { status: badGateway } };
     const routes = [matchConnect, matchEverything].map((match) => ({ name: 'block_all', match, action }));
     return { name: 'block_all', domains: ['*'], routes };
@@ -202,7 +230,7 @@ function elsewhere(index: ResourceIndex): VirtualHostInit {
   const forward: RouteInit = {
     name: 'allow_any',
     match: matchEverything,
-    action: plainAction(passthroughCluster),
+    action: plainAction(egressCluster),
   };
-  return { name: 'allow_any', domains: ['*'], routes: [connectRoute(passthroughCluster), forward] };
+  return { name: 'allow_any', domains: ['*'], routes: [connectRoute(egressCluster), forward] };
 }

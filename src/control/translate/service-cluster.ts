@@ -21,7 +21,7 @@ import {
 import { enteredEndpoints } from './entry-endpoint.ts';
 import { endpointPortOf } from './entry-port.ts';
 import { byRequestedHost } from './local-cluster.ts';
-import { type Init, socketAddress } from './message.ts';
+import { duration, type Init, socketAddress } from './message.ts';
 import { type CallerPlace, type PlacedEndpoint, placeEndpoints } from './placement.ts';
 
 /** `captured`: a proxy that knows what addresses connections were made to. `gateway`: one for people outside. */
@@ -75,6 +75,7 @@ function byNames(
   const entered = enteredEndpoints(service, port, subset?.labels ?? {}, index);
   const endpoints = isAnyNamed(target) ? entered : hostItself(target);
   const count = endpoints.length;
+  const { dnsRefreshRateMs } = index.settings;
   const isOneByOne = service.entry?.resolution === 'DNS_ROUND_ROBIN';
   const where: Init<typeof ClusterSchema> = {
     // Envoy takes LOGICAL_DNS with exactly one endpoint; in a subset there may be none.
@@ -88,6 +89,7 @@ function byNames(
             : Cluster_DiscoveryType.STRICT_DNS,
     },
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+    ...(dnsRefreshRateMs !== undefined && { dnsRefreshRate: duration(dnsRefreshRateMs) }),
     loadAssignment: {
       clusterName: targetName(target),
       endpoints: placeEndpoints(endpoints, targetPreference(target), caller),

@@ -9,6 +9,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { Instance } from '../store/instance.ts';
 import { isNamedByCaller } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { type SidecarScope, sidecarScope } from '../store/scope.ts';
 import { connectionTraits } from './connection-policy.ts';
 import type { ConnectionTarget } from './listener.ts';
 import type { ProxyNode } from './node.ts';
@@ -30,6 +31,8 @@ export interface Sidecar {
   /** Of the instance; of the node while there is none. */
   readonly labels: Labels;
   readonly index: ResourceIndex;
+  /** What of it the workload may call, and how it is called. */
+  readonly scope: SidecarScope;
   /** Of the translation so far. */
   readonly problems: Problem[];
 }
@@ -55,7 +58,8 @@ export function sidecarOf(
   const labels = instance?.labels ?? node.labels;
   const workload = instance?.workload ?? workloadName ?? podName;
   const self = describeWorkload(workload, namespace, labels, clusterId, podName);
-  return { node, pod, instance, self, captured, looksUp, labels, index, problems };
+  const scope = sidecarScope(index, { namespace, labels });
+  return { node, pod, instance, self, captured, looksUp, labels, index, scope, problems };
 }
 
 function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry | undefined {
@@ -66,5 +70,5 @@ function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry |
 /** Filters that carry what the application sends to a cluster, or several, and look at nothing of it. */
 export function opaqueTo(to: string | ConnectionTarget, { node, self, labels, index }: Sidecar): Filter[] {
   const traits = connectionTraits(to, { namespace: node.namespace, labels }, index);
-  return [...tcpFilters(to, 'outbound', node.client, self, traits)];
+  return [...tcpFilters(to, 'outbound', node.client, self, index.settings, traits)];
 }

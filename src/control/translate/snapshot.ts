@@ -15,9 +15,11 @@ import type { NameTable } from '#xds/gen/istio/networking/nds/v1/nds_pb.js';
 import type { WorkloadGroup as WorkloadGroupMessage } from '#xds/gen/istio/networking/v1alpha3/workload_group_pb.js';
 import type { Instance } from '../store/instance.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { exportedScope, sidecarScope } from '../store/scope.ts';
 import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
 import { captureOutbound } from './captured-outbound.ts';
+import { egressParts } from './egress.ts';
 import { translateGateway } from './gateway.ts';
 import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from './grpc.ts';
 import type { Caller } from './http-route.ts';
@@ -26,7 +28,7 @@ import { emptyCluster } from './local-cluster.ts';
 import { translateNames } from './name-table.ts';
 import type { ProxyNode } from './node.ts';
 import { translateOutbound } from './outbound.ts';
-import { sidecarRoutes } from './route-table.ts';
+import { joinTables, sidecarRoutes } from './route-table.ts';
 import type { ServiceClient } from './service-cluster.ts';
 import { type ServiceCaller, type ServiceTable, serviceTable, viewOf } from './service-table.ts';
 import { type Sidecar, type SidecarPart, sidecarOf } from './sidecar.ts';
@@ -48,32 +50,36 @@ export interface ProxySnapshot {
 }
 
 export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
-  const shared = sharedTranslation(index);
-  if (node.role === 'agent') return { ...nothing, names: shared.names(), ...groupOf(index, node) };
-  if (node.client === 'grpc') return grpcSnapshot(index, node, shared);
-  return node.role === 'router' ? gatewaySnapshot(index, node, shared) : sidecarSnapshot(index, node, shared);
+  if (node.role === 'agent')
+    return { ...nothing, names: scopeOf(index, node).names(), ...groupOf(index, node) };
+  if (node.client === 'grpc') return grpcSnapshot(index, node);
+  return node.role === 'router' ? gatewaySnapshot(index, node) : sidecarSnapshot(index, node);
 }
 
 /** The mode decides which listeners there are and where; what they are made of is the same. */
-function sidecarSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   const sidecar = sidecarOf(node, pod, index, problems);
   const { captured } = sidecar;
-  const { clusters, endpoints } = shared.services(
+  const scoped = sharedTranslation(sidecar.scope.index);
+  const { clusters, endpoints } = scoped.services(
     captured ? 'captured' : 'proxy',
     serviceCaller(node, sidecar.labels, sidecar.instance),
   );
   const caller: Caller = { ...callerInMesh(node, sidecar.labels), captured };
-  const routes = shared.routes(caller);
+  const egress = egressParts(sidecar, caller, (part) => sharedTranslation(part).routes(caller));
+  const routes = joinTables(egress.map((part) => part.routes));
   const inbound = inboundOf(sidecar);
-  const outbound = captured ? captureOutbound(sidecar, routes) : translateOutbound(sidecar, routes, caller);
+  const outbound = captured
+    ? captureOutbound(sidecar, egress)
+    : translateOutbound(sidecar, egress, routes, caller);
   return {
     clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
     endpoints,
     listeners: [...inbound.listeners, ...outbound.listeners],
     routes,
-    names: shared.names(),
+    names: scoped.names(),
     ...groupOf(index, node),
     problems,
   };
@@ -89,7 +95,9 @@ function inboundOf(sidecar: Sidecar): SidecarPart {
   return sidecar.captured ? captureInbound(sidecar) : translateInbound(sidecar);
 }
 
-function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+function gatewaySnapshot(whole: ResourceIndex, node: ProxyNode): ProxySnapshot {
+  const index = exportedScope(whole, node.namespace);
+  const shared = sharedTranslation(index);
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
@@ -107,9 +115,10 @@ function gatewaySnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTr
   };
 }
 
-function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTranslation): ProxySnapshot {
+function grpcSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
+  const shared = scopeOf(index, node);
   const { clusters, endpoints } = shared.services(
     'grpc',
     serviceCaller(node, pod?.metadata.labels ?? node.labels, pod && index.instanceOf(pod)),
@@ -123,6 +132,12 @@ function grpcSnapshot(index: ResourceIndex, node: ProxyNode, shared: SharedTrans
     routes: client.routes,
     problems,
   };
+}
+
+/** What a workload is told of that has no listeners of a sidecar. */
+function scopeOf(index: ResourceIndex, { namespace, podName, labels }: ProxyNode): SharedTranslation {
+  const pod = index.pod(namespace, podName);
+  return sharedTranslation(sidecarScope(index, { namespace, labels: pod?.metadata.labels ?? labels }).index);
 }
 
 const nothing: ProxySnapshot = { clusters: [], endpoints: [], listeners: [], routes: [], problems: [] };

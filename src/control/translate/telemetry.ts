@@ -1,6 +1,7 @@
 /** The filter that counts by Istio's standard metrics: requests in an HTTP connection manager, else connections. */
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import { type Filter, FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import {
   IstioStats_Reporter,
@@ -34,9 +35,10 @@ export function tcpFilters(
   side: Side,
   client: ProxyNode['client'],
   self: Workload,
+  settings: MeshSettings,
   traits: ConnectionTraits = {},
 ): readonly Filter[] {
-  const proxy = tcpProxy(to, traits);
+  const proxy = tcpProxy(to, settings, traits);
   if (client !== 'heddle') return [proxy];
   const configType = { case: 'typedConfig', value: istioStats(side, self) } as const;
   return [create(FilterSchema, { name: istioStatsName, configType }), proxy];

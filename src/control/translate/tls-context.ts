@@ -1,5 +1,6 @@
 /** TLS between proxies: the contexts of both sides, with certificates from the agent beside each. */
 import { create } from '@bufbuild/protobuf';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import { type TransportSocket, TransportSocketSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import { RawBufferSchema } from '#xds/gen/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import {
@@ -66,11 +67,16 @@ export function upstreamMutualTls(
 }
 
 /** Any identity of the mesh may call; who may do what is for policies to say. */
-export function downstreamMutualTls(trustDomain: string, carriedAs: 'HTTP' | 'TCP'): TransportSocket {
+export function downstreamMutualTls(
+  { trustDomain, trustDomainAliases, leastTlsVersion }: MeshSettings,
+  carriedAs: 'HTTP' | 'TCP',
+): TransportSocket {
+  const domains = [trustDomain, ...trustDomainAliases];
+  const { TLSv1_2, TLSv1_3 } = TlsParameters_TlsProtocol;
   const commonTlsContext = {
-    ...commonContext([uriMatcher('prefix', `spiffe://${trustDomain}/`)]),
+    ...commonContext(domains.map((domain) => uriMatcher('prefix', `spiffe://${domain}/`))),
     alpnProtocols: [...serverProtocols[carriedAs]],
-    tlsParams: { tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2 },
+    tlsParams: { tlsMinimumProtocolVersion: leastTlsVersion === '1.3' ? TLSv1_3 : TLSv1_2 },
   };
   return tlsSocket(pack(DownstreamTlsContextSchema, { commonTlsContext, requireClientCertificate: true }));
 }

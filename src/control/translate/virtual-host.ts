@@ -81,15 +81,15 @@ function routedService(
   const host = serviceHost(service);
   const routes: RouteInit[] =
     virtualServices === undefined
-      ? hedged(withHashPolicy(defaultRoute(port, host), caller, index), caller, index)
+      ? hedged(withHashPolicy(defaultRoute(port, host, index), caller, index), caller, index)
       : joinedRoutes(virtualServices, port, caller, index);
   const names = hostAliases(service, caller.namespace);
   const aliases = [...names, ...addressAliases(service, names, caller, index)];
   return { host, port, aliases, routes };
 }
 
-function defaultRoute(port: number, host: string): RouteInit {
-  const action = defaultAction(outboundClusterName(port, '', host));
+function defaultRoute(port: number, host: string, { settings }: ResourceIndex): RouteInit {
+  const action = defaultAction(outboundClusterName(port, '', host), settings);
   return { name: 'default', match: matchEverything, action };
 }
 

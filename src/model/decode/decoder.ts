@@ -45,9 +45,15 @@ export class Report {
   /** Whether something that closes is missing support and was not allowed. */
   closesUnsupported = false;
   readonly #options: ReportOptions;
+  #inner: { readonly outer: Path; positionOf(path: Path): Position | undefined } | undefined;
 
   constructor(options: ReportOptions) {
     this.#options = options;
+  }
+
+  /** Says where the fields of a document stand that is the text of the field at `outer`. */
+  placeWithin(outer: Path, positionOf: (path: Path) => Position | undefined): void {
+    this.#inner = { outer, positionOf };
   }
 
   get hasErrors(): boolean {
@@ -91,9 +97,16 @@ export class Report {
     }
   }
 
+  #positionOf(path: Path): Position | undefined {
+    const inner = this.#inner;
+    const isWithin = inner?.outer.every((step, index) => path[index] === step) === true;
+    const found = isWithin ? inner.positionOf(path.slice(inner.outer.length)) : undefined;
+    return found ?? this.#options.positionOf(path);
+  }
+
   #add(level: Level, path: Path, message: string, fix?: string, more: More = {}): Problem {
     const { code, repair } = more;
-    const at = this.#options.positionOf(path);
+    const at = this.#positionOf(path);
     const problem: Problem = {
       level,
       ...(code !== undefined && { code }),

@@ -1,0 +1,238 @@
+/**
+ * The part of a mesh that a proxy is told of: what is exported to its namespace, and of that what a `Sidecar` asks for.
+ * Each part is an index like the whole, so that whoever translates need not know, and the same one for all whose part
+ * is the same.
+ */
+import { type ExportTo, isExportedTo } from '#model/export-to.ts';
+import { coversHost } from '#model/host-name.ts';
+import type { Labels } from '#model/metadata.ts';
+import { selects } from '#model/metadata.ts';
+import type { EgressListener, ImportedHost, Sidecar } from '#model/sidecar.ts';
+import type { VirtualService } from '#model/virtual-service.ts';
+import { type MeshService, saidExportTo } from './mesh-service.ts';
+import type { ResourceIndex } from './resource-index.ts';
+
+/** Ports of one listener for what an application sends. */
+export interface EgressScope {
+  /** Undefined: nobody has written it. */
+  readonly listener: EgressListener | undefined;
+  readonly index: ResourceIndex;
+}
+
+export interface SidecarScope {
+  readonly sidecar: Sidecar | undefined;
+  /** All that the proxy may call. */
+  readonly index: ResourceIndex;
+  /** In the order of ports that they take from those behind them. */
+  readonly egress: readonly EgressScope[];
+}
+
+interface Caller {
+  readonly namespace: string;
+  readonly labels: Labels;
+}
+
+/** Parts of one state of the mesh. */
+interface Parts {
+  /** What not everybody sees. */
+  readonly hidden: readonly Hidden[];
+  readonly byVisible: Map<string, ResourceIndex>;
+  readonly byImports: Map<string, SidecarScope>;
+}
+
+interface Hidden {
+  readonly of: MeshService | VirtualService;
+  isSeenFrom(namespace: string): boolean;
+}
+
+const partsOf = new WeakMap<ResourceIndex, Parts>();
+
+/** What is exported to a namespace. */
+export function exportedScope(index: ResourceIndex, namespace: string): ResourceIndex {
+  const { hidden, byVisible } = parts(index);
+  if (hidden.length === 0) return index;
+  const unseen = hidden.filter((one) => !one.isSeenFrom(namespace));
+  const key = hidden.map((one) => (unseen.includes(one) ? '0' : '1')).join('');
+  const known = byVisible.get(key);
+  if (known !== undefined) return known;
+  const without = new Set<unknown>(unseen.map(({ of }) => of));
+  const services = new Map([...index.services].filter(([, service]) => !without.has(service)));
+  const virtualServices = index.virtualServices.filter((one) => !without.has(one));
+  const made = { ...index, services, virtualServices };
+  byVisible.set(key, made);
+  return made;
+}
+
+/** @param who of which the Sidecar is: the first by name that selects it, else of its namespace, else of the mesh */
+export function sidecarScope(index: ResourceIndex, who: Caller): SidecarScope {
+  const sidecar = sidecarFor(index, who);
+  const whole = exportedScope(index, who.namespace);
+  if (sidecar === undefined) return wholeScope(whole);
+  const { byImports } = parts(index);
+  const key = `${sidecar.metadata.namespace}/${sidecar.metadata.name} ${who.namespace}`;
+  const known = byImports.get(key);
+  if (known !== undefined) return known;
+  const made = importedScope(sidecar, who.namespace, whole);
+  byImports.set(key, made);
+  return made;
+}
+
+const wholes = new WeakMap<ResourceIndex, SidecarScope>();
+
+function wholeScope(index: ResourceIndex): SidecarScope {
+  const known = wholes.get(index);
+  if (known !== undefined) return known;
+  const made = { sidecar: undefined, index, egress: [{ listener: undefined, index }] };
+  wholes.set(index, made);
+  return made;
+}
+
+function parts(index: ResourceIndex): Parts {
+  const known = partsOf.get(index);
+  if (known !== undefined) return known;
+  const made = { hidden: hiddenOf(index), byVisible: new Map(), byImports: new Map() };
+  partsOf.set(index, made);
+  return made;
+}
+
+function hiddenOf({ services, virtualServices, settings }: ResourceIndex): Hidden[] {
+  const hide = (of: Hidden['of'], exportTo: ExportTo): Hidden[] =>
+    exportTo.includes('*')
+      ? []
+      : [{ of, isSeenFrom: (namespace) => isExportedTo(exportTo, of.metadata.namespace ?? '', namespace) }];
+  return [
+    ...[...services.values()].flatMap((one) => hide(one, saidExportTo(one) ?? settings.serviceExportTo)),
+    ...virtualServices.flatMap((one) => {
+      const { exportTo = [] } = one.spec;
+      return hide(one, exportTo.length === 0 ? settings.virtualServiceExportTo : exportTo);
+    }),
+  ];
+}
+
+function sidecarFor(
+  { sidecars, settings: { rootNamespace } }: ResourceIndex,
+  { namespace, labels }: Caller,
+): Sidecar | undefined {
+  const own = sidecars.filter(({ metadata }) => metadata.namespace === namespace);
+  const isForAll = ({ spec }: Sidecar): boolean => Object.keys(spec.workloadSelector ?? {}).length === 0;
+  return (
+    own.find((one) => !isForAll(one) && selects(one.spec.workloadSelector ?? {}, labels)) ??
+    own.find(isForAll) ??
+    sidecars.find((one) => one.metadata.namespace === rootNamespace && isForAll(one))
+  );
+}
+
+/** @param namespace of the workload, which `.` stands for, also in a Sidecar of the whole mesh (Istio) */
+function importedScope(sidecar: Sidecar, namespace: string, whole: ResourceIndex): SidecarScope {
+  const { egress = [], outboundTrafficPolicy } = sidecar.spec;
+  const policy = outboundTrafficPolicy && outboundPolicy(outboundTrafficPolicy, namespace, whole);
+  const base: ResourceIndex =
+    policy === undefined
+      ? whole
+      : { ...whole, settings: { ...whole.settings, outboundTrafficPolicy: policy.says } };
+  const listeners = egress.length === 0 ? [undefined] : egress;
+  const taken = new Set(egress.flatMap(({ port }) => port?.number ?? []));
+  const scopes = listeners.map((listener): EgressScope => {
+    const asked = importedBy(listener?.hosts ?? everything, namespace, base);
+    return { listener, index: { ...base, ...asked, services: forPorts(asked.services, listener, taken) } };
+  });
+  return { sidecar, index: callable(scopes, base, policy?.host), egress: scopes };
+}
+
+const everything: readonly ImportedHost[] = [{ namespace: '*', host: '*' }];
+
+function outboundPolicy(
+  { mode, egressProxy }: NonNullable<Sidecar['spec']['outboundTrafficPolicy']>,
+  namespace: string,
+  index: ResourceIndex,
+): { readonly says: ResourceIndex['settings']['outboundTrafficPolicy']; readonly host?: string } {
+  if (egressProxy === undefined) return { says: { mode } };
+  const host = index.fullName(egressProxy.host, namespace);
+  const ports = index.portsOf(host);
+  const port = egressProxy.port ?? ports[0]?.port ?? 0;
+  return { says: { mode, egressCluster: `outbound|${port}|${egressProxy.subset ?? ''}|${host}` }, host };
+}
+
+/** Hosts and routes that one listener asks for. */
+function importedBy(
+  hosts: readonly ImportedHost[],
+  namespace: string,
+  index: ResourceIndex,
+): Pick<ResourceIndex, 'services' | 'virtualServices'> {
+  const hostsIn = (place = ''): readonly string[] =>
+    hosts
+      .filter((one) => one.namespace === '*' || (one.namespace === '.' ? namespace : one.namespace) === place)
+      .map(({ host }) => host);
+  const services = [...index.services].filter(([name, { metadata }]) =>
+    hostsIn(metadata.namespace).some((host) => coversHost(host, name)),
+  );
+  const virtualServices = index.virtualServices.filter(({ metadata, spec }) => {
+    const wanted = hostsIn(metadata.namespace);
+    if (wanted.length === 0) return false;
+    const names = spec.hosts.map((host) => index.fullName(host, metadata.namespace ?? ''));
+    return names.some((name) => wanted.some((host) => coversHost(host, name) || coversHost(name, host)));
+  });
+  return { services: new Map(services), virtualServices };
+}
+
+/** What of them is for the port of a listener; for the one without a port what no other has. */
+function forPorts(
+  services: ResourceIndex['services'],
+  listener: EgressListener | undefined,
+  taken: ReadonlySet<number>,
+): ResourceIndex['services'] {
+  if (taken.size === 0 || takesEveryPort(listener)) return services;
+  const own = listener?.port?.number;
+  const isFor = (port: number): boolean => (own === undefined ? !taken.has(port) : port === own);
+  const narrowed = [...services].flatMap(([host, service]): [string, MeshService][] => {
+    const ports = service.spec.ports.filter(({ port }) => isFor(port));
+    if (ports.length === service.spec.ports.length) return [[host, service]];
+    return ports.length === 0 ? [] : [[host, { ...service, spec: { ...service.spec, ports } }]];
+  });
+  return new Map(narrowed);
+}
+
+/** Whoever names host and port himself, or calls a socket of Unix, means any of them (Istio). */
+export function takesEveryPort(listener: EgressListener | undefined): boolean {
+  return listener?.port?.number === 0 || listener?.port?.protocol === 'HTTP_PROXY';
+}
+
+/** All that the listeners ask for, and what the routes among it lead to. @param also another host */
+function callable(
+  scopes: readonly EgressScope[],
+  base: ResourceIndex,
+  also: string | undefined,
+): ResourceIndex {
+  const virtualServices = new Set(scopes.flatMap(({ index }) => index.virtualServices));
+  const hosts = new Set(scopes.flatMap(({ index }) => [...index.services.keys()]));
+  for (const one of virtualServices) {
+    for (const host of destinationsOf(one)) hosts.add(base.fullName(host, one.metadata.namespace ?? ''));
+  }
+  if (also !== undefined) hosts.add(also);
+  return {
+    ...base,
+    services: new Map([...base.services].filter(([host]) => hosts.has(host))),
+    virtualServices: base.virtualServices.filter((one) => virtualServices.has(one)),
+  };
+}
+
+const destinations = new WeakMap<VirtualService, ReadonlySet<string>>();
+
+/** Every host that a route sends something to, however it does. */
+function destinationsOf(of: VirtualService): ReadonlySet<string> {
+  const known = destinations.get(of);
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  collectDestinations(of.spec, found);
+  destinations.set(of, found);
+  return found;
+}
+
+function collectDestinations(value: unknown, into: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    const { host } = Object(inner) as { readonly host?: unknown };
+    if (name === 'destination' && typeof host === 'string') into.add(host);
+    collectDestinations(inner, into);
+  }
+}
