@@ -20,7 +20,6 @@ export const knownDifferences: readonly KnownDifference[] = [
   { kind: 'ServiceEntry', line: /ports\[\]\.name: minLength/, why: webhook },
   { line: /: closes$/, why: 'not supported yet: an error' },
   { line: /: adds$/, why: 'not supported yet: a warning' },
-  { line: /: what it takes is not told$/, why: 'the decoder does not tell yet' },
   ...virtualServiceDifferences,
   ...gatewayDifferences,
   {
@@ -46,8 +45,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     why: 'Envoy refuses an empty one',
   },
   { kind: 'DestinationRule', line: /tunnel\.(protocol|targetHost|targetPort): /, why: webhook },
-  { kind: 'DestinationRule', line: /portLevelSettings: maxItems/, why: 'not looked at yet' },
-  { kind: 'DestinationRule', line: /tls\.mode: is required here/, why: 'not looked at yet' },
   { kind: 'Sidecar', line: /egress\[\]\.hosts: minItems|egressProxy\.(host|port\.number): /, why: webhook },
   { kind: 'Sidecar', line: /gress\[\]\.port\.number: /, why: webhook },
   { kind: 'Sidecar', line: /port\.targetPort: meaningless$/, why: 'ports lead to no other ports' },
@@ -71,9 +68,6 @@ export const knownDifferences: readonly KnownDifference[] = [
 /** Rules that may still be broken, by kind: what follows the path of `spec`, and the rule. */
 export const notRefusedYet: readonly { readonly kind: string; readonly line: RegExp }[] = [
   { kind: 'Gateway', line: /(targetPort|defaultEndpoint): / },
-  { kind: 'Gateway', line: /targetPort: / },
   { kind: 'Sidecar', line: /targetPort: / },
   { kind: 'ProxyConfig', line: /image/ },
-  { kind: 'DestinationRule', line: /loadBalancer: only one of simple and consistentHash/ },
-  { kind: 'Gateway', line: /targetPort: / },
 ];
