@@ -21,8 +21,8 @@ export interface LoadSettings {
   readonly port: number;
   readonly perSecond: number;
   readonly seconds: number;
-  /** What is sent before that is not counted. */
-  readonly warmUpSeconds: number;
+  /** What is sent before and is not counted. */
+  readonly warmUp: { readonly perSecond: number; readonly seconds: number };
   readonly failed: { readonly statusOtherThan: number; readonly afterMs: number };
   /** More requests a second that are due at a time, in ms after the beginning. */
   surplus?(atMs: number): number;
@@ -38,20 +38,20 @@ export interface Load {
 const bodyBytes = 64;
 
 export function startLoad(settings: LoadSettings): Load {
-  const beginsMs = performance.now() + settings.warmUpSeconds * 1000;
+  const beginsMs = performance.now() + settings.warmUp.seconds * 1000;
   return { beginsMs, samples: run(settings, beginsMs) };
 }
 
 async function run(settings: LoadSettings, beginsMs: number): Promise<Sample[]> {
-  const { perSecond, seconds, warmUpSeconds, surplus } = settings;
+  const { perSecond, seconds, warmUp, surplus } = settings;
   const agent = new http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   const asked: Promise<Sample>[] = [];
-  for (let dueMs = -warmUpSeconds * 1000; dueMs < seconds * 1000; ) {
+  for (let dueMs = -warmUp.seconds * 1000; dueMs < seconds * 1000; ) {
     const early = beginsMs + dueMs - performance.now();
     if (early > 0) await wait(early);
     const sample = ask(settings, agent, beginsMs, dueMs);
     if (dueMs >= 0) asked.push(sample);
-    dueMs += 1000 / (perSecond + (surplus?.(dueMs) ?? 0));
+    dueMs += 1000 / (dueMs < 0 ? warmUp.perSecond : perSecond + (surplus?.(dueMs) ?? 0));
   }
   const samples = await Promise.all(asked);
   agent.destroy();

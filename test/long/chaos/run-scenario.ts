@@ -9,8 +9,11 @@ import { type Command, startProxy } from './proxy.ts';
 import type { Fault, Scenario } from './scenario.ts';
 import { startUpstreams, type Upstream } from './upstreams.ts';
 
-/** Connections are made and code is compiled before anything counts. */
-const warmUpSeconds = 2;
+/** Connections are made and code is compiled before anything counts: the rows are about proxies that have run for a while. */
+const warmUp = { seconds: 3, times: 5 };
+
+/** Of what a proxy does by a timer: at which point of it a fault comes is chance, and another one in every run. */
+const longestPeriodMs = 500;
 
 interface Bed {
   readonly upstreams: readonly Upstream[];
@@ -37,10 +40,11 @@ export async function runScenario(scenario: Scenario, command: Command, folder: 
     const proxy = await startProxy(command, folder, JSON.stringify(bootstrap));
     release.unshift(proxy.stop);
     const bed: Bed = { upstreams, resolver, control, port: proxy.port };
+    await wait(Math.random() * longestPeriodMs);
     const load = startLoad({
       ...scenario.load,
       port: proxy.port,
-      warmUpSeconds,
+      warmUp: { seconds: warmUp.seconds, perSecond: scenario.load.perSecond * warmUp.times },
       failed: scenario.failed,
       surplus: (atMs) => surplusAt(scenario, atMs),
     });
