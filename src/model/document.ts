@@ -123,20 +123,25 @@ function readKind(
   return undefined;
 }
 
+/** @returns the definition where it is plain that its version is meant: what else is wrong shows at once */
 function reportVersion(
-  { kind, group, versions }: AnyKind,
+  definition: AnyKind,
   apiVersion: string,
   version: string,
   report: Report,
-): undefined {
+): AnyKind | undefined {
+  const { kind, group, versions } = definition;
   const full = (one: string): string => (group === '' ? one : `${group}/${one}`);
   const meant = versions.includes(version) ? version : onlyClosest(version, versions);
-  return report.error(
+  report.error(
     ['apiVersion'],
     `there is no ${kind} of ${JSON.stringify(apiVersion)}`,
-    `write ${versions.map(full).join(', ')}`,
+    meant === undefined
+      ? `write ${versions.map(full).join(', ')}`
+      : `did you mean ${JSON.stringify(full(meant))}?`,
     meant === undefined ? undefined : { value: full(meant) },
   );
+  return meant === undefined ? undefined : definition;
 }
 
 function reportUnknownKind(

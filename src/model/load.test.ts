@@ -172,6 +172,14 @@ describe('problems of one document', () => {
       ['error 1:1 apiVersion there is no Deployment of "apps/v1beta1" (write apps/v1)'],
     ],
     [
+      'a version that was mistyped, and a field',
+      virtualService('rute: []').replace('/v1', '/v1apha3'),
+      [
+        'error 1:1 apiVersion there is no VirtualService of "networking.istio.io/v1apha3" (did you mean "networking.istio.io/v1alpha3"?)',
+        'error 7:5 spec.http[0].rute there is no such field (did you mean "route"?)',
+      ],
+    ],
+    [
       'no document',
       'just a text',
       ['error 1:1 a document is an object with apiVersion, kind and metadata, not the text "just a text"'],
