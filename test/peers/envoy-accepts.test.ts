@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { ProxySnapshot } from '#control/translate/snapshot.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { TestRoot } from '../support/certificates.ts';
 import { json, readCase, snapshotOfCase } from '../support/golden-case.ts';
 import { requirePeer } from '../support/peer.ts';
 import { staticListeners } from '../support/static-bootstrap.ts';
@@ -23,14 +24,26 @@ describe('envoy --mode validate', () => {
       const golden = readCase(readFileSync(file, 'utf8'), file);
       if (golden.node.metadata.GENERATOR === 'grpc') return t.skip('made for gRPC clients');
       const snapshot = snapshotOfCase({ ...golden, node: { ...golden.node, userAgentName: 'envoy' } });
-      const bootstrap = path.join(tempDir(t), 'bootstrap.json');
-      writeFileSync(bootstrap, JSON.stringify(bootstrapOf(snapshot)));
+      const folder = tempDir(t);
+      const bootstrap = path.join(folder, 'bootstrap.json');
+      writeFileSync(bootstrap, await withFiles(JSON.stringify(bootstrapOf(snapshot)), folder));
       const args = ['--mode', 'validate', '-c', bootstrap, '-l', 'error'];
       const { stdout } = await promisify(execFile)(envoy, args);
       assert.match(stdout, /OK/);
     });
   }
 });
+
+/** Files that cases name have to be there: those of certificates, and one to write to that is no socket. */
+async function withFiles(bootstrap: string, folder: string): Promise<string> {
+  const root = await TestRoot.create('files of cases');
+  const { cert, key } = await root.issue({ dns: ['a.example.com'] });
+  const files = { chain: cert, key, roots: root.pem, crl: await root.revocationList([]) };
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, `${name}.pem`), text);
+  return bootstrap
+    .replaceAll(/"\/etc\/(\w+\.pem)"/g, (_, name: string) => JSON.stringify(path.join(folder, name)))
+    .replaceAll('"/dev/stdout"', JSON.stringify(path.join(folder, 'access.log')));
+}
 
 function bootstrapOf(snapshot: ProxySnapshot): JsonObject {
   return {
