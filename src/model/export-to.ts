@@ -73,6 +73,11 @@ export function splitWords(written: string): readonly string[] {
     .filter((one) => one !== '');
 }
 
+/** Who writes an empty list has said nothing (Istio). @param mesh what holds then */
+export function saidOr(written: ExportTo | undefined, mesh: ExportTo): ExportTo {
+  return written === undefined || written.length === 0 ? mesh : written;
+}
+
 /** Whether workloads of `namespace` see what is in `own`. */
 export function isExportedTo(exportTo: ExportTo, own: string, namespace: string): boolean {
   return exportTo.some((one) => one === '*' || one === namespace || (one === '.' && own === namespace));

@@ -5,7 +5,7 @@
 import type { ConfigMap, Secret } from '#model/config-map.ts';
 import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
-import { everywhere, isExportedTo } from '#model/export-to.ts';
+import { everywhere, isExportedTo, saidOr } from '#model/export-to.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { fullHostName } from '#model/host-name.ts';
 import { routesOfIngresses } from '#model/ingress-routes.ts';
@@ -93,7 +93,7 @@ export function indexResources(written: readonly Resource[]): ResourceIndex {
   const { virtualServices } = resolveDelegates(
     [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),
     ({ metadata, spec }, namespace) => {
-      const { exportTo = settings.virtualServiceExportTo } = spec;
+      const exportTo = saidOr(spec.exportTo, settings.virtualServiceExportTo);
       return isExportedTo(exportTo, metadata.namespace ?? '', namespace);
     },
   );
@@ -109,7 +109,7 @@ export function indexResources(written: readonly Resource[]): ResourceIndex {
   const rules = new HostPolicies(destinationRules, {
     fullName,
     rootNamespace,
-    exportTo: ({ spec }) => spec.exportTo ?? settings.destinationRuleExportTo,
+    exportTo: ({ spec }) => saidOr(spec.exportTo, settings.destinationRuleExportTo),
   });
   const resiliencePolicies = of('ResiliencePolicy');
   const resilience = new HostPolicies(resiliencePolicies, {

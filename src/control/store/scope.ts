@@ -3,7 +3,7 @@
  * Each part is an index like the whole, so that whoever translates need not know, and the same one for all whose part
  * is the same.
  */
-import { type ExportTo, isExportedTo } from '#model/export-to.ts';
+import { type ExportTo, isExportedTo, saidOr } from '#model/export-to.ts';
 import { coversHost } from '#model/host-name.ts';
 import type { Labels } from '#model/metadata.ts';
 import { selects } from '#model/metadata.ts';
@@ -102,10 +102,9 @@ function hiddenOf({ services, virtualServices, settings }: ResourceIndex): Hidde
       : [{ of, isSeenFrom: (namespace) => isExportedTo(exportTo, of.metadata.namespace ?? '', namespace) }];
   return [
     ...[...services.values()].flatMap((one) => hide(one, saidExportTo(one) ?? settings.serviceExportTo)),
-    ...virtualServices.flatMap((one) => {
-      const { exportTo = [] } = one.spec;
-      return hide(one, exportTo.length === 0 ? settings.virtualServiceExportTo : exportTo);
-    }),
+    ...virtualServices.flatMap((one) =>
+      hide(one, saidOr(one.spec.exportTo, settings.virtualServiceExportTo)),
+    ),
   ];
 }
 
