@@ -7,16 +7,11 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import * as grpc from '@grpc/grpc-js';
+import { fromBinary } from '@bufbuild/protobuf';
 import { ClientResourceStatus } from '#xds/gen/envoy/admin/v3/config_dump_shared_pb.js';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import {
-  type ClientConfig,
-  type ClientConfig_GenericXdsConfig,
-  ClientStatusRequestSchema,
-  ClientStatusResponseSchema,
-} from '#xds/gen/envoy/service/status/v3/csds_pb.js';
+import type { ClientConfig_GenericXdsConfig } from '#xds/gen/envoy/service/status/v3/csds_pb.js';
+import { clientStatus } from '../support/client-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLoad } from '../support/load.ts';
 import { type RunningMesh, startMesh } from '../support/mesh.ts';
@@ -108,20 +103,3 @@ describe('proxyless gRPC', () => {
     await accepted();
   });
 });
-
-/** Asks gRPC's Client Status Discovery Service what xDS resources that process has (gRFC A40). */
-function clientStatus(address: string): Promise<ClientConfig[]> {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
-  return new Promise<ClientConfig[]>((resolve, reject) => {
-    client.makeUnaryRequest(
-      '/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus',
-      () => Buffer.from(toBinary(ClientStatusRequestSchema, create(ClientStatusRequestSchema))),
-      (bytes) => fromBinary(ClientStatusResponseSchema, bytes),
-      {},
-      (error, response) => {
-        if (error !== null) reject(error);
-        else resolve(response?.config ?? []);
-      },
-    );
-  }).finally(() => client.close());
-}

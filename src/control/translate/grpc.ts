@@ -5,12 +5,15 @@
 
 import { create } from '@bufbuild/protobuf';
 import { hostPort } from '#core/ip-address.ts';
+import type { Problem } from '#core/problem.ts';
 import type { Pod } from '#model/pod.ts';
 import type { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { type Listener, ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import { grpcLosses } from './grpc-loss.ts';
+import { grpcVirtualHosts } from './grpc-route.ts';
 import { grpcDownstreamTls } from './grpc-tls-context.ts';
 import { routerFilter } from './http-connection-manager.ts';
 import type { Caller } from './http-route.ts';
@@ -21,8 +24,8 @@ import { inboundClusterName, outboundClusterName } from './names.ts';
 import type { ProxyNode } from './node.ts';
 import { routedFilters } from './route-filters.ts';
 import { matchEverything } from './route-match.ts';
-import { routeConfiguration, virtualHost } from './route-table.ts';
-import { domainsOf, type RoutedHost, serviceHosts } from './virtual-host.ts';
+import { routeConfiguration } from './route-table.ts';
+import { type RoutedHost, serviceHosts } from './virtual-host.ts';
 
 /** Prefix of the name by which a gRPC server asks for its listener; in its bootstrap. */
 const serverListenerPrefix = 'xds.istio.io/grpc/lds/inbound/';
@@ -30,6 +33,8 @@ const serverListenerPrefix = 'xds.istio.io/grpc/lds/inbound/';
 export interface GrpcTranslation {
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  /** What of the configuration these clients leave undone. */
+  readonly problems: readonly Problem[];
 }
 
 export function translateGrpcClient(caller: Caller, index: ResourceIndex): GrpcTranslation {
@@ -39,9 +44,8 @@ export function translateGrpcClient(caller: Caller, index: ResourceIndex): GrpcT
     listeners: hosts.flatMap((host) =>
       host.aliases.map((alias) => clientListener(`${alias}:${host.port}`, host)),
     ),
-    routes: hosts.map((host) =>
-      routeConfiguration(routesName(host), [virtualHost(host, domainsOf(host, true), host.routes)]),
-    ),
+    routes: hosts.map((host) => routeConfiguration(routesName(host), grpcVirtualHosts(host))),
+    problems: grpcLosses(caller, index),
   };
 }
 

@@ -40,10 +40,6 @@ export function translateAction(
   context: RouteContext,
 ): ({ readonly action: NonNullable<RouteInit['action']> } & HeaderMutations) | undefined {
   const headers = translateHeaders(route.headers);
-  const isReply = route.redirect !== undefined || route.directResponse !== undefined;
-  // gRPC has no replies that are not calls, and refuses the whole table over one: the call fails instead.
-  if (isReply && context.client === 'grpc')
-    return { action: { case: 'nonForwardingAction', value: {} }, ...headers };
   if (route.redirect !== undefined) {
     return { action: { case: 'redirect', value: redirectAction(route.redirect, context.port) }, ...headers };
   }

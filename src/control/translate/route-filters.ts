@@ -17,7 +17,7 @@ import { stringMatcher } from './route-match.ts';
 
 type HttpFilterInit = Init<typeof HttpFilterSchema>;
 
-const faultName = 'envoy.filters.http.fault';
+export const faultName = 'envoy.filters.http.fault';
 const attemptFaultName = 'heddle.filters.http.attempt_fault';
 const corsName = 'envoy.filters.http.cors';
 /** An empty prefix, which Envoy takes in no matcher. */

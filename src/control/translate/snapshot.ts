@@ -130,7 +130,7 @@ function grpcSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
     endpoints,
     listeners: [...client.listeners, ...server],
     routes: client.routes,
-    problems,
+    problems: [...problems, ...client.problems],
   };
 }
 

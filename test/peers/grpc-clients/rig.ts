@@ -1,0 +1,202 @@
+/** A control plane on documents of a test, servers of gRPC, and clients in three languages that know it by xDS alone. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import * as grpc from '@grpc/grpc-js';
+import { startControlPlane } from '#app/control-plane.ts';
+import { grpcBootstrap } from '#app/grpc-bootstrap.ts';
+import { MeshConfiguration } from '#control/serve/mesh-configuration.ts';
+import { MeshStore } from '#control/store/mesh-store.ts';
+import { formatProblem } from '#core/problem.ts';
+import { loadDocuments } from '#model/load.ts';
+import { silentLogger } from '#observe/log.ts';
+import { requirePeer } from '../../support/peer.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+/** The first build compiles gRPC, and shares two cores. */
+const buildTimeoutMs = 280_000;
+
+export const languages = ['Node', 'Python', 'Go'] as const;
+export type Language = (typeof languages)[number];
+
+type After = Pick<TestContext, 'after'>;
+
+export interface TestPlane {
+  /** Contents of a bootstrap. */
+  readonly bootstrap: object;
+  problems(): readonly string[];
+}
+
+export async function startPlane(t: After, documents: string): Promise<TestPlane> {
+  const store = new MeshStore();
+  store.update('documents', loadDocuments([{ file: 'documents', text: documents }]));
+  assert.deepEqual(store.problems.filter(({ level }) => level === 'error').map(formatProblem), []);
+  const settings = { trustDomain: 'cluster.local', log: silentLogger };
+  const configuration = new MeshConfiguration({ ...settings, store, nowMs: Date.now });
+  configuration.refresh();
+  const stateFolder = tempDir(t);
+  const plane = await startControlPlane({
+    ...settings,
+    stateFolder,
+    host: '127.0.0.1',
+    ports: { plaintext: 0, tls: 0, api: 0 },
+    name: 'control-test',
+    source: configuration,
+    report: () => configuration.report(),
+  });
+  t.after(() => plane.close());
+  const bootstrap = grpcBootstrap({
+    pod: 'client-0',
+    namespace: 'default',
+    workload: 'client',
+    serviceAccount: 'client',
+    labels: { app: 'client' },
+    address: '127.0.0.1',
+    clusterId: 'Kubernetes',
+    meshId: 'test',
+    plaintextXds: `127.0.0.1:${plane.ports.plaintext}`,
+    certificateFolder: stateFolder,
+  });
+  return { bootstrap, problems: () => configuration.problems().map(formatProblem) };
+}
+
+/** A server of gRPC that answers every method with its name. */
+export interface Backend {
+  readonly port: number;
+  /** Calls so far. */
+  readonly count: number;
+  /** Answers `code` to the next `calls` calls. */
+  fail(code: grpc.status, calls: number): void;
+  stop(): void;
+}
+
+export async function startBackend(t: After, name: string, delayMs = 0): Promise<Backend> {
+  const server = new grpc.Server();
+  let count = 0;
+  let failures = 0;
+  let failure = grpc.status.UNAVAILABLE;
+  const same = (bytes: Buffer): Buffer => bytes;
+  const codec = {
+    ...{ requestSerialize: same, requestDeserialize: same },
+    ...{ responseSerialize: same, responseDeserialize: same },
+  };
+  const answer: grpc.handleUnaryCall<Buffer, Buffer> = (_call, reply) => {
+    count += 1;
+    if (failures > 0) {
+      failures -= 1;
+      reply({ code: failure, details: `${name} is told to fail` });
+    } else setTimeout(() => reply(null, Buffer.from(name)), delayMs);
+  };
+  const methods = ['Ask', 'Tell'].map(
+    (method) =>
+      [
+        method,
+        { path: `/test.Names/${method}`, requestStream: false, responseStream: false, ...codec },
+      ] as const,
+  );
+  server.addService(Object.fromEntries(methods), { Ask: answer, Tell: answer });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  t.after(() => server.forceShutdown());
+  return {
+    port,
+    get count() {
+      return count;
+    },
+    fail: (code, calls) => {
+      failure = code;
+      failures = calls;
+    },
+    stop: () => server.forceShutdown(),
+  };
+}
+
+export interface Call {
+  /** Such as `names.test:7070`. */
+  readonly to: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+export interface CallEnd {
+  /** Of gRPC; 0: fine. */
+  readonly code: number;
+  /** The answer, or what is said of the failure. */
+  readonly text: string;
+}
+
+export interface ForeignClient {
+  readonly csdsAddress: string;
+  call(call: Call): Promise<CallEnd>;
+}
+
+/** Undefined after the test was marked as skipped. */
+export async function startClient(
+  t: After & Pick<TestContext, 'skip'>,
+  language: Language,
+  bootstrap: object,
+): Promise<ForeignClient | undefined> {
+  const folder = tempDir(t);
+  const command = await commandOf(t, language, folder);
+  if (command === undefined) return undefined;
+  const bootstrapFile = join(folder, 'bootstrap.json');
+  writeFileSync(bootstrapFile, JSON.stringify(bootstrap));
+  const [program, ...args] = command;
+  const child = spawn(program!, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, GRPC_XDS_BOOTSTRAP: bootstrapFile },
+  });
+  const gone = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await gone;
+  });
+  const waiting = new Map<number, (end: CallEnd) => void>();
+  const lines = createInterface(child.stdout);
+  const ended = gone.then(() => Promise.reject(new Error(`the client in ${language} has ended`)));
+  const [csdsAddress] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+  lines.on('line', (line) => {
+    const { id, ...end } = JSON.parse(line) as CallEnd & { id: number };
+    waiting.get(id)?.(end);
+  });
+  let calls = 0;
+  return {
+    csdsAddress,
+    call({ to, method = '/test.Names/Ask', headers = {}, timeoutMs = 30_000 }) {
+      calls += 1;
+      const asked = { id: calls, target: `xds:///${to}`, method, headers, timeoutMs };
+      const end = new Promise<CallEnd>((resolve) => waiting.set(calls, resolve));
+      child.stdin.write(`${JSON.stringify(asked)}\n`);
+      return Promise.race([end, ended]);
+    },
+  };
+}
+
+async function commandOf(
+  t: Pick<TestContext, 'skip'>,
+  language: Language,
+  folder: string,
+): Promise<readonly string[] | undefined> {
+  if (language === 'Node') return [process.execPath, join(import.meta.dirname, 'client.mjs')];
+  if (language === 'Python') {
+    const python = requirePeer(t, 'python-clients');
+    return python === undefined ? undefined : [python, join(import.meta.dirname, 'client.py')];
+  }
+  const go = requirePeer(t, 'go');
+  if (go === undefined) return undefined;
+  const program = join(folder, 'grpc-client');
+  await promisify(execFile)(go, ['build', '-mod=readonly', '-o', program, '.'], {
+    cwd: join(import.meta.dirname, 'go'),
+    timeout: buildTimeoutMs,
+  });
+  return [program];
+}
