@@ -42,13 +42,13 @@ export function resolveDelegates(
     if (root.spec.http.every(({ delegate }) => delegate === undefined)) return root;
     const { namespace = '' } = root.metadata;
     const http = root.spec.http.flatMap((route, index) => {
-      if (route.delegate === undefined) return [route];
+      if (route.delegate === undefined) return [{ ...route, written: { in: root, position: index } }];
       const delegate = delegates.get(`${route.delegate.namespace ?? namespace}/${route.delegate.name}`);
       if (delegate === undefined) undelegated.push({ root, http: index, why: 'absent' });
       else if (isVisible(delegate, namespace))
         return delegate.spec.http.flatMap((own, number) => {
           const merged = mergeRoutes(route, root, own, delegate);
-          if (typeof merged !== 'string') return [merged];
+          if (typeof merged !== 'string') return [{ ...merged, written: { in: delegate, position: number } }];
           undelegated.push({ root, http: index, delegate, why: merged, route: number });
           return [];
         });

@@ -18,7 +18,7 @@ import {
 import { type HttpFault, httpFault, percentage } from './http-fault.ts';
 import { type HttpMatch, httpMatch } from './http-match.ts';
 import { type HttpRetry, httpRetry } from './http-retry.ts';
-import type { Metadata } from './metadata.ts';
+import type { Metadata, ResourceBase } from './metadata.ts';
 
 export interface HttpDestination {
   readonly destination: Destination;
@@ -60,6 +60,14 @@ export interface HttpRoute {
   readonly corsPolicy?: CorsPolicy;
   /** Of the delegate that it stands in, once it has come from there: its short names are relative to that. */
   readonly owner?: Metadata;
+  /** Where it is written, once routes of delegates stand among those of their roots. */
+  readonly written?: WrittenRoute;
+}
+
+export interface WrittenRoute {
+  readonly in: ResourceBase<'VirtualService', unknown>;
+  /** Among its `spec.http`. */
+  readonly position: number;
 }
 
 const httpDestination: Decoder<HttpDestination> = object({

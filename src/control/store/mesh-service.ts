@@ -15,6 +15,7 @@ export interface EntryHost extends Omit<ServiceEntry['spec'], 'hosts' | 'ports' 
   readonly host: string;
   /** Of the document. */
   readonly name: string;
+  readonly origin: ServiceEntry['origin'];
 }
 
 /** By full host name: Services, then what ServiceEntries add to them. Of two of one host the first has it. */
@@ -77,7 +78,7 @@ function hostsOf(document: ServiceEntry): readonly MeshService[] {
     return {
       metadata: { ...document.metadata, name: host },
       spec,
-      entry: { ...common, host, name: document.metadata.name },
+      entry: { ...common, host, name: document.metadata.name, origin: document.origin },
     };
   });
   hostsByEntry.set(document, made);

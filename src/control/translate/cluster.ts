@@ -19,7 +19,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { grpcUpstreamTls } from './grpc-tls-context.ts';
 import { healthChecks } from './health-check.ts';
 import { serviceIdentities } from './identity.ts';
-import { balancing, grpcPolicies } from './load-balancing.ts';
+import { balancing, grpcBalancing } from './load-balancing.ts';
 import { configPath, duration, filterMetadata, fromAds, type Init } from './message.ts';
 import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
@@ -179,6 +179,12 @@ export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: R
   });
 }
 
+/** Whether TLS is asked for that gRPC's clients cannot do: they would call in plain text. */
+export function isOutOfReachOfGrpc(target: OutboundTarget): boolean {
+  const mode = targetPolicy(target).tls?.mode;
+  return mode === 'SIMPLE' || mode === 'MUTUAL';
+}
+
 /** For gRPC without a proxy: what its clients accept is narrower. */
 export function grpcCluster(
   target: OutboundTarget,
@@ -190,14 +196,13 @@ export function grpcCluster(
   const init: ClusterInit = {
     ...baseCluster(target, policy, index.settings),
     ...where,
-    loadBalancingPolicy: grpcPolicies(policy.loadBalancer),
+    ...grpcBalancing(policy.loadBalancer),
     ...(maxRequests > 0 && { circuitBreakers: { thresholds: [{ maxRequests }] } }),
   };
   if (!usesTlsThroughout(target, policy, index)) return create(ClusterSchema, init);
-  return create(ClusterSchema, {
-    ...init,
-    transportSocket: grpcUpstreamTls(serviceIdentities(index, target.service)),
-  });
+  const { subjectAltNames: names = [] } = policy.tls ?? {};
+  const identities = names.length > 0 ? names : serviceIdentities(index, target.service);
+  return create(ClusterSchema, { ...init, transportSocket: grpcUpstreamTls(identities) });
 }
 
 function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy, settings: MeshSettings): ClusterInit {

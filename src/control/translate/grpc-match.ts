@@ -14,9 +14,24 @@ import type { Init } from './message.ts';
 
 type RouteMatchInit = Init<typeof RouteMatchSchema>;
 type HeaderMatcherInit = Init<typeof HeaderMatcherSchema>;
+type PathSpecifier = RouteMatch['pathSpecifier'];
 
-/** Each value that may be missing doubles the routes: above this they are left to the client. */
-const MAX_DOUBLED = 6;
+/** Each value that may be missing doubles the routes: with more of them than that nobody can look at them. */
+export const MAX_DOUBLED = 6;
+
+/** Written by clients after they have chosen a route. */
+const writtenLater: ReadonlySet<string> = new Set([
+  'grpc-accept-encoding',
+  'grpc-encoding',
+  'grpc-timeout',
+  'host',
+  'user-agent',
+]);
+
+/** Whether clients choose routes without a look at it. @param name in lower case */
+export function isUnseenHeader(name: string): boolean {
+  return name.endsWith('-bin') || writtenLater.has(name);
+}
 
 export function asksForAuthority({ headers }: RouteMatch): boolean {
   return headers.some(({ name }) => name === ':authority');
@@ -26,37 +41,75 @@ export function asksForAuthority({ headers }: RouteMatch): boolean {
  * Matches any of which is the match for calls to `authority`; empty where no call of gRPC matches.
  *
  * @param authority as the client was told to call it: `name:port`
+ * @param unseen whether conditions hold that no client can look at
  */
-export function grpcMatches(match: RouteMatch, authority: string): RouteMatchInit[] {
-  const { headers, queryParameters, pathSpecifier, caseSensitive } = match;
-  if (queryParameters.length > 0) return [];
+export function grpcMatches(match: RouteMatch, authority: string, unseen: boolean): RouteMatchInit[] {
+  if (match.queryParameters.length > 0) return [];
+  const { path, headers } = withPath(match);
   const known = new Map([
     [':method', 'POST'],
     [':scheme', 'http'],
     [':authority', authority],
+    ['content-type', 'application/grpc'],
+    ['te', 'trailers'],
+    ...(path.case === 'path' && match.caseSensitive !== false ? [[':path', path.value] as const] : []),
   ]);
   const isMet = headers.every((header) => {
     const value = known.get(header.name);
     return value === undefined || matchesValue(header, value);
   });
   if (!isMet) return [];
-  return waysToMatch(headers.filter(({ name }) => !known.has(name))).map((ways) => ({
+  const asked = headers.filter(({ name }) => !known.has(name));
+  const seen = seenOf(asked);
+  if (seen.length < asked.length && !unseen) return [];
+  return waysToMatch(seen).map((ways) => ({
     pathSpecifier:
-      pathSpecifier.case === 'safeRegex'
-        ? { case: 'safeRegex', value: { regex: whole(pathSpecifier.value.regex) } }
-        : pathSpecifier,
-    ...(caseSensitive === false && { caseSensitive }),
+      path.case === 'safeRegex'
+        ? { case: 'safeRegex', value: { regex: whole(path.value.regex) } }
+        : (path as NonNullable<RouteMatchInit['pathSpecifier']>),
+    ...(match.caseSensitive === false && { caseSensitive: false }),
     headers: ways,
   }));
 }
 
+/** A condition on the header `:path` where there is no other on the path. */
+function withPath(match: RouteMatch): {
+  readonly path: PathSpecifier;
+  readonly headers: readonly HeaderMatcher[];
+} {
+  const { pathSpecifier } = match;
+  const headers = match.headers.filter((header) => !asksForAnyPath(header));
+  const takesAll = pathSpecifier.case === 'prefix' && pathSpecifier.value === '/';
+  const moved = takesAll ? headers.find((header) => pathOf(header) !== undefined) : undefined;
+  if (moved === undefined) return { path: pathSpecifier, headers };
+  return { path: pathOf(moved)!, headers: headers.filter((header) => header !== moved) };
+}
+
+/** Every call has one. */
+function asksForAnyPath({ name, headerMatchSpecifier, invertMatch }: HeaderMatcher): boolean {
+  return name === ':path' && headerMatchSpecifier.case === 'presentMatch' && !invertMatch;
+}
+
+function pathOf({ name, headerMatchSpecifier, invertMatch }: HeaderMatcher): PathSpecifier | undefined {
+  if (name !== ':path' || invertMatch || headerMatchSpecifier.case !== 'stringMatch') return undefined;
+  const { matchPattern } = headerMatchSpecifier.value;
+  if (matchPattern.case === 'exact') return { case: 'path', value: matchPattern.value };
+  if (matchPattern.case === 'prefix') return { case: 'prefix', value: matchPattern.value };
+  return matchPattern.case === 'safeRegex' ? { case: 'safeRegex', value: matchPattern.value } : undefined;
+}
+
+function seenOf(headers: readonly HeaderMatcher[]): readonly HeaderMatcher[] {
+  const seen = headers.filter(({ name }) => name !== ':path' && !isUnseenHeader(name));
+  const doubling = seen.filter(maybeMissing);
+  return doubling.length > MAX_DOUBLED ? seen.filter((header) => !doubling.includes(header)) : seen;
+}
+
 /** A client that has no such header says that it does not match, whatever is asked for: its absence is a match of its own. */
 function waysToMatch(headers: readonly HeaderMatcher[]): HeaderMatcherInit[][] {
-  const doubled = headers.filter(maybeMissing).length;
   return headers.reduce<HeaderMatcherInit[][]>(
     (ways, header) => {
       const one = ways.map((way) => [...way, asGrpcReads(header)]);
-      if (!maybeMissing(header) || doubled > MAX_DOUBLED) return one;
+      if (!maybeMissing(header)) return one;
       return [...one, ...ways.map((way) => [...way, absent(header.name)])];
     },
     [[]],

@@ -13,10 +13,11 @@ import {
 } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { asksForAuthority, grpcMatches } from './grpc-match.ts';
+import { isCatchAll } from './http-route.ts';
 import { type Init, millionths, pack } from './message.ts';
-import { outboundClusterName } from './names.ts';
 import { plainAction, type RouteInit } from './route-action.ts';
 import { faultName } from './route-filters.ts';
+import { matchEverything } from './route-match.ts';
 import { virtualHost } from './route-table.ts';
 import { domainsOf, type RoutedHost, type VirtualHostInit } from './virtual-host.ts';
 
@@ -24,54 +25,67 @@ type RetryPolicyInit = Init<typeof RetryPolicySchema>;
 
 /** Of a redirect, which no client follows. */
 const MOVED = 301;
+/** Where no route is for a call. */
+const NOT_FOUND = 404;
 const ALWAYS = 100;
 
-/** One for all spellings of the host, or one for each where a route asks how it was spelled. */
-export function grpcVirtualHosts(host: RoutedHost): VirtualHostInit[] {
+/**
+ * One for all spellings of the host, or one for each where a route asks how it was spelled.
+ *
+ * @param cluster that is there, for what leads nowhere: clients wait for one that is not
+ */
+export function grpcVirtualHosts(host: RoutedHost, cluster: string): VirtualHostInit[] {
   const written = host.routes.map((route) => create(RouteSchema, route));
   const depends = written.some(({ match }) => match !== undefined && asksForAuthority(match));
   const groups = depends ? host.aliases.map((alias) => [alias]) : [host.aliases];
   return groups.map((aliases) => {
     const authority = `${aliases[0]}:${host.port}`;
     const routes = written.flatMap((route) => {
-      const matches = route.match === undefined ? [] : grpcMatches(route.match, authority);
-      return matches.map((match) => ({ ...grpcRoute(route, host), match }));
+      // A refusal is for all whom it may be meant for, a destination for nobody else.
+      const refuses = route.action.case !== 'route';
+      const matches = route.match === undefined ? [] : grpcMatches(route.match, authority, refuses);
+      return matches.map((match) => ({ ...grpcRoute(route, cluster), match }));
     });
-    return virtualHost(host, domainsOf({ ...host, aliases }, true), routes);
+    const rest = isCatchAll(routes.at(-1)?.match)
+      ? []
+      : [{ match: matchEverything, ...refusal(NOT_FOUND, cluster) }];
+    const made = virtualHost(host, domainsOf({ ...host, aliases }, true), [...routes, ...rest]);
+    return depends ? { ...made, name: authority } : made;
   });
 }
 
-function grpcRoute(route: Route, host: RoutedHost): RouteInit {
+function grpcRoute(route: Route, cluster: string): RouteInit {
   const { name, action, typedPerFilterConfig } = route;
   const common = name === '' ? {} : { name };
-  if (action.case === 'redirect') return { ...common, ...refusal(MOVED, host) };
-  if (action.case === 'directResponse') return { ...common, ...refusal(action.value.status, host) };
-  if (action.case !== 'route') return route;
+  if (action.case === 'directResponse') return { ...common, ...refusal(action.value.status, cluster) };
+  if (action.case !== 'route') return { ...common, ...refusal(MOVED, cluster) };
   const { retryPolicy, maxStreamDuration, hashPolicy } = action.value;
+  const retries = retryPolicy && grpcRetry(retryPolicy);
   const value = {
     clusterSpecifier: withoutHeaders(action.value),
-    ...(retryPolicy !== undefined && { retryPolicy: grpcRetry(retryPolicy) }),
+    ...(retries !== undefined && { retryPolicy: retries }),
     ...(maxStreamDuration !== undefined && { maxStreamDuration }),
-    hashPolicy,
+    hashPolicy: hashPolicy.filter(({ policySpecifier }) => policySpecifier.case === 'header'),
   };
   return { ...common, action: { case: 'route', value }, typedPerFilterConfig };
 }
 
 /** They know no answers but those of servers; one of their faults is the same to who calls. */
-function refusal(httpStatus: number, { host, port }: RoutedHost): RouteInit {
+function refusal(httpStatus: number, cluster: string): RouteInit {
   const errorType = { case: 'grpcStatus' as const, value: grpcStatusOfHttp(httpStatus) };
   const fault = pack(HTTPFaultSchema, { abort: { errorType, percentage: millionths(ALWAYS) } });
-  return {
-    action: plainAction(outboundClusterName(port, '', host)),
-    typedPerFilterConfig: { [faultName]: fault },
-  };
+  return { action: plainAction(cluster), typedPerFilterConfig: { [faultName]: fault } };
 }
 
 type ActionInit = Extract<NonNullable<RouteInit['action']>, { case: 'route' }>['value'];
 
+/** Each cluster once. */
 function withoutHeaders({ clusterSpecifier }: RouteAction): NonNullable<ActionInit['clusterSpecifier']> {
   if (clusterSpecifier.case !== 'weightedClusters') return clusterSpecifier;
-  const clusters = clusterSpecifier.value.clusters.map(({ name, weight = 0 }) => ({ name, weight }));
+  const weights = new Map<string, number>();
+  for (const { name, weight = 0 } of clusterSpecifier.value.clusters)
+    weights.set(name, (weights.get(name) ?? 0) + weight);
+  const clusters = [...weights].map(([name, weight]) => ({ name, weight }));
   return { case: 'weightedClusters', value: { clusters } };
 }
 
@@ -87,18 +101,20 @@ const grpcConditions: ReadonlySet<string> = new Set([
   'unavailable',
 ]);
 
-function grpcRetry(policy: RetryPolicy): RetryPolicyInit {
-  const { retryOn, retriableStatusCodes, numRetries, retryBackOff } = policy;
-  const written = retryOn.split(',');
+/** Conditions of gRPC that come nearest; empty: no call is retried. */
+export function grpcRetryOn(written: readonly string[], statusCodes: readonly number[]): readonly string[] {
   const isUnavailable =
-    written.some((condition) => unavailableTo.has(condition)) ||
-    retriableStatusCodes.includes(serviceUnavailable);
-  const conditions = [
-    ...written.filter((condition) => grpcConditions.has(condition)),
-    ...(isUnavailable ? ['unavailable'] : []),
-  ];
+    written.some((condition) => unavailableTo.has(condition)) || statusCodes.includes(serviceUnavailable);
+  const known = written.filter((condition) => grpcConditions.has(condition));
+  return [...new Set([...known, ...(isUnavailable ? ['unavailable'] : [])])];
+}
+
+function grpcRetry(policy: RetryPolicy): RetryPolicyInit | undefined {
+  const { retryOn, retriableStatusCodes, numRetries, retryBackOff } = policy;
+  const conditions = grpcRetryOn(retryOn.split(','), retriableStatusCodes);
+  if (conditions.length === 0) return undefined;
   return {
-    retryOn: [...new Set(conditions)].join(','),
+    retryOn: conditions.join(','),
     ...(numRetries !== undefined && { numRetries }),
     ...(retryBackOff !== undefined && { retryBackOff }),
   };

@@ -85,7 +85,8 @@ export function joinRoutes(
   return joined.flatMap((route) => hedged(route, caller, index));
 }
 
-function isCatchAll(match: RouteInit['match']): boolean {
+/** Whether it takes every request. */
+export function isCatchAll(match: RouteInit['match']): boolean {
   if (match?.pathSpecifier?.case !== 'prefix' || match.pathSpecifier.value !== '/') return false;
   return (match.headers ?? []).length === 0 && (match.queryParameters ?? []).length === 0;
 }

@@ -12,7 +12,6 @@ import {
 } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { LeastRequestSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
 import { RandomSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
-import { RingHashSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
 import { RoundRobinSchema } from '#xds/gen/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
 import { WrrLocalitySchema } from '#xds/gen/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.js';
 import { duration, type Init, pack } from './message.ts';
@@ -53,6 +52,10 @@ function hashing(hash: ConsistentHash): Balancing {
     const value = tableSize > 0 ? { tableSize: BigInt(tableSize) } : {};
     return { lbPolicy: Cluster_LbPolicy.MAGLEV, lbConfig: { case: 'maglevLbConfig', value } };
   }
+  return ring(hash);
+}
+
+function ring(hash: ConsistentHash): Balancing {
   return {
     lbPolicy: Cluster_LbPolicy.RING_HASH,
     lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: ringSize(hash) } },
@@ -82,7 +85,12 @@ function slowStart(policy: LoadBalancerPolicy | undefined): SlowStart | undefine
   };
 }
 
-export function grpcPolicies(policy: LoadBalancerPolicy | undefined): Policies {
+/** All of them know rings, by the older word: Node's client refuses sizes in a list (1.14.1). */
+export function grpcBalancing(
+  policy: LoadBalancerPolicy | undefined,
+): Balancing | Pick<ClusterInit, 'loadBalancingPolicy'> {
+  // None of them knows Maglev: on a ring equal requests go to equal endpoints too.
+  if (policy?.consistentHash !== undefined) return ring(policy.consistentHash);
   const roundRobin = policyOf('round_robin', RoundRobinSchema, {});
   const wanted: Readonly<Record<SimpleLoadBalancer, readonly Policy[]>> = {
     ROUND_ROBIN: [],
@@ -92,12 +100,7 @@ export function grpcPolicies(policy: LoadBalancerPolicy | undefined): Policies {
   };
   const endpointPickingPolicy = { policies: [...wanted[policy?.simple ?? 'LEAST_REQUEST'], roundRobin] };
   const byLocality = policyOf('wrr_locality', WrrLocalitySchema, { endpointPickingPolicy });
-  const hash = policy?.consistentHash;
-  if (hash === undefined) return { policies: [byLocality] };
-  // None of them knows Maglev: on a ring equal requests go to equal endpoints too.
-  return {
-    policies: [policyOf('ring_hash', RingHashSchema, { minimumRingSize: ringSize(hash) }), byLocality],
-  };
+  return { loadBalancingPolicy: { policies: [byLocality] } };
 }
 
 function policyOf<Desc extends DescMessage>(name: string, schema: Desc, init: Init<Desc>): Policy {

@@ -5,9 +5,13 @@ import { grpcStatusNames, type HttpFault } from '#model/http-fault.ts';
 import type { HttpRoute } from '#model/http-route.ts';
 import type { Labels } from '#model/metadata.ts';
 import { faultScopeAnnotation } from '#model/virtual-service.ts';
+import { grpcStatusOfHttp } from '#observe/grpc-status.ts';
 import { FilterConfigSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { CorsPolicySchema, CorsSchema } from '#xds/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
-import { HTTPFaultSchema } from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
+import {
+  type FaultAbortSchema,
+  HTTPFaultSchema,
+} from '#xds/gen/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { HttpFilterSchema } from '#xds/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { StringMatcherSchema } from '#xds/gen/envoy/type/matcher/v3/string_pb.js';
 import { AttemptFaultSchema } from '#xds/gen/heddle/filters/http/attempt_fault/v1/attempt_fault_pb.js';
@@ -58,8 +62,8 @@ export function routeFilters(
   if (fault !== undefined) {
     // Elsewhere nothing stands below the retries that has faults.
     const isOfAttempts = client === 'heddle' && annotations[faultScopeAnnotation] === 'attempt';
-    if (isOfAttempts) typedPerFilterConfig[attemptFaultName] = ofAttempts(translateFault(fault));
-    else typedPerFilterConfig[faultName] = pack(HTTPFaultSchema, translateFault(fault));
+    if (isOfAttempts) typedPerFilterConfig[attemptFaultName] = ofAttempts(translateFault(fault, client));
+    else typedPerFilterConfig[faultName] = pack(HTTPFaultSchema, translateFault(fault, client));
   }
   if (corsPolicy !== undefined && client !== 'grpc')
     typedPerFilterConfig[corsName] = translateCors(corsPolicy);
@@ -71,7 +75,10 @@ function ofAttempts(fault: Init<typeof HTTPFaultSchema>): Any {
   return pack(FilterConfigSchema, { isOptional: true, config: pack(AttemptFaultSchema, { fault }) });
 }
 
-function translateFault({ delay, abort }: HttpFault): Init<typeof HTTPFaultSchema> {
+function translateFault(
+  { delay, abort }: HttpFault,
+  client: ProxyNode['client'],
+): Init<typeof HTTPFaultSchema> {
   return {
     ...(delay !== undefined && {
       delay: {
@@ -81,14 +88,21 @@ function translateFault({ delay, abort }: HttpFault): Init<typeof HTTPFaultSchem
     }),
     ...(abort !== undefined && {
       abort: {
-        errorType:
-          abort.grpcStatus === undefined
-            ? { case: 'httpStatus', value: abort.httpStatus! }
-            : { case: 'grpcStatus', value: grpcStatusNames.indexOf(abort.grpcStatus) },
+        errorType: abortType(abort, client),
         percentage: millionths(abort.percent),
       },
     }),
   };
+}
+
+/** A status of HTTP is to gRPC's clients what a proxy would make of it for them. */
+function abortType(
+  { grpcStatus, httpStatus = 0 }: NonNullable<HttpFault['abort']>,
+  client: ProxyNode['client'],
+): NonNullable<Init<typeof FaultAbortSchema>['errorType']> {
+  if (grpcStatus !== undefined) return { case: 'grpcStatus', value: grpcStatusNames.indexOf(grpcStatus) };
+  if (client === 'grpc') return { case: 'grpcStatus', value: grpcStatusOfHttp(httpStatus) };
+  return { case: 'httpStatus', value: httpStatus };
 }
 
 function translateCors(policy: CorsPolicy): Any {

@@ -11,6 +11,7 @@ import {
   byOriginalDestination,
   chosenCluster,
   grpcCluster,
+  isOutOfReachOfGrpc,
   lookedUpCluster,
   type OutboundTarget,
   proxyCluster,
@@ -31,24 +32,26 @@ export interface ServiceCluster {
   readonly cluster: Cluster;
   /** Whether its endpoints come by EDS. */
   readonly isAssigned: boolean;
+  /** There is no way for this client: calls fail. */
+  readonly isClosed?: boolean;
 }
 
-/** Undefined: the client knows no way there. */
 export function serviceCluster(
   target: OutboundTarget,
   client: ServiceClient,
   caller: CallerPlace,
   index: ResourceIndex,
-): ServiceCluster | undefined {
+): ServiceCluster {
   const own = (cluster: Cluster): ServiceCluster => ({ cluster, isAssigned: false });
   const { service } = target;
+  if (client === 'grpc' && isOutOfReachOfGrpc(target)) return closed(target, index);
   const resolution = service.entry?.resolution;
   if (resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN') {
     const cluster = byNames(target, client, caller, index);
-    return cluster && own(cluster);
+    return cluster === undefined ? closed(target, index) : own(cluster);
   }
   if (resolution === 'NONE' || resolution === 'DYNAMIC_DNS') {
-    if (client === 'grpc') return undefined;
+    if (client === 'grpc') return closed(target, index);
     // Who calls a proxy names the host to it.
     const isNamed = resolution === 'DYNAMIC_DNS' ? client !== 'gateway' : client === 'proxy';
     if (isNamed) return own(chosenCluster(target, byRequestedHost, index));
@@ -57,6 +60,11 @@ export function serviceCluster(
   if (client === 'captured' && goesOn) return own(chosenCluster(target, byOriginalDestination, index));
   const cluster = client === 'grpc' ? grpcCluster(target, index) : proxyCluster(target, index);
   return { cluster, isAssigned: true };
+}
+
+/** A client without a proxy waits for a cluster that is not there, and gives up at once where there is no endpoint. */
+function closed(target: OutboundTarget, index: ResourceIndex): ServiceCluster {
+  return { cluster: grpcCluster(target, index), isAssigned: true, isClosed: true };
 }
 
 /** The policy says so; a proxy that is not told where connections were made to chooses by itself. */

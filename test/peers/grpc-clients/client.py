@@ -5,6 +5,7 @@ import threading
 from concurrent import futures
 
 import grpc
+import grpc.experimental
 import grpc_csds
 
 server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
@@ -32,7 +33,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     target = asked["target"]
     if target not in channels:
-        credentials = grpc.xds_channel_credentials(grpc.insecure_channel_credentials())
+        credentials = grpc.xds_channel_credentials(grpc.experimental.insecure_channel_credentials())
         channels[target] = grpc.secure_channel(target, credentials)
     method = channels[target].unary_unary(asked["method"])
     metadata = list(asked["headers"].items())

@@ -153,7 +153,7 @@ export async function startClient(
   const [program, ...args] = command;
   const child = spawn(program!, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, GRPC_XDS_BOOTSTRAP: bootstrapFile },
+    env: { ...process.env, GRPC_XDS_BOOTSTRAP: bootstrapFile, GRPC_VERBOSITY: 'ERROR' },
   });
   const gone = once(child, 'exit');
   t.after(async () => {
