@@ -22,7 +22,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     channels.set(target, new grpc.Client(target, credentials));
   }
   const metadata = new grpc.Metadata();
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  for (const [name, value] of Object.entries(headers))
+    metadata.set(name, name.endsWith('-bin') ? Buffer.from(value) : value);
   const deadline = Date.now() + timeoutMs;
   const call = channels.get(target);
   call.makeUnaryRequest(method, same, same, Buffer.alloc(0), metadata, { deadline }, (error, answer) => {

@@ -36,6 +36,9 @@ for line in sys.stdin:
         credentials = grpc.xds_channel_credentials(grpc.experimental.insecure_channel_credentials())
         channels[target] = grpc.secure_channel(target, credentials)
     method = channels[target].unary_unary(asked["method"])
-    metadata = list(asked["headers"].items())
+    metadata = [
+        (name, value.encode() if name.endswith("-bin") else value)
+        for name, value in asked["headers"].items()
+    ]
     future = method.future(b"", metadata=metadata, timeout=asked["timeoutMs"] / 1000)
     future.add_done_callback(lambda call, asked=asked: end(asked, call))

@@ -27,12 +27,13 @@ export type Language = (typeof languages)[number];
 type After = Pick<TestContext, 'after'>;
 
 export interface TestPlane {
-  /** Contents of a bootstrap. */
+  /** Contents of a bootstrap, of a client in `r1/z1`. */
   readonly bootstrap: object;
   problems(): readonly string[];
 }
 
-export async function startPlane(t: After, documents: string): Promise<TestPlane> {
+/** @param certificateFolder of the client */
+export async function startPlane(t: After, documents: string, certificateFolder: string): Promise<TestPlane> {
   const store = new MeshStore();
   store.update('documents', loadDocuments([{ file: 'documents', text: documents }]));
   assert.deepEqual(store.problems.filter(({ level }) => level === 'error').map(formatProblem), []);
@@ -60,9 +61,10 @@ export async function startPlane(t: After, documents: string): Promise<TestPlane
     clusterId: 'Kubernetes',
     meshId: 'test',
     plaintextXds: `127.0.0.1:${plane.ports.plaintext}`,
-    certificateFolder: stateFolder,
-  });
-  return { bootstrap, problems: () => configuration.problems().map(formatProblem) };
+    certificateFolder,
+  }) as { readonly node: object };
+  const node = { ...bootstrap.node, locality: { region: 'r1', zone: 'z1' } };
+  return { bootstrap: { ...bootstrap, node }, problems: () => configuration.problems().map(formatProblem) };
 }
 
 /** A server of gRPC that answers every method with its name. */
@@ -75,7 +77,16 @@ export interface Backend {
   stop(): void;
 }
 
-export async function startBackend(t: After, name: string, delayMs = 0): Promise<Backend> {
+interface BackendOptions {
+  readonly delayMs?: number;
+  readonly credentials?: grpc.ServerCredentials;
+}
+
+export async function startBackend(
+  t: After,
+  name: string,
+  { delayMs = 0, credentials = grpc.ServerCredentials.createInsecure() }: BackendOptions = {},
+): Promise<Backend> {
   const server = new grpc.Server();
   let count = 0;
   let failures = 0;
@@ -101,7 +112,7 @@ export async function startBackend(t: After, name: string, delayMs = 0): Promise
   );
   server.addService(Object.fromEntries(methods), { Ask: answer, Tell: answer });
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });
