@@ -297,8 +297,13 @@ const hostFlags: readonly (readonly [field: string, flag: number])[] = [
   ['active_hc_timeout', healthFlag.active_hc_timeout],
 ];
 
-/** `127.0.0.1:80` or `[::1]:80`; anything else is the path of a socket or an internal name. */
+/** `127.0.0.1:80`, `[::1]:80` or `envoy://LISTENER/ENDPOINT`; anything else is the path of a socket. */
 function addressJson(address: string): JsonObject {
+  const [, listener = '', endpoint = ''] = /^envoy:\/\/([^/]+)\/(.*)$/.exec(address) ?? [];
+  if (listener !== '') {
+    const named = { server_listener_name: listener, ...(endpoint !== '' && { endpoint_id: endpoint }) };
+    return { envoy_internal_address: named };
+  }
   const match = /^\[?(.*?)\]?:(\d+)$/.exec(address);
   if (match === null) return { pipe: { path: address } };
   return { socket_address: { address: match[1] ?? '', port_value: Number(match[2]) } };

@@ -55,10 +55,12 @@ function readMaterial({ type }: Secret, reader: DataReader, findings: Findings):
   }
 }
 
-/** The other way round: for what shows secrets of this process. */
+/** The other way round, as bytes, which is where istioctl looks: for what shows secrets of this process. */
 export function secretMessage(name: string, material: SecretMaterial): Secret {
   const { certificateChainPem, privateKeyPem, trustedCaPem } = material;
-  const inline = (value = '') => ({ specifier: { case: 'inlineString' as const, value } });
+  const inline = (pem = '') => ({
+    specifier: { case: 'inlineBytes' as const, value: new TextEncoder().encode(pem) },
+  });
   if (trustedCaPem !== undefined) {
     return create(SecretSchema, {
       name,
