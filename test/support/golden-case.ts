@@ -39,18 +39,23 @@ export function readCase(text: string, file: string): GoldenCase {
 }
 
 /** The state of the mesh that a case describes. */
-export function indexOf({ input }: GoldenCase): {
+export function indexOf(golden: GoldenCase): {
   readonly index: ResourceIndex;
   readonly problems: readonly Problem[];
 } {
-  const written = loadDocuments([{ file: 'input', text: input }]);
-  const deployments = written.resources.filter((resource) => resource.kind === 'Deployment');
-  const pods = deployments.map((deployment, number) => podOf(deployment, `127.9.1.${number + 1}`));
-  const instances = loadDocuments(pods.map((pod) => ({ file: 'pods', text: JSON.stringify(pod) })));
+  const written = loadDocuments([{ file: 'input', text: golden.input }]);
+  const instances = loadDocuments(podsOf(golden).map((text) => ({ file: 'pods', text })));
   return {
     index: indexResources([...written.resources, ...instances.resources]),
     problems: [...written.problems, ...instances.problems],
   };
+}
+
+/** Documents of the instances. */
+export function podsOf({ input }: GoldenCase): string[] {
+  const { resources } = loadDocuments([{ file: 'input', text: input }]);
+  const deployments = resources.filter((resource) => resource.kind === 'Deployment');
+  return deployments.map((deployment, number) => JSON.stringify(podOf(deployment, `127.9.1.${number + 1}`)));
 }
 
 export function snapshotOfCase(golden: GoldenCase): ProxySnapshot {

@@ -205,6 +205,11 @@ export function grpcCluster(
   return create(ClusterSchema, { ...init, transportSocket: grpcUpstreamTls(identities) });
 }
 
+/** What a route leads to and nobody knows: gRPC's clients wait for it unless they are told that there is no endpoint. */
+export function unknownCluster(name: string): Cluster {
+  return create(ClusterSchema, { name, ...assigned(name), ...grpcBalancing(undefined) });
+}
+
 function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy, settings: MeshSettings): ClusterInit {
   const { connectTimeoutMs, outboundStatName } = settings;
   return {
@@ -215,9 +220,13 @@ function baseCluster(target: OutboundTarget, policy: HostTrafficPolicy, settings
 }
 
 function fromAssignment(target: OutboundTarget): ClusterInit {
+  return assigned(targetName(target));
+}
+
+function assigned(serviceName: string): ClusterInit {
   return {
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: fromAds, serviceName: targetName(target) },
+    edsClusterConfig: { edsConfig: fromAds, serviceName },
   };
 }
 

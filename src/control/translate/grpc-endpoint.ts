@@ -10,6 +10,11 @@ import {
   ClusterLoadAssignmentSchema,
 } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 
+/** Nobody. */
+export function emptyAssignment(clusterName: string): ClusterLoadAssignment {
+  return create(ClusterLoadAssignmentSchema, { clusterName });
+}
+
 /** Of all localities of a priority together, and of the endpoints of one (gRFC A27). */
 const MAX_WEIGHT = 2 ** 32 - 1;
 

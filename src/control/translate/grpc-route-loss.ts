@@ -68,10 +68,19 @@ function retryLosses(retries: HttpRetry, lose: Lose): void {
   if (perTryTimeoutMs !== undefined) lose(['perTryTimeout'], 'end calls, and no single tries', 'use timeout');
   if (attempts >= MAX_TRIES) lose(['attempts'], `try a call ${MAX_TRIES} times and no more`);
   if (remoteLocalities) lose(['retryRemoteLocalities'], 'retry where they balance to');
-  const isWritten = retryOn !== undefined || statusCodes.length > 0;
-  if (isWritten && grpcRetryOn(retryOn ?? [], statusCodes).length === 0)
+  if (retryOn === undefined && statusCodes.length === 0) return;
+  const conditions = retryOn ?? [];
+  const lost = [
+    ...conditions.filter((condition) => ofHttpAlone.has(condition)),
+    ...statusCodes.filter((code) => grpcRetryOn([], [code]).length === 0),
+  ];
+  if (grpcRetryOn(conditions, statusCodes).length === 0)
     lose(['retryOn'], 'know none of these conditions, and retry nothing', 'add unavailable');
+  else if (lost.length > 0) lose(['retryOn'], `do not know ${lost.join(', ')}`);
 }
+
+/** Conditions on answers that calls do not have. */
+const ofHttpAlone: ReadonlySet<string> = new Set(['envoy-ratelimited', 'retriable-4xx', 'retriable-headers']);
 
 function matchLosses(match: HttpMatch, isRefusal: boolean, lose: Lose): void {
   const { queryParams, headers, withoutHeaders, method, statPrefix } = match;

@@ -38,6 +38,8 @@ const serverListenerPrefix = 'xds.istio.io/grpc/lds/inbound/';
 export interface GrpcTranslation {
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  /** Names of all that routes lead to. */
+  readonly clusters: readonly string[];
   /** What of the configuration these clients leave undone. */
   readonly problems: readonly Problem[];
 }
@@ -55,11 +57,13 @@ export function translateGrpcClient(caller: Caller, index: ResourceIndex): GrpcT
       const name = `${alias}:${host.port}`;
       if (!listeners.has(name)) listeners.set(name, clientListener(name, host));
     }
+  const routes = hosts.map((host) =>
+    routeConfiguration(routesName(host), grpcVirtualHosts(host, knownCluster(host, index))),
+  );
   return {
     listeners: [...listeners.values()],
-    routes: hosts.map((host) =>
-      routeConfiguration(routesName(host), grpcVirtualHosts(host, knownCluster(host, index))),
-    ),
+    routes,
+    clusters: [...new Set(routes.flatMap(clustersOfTable))],
     problems: grpcLosses(caller, index),
   };
 }
@@ -80,6 +84,14 @@ function steeredHost(routed: RoutedHost, caller: Caller, index: ResourceIndex): 
     value: clusters.length === 1 ? value : { ...value, clusterSpecifier },
   };
   return { ...routed, routes: [withHashPolicy({ match: matchEverything, action }, caller, index)] };
+}
+
+function clustersOfTable({ virtualHosts }: RouteConfiguration): readonly string[] {
+  return virtualHosts.flatMap(({ routes }) =>
+    routes.flatMap(({ action }) =>
+      action.case === 'route' ? clustersOf(action.value as ForwardingAction) : [],
+    ),
+  );
 }
 
 function knownCluster({ host, port, routes }: RoutedHost, index: ResourceIndex): string {

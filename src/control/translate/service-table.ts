@@ -2,17 +2,13 @@
  * Clusters and endpoints of all services. They are the same for every proxy of one kind of client and
  * one namespace, so they are made once for each state of the mesh and shared.
  */
-import { create } from '@bufbuild/protobuf';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
-import {
-  type ClusterLoadAssignment,
-  ClusterLoadAssignmentSchema,
-} from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { type OutboundTarget, targetName } from './cluster.ts';
 import { translateEndpoints } from './endpoint.ts';
-import { grpcAssignment } from './grpc-endpoint.ts';
+import { emptyAssignment, grpcAssignment } from './grpc-endpoint.ts';
 import { type CallerPlace, dependsOnPlace, preferenceOf } from './placement.ts';
 import { type ServiceClient, serviceCluster } from './service-cluster.ts';
 import { meshPorts } from './virtual-host.ts';
@@ -38,14 +34,13 @@ export function serviceTable(
     const made = serviceCluster(target, client, caller, index);
     clusters.push(made.cluster);
     if (!made.isAssigned) continue;
-    const all = made.isClosed === true ? nowhere(target) : translateEndpoints(target, caller, index);
+    const all =
+      made.isClosed === true
+        ? emptyAssignment(targetName(target))
+        : translateEndpoints(target, caller, index);
     endpoints.push(client === 'grpc' ? grpcAssignment(all) : all);
   }
   return { clusters, endpoints };
-}
-
-function nowhere(target: OutboundTarget): ClusterLoadAssignment {
-  return create(ClusterLoadAssignmentSchema, { clusterName: targetName(target) });
 }
 
 /** What of a caller all its clusters and endpoints depend on: callers of the same have the same. */

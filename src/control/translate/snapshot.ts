@@ -19,9 +19,11 @@ import { exportedScope, sidecarScope } from '../store/scope.ts';
 import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
 import { captureOutbound } from './captured-outbound.ts';
+import { unknownCluster } from './cluster.ts';
 import { egressParts } from './egress.ts';
 import { translateGateway } from './gateway.ts';
 import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from './grpc.ts';
+import { emptyAssignment } from './grpc-endpoint.ts';
 import type { Caller } from './http-route.ts';
 import { translateInbound } from './inbound.ts';
 import { emptyCluster } from './local-cluster.ts';
@@ -125,9 +127,11 @@ function grpcSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   );
   const client = shared.grpc(callerInMesh(node, pod?.metadata.labels ?? node.labels));
   const server = pod === undefined ? [] : grpcServerListeners(pod, node, index);
+  const known = new Set(clusters.map(({ name }) => name));
+  const unknown = client.clusters.filter((name) => !known.has(name));
   return {
-    clusters,
-    endpoints,
+    clusters: [...clusters, ...unknown.map(unknownCluster)],
+    endpoints: [...endpoints, ...unknown.map(emptyAssignment)],
     listeners: [...client.listeners, ...server],
     routes: client.routes,
     problems: [...problems, ...client.problems],

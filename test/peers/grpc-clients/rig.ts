@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import type { JsonValue } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { startControlPlane } from '#app/control-plane.ts';
 import { grpcBootstrap } from '#app/grpc-bootstrap.ts';
@@ -28,7 +30,7 @@ type After = Pick<TestContext, 'after'>;
 
 export interface TestPlane {
   /** Contents of a bootstrap, of a client in `r1/z1`. */
-  readonly bootstrap: object;
+  readonly bootstrap: { readonly node: Readonly<Record<string, JsonValue>> };
   problems(): readonly string[];
 }
 
@@ -62,7 +64,7 @@ export async function startPlane(t: After, documents: string, certificateFolder:
     meshId: 'test',
     plaintextXds: `127.0.0.1:${plane.ports.plaintext}`,
     certificateFolder,
-  }) as { readonly node: object };
+  }) as TestPlane['bootstrap'];
   const node = { ...bootstrap.node, locality: { region: 'r1', zone: 'z1' } };
   return { bootstrap: { ...bootstrap, node }, problems: () => configuration.problems().map(formatProblem) };
 }
@@ -157,7 +159,7 @@ export async function startClient(
   bootstrap: object,
 ): Promise<ForeignClient | undefined> {
   const folder = tempDir(t);
-  const command = await commandOf(t, language, folder);
+  const command = await commandOf(t, language);
   if (command === undefined) return undefined;
   const bootstrapFile = join(folder, 'bootstrap.json');
   writeFileSync(bootstrapFile, JSON.stringify(bootstrap));
@@ -195,7 +197,6 @@ export async function startClient(
 async function commandOf(
   t: Pick<TestContext, 'skip'>,
   language: Language,
-  folder: string,
 ): Promise<readonly string[] | undefined> {
   if (language === 'Node') return [process.execPath, join(import.meta.dirname, 'client.mjs')];
   if (language === 'Python') {
@@ -204,10 +205,20 @@ async function commandOf(
   }
   const go = requirePeer(t, 'go');
   if (go === undefined) return undefined;
+  built ??= buildClient(go);
+  return [await built];
+}
+
+/** Once for all tests of this process. */
+let built: Promise<string> | undefined;
+
+async function buildClient(go: string): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'heddle-test-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const program = join(folder, 'grpc-client');
   await promisify(execFile)(go, ['build', '-mod=readonly', '-o', program, '.'], {
     cwd: join(import.meta.dirname, 'go'),
     timeout: buildTimeoutMs,
   });
-  return [program];
+  return program;
 }
