@@ -3,18 +3,21 @@
  * accepts every resource it asked for.
  */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
-import { certificateFileNames } from '#app/certificate-files.ts';
 import { ClientResourceStatus } from '#xds/gen/envoy/admin/v3/config_dump_shared_pb.js';
 import { TestRoot } from '../support/certificates.ts';
 import { clientStatus } from '../support/client-status.ts';
-import { tempDir } from '../support/temp-dir.ts';
 import type { Backends, GrpcCase } from './grpc-clients/case.ts';
 import { policyCases } from './grpc-clients/policy-cases.ts';
-import { type Call, languages, startBackend, startClient, startPlane } from './grpc-clients/rig.ts';
+import {
+  type Call,
+  certificateFolder,
+  languages,
+  startBackend,
+  startClient,
+  startPlane,
+} from './grpc-clients/rig.ts';
 import { routeCases } from './grpc-clients/route-cases.ts';
 
 const cases: readonly GrpcCase[] = [...routeCases, ...policyCases];
@@ -35,22 +38,15 @@ async function startBackends(t: TestContext, root: TestRoot): Promise<Backends> 
   return backends;
 }
 
-async function certificateFolder(t: TestContext, root: TestRoot): Promise<string> {
-  const folder = tempDir(t);
-  const { cert, key } = await root.issue({ uris: ['spiffe://cluster.local/ns/default/sa/client'] });
-  writeFileSync(join(folder, certificateFileNames.chain), cert);
-  writeFileSync(join(folder, certificateFileNames.key), key);
-  writeFileSync(join(folder, certificateFileNames.root), root.pem);
-  return folder;
-}
-
 for (const language of languages) {
   describe(`gRPC in ${language}`, () => {
     test('follows what is written, and accepts all of it', { timeout: 400_000 }, async (t) => {
       const root = await TestRoot.create('the mesh');
       const backends = await startBackends(t, root);
       const text = cases.map(({ documents }) => documents(backends)).join('');
-      const { bootstrap } = await startPlane(t, text, await certificateFolder(t, root));
+      const plane = await startPlane(t, text);
+      const folder = await certificateFolder(t, root, 'client');
+      const bootstrap = plane.bootstrapOf({ pod: 'client-0', account: 'client', certificateFolder: folder });
       const client = await startClient(t, language, bootstrap);
       if (client === undefined) return;
       const { call } = client;

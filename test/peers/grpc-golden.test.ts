@@ -28,7 +28,9 @@ function targetsOf(golden: GoldenCase, node: object): string[] {
 
 async function assertAccepted(t: TestContext, language: Language, golden: GoldenCase): Promise<void> {
   const documents = [golden.input, ...podsOf(golden)].join('\n---\n');
-  const { bootstrap } = await startPlane(t, documents, tempDir(t));
+  const plane = await startPlane(t, documents);
+  const workload = { pod: 'client-0', account: 'client', certificateFolder: tempDir(t) };
+  const bootstrap = plane.bootstrapOf(workload);
   const targets = targetsOf(golden, bootstrap.node);
   if (targets.length === 0) return t.skip('nobody to call');
   const client = await startClient(t, language, bootstrap);

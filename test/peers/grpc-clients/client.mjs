@@ -1,4 +1,4 @@
-/** The same as go/main.go by grpc-js-xds: calls what `xds:///` leads to, and answers for itself by CSDS. */
+/** The same as go/main.go by grpc-js-xds: calls what `xds:///` leads to, serves, and answers for itself by CSDS. */
 import { createInterface } from 'node:readline';
 import * as grpc from '@grpc/grpc-js';
 import * as xds from '@grpc/grpc-js-xds';
@@ -14,6 +14,22 @@ const port = await new Promise((resolve, reject) => {
 console.log(`127.0.0.1:${port}`);
 
 const same = (bytes) => bytes;
+const [, , address] = process.argv;
+if (address !== undefined) {
+  const served = new xds.XdsServer();
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
+  const method = { path: '/test.Names/Ask', requestStream: false, responseStream: false, ...codec };
+  served.addService({ Ask: method }, { Ask: (_call, reply) => reply(null, Buffer.from('Node')) });
+  const credentials = new xds.XdsServerCredentials(grpc.ServerCredentials.createInsecure());
+  served.bindAsync(address, credentials, (error) => {
+    if (error !== null) throw error;
+  });
+}
 const channels = new Map();
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, target, method, headers, timeoutMs } = JSON.parse(line);

@@ -1,4 +1,4 @@
-"""The same as go/main.go by grpcio: calls what `xds:///` leads to, and answers for itself by CSDS."""
+"""The same as go/main.go by grpcio: calls what `xds:///` leads to, serves, and answers for itself by CSDS."""
 import json
 import sys
 import threading
@@ -13,6 +13,22 @@ grpc_csds.add_csds_servicer(server)
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()
 printing = threading.Lock()
+
+
+class Names(grpc.GenericRpcHandler):
+    def service(self, details):
+        if details.method != "/test.Names/Ask":
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: b"Python")
+
+
+if len(sys.argv) > 1:
+    served = grpc.server(futures.ThreadPoolExecutor(max_workers=4), xds=True)
+    served.add_generic_rpc_handlers((Names(),))
+    credentials = grpc.xds_server_credentials(grpc.insecure_server_credentials())
+    served.add_secure_port(sys.argv[1], credentials)
+    served.start()
+
 channels = {}
 
 

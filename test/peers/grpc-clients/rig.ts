@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +11,7 @@ import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import type { JsonValue } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
+import { certificateFileNames } from '#app/certificate-files.ts';
 import { startControlPlane } from '#app/control-plane.ts';
 import { grpcBootstrap } from '#app/grpc-bootstrap.ts';
 import { MeshConfiguration } from '#control/serve/mesh-configuration.ts';
@@ -17,6 +19,7 @@ import { MeshStore } from '#control/store/mesh-store.ts';
 import { formatProblem } from '#core/problem.ts';
 import { loadDocuments } from '#model/load.ts';
 import { silentLogger } from '#observe/log.ts';
+import type { TestRoot } from '../../support/certificates.ts';
 import { requirePeer } from '../../support/peer.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -28,14 +31,25 @@ export type Language = (typeof languages)[number];
 
 type After = Pick<TestContext, 'after'>;
 
+/** Contents of a file. */
+export interface Bootstrap {
+  readonly node: Readonly<Record<string, JsonValue>>;
+}
+
+export interface GrpcWorkload {
+  readonly pod: string;
+  /** Its service account, which is its label `app`, too. */
+  readonly account: string;
+  readonly certificateFolder: string;
+}
+
 export interface TestPlane {
-  /** Contents of a bootstrap, of a client in `r1/z1`. */
-  readonly bootstrap: { readonly node: Readonly<Record<string, JsonValue>> };
+  /** Of a workload in `r1/z1`. */
+  bootstrapOf(workload: GrpcWorkload): Bootstrap;
   problems(): readonly string[];
 }
 
-/** @param certificateFolder of the client */
-export async function startPlane(t: After, documents: string, certificateFolder: string): Promise<TestPlane> {
+export async function startPlane(t: After, documents: string): Promise<TestPlane> {
   const store = new MeshStore();
   store.update('documents', loadDocuments([{ file: 'documents', text: documents }]));
   assert.deepEqual(store.problems.filter(({ level }) => level === 'error').map(formatProblem), []);
@@ -53,20 +67,42 @@ export async function startPlane(t: After, documents: string, certificateFolder:
     report: () => configuration.report(),
   });
   t.after(() => plane.close());
-  const bootstrap = grpcBootstrap({
-    pod: 'client-0',
-    namespace: 'default',
-    workload: 'client',
-    serviceAccount: 'client',
-    labels: { app: 'client' },
-    address: '127.0.0.1',
-    clusterId: 'Kubernetes',
-    meshId: 'test',
-    plaintextXds: `127.0.0.1:${plane.ports.plaintext}`,
-    certificateFolder,
-  }) as TestPlane['bootstrap'];
-  const node = { ...bootstrap.node, locality: { region: 'r1', zone: 'z1' } };
-  return { bootstrap: { ...bootstrap, node }, problems: () => configuration.problems().map(formatProblem) };
+  const bootstrapOf = ({ pod, account, certificateFolder: folder }: GrpcWorkload): Bootstrap => {
+    const bootstrap = grpcBootstrap({
+      pod,
+      namespace: 'default',
+      workload: account,
+      serviceAccount: account,
+      labels: { app: account },
+      address: '127.0.0.1',
+      clusterId: 'Kubernetes',
+      meshId: 'test',
+      plaintextXds: `127.0.0.1:${plane.ports.plaintext}`,
+      certificateFolder: folder,
+    }) as Bootstrap;
+    return { ...bootstrap, node: { ...bootstrap.node, locality: { region: 'r1', zone: 'z1' } } };
+  };
+  return { bootstrapOf, problems: () => configuration.problems().map(formatProblem) };
+}
+
+/** With a certificate of the account, as its agent keeps it. */
+export async function certificateFolder(t: After, root: TestRoot, account: string): Promise<string> {
+  const folder = tempDir(t);
+  const { cert, key } = await root.issue({ uris: [`spiffe://cluster.local/ns/default/sa/${account}`] });
+  writeFileSync(join(folder, certificateFileNames.chain), cert);
+  writeFileSync(join(folder, certificateFileNames.key), key);
+  writeFileSync(join(folder, certificateFileNames.root), root.pem);
+  return folder;
+}
+
+/** One that nobody has just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** A server of gRPC that answers every method with its name. */
@@ -152,18 +188,23 @@ export interface ForeignClient {
   call(call: Call): Promise<CallEnd>;
 }
 
-/** Undefined after the test was marked as skipped. */
+/**
+ * Undefined after the test was marked as skipped.
+ *
+ * @param serve address that it is to serve at, too
+ */
 export async function startClient(
   t: After & Pick<TestContext, 'skip'>,
   language: Language,
   bootstrap: object,
+  serve?: string,
 ): Promise<ForeignClient | undefined> {
   const folder = tempDir(t);
   const command = await commandOf(t, language);
   if (command === undefined) return undefined;
   const bootstrapFile = join(folder, 'bootstrap.json');
   writeFileSync(bootstrapFile, JSON.stringify(bootstrap));
-  const [program, ...args] = command;
+  const [program, ...args] = [...command, ...(serve === undefined ? [] : [serve])];
   const child = spawn(program!, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, GRPC_XDS_BOOTSTRAP: bootstrapFile, GRPC_VERBOSITY: 'ERROR' },

@@ -1,6 +1,7 @@
 // Command grpc-client calls what `xds:///` leads to and answers for itself by CSDS. Each line of standard
 // input is a call, `{"target", "method", "headers", "timeoutMs"}`; each line of standard output its end,
-// `{"code", "text"}`. The first line is the address of CSDS.
+// `{"code", "text"}`. The first line is the address of CSDS. With an argument it serves at that address, too, as the
+// control plane says.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	_ "google.golang.org/grpc/xds"
+	xdsserver "google.golang.org/grpc/xds"
 )
 
 type call struct {
@@ -41,9 +42,12 @@ type end struct {
 // asItIs carries bytes: the services of the test have no messages of their own.
 type asItIs struct{}
 
-func (asItIs) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
-func (asItIs) Unmarshal(data []byte, v any) error { *v.(*[]byte) = append([]byte{}, data...); return nil }
-func (asItIs) Name() string                       { return "proto" }
+func (asItIs) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (asItIs) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte{}, data...)
+	return nil
+}
+func (asItIs) Name() string { return "proto" }
 
 var _ encoding.Codec = asItIs{}
 
@@ -59,6 +63,11 @@ func main() {
 	}
 	defer done()
 	go server.Serve(listener)
+	if len(os.Args) > 1 {
+		if err := serve(os.Args[1]); err != nil {
+			log.Fatal(err)
+		}
+	}
 	fmt.Println(listener.Addr())
 
 	creds, err := xds.NewClientCredentials(xds.ClientOptions{FallbackCreds: insecure.NewCredentials()})
@@ -87,6 +96,32 @@ func main() {
 			json.NewEncoder(os.Stdout).Encode(ended)
 		}()
 	}
+}
+
+func serve(address string) error {
+	creds, err := xds.NewServerCredentials(xds.ServerOptions{FallbackCreds: insecure.NewCredentials()})
+	if err != nil {
+		return err
+	}
+	server, err := xdsserver.NewGRPCServer(grpc.Creds(creds), grpc.ForceServerCodec(asItIs{}))
+	if err != nil {
+		return err
+	}
+	ask := func(_ any, _ context.Context, _ func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+		answer := []byte("Go")
+		return &answer, nil
+	}
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "test.Names",
+		HandlerType: (*any)(nil),
+		Methods:     []grpc.MethodDesc{{MethodName: "Ask", Handler: ask}},
+	}, nil)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	go server.Serve(listener)
+	return nil
 }
 
 func perform(asked call, channel *grpc.ClientConn) end {
