@@ -143,5 +143,8 @@ function entryLosses({ entry, metadata }: MeshService): Problem[] {
   const isByName = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
   if (isByName && endpoints.length > 1)
     lose(['endpoints'], 'look up one name and no more: calls fail', 'write a ServiceEntry for each');
+  for (const [number, { address = '' }] of endpoints.entries())
+    if (address.startsWith('unix:'))
+      lose(['endpoints', number, 'address'], 'call no sockets of Unix: this one is none of their endpoints');
   return told({ kind: 'ServiceEntry', metadata: { ...metadata, name }, origin }, losses);
 }
