@@ -9,6 +9,7 @@ import type { Chosen } from './destination.ts';
 import type { HttpExchange } from './exchange.ts';
 import { keptBytesOf } from './kept-bytes.ts';
 import type { Mirror } from './mirror.ts';
+import { wholeSinceMs } from './rewrite.ts';
 import type { HcmRuntime } from './runtime.ts';
 import { asksUpgrade, endsHere, waitsForAcceptance } from './upgrade.ts';
 
@@ -88,7 +89,7 @@ export abstract class OutgoingRequest extends Attempts {
     const { routeMs } = this.timeouts;
     if (routeMs > 0 && !this.ended) {
       this.#routeTimer = new Timer(this, ROUTE);
-      this.runtime.wheel.arm(this.#routeTimer, routeMs, this.exchange.requestEndMs);
+      this.runtime.wheel.arm(this.#routeTimer, routeMs, wholeSinceMs(this.exchange));
     }
     this.attempt?.arm();
     if (!this.held) this.attempt?.writeEnd(this.#trailers);

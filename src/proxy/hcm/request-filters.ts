@@ -11,6 +11,8 @@ import { ResponsePath } from './response-path.ts';
 const NOBODY = -1;
 
 export abstract class RequestFilters extends ResponsePath {
+  /** When a filter let it go on that had held it; -1: none has. */
+  heldUntilMs = -1;
   #headAt = 0;
   #trailersAt = 0;
   /** Which filter stopped the head, and whether it holds it until the end. */
@@ -61,6 +63,7 @@ export abstract class RequestFilters extends ResponsePath {
 
   resume(reply?: LocalReply): void {
     if (this.#over || this.#stopper === NOBODY || this.#holds) return;
+    this.heldUntilMs = this.runtime.clock.nowMs();
     if (reply !== undefined) this.reply(reply);
     else {
       this.#letGo();
@@ -165,6 +168,7 @@ export abstract class RequestFilters extends ResponsePath {
   resumeRequestEnd(): void {
     if (!this.#endStopped || this.ended || this.responseDone) return;
     this.#endStopped = false;
+    this.heldUntilMs = this.runtime.clock.nowMs();
     this.endRequest();
     this.forwarding?.flush();
   }

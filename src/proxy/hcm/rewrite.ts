@@ -80,6 +80,11 @@ function tellTimeout(
   }
 }
 
+/** When the whole request was here and no filter held it any longer: time limits begin then (Envoy). */
+export function wholeSinceMs({ requestEndMs, heldUntilMs }: HttpExchange): number {
+  return Math.max(requestEndMs, heldUntilMs);
+}
+
 /** What the head says of the attempt is said anew. @param afterTimeout whether the one before took too long */
 export function tellRetry(
   exchange: HttpExchange,
@@ -88,9 +93,8 @@ export function tellRetry(
   afterTimeout: boolean,
   { clock, settings }: HcmRuntime,
 ): void {
-  const { requestEndMs } = exchange;
   const { host } = exchange.route!;
-  const elapsedMs = requestEndMs === -1 ? 0 : clock.nowMs() - requestEndMs;
+  const elapsedMs = exchange.requestEndMs === -1 ? 0 : clock.nowMs() - wholeSinceMs(exchange);
   tellTimeout(exchange, action, timeouts, settings.router, elapsedMs);
   if (host.includeRequestAttemptCount) {
     setHeader(exchange.requestHeaders, 'x-envoy-attempt-count', String(exchange.upstreamAttempts + 1));
