@@ -1,0 +1,19 @@
+/** All configurations of the comparison, by subject. */
+import { answers, headers, redirects, rewrites } from './actions.ts';
+import { faults, mirrors, retries } from './attempts.ts';
+import type { Configuration } from './configuration.ts';
+import { matches } from './matches.ts';
+import { cors, weights } from './weights.ts';
+
+export const table: Readonly<Record<string, readonly Configuration[]>> = {
+  matches,
+  rewrites,
+  redirects,
+  answers,
+  headers,
+  retries,
+  faults,
+  mirrors,
+  weights,
+  cors,
+};
