@@ -67,6 +67,10 @@ export interface AskedOften extends Question {
   readonly times: number;
   /** At once; else one behind the other. */
   readonly together?: boolean;
+  /** Whoever answered: statuses alone. */
+  readonly statuses?: boolean;
+  /** They may be otherwise at first, as what a proxy finds out takes effect when its threads know it. */
+  readonly settles?: boolean;
   /** How many there are of each. */
   readonly counts?: Readonly<Record<string, number>>;
   /** Percents of each, within what chance allows. */
@@ -146,7 +150,9 @@ export function documentsOf(configuration: Configuration, { backends, folder, ou
   const text = [
     ...(serviceSpec === '' ? [] : [document('v1', 'Service', host, serviceSpec!)]),
     ...(routes === undefined ? [] : [document('networking.istio.io/v1', 'VirtualService', host, routes)]),
-    document('networking.istio.io/v1', 'DestinationRule', host, `{host: ${host}, ${rule}}`),
+    ...(serviceSpec === ''
+      ? []
+      : [document('networking.istio.io/v1', 'DestinationRule', host, `{host: ${host}, ${rule}}`)]),
     documents,
   ].join('');
   const named: Readonly<Record<string, string>> = {

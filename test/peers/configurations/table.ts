@@ -2,6 +2,9 @@
 import { answers, headers, redirects, rewrites } from './actions.ts';
 import { faults, mirrors, retries } from './attempts.ts';
 import type { Configuration } from './configuration.ts';
+import { connections } from './connections.ts';
+import { balancing, limits, originations } from './destinations.ts';
+import { entries, localities } from './entries.ts';
 import { matches } from './matches.ts';
 import { cors, weights } from './weights.ts';
 
@@ -16,4 +19,10 @@ export const table: Readonly<Record<string, readonly Configuration[]>> = {
   mirrors,
   weights,
   cors,
+  connections,
+  balancing,
+  limits,
+  originations,
+  entries,
+  localities,
 };
