@@ -76,7 +76,7 @@ export interface EndpointFacts {
   readonly address: string;
   readonly metadata: Metadata | undefined;
   readonly hostname: string;
-  /** Whether connections to it are TLS with a certificate of ours. */
+  /** Whether connections to it are the mutual TLS of the mesh. */
   readonly mutualTls: boolean;
 }
 

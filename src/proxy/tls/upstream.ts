@@ -33,7 +33,7 @@ export interface UpstreamTransport {
   /** Equal for equal transports. */
   readonly key: string;
   readonly secure: boolean;
-  /** Whether it shows a certificate of ours and verifies the other's. */
+  /** Whether it is the mesh's own TLS, in which both ends show a certificate; one with certificates of other origin is not. */
   readonly mutual: boolean;
   /** What a new connection begins with, before all else; written by who opens it. */
   readonly proxyHeader?: ProxyHeaderWriter;
@@ -96,6 +96,9 @@ export function readUpstreamTransport(
   }
 }
 
+/** How the protocols begin that proxies of a mesh offer each other, and nobody else (Istio). */
+const OF_MESH = 'istio';
+
 const NO_SECRETS = 'TLS error: Secret is not supplied by SDS';
 
 class TlsTransport implements UpstreamTransport {
@@ -114,7 +117,8 @@ class TlsTransport implements UpstreamTransport {
     this.#settings = settings;
     this.#deps = deps;
     const { material } = settings;
-    this.mutual = material.verifies && material.certificates.length + material.certificateSecrets.length > 0;
+    const shows = material.certificates.length + material.certificateSecrets.length > 0;
+    this.mutual = material.verifies && shows && material.alpn.some((name) => name.startsWith(OF_MESH));
     this.#onSecret = (name) => {
       if (namesSecret(material, name)) this.#stats?.secretUpdates.inc();
     };
