@@ -18,7 +18,7 @@ const all = Object.entries(table).flatMap(([subject, configurations]) =>
 );
 
 test('there are as many configurations as they say, each with a host of its own', () => {
-  assert.ok(all.length >= 1);
+  assert.ok(all.length >= 200, `${all.length}`);
   assert.equal(new Set(all.map(({ configuration }) => hostOf(configuration))).size, all.length);
 });
 

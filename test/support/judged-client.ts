@@ -23,8 +23,8 @@ export interface Seen {
   readonly echo?: Echo;
   readonly body: string;
   readonly tookMs: number;
-  /** At all backends. */
-  readonly requests: readonly Echo[];
+  /** At all backends so far. */
+  requests(): readonly Echo[];
 }
 
 export interface JudgedClientSettings {
@@ -37,7 +37,7 @@ const patienceMs = 20_000;
 
 export class JudgedClient {
   readonly #settings: JudgedClientSettings;
-  readonly #agent = new http.Agent({ keepAlive: true });
+  #agent = new http.Agent({ keepAlive: true });
   #asked = 0;
 
   constructor(settings: JudgedClientSettings) {
@@ -46,6 +46,12 @@ export class JudgedClient {
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Begins new connections: those there are stay with what was in force when they began. */
+  renew(): void {
+    this.#agent.destroy();
+    this.#agent = new http.Agent({ keepAlive: true });
   }
 
   /** @param ask with its host */
@@ -80,10 +86,19 @@ export class JudgedClient {
       });
       asking.end();
     });
-    return { ...answer, tookMs: performance.now() - begunMs, requests: this.#settings.backends.seen(key) };
+    return {
+      ...answer,
+      tookMs: performance.now() - begunMs,
+      requests: () => this.#settings.backends.seen(key),
+    };
   }
 
-  #way({ kind }: Judged, { host, port, tls: secure }: Request & { readonly host: string }, path: string) {
+  #way(
+    { kind }: Judged,
+    { host, port, direct, tls: secure }: Request & { readonly host: string },
+    path: string,
+  ) {
+    if (direct !== undefined) return { authority: host, port: direct, url: path };
     if (kind === 'sidecar') {
       const authority = port === undefined ? host : `${host}:${port}`;
       return { authority, port: httpProxyPort, url: `http://${authority}${path}` };
@@ -106,7 +121,7 @@ export class JudgedClient {
     const begunMs = performance.now();
     const body = await this.#hear(to, call).catch(() => '');
     const status = body === '' ? 'closed' : 200;
-    return { status, got: {}, body, tookMs: performance.now() - begunMs, requests: [] };
+    return { status, got: {}, body, tookMs: performance.now() - begunMs, requests: () => [] };
   }
 
   async #hear(

@@ -112,6 +112,7 @@ export async function startJudgedMesh(t: TestContext, envoy: string): Promise<Ju
       },
     );
     await eventually(() => assertInSync(api, proxies), { everyMs: 100 });
+    client.renew();
   };
   return {
     places: { backends: Object.fromEntries(addresses), folder, outsidePort },
@@ -127,6 +128,9 @@ interface Start {
   readonly controlAddress: string;
 }
 
+/** What was in force ends soon: proxies keep connections to each other. */
+const drains = ['--drain-time-s', '1'];
+
 const nameOf = ({ make, kind }: Judged): string => `${make}-${kind}`;
 
 async function startProxy(t: TestContext, start: Start): Promise<HeddleChild> {
@@ -141,14 +145,23 @@ async function startProxy(t: TestContext, start: Start): Promise<HeddleChild> {
     ...['--token-file', token, '--name', name, '--address', address, '--interception-mode', 'NONE'],
     ...['--labels', JSON.stringify(labelsOf(judged))],
   ];
-  if (make === 'heddle') return startHeddle(t, [kind, ...words]);
+  if (make === 'heddle') return startHeddle(t, [kind, ...words, ...drains]);
   const own = join(folder, name);
   const agent = startHeddle(t, ['agent', ...words, '--state', own]);
   await agent.says(/agent\.ready/);
   const bootstrap = join(own, 'envoy-bootstrap.json');
   if (kind === 'gateway')
     writeFileSync(bootstrap, readFileSync(bootstrap, 'utf8').replace('"sidecar~', '"router~'));
-  return startChild(t, envoy, ['-c', bootstrap, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn']);
+  return startChild(t, envoy, [
+    '-c',
+    bootstrap,
+    '--concurrency',
+    '1',
+    '--disable-hot-restart',
+    '-l',
+    'warn',
+    ...drains,
+  ]);
 }
 
 function labelsOf({ make, kind }: Judged): Readonly<Record<string, string>> {

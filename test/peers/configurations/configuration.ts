@@ -16,6 +16,8 @@ export interface Request {
   readonly answers?: Readonly<Record<string, string>>;
   /** Headers of a backend's response. */
   readonly replies?: Readonly<Record<string, string>>;
+  /** Past all sidecars of callers, as plain text to this port of the proxy itself. */
+  readonly direct?: number;
   /** To gateways, by HTTPS; the name is that of the host, the certificate that of one of the clients. */
   readonly tls?: { readonly client?: 'alice' | 'bob'; readonly name?: string; readonly most?: 'TLSv1.2' };
 }
@@ -102,6 +104,8 @@ export interface Configuration {
   readonly through: Through;
   /** It says something of all, and so is in force by itself. */
   readonly alone?: boolean;
+  /** Connections of before may still be used by proxies for a moment. */
+  readonly settles?: boolean;
   readonly asked: readonly Asked[];
 }
 

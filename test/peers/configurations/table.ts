@@ -5,7 +5,10 @@ import type { Configuration } from './configuration.ts';
 import { connections } from './connections.ts';
 import { balancing, limits, originations } from './destinations.ts';
 import { entries, localities } from './entries.ts';
+import { gateways, ingresses } from './gateways.ts';
 import { matches } from './matches.ts';
+import { policies } from './policies.ts';
+import { exports, meshes, sidecars } from './scoping.ts';
 import { cors, weights } from './weights.ts';
 
 export const table: Readonly<Record<string, readonly Configuration[]>> = {
@@ -25,4 +28,10 @@ export const table: Readonly<Record<string, readonly Configuration[]>> = {
   originations,
   entries,
   localities,
+  gateways,
+  ingresses,
+  exports,
+  sidecars,
+  meshes,
+  policies,
 };
