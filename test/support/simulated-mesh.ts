@@ -20,6 +20,8 @@ export interface SimulatedWorkload {
   readonly namespace?: string;
   /** Default: captured. */
   readonly mode?: 'REDIRECT' | 'NONE';
+  /** Default: a sidecar. A gateway has the labels of its Gateways' selectors. */
+  readonly kind?: 'sidecar' | 'router';
 }
 
 export interface Asked {
@@ -49,10 +51,13 @@ export interface SimulatedMesh {
   ask(asked: Asked): string;
   /** `http`, `closed`, or clusters, with their weights where there are several: `a=1 b=3`. */
   call(called: Called): string;
+  /** Endpoints of a cluster, `ADDRESS:PORT`, those of later priorities behind a `|`; `none` where it is not told of any. */
+  endpoints(cluster: string): string;
 }
 
 export function simulateMesh(documents: string, workload: SimulatedWorkload = {}): SimulatedMesh {
-  const { labels = { app: 'caller' }, namespace = 'default', mode = 'REDIRECT' } = workload;
+  const { labels = { app: 'caller' }, namespace = 'default', kind = 'sidecar' } = workload;
+  const { mode = kind === 'router' ? 'NONE' : 'REDIRECT' } = workload;
   const own = {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -67,7 +72,7 @@ export function simulateMesh(documents: string, workload: SimulatedWorkload = {}
   };
   const snapshot = snapshotOfCase({
     node: {
-      id: `sidecar~127.9.1.1~caller-0.${namespace}~${namespace}.svc.cluster.local`,
+      id: `${kind}~127.9.1.1~caller-0.${namespace}~${namespace}.svc.cluster.local`,
       userAgentName: 'heddle',
       metadata: { INTERCEPTION_MODE: mode },
     },
@@ -80,7 +85,7 @@ export function simulateMesh(documents: string, workload: SimulatedWorkload = {}
   assert.deepEqual(errors, []);
   const tables = new Map<string, RouteTable>();
   const tableOf = (port: string): RouteTable | undefined => {
-    const found = snapshot.routes.find(({ name }) => name === port);
+    const found = snapshot.routes.find(({ name }) => name === (kind === 'router' ? `http.${port}` : port));
     if (found !== undefined && !tables.has(port)) tables.set(port, compileTable(found));
     return tables.get(port);
   };
@@ -88,6 +93,7 @@ export function simulateMesh(documents: string, workload: SimulatedWorkload = {}
     snapshot,
     ask: (asked) => askTable(tableOf, asked),
     call: (called) => callListener(snapshot.listeners, called),
+    endpoints: (cluster) => endpointsOf(snapshot, cluster),
   };
 }
 
@@ -121,6 +127,27 @@ function askTable(tableOf: (port: string) => RouteTable | undefined, asked: Aske
 
 function pairs(headers: readonly string[]): string[] {
   return headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : []));
+}
+
+function endpointsOf({ endpoints }: ProxySnapshot, cluster: string): string {
+  const found = endpoints.find(({ clusterName }) => clusterName === cluster);
+  const all = (found?.endpoints ?? []).flatMap(({ priority, lbEndpoints }) =>
+    lbEndpoints.flatMap(({ hostIdentifier }) => {
+      const at = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+      if (at?.case !== 'socketAddress') return [];
+      return [{ priority, name: `${at.value.address}:${at.value.portSpecifier.value}` }];
+    }),
+  );
+  const levels = [...Map.groupBy(all, ({ priority }) => priority)].sort(([a], [b]) => a - b);
+  if (levels.length === 0) return 'none';
+  return levels
+    .map(([, level]) =>
+      level
+        .map(({ name }) => name)
+        .sort()
+        .join(' '),
+    )
+    .join(' | ');
 }
 
 function callListener(listeners: readonly Listener[], called: Called): string {
