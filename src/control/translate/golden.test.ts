@@ -9,8 +9,12 @@ import { readCase, shown, snapshotOfCase } from '../../../test/support/golden-ca
 
 const folder = path.join(import.meta.dirname, 'testdata');
 
+const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+test('there are as many cases as promised', () => assert.ok(files.length >= 150, `${files.length}`));
+
 describe('translation', () => {
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
+  for (const file of files) {
     test(path.basename(file, '.yaml'), () => {
       const text = readFileSync(path.join(folder, file), 'utf8');
       const golden = readCase(text, file);
