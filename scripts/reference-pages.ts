@@ -4,6 +4,7 @@
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { objectSchema, type Shape } from '#model/decode/object.ts';
 import { type FieldSchema, objectSchemaOf, type Schema, schemaOf } from '#model/decode/schema.ts';
 import type { KindDefinition } from '#model/kind.ts';
 import { type Kind, kinds, type Resource } from '#model/kinds.ts';
@@ -19,9 +20,9 @@ export interface ReferencePage {
   readonly text: string;
 }
 
-/** Of every kind that says what it is for. */
+/** Of every kind, and what there is beside them. */
 export function referencePages(): readonly ReferencePage[] {
-  const documented = (Object.keys(kinds) as Kind[]).filter((kind) => kinds[kind].about !== undefined);
+  const documented = Object.keys(kinds) as Kind[];
   return [
     ...documented.map((kind) => ({
       file: fileOf(kind),
@@ -55,25 +56,26 @@ function pageOf({ kind, group, versions, scope, about, fields }: KindDefinition<
   const api = group === '' ? version : `${group}/${version}`;
   const same =
     others.length === 0 ? '' : ` (${others.map((other) => `\`${other}\``).join(' and ')} mean the same)`;
-  const rows = Object.entries(fields).flatMap(([name, field]) =>
-    name === 'status' || field?.decode === undefined
-      ? []
-      : schemaRows(schemaOf(field.decode), name, new Map()),
-  );
+  const told = new Map(kind === 'Pod' ? [] : ofPods);
+  const rows = Object.entries(objectSchema(fields as Shape).fields).flatMap(([name, field]) => {
+    if (name === 'spec') return schemaRows(field.schema, name, told);
+    return name === 'status' && field.support !== 'taken' ? [] : fieldRows(field, name, told);
+  });
   return [
     `# ${kind}`,
     '',
     `\`${api}\`${same}, ${scope === 'mesh' ? 'one for the mesh' : 'of a namespace'}. ${about}`,
     '',
     ...examplesOf(kind),
-    '## Fields',
-    '',
-    '| field | what may be written | what it does |',
-    '|---|---|---|',
-    ...rows,
+    ...(rows.length === 0 ? ['It has no fields beside `metadata`.'] : ['## Fields', '', ...heads, ...rows]),
     '',
   ].join('\n');
 }
+
+const heads = ['| field | what may be written | what it does |', '|---|---|---|'];
+
+/** Told on the page of Pods, for all that make some. */
+const ofPods = [[schemaOf(kinds.Pod.fields.spec!.decode!), '`spec` of a [Pod](pod.md)']] as const;
 
 /** No kind of its own: the text of a key of a ConfigMap. */
 function meshConfigPage(): string {
@@ -85,8 +87,7 @@ function meshConfigPage(): string {
     'What it means here: [mesh configuration](../mesh-config.md).',
     '',
     ...examplesOf('ConfigMap'),
-    '| field | what may be written | what it does |',
-    '|---|---|---|',
+    ...heads,
     ...rows.map((row) => row.replace('`.', '`')),
     '',
   ].join('\n');
@@ -106,7 +107,7 @@ function schemaRows(schema: Schema, path: string, seen: Map<Schema, string>): st
   if (schema.type === 'list') return schemaRows(schema.items, `${path}[]`, seen);
   if (schema.type === 'map') return schemaRows(schema.values, `${path}.*`, seen);
   const { fields } = objectSchemaOf(schema);
-  seen.set(schema, path);
+  seen.set(schema, `\`${path}\``);
   return Object.entries(fields).flatMap(([name, field]) => fieldRows(field, `${path}.${name}`, seen));
 }
 
@@ -116,7 +117,7 @@ function fieldRows(field: FieldSchema, path: string, seen: Map<Schema, string>):
   const does = [
     field.about ?? '',
     lackOf(field),
-    told === undefined ? '' : `The same fields as \`${told}\`.`,
+    told === undefined ? '' : `The same fields as ${told}.`,
   ].filter((text) => text !== '');
   const row = `| \`${path}\` | ${typeOf(field)} | ${does.join(' ')} |`;
   return told === undefined ? [row, ...schemaRows(field.schema, path, seen)] : [row];

@@ -3,6 +3,7 @@ import { mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, meaningless } from './decode/object.ts';
 import { text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import type { KindDefinition } from './kind.ts';
 import { checkMeshDocument, isMeshDocument } from './mesh-document.ts';
 import type { ResourceBase } from './metadata.ts';
@@ -27,31 +28,38 @@ const key: Decoder<string> = (value, path, report) =>
     : report.error(path, `${JSON.stringify(value)} is not a key (letters, digits, "-", "_" and ".")`);
 
 /** RFC 4648, section 4, with white space between as editors break lines. */
-const base64: Decoder<Uint8Array> = (value, path, report) => {
-  const written = text(value, path, report)?.replaceAll(/\s/g, '');
-  if (written === undefined) return undefined;
-  try {
-    const bytes = atob(written);
-    return Uint8Array.from(bytes, (char) => char.charCodeAt(0));
-  } catch {
-    // What was written may be the secret itself.
-    return report.error(
-      path,
-      'is not base64',
-      'write the text itself under stringData, or encode it: base64 -w0',
-    );
-  }
-};
+const base64: Decoder<Uint8Array> = refined(
+  text,
+  (value, path, report) => {
+    const written = value.replaceAll(/\s/g, '');
+    try {
+      const bytes = atob(written);
+      return Uint8Array.from(bytes, (char) => char.charCodeAt(0));
+    } catch {
+      // What was written may be the secret itself.
+      return report.error(
+        path,
+        'is not base64',
+        'write the text itself under stringData, or encode it: base64 -w0',
+      );
+    }
+  },
+  { format: 'base64' },
+);
+
+const fileIsIt = 'What its file says is what it is.';
 
 export const configMapKind: KindDefinition<ConfigMap> = {
   kind: 'ConfigMap',
   group: '',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'Settings that containers are given as variables and files ([workloads.md](../workloads.md)). The one called `istio` in `istio-system` is the [MeshConfig](mesh-config.md).',
   fields: {
-    data: defaulted(mapOf(text, key), {}),
-    binaryData: defaulted(mapOf(base64, key), {}),
-    immutable: meaningless(),
+    data: defaulted(mapOf(text, key), {}, 'Texts by key.'),
+    binaryData: defaulted(mapOf(base64, key), {}, 'Bytes by key, in base64.'),
+    immutable: meaningless(fileIsIt),
   },
   check: checkMeshDocument,
   guards: isMeshDocument,
@@ -62,11 +70,17 @@ export const secretKind: KindDefinition<Secret> = {
   group: '',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'Values for containers that are shown to nobody, and certificates with their keys for gateways ([gateways.md](../gateways.md)).',
   fields: {
-    data: defaulted(mapOf(base64, key), {}),
-    stringData: defaulted(mapOf(text, key), {}),
-    type: meaningless(),
-    immutable: meaningless(),
+    data: defaulted(
+      mapOf(base64, key),
+      {},
+      'Bytes by key, in base64. Gateways read `tls.crt`, `tls.key` and `ca.crt`, or `cert`, `key` and `cacert`.',
+    ),
+    stringData: defaulted(mapOf(text, key), {}, 'Texts by key; they win over `data`.'),
+    type: meaningless('Keys are looked at by who needs them.'),
+    immutable: meaningless(fileIsIt),
   },
 };
 

@@ -1,6 +1,6 @@
 /** Where the environment of a container comes from (Kubernetes, `env` and `envFrom`). */
 import { didYouMean } from '#core/did-you-mean.ts';
-import type { Decoder, Path, Report } from './decode/decoder.ts';
+import type { Decoder } from './decode/decoder.ts';
 import {
   atMostOneOf,
   defaulted,
@@ -11,6 +11,7 @@ import {
   unsupported,
 } from './decode/object.ts';
 import { boolean, dnsName, nonEmptyText, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 
 /** A key of a ConfigMap or of a Secret of the same namespace. */
 export interface KeyReference {
@@ -66,9 +67,8 @@ export function mapFieldOf(
   return match === null ? undefined : { map: match[1] as 'labels' | 'annotations', key: match[2]! };
 }
 
-const fieldPath: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || mapFieldOf(decoded) !== undefined) return decoded;
+const fieldPath: Decoder<string> = refined(nonEmptyText, (decoded, path, report) => {
+  if (mapFieldOf(decoded) !== undefined) return decoded;
   if ((podFieldPaths as readonly string[]).includes(decoded)) return decoded;
   return report.error(
     path,
@@ -76,79 +76,85 @@ const fieldPath: Decoder<string> = (value, path, report) => {
     didYouMean(decoded, podFieldPaths) ??
       `one of ${podFieldPaths.join(', ')}, metadata.labels['KEY'] or metadata.annotations['KEY']`,
   );
-};
+});
 
 const keySelector = object({
-  name: required(dnsName('dots')),
-  key: required(nonEmptyText),
-  optional: defaulted(boolean, false),
+  name: required(dnsName('dots'), 'Of the same namespace.'),
+  key: required(nonEmptyText, 'Whose value it is.'),
+  optional: defaulted(boolean, false, 'It may be missing; then so is the variable.'),
 });
 
 const source = object(
   {
-    fieldRef: optional(object({ apiVersion: meaningless(), fieldPath: required(fieldPath) })),
-    configMapKeyRef: optional(keySelector),
-    secretKeyRef: optional(keySelector),
-    resourceFieldRef: unsupported('adds'),
-    fileKeyRef: unsupported('adds'),
+    fieldRef: optional(
+      object({
+        apiVersion: meaningless('There is one.'),
+        fieldPath: required(
+          fieldPath,
+          `One of ${podFieldPaths.map((one) => `\`${one}\``).join(', ')}, \`metadata.labels['KEY']\`, \`metadata.annotations['KEY']\`.`,
+        ),
+      }),
+      'Something of the Pod itself.',
+    ),
+    configMapKeyRef: optional(keySelector, 'A key of a ConfigMap.'),
+    secretKeyRef: optional(keySelector, 'A key of a Secret.'),
+    resourceFieldRef: unsupported('adds', 'Limits of resources, which there are not.'),
+    fileKeyRef: unsupported('adds', 'A variable of a file of a volume.'),
   },
   (value, path, report) =>
     atMostOneOf(value, ['fieldRef', 'configMapKeyRef', 'secretKeyRef'], 'none is fine', path, report),
 );
 
-const valueFrom: Decoder<KeyReference | FieldReference | 'nothing'> = (value, path, report) => {
-  const decoded = source(value, path, report);
-  if (decoded === undefined) return undefined;
+const valueFrom: Decoder<KeyReference | FieldReference | 'nothing'> = refined(source, (decoded) => {
   const { fieldRef, configMapKeyRef, secretKeyRef } = decoded;
   if (fieldRef !== undefined) return { kind: 'Pod', fieldPath: fieldRef.fieldPath };
   if (configMapKeyRef !== undefined) return { kind: 'ConfigMap', ...configMapKeyRef };
   if (secretKeyRef !== undefined) return { kind: 'Secret', ...secretKeyRef };
   return 'nothing';
-};
-
-const variable = object({
-  name: required(variableName),
-  value: optional(text),
-  valueFrom: optional(valueFrom),
 });
 
-export const environmentVariable: Decoder<EnvironmentVariable> = (value, path, report) => {
-  const decoded = variable(value, path, report);
-  if (decoded === undefined) return undefined;
-  const { name, value: written = '', valueFrom: from } = decoded;
-  if (from !== undefined && written !== '') {
-    return report.error([...path, 'valueFrom'], 'only one of value and valueFrom may be set');
-  }
-  return from === undefined || from === 'nothing'
-    ? { name, value: written }
-    : { name, value: '', valueFrom: from };
-};
-
 /** What the system can have in an environment. */
-function variableName(value: unknown, path: Path, report: Report): string | undefined {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || !/[=\0]/.test(decoded)) return decoded;
-  return report.error(
-    path,
-    `${JSON.stringify(decoded)} cannot be the name of a variable: it has a "=" in it`,
-  );
-}
+const variableName: Decoder<string> = refined(nonEmptyText, (decoded, path, report) =>
+  /[=\0]/.test(decoded)
+    ? report.error(path, `${JSON.stringify(decoded)} cannot be the name of a variable: it has a "=" in it`)
+    : decoded,
+);
 
-const reference = object({ name: required(dnsName('dots')), optional: defaulted(boolean, false) });
+const variable = object({
+  name: required(variableName, 'Anything without `=`.'),
+  value: optional(text, 'May name variables before it, as `$(NAME)`.'),
+  valueFrom: optional(valueFrom, 'In the place of `value`.'),
+});
+
+export const environmentVariable: Decoder<EnvironmentVariable> = refined(
+  variable,
+  (decoded, path, report) => {
+    const { name, value: written = '', valueFrom: from } = decoded;
+    if (from !== undefined && written !== '') {
+      return report.error([...path, 'valueFrom'], 'only one of value and valueFrom may be set');
+    }
+    return from === undefined || from === 'nothing'
+      ? { name, value: written }
+      : { name, value: '', valueFrom: from };
+  },
+);
+
+const reference = object({
+  name: required(dnsName('dots'), 'Of the same namespace.'),
+  optional: defaulted(boolean, false, 'It may be missing.'),
+});
 
 const sources = object(
   {
-    prefix: defaulted(text, ''),
-    configMapRef: optional(reference),
-    secretRef: optional(reference),
+    prefix: defaulted(text, '', 'Put before each name.'),
+    configMapRef: optional(reference, 'All its keys.'),
+    secretRef: optional(reference, 'All its keys.'),
   },
   (value, path, report) => atMostOneOf(value, ['configMapRef', 'secretRef'], 'one is needed', path, report),
 );
 
-export const environmentSource: Decoder<EnvironmentSource> = (value, path, report) => {
-  const decoded = sources(value, path, report);
-  if (decoded === undefined) return undefined;
+export const environmentSource: Decoder<EnvironmentSource> = refined(sources, (decoded) => {
   const { prefix, configMapRef, secretRef } = decoded;
   if (configMapRef !== undefined) return { kind: 'ConfigMap', prefix, ...configMapRef };
   return secretRef === undefined ? undefined : { kind: 'Secret', prefix, ...secretRef };
-};
+});

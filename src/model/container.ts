@@ -16,7 +16,8 @@ import {
   required,
   unsupported,
 } from './decode/object.ts';
-import { dnsName, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { dnsName, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import { type Metadata, templateMetadata } from './metadata.ts';
 import { type Lifecycle, lifecycle, otherProbe, type Probes, readinessProbe } from './probe.ts';
 import { checkMounts, type Volume, type VolumeMount, volume, volumeMount } from './volume.ts';
@@ -70,57 +71,75 @@ export interface PodTemplate {
   readonly spec: PodSpec;
 }
 
+const ownAddress = 'An instance is reached at its own address.';
+
 const containerPort: Decoder<ContainerPort> = object({
-  name: optional(dnsName('no dots')),
-  containerPort: required(portNumber),
-  protocol: defaulted(oneOf(['TCP', 'UDP', 'SCTP']), 'TCP'),
-  hostIP: meaningless(),
-  hostPort: meaningless(),
+  name: optional(dnsName('no dots'), 'For Services and probes.'),
+  containerPort: required(portNumber, 'Where the application listens.'),
+  protocol: defaulted(oneOf(['TCP', 'UDP', 'SCTP']), 'TCP', 'Sidecars carry TCP alone.'),
+  hostIP: meaningless(ownAddress),
+  hostPort: meaningless(ownAddress),
 });
 
+const noRuntime = 'A matter of the container runtime: processes run here as they are.';
+
 const containerShape = {
-  name: required(dnsName('no dots')),
-  image: required(nonEmptyText),
-  command: optional(list(text)),
-  args: defaulted(list(text), []),
-  workingDir: optional(text),
-  env: defaulted(list(environmentVariable), []),
-  envFrom: defaulted(list(environmentSource), []),
-  ports: defaulted(list(containerPort), []),
-  lifecycle: defaulted(lifecycle, {}),
-  startupProbe: optional(otherProbe),
-  livenessProbe: optional(otherProbe),
-  readinessProbe: optional(readinessProbe),
-  // Matters of the container runtime alone: there is no container here.
-  imagePullPolicy: meaningless(),
-  resources: meaningless(),
-  resizePolicy: meaningless(),
-  securityContext: meaningless(),
-  stdin: meaningless(),
-  stdinOnce: meaningless(),
-  tty: meaningless(),
-  terminationMessagePath: meaningless(),
-  terminationMessagePolicy: meaningless(),
-  // These change what the application sees or when it counts as ready.
-  restartPolicy: optional(oneOf(['Always', 'OnFailure', 'Never'])),
-  restartPolicyRules: unsupported('adds'),
-  volumeDevices: unsupported('adds'),
-  volumeMounts: defaulted(list(volumeMount), []),
+  name: required(dnsName('no dots'), 'Unlike those of the others.'),
+  image: required(
+    nonEmptyText,
+    'What runs: the command that `images` of [LocalMesh](local-mesh.md) has for it.',
+  ),
+  command: optional(list(text), 'Replaces the command of the image.'),
+  args: defaulted(list(text), [], 'Follow the command.'),
+  workingDir: optional(text, 'Where it runs, in place of what the image says.'),
+  env: defaulted(list(environmentVariable), [], 'Variables; they win over `envFrom` and the image.'),
+  envFrom: defaulted(
+    list(environmentSource),
+    [],
+    'ConfigMaps and Secrets that are variables as a whole; later ones win.',
+  ),
+  ports: defaulted(list(containerPort), [], 'Where it listens.'),
+  lifecycle: defaulted(lifecycle, {}, 'What is done when it has started, and before it ends.'),
+  startupProbe: optional(
+    otherProbe,
+    'The other probes wait for its first success; with too many failures it is started anew.',
+  ),
+  livenessProbe: optional(otherProbe, 'With too many failures it is started anew.'),
+  readinessProbe: optional(
+    readinessProbe,
+    'Whether it takes requests. Without one it is ready while its ports answer.',
+  ),
+  imagePullPolicy: meaningless(noRuntime),
+  resources: meaningless(noRuntime),
+  resizePolicy: meaningless(noRuntime),
+  securityContext: meaningless(noRuntime),
+  stdin: meaningless(noRuntime),
+  stdinOnce: meaningless(noRuntime),
+  tty: meaningless(noRuntime),
+  terminationMessagePath: meaningless(noRuntime),
+  terminationMessagePolicy: meaningless(noRuntime),
+  restartPolicy: optional(
+    oneOf(['Always', 'OnFailure', 'Never']),
+    '`Always` of an init container: it goes on beside the others. Anything else is told to have no effect, with a warning.',
+  ),
+  restartPolicyRules: unsupported('adds', 'Which ends start it anew.'),
+  volumeDevices: unsupported('adds', 'Block devices.'),
+  volumeMounts: defaulted(
+    list(volumeMount),
+    [],
+    'Where it finds volumes; without capture, folders that variables name.',
+  ),
 } as const;
 
 type ContainerFields = ObjectOf<typeof containerShape>;
 const containerFields: Decoder<ContainerFields> = object(containerShape);
 
-const container: Decoder<Container> = (value, path, report) => {
-  const decoded = containerFields(value, path, report);
-  if (decoded === undefined) return undefined;
+const container: Decoder<Container> = refined(containerFields, (decoded, path, report) => {
   if (decoded.restartPolicy !== undefined) report.unsupported([...path, 'restartPolicy'], 'adds');
   return containerOf(decoded);
-};
+});
 
-const initContainer: Decoder<InitContainer> = (value, path, report) => {
-  const decoded = containerFields(value, path, report);
-  if (decoded === undefined) return undefined;
+const initContainer: Decoder<InitContainer> = refined(containerFields, (decoded, path, report) => {
   const { restartPolicy, startupProbe, livenessProbe, readinessProbe: readiness } = decoded;
   const staysRunning = restartPolicy === 'Always';
   if (restartPolicy !== undefined && !staysRunning) report.unsupported([...path, 'restartPolicy'], 'adds');
@@ -131,7 +150,7 @@ const initContainer: Decoder<InitContainer> = (value, path, report) => {
     report.error([...path, ...at], 'an init container has none, but for one with restartPolicy: Always');
   }
   return { ...containerOf(decoded), staysRunning };
-};
+});
 
 function containerOf(decoded: ContainerFields): Container {
   const {
@@ -151,52 +170,66 @@ function containerOf(decoded: ContainerFields): Container {
   };
 }
 
+const oneMachine = 'Everything runs on this machine.';
+const noToken = 'The identity of an application is with its sidecar.';
+const ownDns = 'The DNS of sidecars, or of the machine, answers.';
+const isolation =
+  'Where traffic is captured an instance has a network of its own; else it is a process of this machine.';
+
 /** Where and how a pod is placed on nodes and isolated from them. */
 const placement = {
-  activeDeadlineSeconds: meaningless(),
-  affinity: meaningless(),
-  automountServiceAccountToken: meaningless(),
-  dnsConfig: meaningless(),
-  dnsPolicy: meaningless(),
-  enableServiceLinks: meaningless(),
-  hostIPC: meaningless(),
-  hostNetwork: meaningless(),
-  hostPID: meaningless(),
-  hostUsers: meaningless(),
-  imagePullSecrets: meaningless(),
-  nodeName: optional(nonEmptyText),
-  nodeSelector: meaningless(),
-  os: meaningless(),
-  overhead: meaningless(),
-  preemptionPolicy: meaningless(),
-  priority: meaningless(),
-  priorityClassName: meaningless(),
-  resources: meaningless(),
-  runtimeClassName: meaningless(),
-  schedulerName: meaningless(),
-  schedulingGates: meaningless(),
-  securityContext: meaningless(),
-  setHostnameAsFQDN: meaningless(),
-  shareProcessNamespace: meaningless(),
-  tolerations: meaningless(),
-  topologySpreadConstraints: meaningless(),
+  activeDeadlineSeconds: meaningless('What is kept running has no end; a Job has its own.'),
+  affinity: meaningless(oneMachine),
+  automountServiceAccountToken: meaningless(noToken),
+  dnsConfig: meaningless(ownDns),
+  dnsPolicy: meaningless(ownDns),
+  enableServiceLinks: meaningless('Services are found by name.'),
+  hostIPC: meaningless(isolation),
+  hostNetwork: meaningless(isolation),
+  hostPID: meaningless(isolation),
+  hostUsers: meaningless(isolation),
+  imagePullSecrets: meaningless(noRuntime),
+  nodeName: optional(nonEmptyText, 'The Node whose labels say where it is.'),
+  nodeSelector: meaningless(oneMachine),
+  os: meaningless(noRuntime),
+  overhead: meaningless(noRuntime),
+  preemptionPolicy: meaningless(oneMachine),
+  priority: meaningless(oneMachine),
+  priorityClassName: meaningless(oneMachine),
+  resources: meaningless(noRuntime),
+  runtimeClassName: meaningless(noRuntime),
+  schedulerName: meaningless(oneMachine),
+  schedulingGates: meaningless(oneMachine),
+  securityContext: meaningless(noRuntime),
+  setHostnameAsFQDN: meaningless(noRuntime),
+  shareProcessNamespace: meaningless(isolation),
+  tolerations: meaningless(oneMachine),
+  topologySpreadConstraints: meaningless(oneMachine),
 } as const;
 
+const MAX_SECONDS = 2 ** 31 - 1;
+
 const spec = object({
+  serviceAccountName: optional(dnsName('dots'), 'Whose identity its certificate carries; absent: `default`.'),
+  serviceAccount: optional(dnsName('dots'), 'The older name of `serviceAccountName`.'),
+  containers: required(list(container, 1), 'What runs in it.'),
+  initContainers: defaulted(list(initContainer), [], 'Run before the others, one after the other.'),
+  terminationGracePeriodSeconds: optional(
+    integer(0, MAX_SECONDS),
+    'How long containers may take to end; then they are killed.',
+  ),
+  ephemeralContainers: unsupported('adds', 'Containers for looking into others.'),
+  hostAliases: unsupported('adds', 'Lines of `/etc/hosts`.'),
+  hostname: unsupported('adds', 'Of the Pod.'),
+  readinessGates: unsupported('adds', 'Further conditions of being ready.'),
+  resourceClaims: unsupported('adds', 'Devices.'),
+  restartPolicy: optional(
+    oneOf(['Always', 'OnFailure', 'Never']),
+    'What becomes of containers that end. A Job has `OnFailure` or `Never`, everything else `Always`.',
+  ),
+  subdomain: unsupported('adds', 'Part of its name.'),
+  volumes: defaulted(list(volume), [], 'Files for its containers ([workloads.md](../workloads.md)).'),
   ...placement,
-  serviceAccountName: optional(dnsName('dots')),
-  serviceAccount: optional(dnsName('dots')),
-  initContainers: defaulted(list(initContainer), []),
-  containers: required(list(container, 1)),
-  terminationGracePeriodSeconds: optional((value) => (typeof value === 'number' ? value : undefined)),
-  ephemeralContainers: unsupported('adds'),
-  hostAliases: unsupported('adds'),
-  hostname: unsupported('adds'),
-  readinessGates: unsupported('adds'),
-  resourceClaims: unsupported('adds'),
-  restartPolicy: optional(oneOf(['Always', 'OnFailure', 'Never'])),
-  subdomain: unsupported('adds'),
-  volumes: defaulted(list(volume), []),
 });
 
 /** Of an instance that is kept running. */
@@ -222,9 +255,7 @@ function podSpecOf(
   policies: readonly [RestartPolicy, ...RestartPolicy[]],
   check: typeof checkPodMounts = checkPodMounts,
 ): Decoder<PodSpec> {
-  return (value, path, report) => {
-    const decoded = spec(value, path, report);
-    if (decoded === undefined) return undefined;
+  return refined(spec, (decoded, path, report) => {
     const {
       serviceAccountName,
       serviceAccount,
@@ -250,7 +281,7 @@ function podSpecOf(
       restartPolicy,
       ...(nodeName !== undefined && { nodeName }),
     };
-  };
+  });
 }
 
 export function podTemplateOf(
@@ -258,7 +289,11 @@ export function podTemplateOf(
   check: typeof checkPodMounts = checkPodMounts,
 ): Decoder<PodTemplate> {
   return object({
-    metadata: defaulted(templateMetadata, { labels: {}, annotations: {} }),
-    spec: required(podSpecOf(policies, check)),
+    metadata: defaulted(
+      templateMetadata,
+      { labels: {}, annotations: {} },
+      'Labels and annotations of each instance.',
+    ),
+    spec: required(podSpecOf(policies, check), 'Its containers.'),
   });
 }

@@ -14,19 +14,26 @@ export interface DeploymentSpec extends Replicated {
 export type Deployment = ResourceBase<'Deployment', DeploymentSpec>;
 
 const strategy = object({
-  type: defaulted<DeploymentSpec['strategy']['type']>(oneOf(['RollingUpdate', 'Recreate']), 'RollingUpdate'),
-  // One by one, and never one too few.
-  rollingUpdate: meaningless(),
+  type: defaulted<DeploymentSpec['strategy']['type']>(
+    oneOf(['RollingUpdate', 'Recreate']),
+    'RollingUpdate',
+    'One by one, a new one before an old one goes; or all of them, once the old ones are gone.',
+  ),
+  rollingUpdate: meaningless('Instances are replaced one by one, and there is never one too few.'),
 });
 
 const spec: Decoder<DeploymentSpec> = object(
   {
     ...replicatedFields,
-    minReadySeconds: meaningless(),
-    paused: meaningless(),
-    progressDeadlineSeconds: meaningless(),
-    revisionHistoryLimit: meaningless(),
-    strategy: defaulted<DeploymentSpec['strategy']>(strategy, { type: 'RollingUpdate' }),
+    minReadySeconds: meaningless('An instance counts once it is ready.'),
+    paused: meaningless('What is written holds at once.'),
+    progressDeadlineSeconds: meaningless('It is tried for as long as it takes.'),
+    revisionHistoryLimit: meaningless('There is no history but that of the files.'),
+    strategy: defaulted<DeploymentSpec['strategy']>(
+      strategy,
+      { type: 'RollingUpdate' },
+      'How instances are replaced when their template changes.',
+    ),
   },
   checkSelector,
 );
@@ -36,5 +43,6 @@ export const deploymentKind: KindDefinition<Deployment> = {
   group: 'apps',
   versions: ['v1'],
   scope: 'namespace',
+  about: 'How many instances of which containers `heddle up` runs ([workloads.md](../workloads.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };

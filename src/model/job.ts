@@ -41,29 +41,38 @@ const noPolicy = 'backoffLimit counts failures of all kinds';
 
 const spec: Decoder<JobSpec> = object(
   {
-    completions: optional(integer(0, 10_000)),
-    parallelism: defaulted(integer(1, MAX_REPLICAS), 1),
-    backoffLimit: defaulted(integer(0, MAX_SECONDS), 6),
-    activeDeadlineSeconds: optional(integer(1, MAX_SECONDS)),
-    completionMode: defaulted(oneOf(['NonIndexed', 'Indexed']), 'NonIndexed'),
-    template: required(podTemplateOf(['OnFailure', 'Never'])),
-    podFailurePolicy: refused(noPolicy),
-    backoffLimitPerIndex: refused(noPolicy),
-    maxFailedIndexes: refused(noPolicy),
-    successPolicy: refused('completions says how many have to end well'),
+    completions: optional(
+      integer(0, 10_000),
+      'How many have to end well; absent: one, and none is started any more once one has.',
+    ),
+    parallelism: defaulted(integer(1, MAX_REPLICAS), 1, 'How many run at a time.'),
+    backoffLimit: defaulted(integer(0, MAX_SECONDS), 6, 'How many failures there may be.'),
+    activeDeadlineSeconds: optional(
+      integer(1, MAX_SECONDS),
+      'Of all of it, from its start; absent: no limit.',
+    ),
+    completionMode: defaulted(
+      oneOf(['NonIndexed', 'Indexed']),
+      'NonIndexed',
+      'With `Indexed` each has a number below `completions`, and one of each has to end well.',
+    ),
+    template: required(podTemplateOf(['OnFailure', 'Never']), 'What each instance is.'),
+    podFailurePolicy: refused(noPolicy, 'Which failures count.'),
+    backoffLimitPerIndex: refused(noPolicy, 'How many failures each index may have.'),
+    maxFailedIndexes: refused(noPolicy, 'How many indexes may fail.'),
+    successPolicy: refused('completions says how many have to end well', 'Which successes are enough.'),
     suspend: {
       presence: 'dropped',
       dropped: (path, report, value) => {
         if (value !== false) report.error(path, 'a Job that waits is not supported yet', 'remove the Job');
       },
+      about: '`false` is what there is; `true` is an error.',
     },
-    // It selects its own Pods; a failed one is replaced when it has ended.
-    selector: meaningless(),
-    manualSelector: meaningless(),
-    podReplacementPolicy: meaningless(),
-    managedBy: unsupportedIf('adds', (value) => value !== 'kubernetes.io/job-controller'),
-    // What has ended takes up nothing but a line of the state.
-    ttlSecondsAfterFinished: meaningless(),
+    selector: meaningless('It selects its own Pods.'),
+    manualSelector: meaningless('It selects its own Pods.'),
+    podReplacementPolicy: meaningless('A failed one is replaced when it has ended.'),
+    managedBy: unsupportedIf('adds', (value) => value !== 'kubernetes.io/job-controller', 'Heddle does.'),
+    ttlSecondsAfterFinished: meaningless('What has ended takes up nothing but a line of the state.'),
   },
   ({ completionMode, completions }, path, report) => {
     if (completionMode !== 'Indexed' || completions !== undefined) return;
@@ -76,5 +85,7 @@ export const jobKind: KindDefinition<Job> = {
   group: 'batch',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'Instances that run to their end, tried again until enough have ended well ([workloads.md](../workloads.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };

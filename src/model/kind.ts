@@ -10,8 +10,8 @@ export interface KindDefinition<R extends ResourceBase<string, unknown>> {
   /** All versions that are read; they mean the same. */
   readonly versions: readonly string[];
   readonly scope: 'namespace' | 'mesh';
-  /** What it is for, in Markdown; absent: it has no page in the reference yet. */
-  readonly about?: string;
+  /** What it is for, in Markdown, for its page in the reference. */
+  readonly about: string;
   /** Fields of the document beside `apiVersion`, `kind` and `metadata`. */
   readonly fields: {
     readonly spec?: Field<R['spec']>;

@@ -58,18 +58,25 @@ export const defaultMeshSettings: Pick<
 };
 
 const image: Decoder<LocalImage> = object({
-  command: required(list(text, 1)),
-  env: defaulted(mapOf(text), {}),
-  workingDir: optional(nonEmptyText),
+  command: required(
+    list(text, 1),
+    'The program and its arguments, in place of the entrypoint; `command` of a container replaces it, and its `args` follow.',
+  ),
+  env: defaulted(mapOf(text), {}, 'Variables; those of a container win.'),
+  workingDir: optional(nonEmptyText, 'Where it runs; absent: the folder of this file.'),
 });
 
 const workload: Decoder<LocalWorkload> = object({
-  sidecar: defaulted(oneOf(['heddle', 'envoy', 'none']), 'heddle'),
+  sidecar: defaulted(
+    oneOf(['heddle', 'envoy', 'none']),
+    'heddle',
+    'What runs beside each instance. `envoy` is a real Envoy; `none` leaves the workload outside the mesh.',
+  ),
 });
 
 const ingress: Decoder<LocalMeshSettings['ingress']> = object({
-  host: defaulted(nonEmptyText, defaultMeshSettings.ingress.host),
-  port: defaulted(integer(0, 65535), defaultMeshSettings.ingress.port),
+  host: defaulted(nonEmptyText, defaultMeshSettings.ingress.host, 'Address of this machine.'),
+  port: defaulted(integer(0, 65535), defaultMeshSettings.ingress.port, '0: any that is free.'),
 });
 
 export const localMeshKind: KindDefinition<LocalMesh> = {
@@ -77,13 +84,32 @@ export const localMeshKind: KindDefinition<LocalMesh> = {
   group: 'heddle.dev',
   versions: ['v1alpha1'],
   scope: 'mesh',
+  about: 'How a mesh runs on one machine: what runs in place of each image, and where its gateway listens.',
   fields: {
-    images: defaulted(mapOf(image), {}),
-    workloads: defaulted(mapOf(workload), {}),
-    outboundTrafficPolicy: optional(object({ mode: required(oneOf(['ALLOW_ANY', 'REGISTRY_ONLY'])) })),
-    protocolDetectionTimeout: optional(durationMsOrZero),
-    trustDomain: optional(dnsName('dots')),
-    ingress: defaulted(ingress, defaultMeshSettings.ingress),
+    images: defaulted(
+      mapOf(image),
+      {},
+      'What runs in place of each image, by its name in the manifests. Paths are relative to this file.',
+    ),
+    workloads: defaulted(mapOf(workload), {}, 'By name of the Deployment, StatefulSet or Job.'),
+    outboundTrafficPolicy: optional(
+      object({
+        mode: required(
+          oneOf(['ALLOW_ANY', 'REGISTRY_ONLY']),
+          'Hosts that the mesh does not know are reached, or refused.',
+        ),
+      }),
+      'Stronger than the one of [MeshConfig](mesh-config.md); `ALLOW_ANY` where neither says anything.',
+    ),
+    protocolDetectionTimeout: optional(
+      durationMsOrZero,
+      'How long the first bytes of a connection are waited for where they decide what it is, before it is carried as TCP; `0s`: for ever. Stronger than the one of MeshConfig; 5 s where neither says anything.',
+    ),
+    trustDomain: optional(
+      dnsName('dots'),
+      'First part of every identity: `spiffe://TRUST-DOMAIN/ns/…`. Stronger than the one of MeshConfig; `cluster.local` where neither says anything.',
+    ),
+    ingress: defaulted(ingress, defaultMeshSettings.ingress, 'Where the ingress gateway listens.'),
   },
   guards: true,
 };

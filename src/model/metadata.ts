@@ -39,16 +39,17 @@ export interface ResourceBase<Kind extends string, Spec> {
 export const labels: Decoder<Labels> = mapOf(text);
 
 /** Fields the API server fills in; people paste them from `kubectl get -o yaml`. */
+const byTheServer = 'Filled in by the API server.';
 const fromTheServer = {
-  uid: meaningless(),
-  resourceVersion: meaningless(),
-  generation: meaningless(),
-  managedFields: meaningless(),
-  selfLink: meaningless(),
-  ownerReferences: meaningless(),
-  finalizers: meaningless(),
-  deletionGracePeriodSeconds: meaningless(),
-  generateName: meaningless(),
+  uid: meaningless(byTheServer),
+  resourceVersion: meaningless(byTheServer),
+  generation: meaningless(byTheServer),
+  managedFields: meaningless(byTheServer),
+  selfLink: meaningless(byTheServer),
+  ownerReferences: meaningless(byTheServer),
+  finalizers: meaningless(byTheServer),
+  deletionGracePeriodSeconds: meaningless(byTheServer),
+  generateName: meaningless(byTheServer),
 } as const;
 
 export const metadata: Decoder<Metadata> = object({
@@ -64,11 +65,11 @@ export const metadata: Decoder<Metadata> = object({
 /** `metadata` of a pod template: no name. */
 export const templateMetadata: Decoder<Pick<Metadata, 'labels' | 'annotations'>> = object({
   ...fromTheServer,
-  name: meaningless(),
-  namespace: meaningless(),
-  creationTimestamp: meaningless(),
-  labels: defaulted(labels, {}),
-  annotations: defaulted(labels, {}),
+  name: meaningless('Instances are called after what makes them.'),
+  namespace: meaningless('That of what makes them.'),
+  creationTimestamp: meaningless(byTheServer),
+  labels: defaulted(labels, {}, 'By which Services and policies select them.'),
+  annotations: defaulted(labels, {}, 'Those of Istio and Heddle that speak to a sidecar.'),
 });
 
 /** Kubernetes' `matchLabels`: an empty selector selects nothing here; callers decide about absence. */

@@ -6,14 +6,16 @@ import type { Labels, ResourceBase } from './metadata.ts';
 
 export type Node = ResourceBase<'Node', object>;
 
+const notPlaced = 'Nothing is placed on nodes here.';
+
 const spec: Decoder<object> = object({
-  configSource: meaningless(),
-  externalID: meaningless(),
-  podCIDR: meaningless(),
-  podCIDRs: meaningless(),
-  providerID: meaningless(),
-  taints: meaningless(),
-  unschedulable: meaningless(),
+  configSource: meaningless(notPlaced),
+  externalID: meaningless(notPlaced),
+  podCIDR: meaningless(notPlaced),
+  podCIDRs: meaningless(notPlaced),
+  providerID: meaningless(notPlaced),
+  taints: meaningless(notPlaced),
+  unschedulable: meaningless(notPlaced),
 });
 
 export const nodeKind: KindDefinition<Node> = {
@@ -21,6 +23,8 @@ export const nodeKind: KindDefinition<Node> = {
   group: '',
   versions: ['v1'],
   scope: 'mesh',
+  about:
+    'Where Pods run, by their `nodeName`: its labels `topology.kubernetes.io/region`, `topology.kubernetes.io/zone` and `topology.istio.io/subzone` say where that is, for preferring endpoints that are near.',
   fields: { spec: defaulted(spec, {}), status: meaningless() },
 };
 

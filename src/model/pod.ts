@@ -25,30 +25,32 @@ export interface Pod extends ResourceBase<'Pod', PodSpec> {
   readonly status: PodStatus;
 }
 
+const forReaders = 'For who reads it.';
+
 const condition: Decoder<PodCondition> = object({
-  type: required(text),
-  status: required(oneOf(['True', 'False', 'Unknown'])),
-  lastProbeTime: meaningless(),
-  lastTransitionTime: meaningless(),
-  message: meaningless(),
-  observedGeneration: meaningless(),
-  reason: meaningless(),
+  type: required(text, '`Ready` is looked at.'),
+  status: required(oneOf(['True', 'False', 'Unknown']), 'Whether it holds.'),
+  lastProbeTime: meaningless(forReaders),
+  lastTransitionTime: meaningless(forReaders),
+  message: meaningless(forReaders),
+  observedGeneration: meaningless(forReaders),
+  reason: meaningless(forReaders),
 });
 
 const status: Decoder<PodStatus> = object({
-  podIP: optional(nonEmptyText),
-  conditions: defaulted(list(condition), []),
-  containerStatuses: meaningless(),
-  hostIP: meaningless(),
-  hostIPs: meaningless(),
-  initContainerStatuses: meaningless(),
-  message: meaningless(),
-  observedGeneration: meaningless(),
-  phase: meaningless(),
-  podIPs: meaningless(),
-  qosClass: meaningless(),
-  reason: meaningless(),
-  startTime: meaningless(),
+  podIP: optional(nonEmptyText, 'Where others reach it; without one nobody does.'),
+  conditions: defaulted(list(condition), [], 'It is an endpoint while `Ready` is `True`.'),
+  containerStatuses: meaningless(forReaders),
+  hostIP: meaningless(forReaders),
+  hostIPs: meaningless(forReaders),
+  initContainerStatuses: meaningless(forReaders),
+  message: meaningless(forReaders),
+  observedGeneration: meaningless(forReaders),
+  phase: meaningless(forReaders),
+  podIPs: meaningless(forReaders),
+  qosClass: meaningless(forReaders),
+  reason: meaningless(forReaders),
+  startTime: meaningless(forReaders),
 });
 
 export const podKind: KindDefinition<Pod> = {
@@ -56,6 +58,8 @@ export const podKind: KindDefinition<Pod> = {
   group: '',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'One instance. `heddle up` and `heddle run` write one for each that they start, as its address and readiness make it an endpoint; one that somebody writes is told of, and not started.',
   fields: { spec: required(podSpec), status: defaulted(status, { conditions: [] }) },
 };
 

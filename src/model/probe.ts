@@ -13,7 +13,7 @@ import {
   unsupported,
 } from './decode/object.ts';
 import { integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
-import { refined } from './decode/schema.ts';
+import { described, refined } from './decode/schema.ts';
 
 export type ProbeAction<Port extends number | string = number | string> =
   | {
@@ -48,12 +48,14 @@ export interface Probes {
   readonly readiness?: Probe;
 }
 
+const portForm = { type: 'string', format: 'number or name of a port' } as const;
+
 /** A number, or the name of one of the container's ports. */
-const port: Decoder<number | string> = (value, path, report) => {
+const port: Decoder<number | string> = described(portForm, (value, path, report) => {
   if (typeof value === 'number') return portNumber(value, path, report);
   if (typeof value === 'string' && value !== '') return value;
   return report.error(path, `a port or its name is expected, not ${describeValue(value)}`);
-};
+});
 
 /**
  * @param port what says where to ask
@@ -125,12 +127,19 @@ const seconds = (least: number): Decoder<number> => integer(least, MAX_SECONDS);
 const fields = object(
   {
     ...action,
-    initialDelaySeconds: defaulted(seconds(0), 0),
-    periodSeconds: defaulted(seconds(1), 10),
-    timeoutSeconds: defaulted(seconds(1), 1),
-    successThreshold: defaulted(integer(1, MAX_SECONDS), 1),
-    failureThreshold: defaulted(integer(1, MAX_SECONDS), 3),
-    terminationGracePeriodSeconds: optional(seconds(1)),
+    initialDelaySeconds: defaulted(seconds(0), 0, 'From the start of the container to the first question.'),
+    periodSeconds: defaulted(seconds(1), 10, 'Between questions.'),
+    timeoutSeconds: defaulted(seconds(1), 1, 'For an answer.'),
+    successThreshold: defaulted(
+      integer(1, MAX_SECONDS),
+      1,
+      'So many answers in a row make it well; only of a readiness probe more than one.',
+    ),
+    failureThreshold: defaulted(integer(1, MAX_SECONDS), 3, 'So many failures in a row make it unwell.'),
+    terminationGracePeriodSeconds: optional(
+      seconds(1),
+      'For the end of a container that does not live, in place of that of the Pod; not of a readiness probe.',
+    ),
   },
   (value, path, report) => atMostOneOf(value, Object.keys(action), 'one is needed', path, report),
 );
@@ -208,9 +217,8 @@ const hookFields = object(
   {
     httpGet: action.httpGet,
     exec: action.exec,
-    sleep: optional(object({ seconds: required(seconds(0)) })),
-    // Kept in the API for old documents; it does nothing there either.
-    tcpSocket: meaningless(),
+    sleep: optional(object({ seconds: required(seconds(0), 'How long.') }), 'It is waited for so long.'),
+    tcpSocket: meaningless('Kept in the API for old documents; it does nothing there either.'),
   },
   (value, path, report) => atMostOneOf(value, ['httpGet', 'exec', 'sleep'], 'one is needed', path, report),
 );
@@ -226,9 +234,9 @@ const hook: Decoder<Hook> = refined(hookFields, (decoded) => {
 });
 
 export const lifecycle: Decoder<Lifecycle> = object({
-  postStart: optional(hook),
-  preStop: optional(hook),
-  stopSignal: unsupported('adds'),
+  postStart: optional(hook, 'Done when it has started, and before it counts as started.'),
+  preStop: optional(hook, 'Done before it is told to end.'),
+  stopSignal: unsupported('adds', 'By which it is told to end: it is SIGTERM.'),
 });
 
 export const readinessProbe: Decoder<Probe> = probeOf('readiness');

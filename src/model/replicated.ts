@@ -19,9 +19,15 @@ export const replicatedFields: {
   readonly selector: Field<Replicated['selector'], 'required'>;
   readonly template: Field<PodTemplate, 'required'>;
 } = {
-  replicas: defaulted(integer(0, MAX_REPLICAS), 1),
-  selector: required(object({ matchLabels: defaulted(labels, {}), matchExpressions: unsupported('adds') })),
-  template: required(podTemplateOf(['Always'])),
+  replicas: defaulted(integer(0, MAX_REPLICAS), 1, 'How many instances there are.'),
+  selector: required(
+    object({
+      matchLabels: defaulted(labels, {}, 'Labels of its Pods; those of the template must have them.'),
+      matchExpressions: unsupported('adds', 'Conditions on labels.'),
+    }),
+    'Which Pods are its own.',
+  ),
+  template: required(podTemplateOf(['Always']), 'What each instance is.'),
 };
 
 /** As the API server does: else its instances would not be its own. */

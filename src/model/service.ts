@@ -12,7 +12,8 @@ import {
   unsupported,
   unsupportedIf,
 } from './decode/object.ts';
-import { dnsName, oneOf, portNumber, text } from './decode/scalar.ts';
+import { boolean, dnsName, oneOf, portNumber, text } from './decode/scalar.ts';
+import { described, refined } from './decode/schema.ts';
 import { annotatedExportTo, exportToAnnotation } from './export-to.ts';
 import type { KindDefinition } from './kind.ts';
 import type { Labels, ResourceBase } from './metadata.ts';
@@ -56,29 +57,41 @@ export function isHeadless({ spec }: Pick<Service, 'spec'>): boolean {
   return spec.clusterIP === 'None';
 }
 
+const portForm = { type: 'string', format: 'number or name of a port' } as const;
+
 /** A port number or the name of a port. */
-export const portOrName: Decoder<number | string> = (value, path, report) => {
+export const portOrName: Decoder<number | string> = described(portForm, (value, path, report) => {
   if (typeof value === 'number') return portNumber(value, path, report);
   if (typeof value === 'string' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(value)) {
     return /^[0-9]+$/.test(value) ? portNumber(Number(value), path, report) : value;
   }
   return report.error(path, `a port number or name is expected, not ${describeValue(value)}`);
-};
+});
 
 const port: Decoder<ServicePort> = object({
-  name: optional(dnsName('no dots')),
-  port: required(portNumber),
-  targetPort: optional(portOrName),
-  protocol: defaulted(oneOf(['TCP', 'UDP', 'SCTP']), 'TCP'),
-  appProtocol: optional(text),
-  nodePort: meaningless(),
+  name: optional(
+    dnsName('no dots'),
+    'Needed where there are several. `http`, `http2`, `grpc`, `grpc-web`, `tls`, `https`, `tcp`, `mongo`, `mysql` or `redis`, alone or before a `-`, says what is spoken; another name leaves that to be found out ([protocols.md](../protocols.md)).',
+  ),
+  port: required(portNumber, 'By which callers ask for it.'),
+  targetPort: optional(
+    portOrName,
+    'Of the Pod, by number or by the name it has there; absent: the same as `port`.',
+  ),
+  protocol: defaulted(
+    oneOf(['TCP', 'UDP', 'SCTP']),
+    'TCP',
+    'Sidecars carry TCP alone; ports of the others are left to the network.',
+  ),
+  appProtocol: optional(text, 'What is spoken, and stronger than `name`; `kubernetes.io/h2c` is `http2`.'),
+  nodePort: meaningless('There are no nodes whose ports lead in: the gateway does.'),
 });
 
 /** Answered by the DNS of proxies; those that are asked for the name by HTTP do not know it. */
-const externalName: Decoder<string> = (value, path, report) => {
+const externalName: Decoder<string> = refined(dnsName('dots'), (name, path, report) => {
   report.unsupported(path, 'adds');
-  return dnsName('dots')(value, path, report);
-};
+  return name;
+});
 
 /** As the API server judges them. */
 function checkFamilies(
@@ -136,29 +149,61 @@ export function familiesOf({
   return [families[0]!, families[0] === 'IPv4' ? 'IPv6' : 'IPv4'];
 }
 
+const wayIn = 'A way in from outside, which processes of one machine do not have: the gateway is it.';
+
 const spec: Decoder<ServiceSpec> = object(
   {
-    selector: defaulted(mapOf(text), {}),
-    ports: defaulted(list(port), []),
-    clusterIP: optional(text),
-    type: defaulted(oneOf(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
-    externalName: optional(externalName),
-    publishNotReadyAddresses: defaulted((value) => value === true, false),
-    clusterIPs: optional(list(text, 1)),
-    ipFamilies: optional(list(oneOf(['IPv4', 'IPv6']), 1)),
-    ipFamilyPolicy: optional(oneOf(['SingleStack', 'PreferDualStack', 'RequireDualStack'])),
-    // Ways in from outside: processes of one machine have none of them.
-    allocateLoadBalancerNodePorts: meaningless(),
-    externalTrafficPolicy: meaningless(),
-    healthCheckNodePort: meaningless(),
-    loadBalancerClass: meaningless(),
-    loadBalancerIP: meaningless(),
-    externalIPs: unsupported('adds'),
-    internalTrafficPolicy: unsupportedIf('adds', (value) => value !== 'Cluster'),
-    loadBalancerSourceRanges: unsupported('closes'),
-    sessionAffinity: unsupportedIf('adds', (value) => value !== 'None'),
-    sessionAffinityConfig: unsupported('adds'),
-    trafficDistribution: unsupported('adds'),
+    selector: defaulted(
+      mapOf(text),
+      {},
+      'Labels that Pods, and WorkloadEntries, must have to stand behind it, all of them; empty: nobody does.',
+    ),
+    ports: defaulted(list(port), [], 'What it can be asked for.'),
+    clusterIP: optional(
+      text,
+      'Its address; absent: one is found. `None`: it is headless, and callers choose an instance by its own address or name.',
+    ),
+    type: defaulted(
+      oneOf(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']),
+      'ClusterIP',
+      '`NodePort` and `LoadBalancer` are `ClusterIP` here, as the gateway is the way in; `ExternalName` is another name for `externalName`.',
+    ),
+    externalName: optional(
+      externalName,
+      'The DNS of sidecars answers with it; there is no route to it, and a warning says so.',
+    ),
+    publishNotReadyAddresses: defaulted(boolean, false, 'Pods that are not ready are endpoints too.'),
+    clusterIPs: optional(list(text, 1), 'One of each version of IP, `clusterIP` first.'),
+    ipFamilies: optional(
+      list(oneOf(['IPv4', 'IPv6']), 1),
+      'Of which versions of IP it has addresses, the first first; absent: as its addresses or `ipFamilyPolicy` say.',
+    ),
+    ipFamilyPolicy: optional(
+      oneOf(['SingleStack', 'PreferDualStack', 'RequireDualStack']),
+      'Whether it has one address or one of each version; absent: `SingleStack`.',
+    ),
+    allocateLoadBalancerNodePorts: meaningless(wayIn),
+    externalTrafficPolicy: meaningless(wayIn),
+    healthCheckNodePort: meaningless(wayIn),
+    loadBalancerClass: meaningless(wayIn),
+    loadBalancerIP: meaningless(wayIn),
+    externalIPs: unsupported('adds', 'More addresses by which it is reached.'),
+    internalTrafficPolicy: unsupportedIf(
+      'adds',
+      (value) => value !== 'Cluster',
+      '`Cluster` is what there is.',
+    ),
+    loadBalancerSourceRanges: unsupported('closes', 'Who may come in by a load balancer.'),
+    sessionAffinity: unsupportedIf(
+      'adds',
+      (value) => value !== 'None',
+      '`None` is what there is; `consistentHash` of a DestinationRule keeps callers on an instance.',
+    ),
+    sessionAffinityConfig: unsupported('adds', 'See `sessionAffinity`.'),
+    trafficDistribution: unsupported(
+      'adds',
+      'Which instances are preferred; `localityLbSetting` of a DestinationRule says it too.',
+    ),
   },
   (decoded, path, report) => {
     checkFamilies(decoded, path, report);
@@ -181,6 +226,8 @@ export const serviceKind: KindDefinition<Service> = {
   group: '',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'A name, its ports and the Pods behind it. The annotation `networking.istio.io/exportTo` says which namespaces know it ([scoping.md](../scoping.md)).',
   fields: { spec: required(spec), status: meaningless() },
   annotations: { [exportToAnnotation]: annotatedExportTo },
 };

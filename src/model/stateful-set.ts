@@ -4,6 +4,7 @@ import { list } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, meaningless, object, optional, required, unsupportedIf } from './decode/object.ts';
 import { dnsName, integer, oneOf } from './decode/scalar.ts';
+import { refined } from './decode/schema.ts';
 import type { KindDefinition } from './kind.ts';
 import type { ResourceBase } from './metadata.ts';
 import { type ClaimTemplate, claimTemplate } from './persistent-volume-claim.ts';
@@ -36,12 +37,13 @@ const MAX_ORDINAL = 2 ** 31 - 1;
 
 /** A changed set replaces its processes; who wants that at another time, or for some of them alone, is told. */
 const updateStrategy = object({
-  type: unsupportedIf('adds', (value) => value === 'OnDelete'),
+  type: unsupportedIf('adds', (value) => value === 'OnDelete', '`RollingUpdate` is what there is.'),
   rollingUpdate: optional(
     object({
-      partition: unsupportedIf('adds', (value) => value !== 0 && value !== null),
-      maxUnavailable: meaningless(),
+      partition: unsupportedIf('adds', (value) => value !== 0 && value !== null, 'All are replaced.'),
+      maxUnavailable: meaningless('They are replaced one by one.'),
     }),
+    'Of the type of that name.',
   ),
 });
 
@@ -51,32 +53,52 @@ const retainAll: ClaimRetention = { whenDeleted: 'Retain', whenScaled: 'Retain' 
 const fields: Decoder<StatefulSetSpec> = object(
   {
     ...replicatedFields,
-    template: required(podTemplateOf(['Always'], () => {})),
-    serviceName: optional(dnsName('no dots')),
-    podManagementPolicy: defaulted(oneOf(['OrderedReady', 'Parallel']), 'OrderedReady'),
-    ordinals: defaulted(object({ start: defaulted(integer(0, MAX_ORDINAL), 0) }), { start: 0 }),
-    volumeClaimTemplates: defaulted(list(claimTemplate), []),
-    persistentVolumeClaimRetentionPolicy: defaulted(
-      object({ whenDeleted: defaulted(retention, 'Retain'), whenScaled: defaulted(retention, 'Retain') }),
-      retainAll,
+    template: required(
+      podTemplateOf(['Always'], () => {}),
+      'What each instance is.',
     ),
-    updateStrategy: optional(updateStrategy),
-    minReadySeconds: meaningless(),
-    revisionHistoryLimit: meaningless(),
+    serviceName: optional(
+      dnsName('no dots'),
+      'The headless Service under which each instance has a name: `db-0.db.shop.svc.cluster.local`.',
+    ),
+    podManagementPolicy: defaulted(
+      oneOf(['OrderedReady', 'Parallel']),
+      'OrderedReady',
+      'The next starts when those before it are ready, and the last ends first; or all at once.',
+    ),
+    ordinals: defaulted(
+      object({ start: defaulted(integer(0, MAX_ORDINAL), 0, 'Of the first one.') }),
+      { start: 0 },
+      'Numbers of instances.',
+    ),
+    volumeClaimTemplates: defaulted(
+      list(claimTemplate),
+      [],
+      'Claims of which each instance has its own, `NAME-POD`; they are among the volumes of the template.',
+    ),
+    persistentVolumeClaimRetentionPolicy: defaulted(
+      object({
+        whenDeleted: defaulted(retention, 'Retain', 'Of all, when the set is gone.'),
+        whenScaled: defaulted(retention, 'Retain', 'Of instances that are too many.'),
+      }),
+      retainAll,
+      'What becomes of the files of claims.',
+    ),
+    updateStrategy: optional(updateStrategy, 'How instances are replaced when the template changes.'),
+    minReadySeconds: meaningless('An instance counts once it is ready.'),
+    revisionHistoryLimit: meaningless('There is no history but that of the files.'),
   },
   checkSelector,
 );
 
-const spec: Decoder<StatefulSetSpec> = (value, path, report) => {
-  const decoded = fields(value, path, report);
-  if (decoded === undefined) return undefined;
+const spec: Decoder<StatefulSetSpec> = refined(fields, (decoded, path, report) => {
   const { template, volumeClaimTemplates: claims } = decoded;
   if (!checkNames(claims, path, report)) return undefined;
   const volumes = withClaims(template.spec.volumes, claims);
   const podSpec = { ...template.spec, volumes };
   checkPodMounts(podSpec, [...path, 'template', 'spec'], report);
   return { ...decoded, template: { ...template, spec: podSpec } };
-};
+});
 
 function checkNames(claims: readonly ClaimTemplate[], path: Path, report: Report): boolean {
   const names = claims.map(({ name }) => name);
@@ -102,5 +124,7 @@ export const statefulSetKind: KindDefinition<StatefulSet> = {
   group: 'apps',
   versions: ['v1'],
   scope: 'namespace',
+  about:
+    'Instances that keep their names and files, started and ended in their order ([workloads.md](../workloads.md)).',
   fields: { spec: required(spec), status: meaningless() },
 };

@@ -13,7 +13,8 @@ import {
   required,
   unsupportedIf,
 } from './decode/object.ts';
-import { boolean, dnsName, integer, nonEmptyText, oneOf } from './decode/scalar.ts';
+import { boolean, dnsName, integer, nonEmptyText, oneOf, text } from './decode/scalar.ts';
+import { described, refined, schemaOf } from './decode/schema.ts';
 
 /** One file of a volume. */
 interface FileItem {
@@ -81,9 +82,8 @@ const fieldPaths = [
   'metadata.annotations',
 ] as const;
 
-const fileField: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined || mapFieldOf(decoded) !== undefined) return decoded;
+const fileField: Decoder<string> = refined(nonEmptyText, (decoded, path, report) => {
+  if (mapFieldOf(decoded) !== undefined) return decoded;
   if ((fieldPaths as readonly string[]).includes(decoded)) return decoded;
   return report.error(
     path,
@@ -91,63 +91,78 @@ const fileField: Decoder<string> = (value, path, report) => {
     didYouMean(decoded, fieldPaths) ??
       `one of ${fieldPaths.join(', ')}, metadata.labels['KEY'] or metadata.annotations['KEY']`,
   );
-};
+});
 
-const mode: Decoder<number> = (value, path, report) => {
+const mode: Decoder<number> = described(schemaOf(integer(0, 0o777)), (value, path, report) => {
   if (typeof value === 'number' && value >= 0 && value <= 0o777)
     return integer(0, 0o777)(value, path, report);
   return report.error(path, `a file mode from 0 to 0777 is expected, not ${JSON.stringify(value)}`, '0644');
-};
+});
 
 /** As the API server checks what is to be inside a volume. */
-const inside: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined) return undefined;
+const inside: Decoder<string> = refined(nonEmptyText, (decoded, path, report) => {
   const why = decoded.startsWith('/')
     ? 'must be relative to the volume'
     : decoded.split('/').includes('..') && 'must not lead out of the volume by ".."';
   return why === false ? decoded : report.error(path, `${JSON.stringify(decoded)} ${why}`);
-};
+});
 
 /** A name that begins with two dots is one of those by which files are swapped. */
-const filePath: Decoder<string> = (value, path, report) => {
-  const decoded = inside(value, path, report);
-  if (decoded?.startsWith('..') !== true) return decoded;
+const filePath: Decoder<string> = refined(inside, (decoded, path, report) => {
+  if (!decoded.startsWith('..')) return decoded;
   return report.error(path, `${JSON.stringify(decoded)} must not begin with ".."`);
-};
+});
 
-const keyItem = object({ key: required(nonEmptyText), path: required(filePath), mode: optional(mode) });
+const keyItem = object({
+  key: required(nonEmptyText, 'Whose value it has.'),
+  path: required(filePath, 'Of the file, in the volume.'),
+  mode: optional(mode, 'Of the file; absent: `defaultMode`.'),
+});
 const keyFiles = {
-  items: optional(list(keyItem)),
-  optional: defaulted(boolean, false),
+  items: optional(list(keyItem), 'Which keys; absent: all, each in a file of its name.'),
+  optional: defaulted(boolean, false, 'It, or one of the keys, may be missing.'),
 } as const;
 const fieldItem = object({
-  path: required(filePath),
-  fieldRef: required(object({ apiVersion: meaningless(), fieldPath: required(fileField) })),
-  resourceFieldRef: refused('there are no limits of resources here'),
-  mode: optional(mode),
+  path: required(filePath, 'Of the file, in the volume.'),
+  fieldRef: required(
+    object({
+      apiVersion: meaningless('There is one.'),
+      fieldPath: required(
+        fileField,
+        `One of ${fieldPaths.map((one) => `\`${one}\``).join(', ')}, \`metadata.labels['KEY']\`, \`metadata.annotations['KEY']\`.`,
+      ),
+    }),
+    'Something of the Pod itself.',
+  ),
+  resourceFieldRef: refused('there are no limits of resources here', 'Limits of resources.'),
+  mode: optional(mode, 'Of the file; absent: `defaultMode`.'),
 });
-const fieldItems = defaulted(list(fieldItem), []);
+const fieldItems = defaulted(list(fieldItem), [], 'Files.');
+const defaultMode = optional(mode, 'Of files that say nothing else; absent: 0644.');
+const ofNamespace = required(dnsName('dots'), 'Of the same namespace.');
 
-const named = object({ ...keyFiles, name: required(dnsName('dots')) });
-const configMap = object({ ...keyFiles, name: required(dnsName('dots')), defaultMode: optional(mode) });
-const secret = object({ ...keyFiles, secretName: required(dnsName('dots')), defaultMode: optional(mode) });
-const downwardApi = object({ items: fieldItems, defaultMode: optional(mode) });
+const named = object({ name: ofNamespace, ...keyFiles });
+const configMap = object({ name: ofNamespace, ...keyFiles, defaultMode });
+const secret = object({ secretName: ofNamespace, ...keyFiles, defaultMode });
+const downwardApi = object({ items: fieldItems, defaultMode });
 
 const identity = 'the identity of an application is with its sidecar; remove it';
 const sourceNames = ['configMap', 'secret', 'downwardAPI'] as const;
 const projectedSource = object(
   {
-    configMap: optional(named),
-    secret: optional(named),
-    downwardAPI: optional(object({ items: fieldItems })),
-    serviceAccountToken: refused(identity),
-    clusterTrustBundle: refused(identity),
-    podCertificate: refused(identity),
+    configMap: optional(named, 'Keys of a ConfigMap.'),
+    secret: optional(named, 'Keys of a Secret.'),
+    downwardAPI: optional(object({ items: fieldItems }), 'Fields of the Pod.'),
+    serviceAccountToken: refused(identity, 'A token of Kubernetes.'),
+    clusterTrustBundle: refused(identity, 'Certificates of Kubernetes.'),
+    podCertificate: refused(identity, 'A certificate of Kubernetes.'),
   },
   (value, path, report) => atMostOneOf(value, sourceNames, 'none is fine', path, report),
 );
-const projected = object({ sources: defaulted(list(projectedSource), []), defaultMode: optional(mode) });
+const projected = object({
+  sources: defaulted(list(projectedSource), [], 'Whose files it has, together.'),
+  defaultMode,
+});
 
 /** Kinds of volumes that bring a disk or a folder of somewhere else. */
 const elsewhere = [
@@ -168,20 +183,29 @@ const elsewhere = [
 ] as const;
 const noDisk =
   'emptyDir: {} has files as long as the Pod lives, persistentVolumeClaim for longer; configMap and secret have given ones';
-const refusedKinds = Object.fromEntries(elsewhere.map((name) => [name, refused(noDisk)])) as Readonly<
-  Record<(typeof elsewhere)[number], ReturnType<typeof refused>>
->;
+const refusedKinds = Object.fromEntries(
+  elsewhere.map((name) => [name, refused(noDisk, 'A disk or a folder of somewhere else.')]),
+) as Readonly<Record<(typeof elsewhere)[number], ReturnType<typeof refused>>>;
 
 const volumeFields = object({
-  name: required(dnsName('no dots')),
-  configMap: optional(configMap),
-  secret: optional(secret),
-  downwardAPI: optional(downwardApi),
-  projected: optional(projected),
-  // Where its files are and how much they may be is the machine's matter.
-  emptyDir: optional(object({ medium: meaningless(), sizeLimit: meaningless() })),
+  name: required(dnsName('no dots'), 'By which containers mount it.'),
+  configMap: optional(configMap, 'Files with the values of a ConfigMap.'),
+  secret: optional(secret, 'Files with the values of a Secret.'),
+  downwardAPI: optional(downwardApi, 'Files that say something of the Pod.'),
+  projected: optional(projected, 'Several of those in one folder.'),
+  emptyDir: optional(
+    object({
+      medium: meaningless("Where its files are is the machine's matter."),
+      sizeLimit: meaningless("How much they may be is the machine's matter."),
+    }),
+    'A folder that is empty at first and goes with the Pod; so is a volume that says nothing.',
+  ),
   persistentVolumeClaim: optional(
-    object({ claimName: required(dnsName('dots')), readOnly: defaulted(boolean, false) }),
+    object({
+      claimName: required(dnsName('dots'), 'A PersistentVolumeClaim of the same namespace.'),
+      readOnly: defaulted(boolean, false, 'Nobody writes to it.'),
+    }),
+    'A folder that outlives the Pod.',
   ),
   ...refusedKinds,
 });
@@ -192,9 +216,7 @@ const volumeKinds = ['configMap', 'secret', 'downwardAPI', 'projected', 'emptyDi
 /** Of a file without a mode (Kubernetes, `defaultMode`). */
 const DEFAULT_MODE = 0o644;
 
-export const volume: Decoder<Volume> = (value, path, report) => {
-  const decoded = volumeFields(value, path, report);
-  if (decoded === undefined) return undefined;
+export const volume: Decoder<Volume> = refined(volumeFields, (decoded, path, report) => {
   atMostOneOf(decoded, volumeKinds, 'none is fine', path, report);
   const { name, persistentVolumeClaim: claim } = decoded;
   if (claim !== undefined)
@@ -203,7 +225,7 @@ export const volume: Decoder<Volume> = (value, path, report) => {
   if (sources === undefined) return { name };
   const chosen = decoded.configMap ?? decoded.secret ?? decoded.downwardAPI ?? decoded.projected;
   return { name, files: { defaultMode: chosen?.defaultMode ?? DEFAULT_MODE, sources } };
-};
+});
 
 /** Undefined for an `emptyDir`, which is also what a volume is that says nothing (Kubernetes, `VolumeSource`). */
 function sourcesOf(decoded: VolumeFields): readonly (KeyFiles | FieldFiles)[] | undefined {
@@ -246,9 +268,7 @@ function fieldFilesOf(items: readonly NonNullable<ReturnType<typeof fieldItem>>[
 /** Folders of the kernel's own, in which nothing can be put. */
 const kernels = ['/proc', '/sys'];
 
-const mountPath: Decoder<string> = (value, path, report) => {
-  const decoded = nonEmptyText(value, path, report);
-  if (decoded === undefined) return undefined;
+const mountPath: Decoder<string> = refined(nonEmptyText, (decoded, path, report) => {
   if (!decoded.startsWith('/'))
     return report.error(path, `${JSON.stringify(decoded)} is not absolute`, `/${decoded}`);
   const steps = decoded.split('/').filter((step) => step !== '' && step !== '.');
@@ -259,16 +279,24 @@ const mountPath: Decoder<string> = (value, path, report) => {
   const kernel = kernels.find((folder) => whole === folder || whole.startsWith(`${folder}/`));
   if (kernel !== undefined) return report.error(path, `${kernel} is the kernel's: nothing can be put there`);
   return whole;
-};
+});
 
 export const volumeMount: Decoder<VolumeMount> = object({
-  name: required(dnsName('no dots')),
-  mountPath: required(mountPath),
-  subPath: defaulted((value, path, report) => (value === '' ? '' : inside(value, path, report)), ''),
-  readOnly: defaulted(boolean, false),
-  subPathExpr: refused('subPath, without variables'),
-  mountPropagation: { presence: 'dropped', dropped: checkPropagation },
-  recursiveReadOnly: unsupportedIf('adds', (value) => value !== 'Disabled'),
+  name: required(dnsName('no dots'), 'Of the volume.'),
+  mountPath: required(mountPath, 'Where the container finds it; absolute.'),
+  subPath: defaulted(
+    refined(text, (written, path, report) => (written === '' ? '' : inside(written, path, report))),
+    '',
+    'A file or folder of the volume; absent: all of it.',
+  ),
+  readOnly: defaulted(boolean, false, 'The container does not write to it.'),
+  subPathExpr: refused('subPath, without variables', 'The same with variables.'),
+  mountPropagation: {
+    presence: 'dropped',
+    dropped: checkPropagation,
+    about: '`None` is what there is; anything else is an error.',
+  },
+  recursiveReadOnly: unsupportedIf('adds', (value) => value !== 'Disabled', '`Disabled` is what there is.'),
 });
 
 /** `None` is what there is. */

@@ -113,13 +113,13 @@ function checkSocket(spec: Pick<WorkloadEntrySpec, 'address' | 'ports'>, path: P
 }
 
 const condition: Decoder<EntryCondition> = object({
-  type: required(text),
-  status: required(oneOf(['True', 'False', 'Unknown'])),
-  lastTransitionTime: optional(text),
-  message: optional(text),
-  lastProbeTime: meaningless(),
-  observedGeneration: meaningless(),
-  reason: meaningless(),
+  type: required(text, '`Healthy` is looked at.'),
+  status: required(oneOf(['True', 'False', 'Unknown']), 'Whether it holds.'),
+  lastTransitionTime: optional(text, 'For who reads it.'),
+  message: optional(text, 'For who reads it.'),
+  lastProbeTime: meaningless('For who reads it.'),
+  observedGeneration: meaningless('For who reads it.'),
+  reason: meaningless('For who reads it.'),
 });
 
 export const workloadEntryKind: KindDefinition<WorkloadEntry> = {
@@ -132,9 +132,13 @@ export const workloadEntryKind: KindDefinition<WorkloadEntry> = {
     spec: required(entrySpec),
     status: defaulted(
       object({
-        conditions: defaulted(list(condition), []),
-        observedGeneration: meaningless(),
-        validationMessages: meaningless(),
+        conditions: defaulted(
+          list(condition),
+          [],
+          'Of an entry whose health is checked, which its annotation says: it is an endpoint while `Healthy` is `True`.',
+        ),
+        observedGeneration: meaningless('For who reads it.'),
+        validationMessages: meaningless('For who reads it.'),
       }),
       { conditions: [] },
     ),

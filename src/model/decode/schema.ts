@@ -89,7 +89,8 @@ export function refined<T, U>(
   refine: (decoded: T, path: Path, report: Report, written: unknown) => U | undefined,
   more?: Omit<Partial<StringSchema>, 'type'> | Omit<Partial<NumberSchema>, 'type'>,
 ): Decoder<U> {
-  return described({ ...schemaOf(base), ...more } as Schema, (value, path, report) => {
+  const schema = more === undefined ? schemaOf(base) : ({ ...schemaOf(base), ...more } as Schema);
+  return described(schema, (value, path, report) => {
     const decoded = base(value, path, report);
     return decoded === undefined ? undefined : refine(decoded, path, report, value);
   });
