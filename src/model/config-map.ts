@@ -76,7 +76,7 @@ export const secretKind: KindDefinition<Secret> = {
     data: defaulted(
       mapOf(base64, key),
       {},
-      'Bytes by key, in base64. Gateways read `tls.crt`, `tls.key` and `ca.crt`, or `cert`, `key` and `cacert`.',
+      'Bytes by key, in base64. Gateways read `tls.crt`, `tls.key`, `ca.crt` and `ca.crl`, or `cert`, `key` and `cacert`.',
     ),
     stringData: defaulted(mapOf(text, key), {}, 'Texts by key; they win over `data`.'),
     type: meaningless('Keys are looked at by who needs them.'),

@@ -37,7 +37,7 @@ export interface ConnectionPoolPolicy {
 const MAX_COUNT = 2 ** 31 - 1;
 const count = integer(0, MAX_COUNT);
 
-const tcpKeepalive: Decoder<TcpKeepalive> = object({
+export const tcpKeepalive: Decoder<TcpKeepalive> = object({
   probes: optional(integer(0, 2 ** 32 - 1), 'Unanswered probes after which the connection is given up.'),
   time: optional(durationMs, 'Without traffic, until the first probe.'),
   interval: optional(durationMs, 'Between probes.'),

@@ -66,6 +66,18 @@ describe('traffic policies', () => {
     ],
     ['{tls: {mode: MUTUAL, clientCertificate: c}}', `${at}.tls.mode: MUTUAL needs privateKey`],
     [
+      '{tls: {mode: SIMPLE, credentialName: c, caCertificates: f}}',
+      `${at}.tls.caCertificates: stands beside credentialName: choose one`,
+    ],
+    [
+      '{tls: {mode: SIMPLE, credentialName: c, insecureSkipVerify: true}}',
+      `${at}.tls.credentialName: has no effect beside insecureSkipVerify: choose one`,
+    ],
+    [
+      '{tls: {mode: MUTUAL, credentialName: "configmap://c"}}',
+      `${at}.tls.credentialName: a ConfigMap has no key, which MUTUAL needs`,
+    ],
+    [
       '{tunnel: {protocol: GET, targetHost: db, targetPort: 1}}',
       `${at}.tunnel.protocol: one of CONNECT, POST is expected, not the text "GET"`,
     ],

@@ -1,4 +1,5 @@
 /** Istio's `MeshConfig`: what holds for a whole mesh, as the ConfigMap `istio` of `istio-system` has it. */
+import { connectionPool, type TcpKeepalive, tcpKeepalive } from './connection-pool.ts';
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import {
@@ -23,8 +24,12 @@ import {
 import { refined } from './decode/schema.ts';
 import { configExportTo, type ExportTo, hostExportTo } from './export-to.ts';
 import { type HttpRetry, httpRetry } from './http-retry.ts';
+import { type LocalitySetting, localitySetting } from './locality-setting.ts';
 import type { Labels } from './metadata.ts';
+import { outlierDetection } from './outlier-detection.ts';
 import { type ProxyOptions, proxyOptions } from './proxy-options.ts';
+import { type MeshTls, meshTls, type TlsDefaults, tlsDefaults } from './tls-defaults.ts';
+import type { TrafficPolicy } from './traffic-policy.ts';
 
 /** What is absent is Istio's default. Times are milliseconds. */
 export interface MeshConfig {
@@ -52,10 +57,15 @@ export interface MeshConfig {
   /** A namespace that none of them selects is not of the mesh; empty: all are. */
   readonly discoverySelectors?: readonly NamespaceSelector[];
   readonly pathNormalization?: { readonly normalization: PathNormalization };
-  readonly meshMTLS?: { readonly minProtocolVersion: 'TLS_AUTO' | 'TLSV1_2' | 'TLSV1_3' };
+  readonly meshMTLS?: MeshTls;
+  readonly tlsDefaults?: TlsDefaults;
+  readonly defaultTrafficPolicy?: Pick<TrafficPolicy, 'connectionPool' | 'outlierDetection'>;
   /** With `%SERVICE%` and the like. */
   readonly inboundClusterStatName?: string;
   readonly outboundClusterStatName?: string;
+  readonly tcpKeepalive?: TcpKeepalive;
+  readonly localityLbSetting?: LocalitySetting;
+  readonly h2UpgradePolicy?: 'DO_NOT_UPGRADE' | 'UPGRADE';
 }
 
 export type OutboundMode = 'ALLOW_ANY' | 'REGISTRY_ONLY';
@@ -134,14 +144,12 @@ const inboundTrafficPolicy: Decoder<NonNullable<MeshConfig['inboundTrafficPolicy
   ),
 });
 
-const mutualTls: Decoder<NonNullable<MeshConfig['meshMTLS']>> = object({
-  minProtocolVersion: defaulted(
-    oneOf(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']),
-    'TLS_AUTO',
-    'The least version that is taken; `TLS_AUTO`: 1.2.',
+const defaultTrafficPolicy: Decoder<NonNullable<MeshConfig['defaultTrafficPolicy']>> = object({
+  connectionPool: optional(
+    connectionPool,
+    'Connections and requests; those to where the mesh knows nothing of too.',
   ),
-  cipherSuites: unsupported('closes'),
-  ecdhCurves: unsupported('closes'),
+  outlierDetection: optional(outlierDetection, 'When callers leave an endpoint alone.'),
 });
 
 const pathNormalization: Decoder<NonNullable<MeshConfig['pathNormalization']>> = object({
@@ -216,7 +224,11 @@ const fields = {
     pathNormalization,
     'The form that paths have before routes and policies see them.',
   ),
-  meshMTLS: optional(mutualTls, 'Of connections between proxies.'),
+  meshMTLS: optional(meshTls, 'Of connections between proxies.'),
+  tlsDefaults: optional(
+    tlsDefaults,
+    'Of all other TLS: of Gateways, and towards hosts by a DestinationRule.',
+  ),
   inboundClusterStatName: optional(
     text,
     "Name of an application's cluster in metrics; with `%SERVICE%`, `%SERVICE_NAME%`, `%SERVICE_FQDN%`, `%SERVICE_PORT%`, `%SERVICE_PORT_NAME%`, `%TARGET_PORT%`.",
@@ -225,17 +237,28 @@ const fields = {
   proxyListenPort: always(15_001),
   proxyInboundListenPort: always(15_006),
   proxyHttpPort: always(15_007),
-  tcpKeepalive: unsupported('adds'),
-  localityLbSetting: unsupported('adds'),
+  tcpKeepalive: optional(
+    tcpKeepalive,
+    'Whether the peer of an idle connection to a service or an application is still there; each field may be said by a DestinationRule or a Sidecar instead.',
+  ),
+  localityLbSetting: optional(
+    localitySetting,
+    'Which places are preferred to which, where a DestinationRule has none.',
+  ),
   zoneAwareLbSetting: unsupported('adds'),
-  h2UpgradePolicy: unsupportedIf('adds', (value) => value !== 'DO_NOT_UPGRADE'),
+  h2UpgradePolicy: optional(
+    oneOf(['DO_NOT_UPGRADE', 'UPGRADE']),
+    '`UPGRADE`: services are spoken to in HTTP/2 on ports that are said to be of HTTP; a DestinationRule may say otherwise.',
+  ),
   enableTracing: unsupportedIf('adds', (value) => value === true),
   enableEnvoyAccessLogService: unsupportedIf('adds', (value) => value === true),
   extensionProviders: unsupportedIf('adds', isFilled),
   // Its own metrics are there in the format of Prometheus.
   defaultProviders: unsupportedIf('adds', (value) => JSON.stringify(value) !== '{"metrics":["prometheus"]}'),
-  defaultTrafficPolicy: unsupported('closes'),
-  tlsDefaults: unsupported('closes'),
+  defaultTrafficPolicy: optional(
+    defaultTrafficPolicy,
+    'For all hosts; each of the two as a whole where the DestinationRule of a host has none.',
+  ),
   serviceEntryVisibility: unsupported('closes'),
   caCertificates: unsupportedIf('adds', isFilled),
   // What is verified is what a DestinationRule says.

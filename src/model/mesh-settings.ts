@@ -1,8 +1,10 @@
 /** What holds for a mesh: what its LocalMesh says, else Istio's MeshConfig, else what Istio does by default. */
+import type { ConnectionPoolPolicy, TcpKeepalive } from './connection-pool.ts';
 import { type ExportTo, everywhere } from './export-to.ts';
 import type { HttpRetry } from './http-retry.ts';
 import type { Resource } from './kinds.ts';
 import { defaultMeshSettings, type LocalMesh } from './local-mesh.ts';
+import type { LocalitySetting } from './locality-setting.ts';
 import type {
   AccessLogEncoding,
   MeshConfig,
@@ -11,7 +13,9 @@ import type {
   PathNormalization,
 } from './mesh-config.ts';
 import { istioNamespace, meshConfigOf } from './mesh-document.ts';
+import type { OutlierPolicy } from './outlier-detection.ts';
 import type { ProxyOptions } from './proxy-options.ts';
+import type { TlsDefaults } from './tls-defaults.ts';
 
 /** Times are milliseconds. */
 export interface MeshSettings {
@@ -34,6 +38,10 @@ export interface MeshSettings {
   readonly autoMtls: boolean;
   /** Of mutual TLS: 1.2 unless it is said to be more. */
   readonly leastTlsVersion: '1.2' | '1.3';
+  /** Of mutual TLS 1.2; empty: the proxy's own. */
+  readonly meshCipherSuites: readonly string[];
+  /** Of TLS that is not the mesh's own. */
+  readonly tlsDefaults: TlsDefaults;
   /** Of routes that say nothing; undefined: Istio's. */
   readonly defaultRetry: HttpRetry | undefined;
   readonly serviceExportTo: ExportTo;
@@ -45,6 +53,13 @@ export interface MeshSettings {
   /** Patterns of names in metrics; empty: that of the cluster. */
   readonly inboundStatName: string;
   readonly outboundStatName: string;
+  /** Where a DestinationRule says nothing. */
+  readonly localityLbSetting: LocalitySetting | undefined;
+  readonly tcpKeepalive: TcpKeepalive | undefined;
+  /** Whether services are spoken to in HTTP/2 where neither their port nor a DestinationRule says so. */
+  readonly upgradesToHttp2: boolean;
+  readonly connectionPool: ConnectionPoolPolicy | undefined;
+  readonly outlierDetection: OutlierPolicy | undefined;
   /** How proxies run where nothing nearer says it. */
   readonly proxyOptions: ProxyOptions;
 }
@@ -88,6 +103,8 @@ export function meshSettings(resources: readonly Resource[]): MeshSettings {
     accessLog: accessLogOf(config),
     autoMtls: config.enableAutoMtls ?? true,
     leastTlsVersion: config.meshMTLS?.minProtocolVersion === 'TLSV1_3' ? '1.3' : '1.2',
+    meshCipherSuites: config.meshMTLS?.cipherSuites ?? [],
+    tlsDefaults: config.tlsDefaults ?? { minProtocolVersion: 'TLS_AUTO' },
     defaultRetry: config.defaultHttpRetryPolicy,
     serviceExportTo: said(config.defaultServiceExportTo),
     virtualServiceExportTo: said(config.defaultVirtualServiceExportTo),
@@ -96,6 +113,11 @@ export function meshSettings(resources: readonly Resource[]): MeshSettings {
     pathNormalization: normalization === 'DEFAULT' ? 'BASE' : normalization,
     inboundStatName: config.inboundClusterStatName ?? '',
     outboundStatName: config.outboundClusterStatName ?? '',
+    localityLbSetting: config.localityLbSetting,
+    tcpKeepalive: config.tcpKeepalive,
+    upgradesToHttp2: config.h2UpgradePolicy === 'UPGRADE',
+    connectionPool: config.defaultTrafficPolicy?.connectionPool,
+    outlierDetection: config.defaultTrafficPolicy?.outlierDetection,
     proxyOptions: config.defaultConfig ?? {},
   };
 }

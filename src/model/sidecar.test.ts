@@ -119,9 +119,33 @@ trustDomain: cluster.local`;
   });
 
   test('what is left out closes: an error; what only adds: a warning', () => {
-    assert.match(problemsOf(mesh('tlsDefaults: {minProtocolVersion: TLSV1_3}')).join(), /error.*tlsDefaults/);
+    assert.match(problemsOf(mesh('serviceEntryVisibility: {}')).join(), /error.*serviceEntryVisibility/);
     assert.match(problemsOf(mesh('enableTracing: true')).join(), /warning.*enableTracing/);
     assert.deepEqual(problemsOf(mesh('enableTracing: false\nenablePrometheusMerge: true')), []);
+  });
+
+  test('curves and ciphers that there are not are left out, and one must be left', () => {
+    assert.deepEqual(problemsOf(mesh('tlsDefaults: {ecdhCurves: [P-384, X25519]}')), []);
+    assert.match(
+      problemsOf(mesh('tlsDefaults: {ecdhCurves: [P-256, P-224, P-256]}')).join('\n'),
+      /warning.*ecdhCurves\[1\]: the curve "P-224" is unknown here[^]*ecdhCurves\[2\]: .*twice/,
+    );
+    assert.match(problemsOf(mesh('tlsDefaults: {ecdhCurves: [P-224]}')).join(), /error.*names no curve/);
+    assert.match(problemsOf(mesh('meshMTLS: {cipherSuites: [NONE]}')).join(), /error.*names no cipher suite/);
+    assert.match(problemsOf(mesh('meshMTLS: {ecdhCurves: [P-256]}')).join(), /error.*ecdhCurves/);
+  });
+
+  test('a traffic policy for all hosts is judged like that of a DestinationRule', () => {
+    assert.match(
+      problemsOf(mesh('defaultTrafficPolicy: {connectionPool: {}}')).join(),
+      /error.*connectionPool: is empty/,
+    );
+    assert.match(
+      problemsOf(
+        mesh('localityLbSetting: {distribute: [{from: a/*, to: {a/*: 80}}]}\nh2UpgradePolicy: DEFAULT'),
+      ).join('\n'),
+      /all weights together must be 100, not 80[^]*h2UpgradePolicy: one of DO_NOT_UPGRADE, UPGRADE/,
+    );
   });
 
   const settings = (text: string) => meshSettings(loadDocuments([{ file: 'x.yaml', text }]).resources);

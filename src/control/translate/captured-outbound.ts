@@ -26,7 +26,7 @@ export function captureOutbound(whole: Sidecar, egress: readonly EgressPart[]): 
         ];
       }),
     ],
-    clusters: [passthroughOutbound, emptyCluster],
+    clusters: [passthroughOutbound(sidecar.index.settings), emptyCluster],
   };
 }
 

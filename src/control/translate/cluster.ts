@@ -24,7 +24,7 @@ import { configPath, duration, filterMetadata, fromAds, type Init } from './mess
 import { acceptsMutualTlsThroughout } from './mutual-tls.ts';
 import { outboundClusterName, outboundSni } from './names.ts';
 import { type Preference, preferenceOf } from './placement.ts';
-import { policyFor } from './policy-merge.ts';
+import { policyFor, withMeshDefaults } from './policy-merge.ts';
 import { outboundName } from './stat-name.ts';
 import { type CallerSpeech, rawBuffer, upstreamMutualTls } from './tls-context.ts';
 import {
@@ -56,12 +56,15 @@ export interface OutboundTarget {
   readonly resilience: ResiliencePolicy | undefined;
 }
 
-export function targetPolicy({ rule, subset, port }: OutboundTarget): HostTrafficPolicy {
-  return policyFor(rule, subset, port.port);
+export function targetPolicy(
+  { rule, subset, port }: OutboundTarget,
+  settings: MeshSettings,
+): HostTrafficPolicy {
+  return withMeshDefaults(policyFor(rule, subset, port.port), portProtocol(port), settings);
 }
 
-export function targetPreference(target: OutboundTarget): Preference {
-  return preferenceOf(targetPolicy(target), target.resilience?.spec.healthCheck !== undefined);
+export function targetPreference(target: OutboundTarget, settings: MeshSettings): Preference {
+  return preferenceOf(targetPolicy(target, settings), target.resilience?.spec.healthCheck !== undefined);
 }
 
 export function targetName({ service, port, subset }: OutboundTarget): string {
@@ -121,7 +124,7 @@ function balancedCluster(
   identities: readonly string[],
   settings: MeshSettings,
 ): ClusterInit {
-  const policy = targetPolicy(target);
+  const policy = targetPolicy(target, settings);
   const { loadBalancer } = policy;
   // Its own proxies are told where connections were made to; others choose as they would without a word.
   const isPassed = loadBalancer?.simple === 'PASSTHROUGH';
@@ -130,19 +133,19 @@ function balancedCluster(
     ...where,
     ...balancing(isPassed ? undefined : loadBalancer),
     ...outlierDetection(policy.outlierDetection),
-    ...checks(target),
+    ...checks(target, policy),
     ...commonBalancing(target, policy),
     ...proxyTraits(target, policy),
     ...announced(proxyTls(target, policy, identities, settings), policy),
   };
 }
 
-function checks(target: OutboundTarget): ClusterInit {
+function checks(target: OutboundTarget, policy: HostTrafficPolicy): ClusterInit {
   const check = target.resilience?.spec.healthCheck;
   if (check === undefined) return {};
   return healthChecks(check, {
     host: serviceHost(target.service),
-    http2: isHttp2(target, targetPolicy(target)),
+    http2: isHttp2(target, policy),
   });
 }
 
@@ -170,7 +173,7 @@ function commonBalancing(target: OutboundTarget, policy: HostTrafficPolicy): Clu
  * @param how the endpoint is known
  */
 export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: ResourceIndex): Cluster {
-  const policy = targetPolicy(target);
+  const policy = targetPolicy(target, index.settings);
   return create(ClusterSchema, {
     ...baseCluster(target, policy, index.settings),
     ...how,
@@ -191,7 +194,7 @@ export function grpcCluster(
   index: ResourceIndex,
   where: ClusterInit = fromAssignment(target),
 ): Cluster {
-  const policy = targetPolicy(target);
+  const policy = targetPolicy(target, index.settings);
   const { http2MaxRequests: maxRequests = 0 } = policy.connectionPool?.http ?? {};
   const init: ClusterInit = {
     ...baseCluster(target, policy, index.settings),
@@ -277,7 +280,7 @@ function proxyTls(
   identities: readonly string[],
   settings: MeshSettings,
 ): Pick<ClusterInit, 'transportSocket' | 'transportSocketMatches'> {
-  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities);
+  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities, settings);
   if (isExternal(target.service) || !settings.autoMtls) return {};
   const transportSocket = mutualTls(target, policy, identities);
   return {
@@ -295,7 +298,7 @@ function chosenTls(
   index: ResourceIndex,
 ): Pick<ClusterInit, 'transportSocket'> {
   const identities = serviceIdentities(index, target.service);
-  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities);
+  if (policy.tls !== undefined) return writtenTls(target, policy, policy.tls, identities, index.settings);
   if (!usesTlsThroughout(target, policy, index)) return {};
   return { transportSocket: mutualTls(target, policy, identities) };
 }
@@ -305,11 +308,12 @@ function writtenTls(
   policy: HostTrafficPolicy,
   tls: ClientTls,
   identities: readonly string[],
+  { tlsDefaults }: MeshSettings,
 ): { readonly transportSocket?: TransportSocket } {
   if (tls.mode === 'DISABLE') return {};
   if (tls.mode === 'ISTIO_MUTUAL') return { transportSocket: mutualTls(target, policy, identities) };
   const server = { names: expectedNames(target.service), http2: isHttp2(target, policy) };
-  return { transportSocket: originatedTls(tls, server) };
+  return { transportSocket: originatedTls(tls, server, tlsDefaults) };
 }
 
 /** For gRPC's clients: mutual TLS unless some instance cannot do it. */

@@ -27,7 +27,7 @@ export function translateEndpoints(
 ): ClusterLoadAssignment {
   return create(ClusterLoadAssignmentSchema, {
     clusterName: targetName(target),
-    endpoints: placeEndpoints(endpointsOf(target, index), targetPreference(target), caller),
+    endpoints: placeEndpoints(endpointsOf(target, index), targetPreference(target, index.settings), caller),
   });
 }
 

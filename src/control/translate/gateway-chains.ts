@@ -120,8 +120,8 @@ function terminated(
     return nothing;
   }
   const secrets = found?.value;
-  const { trustDomain } = index.settings;
-  const transportSocket = gatewayTls({ tls, carriedAs, secrets, client: node.client, trustDomain });
+  const { settings } = index;
+  const transportSocket = gatewayTls({ tls, carriedAs, secrets, client: node.client, settings });
   const carried = { secrets: secrets?.messages ?? [] };
   if (carriedAs === 'HTTP') return { ...requestChain(bound, transportSocket, address, keeper), ...carried };
   const chains = carryingChains(bound, keeper, tlsMatch(serverNamesOf(bound)), transportSocket);

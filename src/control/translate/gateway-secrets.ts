@@ -1,5 +1,9 @@
-/** What Gateways call certificates -> the secrets that their proxies ask for by SDS, over the stream everything comes on. */
+/**
+ * What Gateways and DestinationRules call certificates -> the secrets that proxies ask for by SDS, over the stream
+ * everything comes on.
+ */
 import { create } from '@bufbuild/protobuf';
+import { type ClientTls, configMapPrefix } from '#model/client-tls.ts';
 import { asksForCertificate, certificateFilesOf, credentialsOf, type ServerTls } from '#model/gateway-tls.ts';
 import { type Secret, SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { ResourceIndex } from '../store/resource-index.ts';
@@ -45,6 +49,38 @@ export function serverSecrets(tls: ServerTls, namespace: string, index: Resource
   };
 }
 
+/** What the secrets of a caller are called on the wire: its own certificate, and those that it trusts. */
+export function clientSecretNames({ mode, credentialName = '', insecureSkipVerify }: ClientTls): {
+  readonly certificate: string | undefined;
+  readonly authorities: string | undefined;
+} {
+  const name = plainName(credentialName);
+  return {
+    certificate: mode === 'MUTUAL' ? `kubernetes://${name}` : undefined,
+    authorities: insecureSkipVerify === true ? undefined : `kubernetes://${name}${authoritySuffix}`,
+  };
+}
+
+/** The secrets of one that calls with `credentialName`. @param namespace of the caller */
+export function clientSecrets(
+  tls: ClientTls,
+  namespace: string,
+  index: ResourceIndex,
+): Found<readonly Secret[]> {
+  const name = plainName(tls.credentialName ?? '');
+  const { certificate, authorities } = clientSecretNames(tls);
+  const all = [
+    ...(certificate === undefined ? [] : [certificateSecret(name, namespace, index)]),
+    ...(authorities === undefined ? [] : [authoritiesNamed(name, namespace, index)]),
+  ];
+  const broken = all.filter((one) => !one.ok);
+  if (broken.length > 0) return { ok: false, reason: broken.map(({ reason }) => reason).join('; ') };
+  return { ok: true, value: all.flatMap((one) => (one.ok ? [one.value] : [])) };
+}
+
+const plainName = (written: string): string =>
+  written.startsWith(configMapPrefix) ? written.slice(configMapPrefix.length) : written;
+
 function certificateSecret(credential: string, namespace: string, index: ResourceIndex): Named {
   const secret = index.secret(namespace, credential);
   if (secret === undefined) return missing(credential, namespace, index);
@@ -64,7 +100,10 @@ function certificateSecret(credential: string, namespace: string, index: Resourc
 function authoritySecret(tls: ServerTls, namespace: string, index: ResourceIndex): Named {
   const [credential] = credentialsOf(tls);
   const written = tls.caCertCredentialName || credential;
-  if (written === undefined) return authorityFiles(tls);
+  return written === undefined ? authorityFiles(tls) : authoritiesNamed(written, namespace, index);
+}
+
+function authoritiesNamed(written: string, namespace: string, index: ResourceIndex): Named {
   const base = written.endsWith(authoritySuffix) ? written.slice(0, -authoritySuffix.length) : written;
   const source =
     index.secret(namespace, `${base}${authoritySuffix}`) ??
@@ -132,7 +171,7 @@ function missing(name: string, namespace: string, index: ResourceIndex): Named {
   const where = elsewhere.length === 0 ? '' : ` (there is one in ${elsewhere.join(', ')})`;
   return {
     ok: false,
-    reason: `there is no Secret ${name} in the namespace ${namespace} of the gateway${where}`,
+    reason: `there is no Secret ${name} in the namespace ${namespace} of the proxy${where}`,
   };
 }
 

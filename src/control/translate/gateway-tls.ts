@@ -1,6 +1,7 @@
 /** `tls` of a Gateway's server -> the TLS context of its filter chain. */
 import { parseIp } from '#core/ip-address.ts';
 import { asksForCertificate, type ServerTls, type TlsVersion } from '#model/gateway-tls.ts';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import {
   type CertificateValidationContextSchema,
@@ -28,7 +29,7 @@ export interface GatewayTlsOptions {
   /** Absent: the mesh's own certificate is shown, and asked for. */
   readonly secrets: ServerSecrets | undefined;
   readonly client: ProxyNode['client'];
-  readonly trustDomain: string;
+  readonly settings: Pick<MeshSettings, 'trustDomain' | 'tlsDefaults'>;
 }
 
 const protocols: Readonly<Record<TlsVersion, Protocol>> = {
@@ -44,16 +45,19 @@ export function gatewayTls({
   carriedAs,
   secrets,
   client,
-  trustDomain,
+  settings: { trustDomain, tlsDefaults },
 }: GatewayTlsOptions): TransportSocket {
-  const asked = protocols[tls.minProtocolVersion];
+  const defaults = secrets === undefined ? undefined : tlsDefaults;
+  const { minProtocolVersion: least, cipherSuites } = tls;
+  const asked = protocols[least === 'TLS_AUTO' ? (defaults?.minProtocolVersion ?? least) : least];
   // Envoy and Istio begin at 1.2; our proxy speaks nothing older.
   const isOlder = asked === Protocol.TLS_AUTO || (client === 'heddle' && asked < Protocol.TLSv1_2);
   const commonTlsContext: CommonInit = {
     tlsParams: {
       tlsMinimumProtocolVersion: isOlder ? Protocol.TLSv1_2 : asked,
       tlsMaximumProtocolVersion: protocols[tls.maxProtocolVersion],
-      cipherSuites: [...tls.cipherSuites],
+      cipherSuites: [...(cipherSuites.length > 0 ? cipherSuites : (defaults?.cipherSuites ?? []))],
+      ecdhCurves: [...(defaults?.ecdhCurves ?? [])],
     },
     alpnProtocols: carriedAs === 'HTTP' ? ['h2', 'http/1.1'] : [],
     ...(secrets === undefined ? meshContext(tls, carriedAs, trustDomain) : writtenContext(tls, secrets)),

@@ -10,6 +10,7 @@ import { type IngressPort, ingressAddress, ingressPorts, sharedEndpoint } from '
 import { boundListener, httpInspector, type ListenerFilterInit, patience, tlsInspector } from './listener.ts';
 import { type InboundClusterTraits, inboundCluster } from './local-cluster.ts';
 import { type ServerTlsMode, serverTlsMode } from './mutual-tls.ts';
+import { keptAlive } from './policy-merge.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { inboundName } from './stat-name.ts';
 
@@ -40,13 +41,14 @@ export function translateInbound(sidecar: Sidecar): SidecarPart {
 /** What its cluster is to know. */
 export function describe(
   { port, carriedAs, http2, services, pool }: IngressPort,
-  { connectTimeoutMs, inboundStatName }: MeshSettings,
+  { connectTimeoutMs, inboundStatName, tcpKeepalive }: MeshSettings,
 ): InboundClusterTraits {
   const [first] = services;
   const statName = inboundStatName === '' ? '' : inboundName(inboundStatName, port, first);
+  const own = keptAlive(pool, tcpKeepalive);
   return {
     ...{ port, carriedAs, http2, connectTimeoutMs, statName },
-    ...(pool !== undefined && { pool }),
+    ...(own !== undefined && { pool: own }),
     services: services.map(({ service }) => {
       const { name, namespace = '' } = service.metadata;
       return { host: serviceHost(service), name, namespace };

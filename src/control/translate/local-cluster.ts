@@ -3,7 +3,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { create } from '@bufbuild/protobuf';
 import type { ConnectionPoolPolicy } from '#model/connection-pool.ts';
-import { CONNECT_TIMEOUT_MS } from '#model/mesh-settings.ts';
+import { CONNECT_TIMEOUT_MS, type MeshSettings } from '#model/mesh-settings.ts';
 import type { PortProtocol } from '#model/port-protocol.ts';
 import {
   type Cluster,
@@ -39,6 +39,7 @@ import {
   reentryClusterName,
   reentryListenerName,
 } from './names.ts';
+import { keptAlive } from './policy-merge.ts';
 import { asItCame, circuitBreakers, httpOptions, keepAlive } from './upstream-limits.ts';
 
 /** The DNS cache that cluster and filter share; the two must be equal. */
@@ -115,10 +116,27 @@ export const inTheNameOfItsClient: Destination = {
 };
 
 /** Whatever the mesh does not know is where the connection was made to. */
-export const passthroughOutbound: Cluster = create(ClusterSchema, {
-  ...localCluster(passthroughCluster, byOriginalDestination),
-  ...asItCame,
-});
+export const passthroughOutbound: (settings: MeshSettings) => Cluster = oncePerMesh((settings) =>
+  create(ClusterSchema, {
+    ...localCluster(passthroughCluster, byOriginalDestination),
+    ...unknownTraits(settings, { carriedAs: 'AUTO', http2: false }),
+  }),
+);
+
+/** What holds for services that say nothing holds for what is none; its version of HTTP is nobody's to say (Istio). */
+function unknownTraits(
+  { connectionPool, tcpKeepalive, connectTimeoutMs }: MeshSettings,
+  speech: Pick<PortProtocol, 'carriedAs' | 'http2'>,
+): Init<typeof ClusterSchema> {
+  const pool = keptAlive(connectionPool, tcpKeepalive);
+  const { h2UpgradePolicy: _, useClientProtocol: _u, ...http } = pool?.http ?? {};
+  return {
+    connectTimeout: duration(pool?.tcp?.connectTimeout ?? connectTimeoutMs),
+    circuitBreakers: circuitBreakers(pool),
+    ...keepAlive(pool),
+    ...httpOptions(pool && { ...pool, http }, speech),
+  };
+}
 
 /** Ports of the application that nobody has told of. */
 export function passthroughInbound(where: Destination): Cluster {
@@ -154,10 +172,22 @@ export function sniForward(port: number): Filter {
 }
 
 /** Resolves the host of the request: the way to whatever the mesh does not know. */
-export const forwardingCluster: Cluster = create(
-  ClusterSchema,
-  localCluster(passthroughCluster, byRequestedHost),
+export const forwardingCluster: (settings: MeshSettings) => Cluster = oncePerMesh((settings) =>
+  create(ClusterSchema, {
+    ...localCluster(passthroughCluster, byRequestedHost),
+    ...unknownTraits(settings, { carriedAs: 'HTTP', http2: false }),
+  }),
 );
+
+/** The same object for all proxies of one state of the mesh. */
+function oncePerMesh(make: (settings: MeshSettings) => Cluster): (settings: MeshSettings) => Cluster {
+  const known = new WeakMap<MeshSettings, Cluster>();
+  return (settings) => {
+    const cluster = known.get(settings) ?? make(settings);
+    known.set(settings, cluster);
+    return cluster;
+  };
+}
 
 /** Has no endpoint: what goes there ends there. */
 export const emptyCluster: Cluster = create(ClusterSchema, {

@@ -44,7 +44,7 @@ export function translateOutbound(
       ...parts
         .flatMap((part) => ownReentries(part, sidecar))
         .map(({ host, port }) => reentryCluster(port, host)),
-      forwardingCluster,
+      forwardingCluster(sidecar.index.settings),
       emptyCluster,
     ],
   };

@@ -56,7 +56,7 @@ export function serviceCluster(
     const isNamed = resolution === 'DYNAMIC_DNS' ? client !== 'gateway' : client === 'proxy';
     if (isNamed) return own(chosenCluster(target, byRequestedHost, index));
   }
-  const goesOn = resolution === 'NONE' || isHeadless(service) || isPassedThrough(target);
+  const goesOn = resolution === 'NONE' || isHeadless(service) || isPassedThrough(target, index);
   if (client === 'captured' && goesOn) return own(chosenCluster(target, byOriginalDestination, index));
   const cluster = client === 'grpc' ? grpcCluster(target, index) : proxyCluster(target, index);
   return { cluster, isAssigned: true };
@@ -68,8 +68,8 @@ function closed(target: OutboundTarget, index: ResourceIndex): ServiceCluster {
 }
 
 /** The policy says so; a proxy that is not told where connections were made to chooses by itself. */
-function isPassedThrough(target: OutboundTarget): boolean {
-  return targetPolicy(target).loadBalancer?.simple === 'PASSTHROUGH';
+function isPassedThrough(target: OutboundTarget, { settings }: ResourceIndex): boolean {
+  return targetPolicy(target, settings).loadBalancer?.simple === 'PASSTHROUGH';
 }
 
 /** What is looked up is in the cluster itself; the host, where the ServiceEntry names no endpoint. */
@@ -100,7 +100,7 @@ function byNames(
     ...(dnsRefreshRateMs !== undefined && { dnsRefreshRate: duration(dnsRefreshRateMs) }),
     loadAssignment: {
       clusterName: targetName(target),
-      endpoints: placeEndpoints(endpoints, targetPreference(target), caller),
+      endpoints: placeEndpoints(endpoints, targetPreference(target, index.settings), caller),
     },
   };
   if (client !== 'grpc') return lookedUpCluster(target, where, index);

@@ -6,16 +6,20 @@ import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { serviceHost } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
-import { type OutboundTarget, targetName } from './cluster.ts';
+import { type CredentialUse, credentialUse } from './client-credentials.ts';
+import { type OutboundTarget, targetName, targetPolicy } from './cluster.ts';
 import { translateEndpoints } from './endpoint.ts';
 import { emptyAssignment, grpcAssignment } from './grpc-endpoint.ts';
 import { type CallerPlace, dependsOnPlace, preferenceOf } from './placement.ts';
+import { withMeshDefaults } from './policy-merge.ts';
 import { type ServiceClient, serviceCluster } from './service-cluster.ts';
 import { meshPorts } from './virtual-host.ts';
 
 export interface ServiceTable {
   readonly clusters: readonly Cluster[];
   readonly endpoints: readonly ClusterLoadAssignment[];
+  /** Those of the clusters that need a Secret of their caller. */
+  readonly credentials: readonly CredentialUse[];
 }
 
 /** Who calls services: policies may be for it alone, and endpoints near to it come first. */
@@ -30,9 +34,13 @@ export function serviceTable(
 ): ServiceTable {
   const clusters: Cluster[] = [];
   const endpoints: ClusterLoadAssignment[] = [];
+  const credentials: CredentialUse[] = [];
   for (const target of outboundTargets(index, caller)) {
     const made = serviceCluster(target, client, caller, index);
     clusters.push(made.cluster);
+    const { tls } = targetPolicy(target, index.settings);
+    const use = credentialUse(made.cluster.name, tls, target.rule);
+    if (use !== undefined) credentials.push(use);
     if (!made.isAssigned) continue;
     const all =
       made.isClosed === true
@@ -40,7 +48,7 @@ export function serviceTable(
         : translateEndpoints(target, caller, index);
     endpoints.push(client === 'grpc' ? grpcAssignment(all) : all);
   }
-  return { clusters, endpoints };
+  return { clusters, endpoints, credentials };
 }
 
 /** What of a caller all its clusters and endpoints depend on: callers of the same have the same. */
@@ -50,7 +58,10 @@ export function viewOf(index: ResourceIndex, caller: ServiceCaller): string {
   const all = [
     ...rules,
     ...index.destinationRules.flatMap(({ spec }) => spec.subsets.map(({ trafficPolicy }) => trafficPolicy)),
-  ].flatMap((policy) => (policy === undefined ? [] : [policy, ...(policy.portLevelSettings ?? [])]));
+    {},
+  ]
+    .flatMap((policy) => (policy === undefined ? [] : [policy, ...(policy.portLevelSettings ?? [])]))
+    .map((policy) => withMeshDefaults(policy, { carriedAs: 'TCP' }, index.settings));
   const isChecked = index.resiliencePolicies.some(({ spec }) => spec.healthCheck !== undefined);
   const depends = isChecked || all.some((policy) => dependsOnPlace(preferenceOf(policy, false)));
   if (!depends) return policies;

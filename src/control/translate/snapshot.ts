@@ -19,6 +19,7 @@ import { exportedScope, sidecarScope } from '../store/scope.ts';
 import { bindInbound } from './bound-inbound.ts';
 import { captureInbound } from './captured-inbound.ts';
 import { captureOutbound } from './captured-outbound.ts';
+import { withCredentials } from './client-credentials.ts';
 import { unknownCluster } from './cluster.ts';
 import { egressParts } from './egress.ts';
 import { translateGateway } from './gateway.ts';
@@ -41,7 +42,7 @@ export interface ProxySnapshot {
   readonly endpoints: readonly ClusterLoadAssignment[];
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
-  /** Certificates of gateways: for proxies that have shown who they are. */
+  /** Certificates of gateways, and of callers that are to show one: for proxies that have shown who they are. */
   readonly secrets?: readonly Secret[];
   /** Of clients that answer DNS if they like. */
   readonly names?: NameTable;
@@ -65,9 +66,17 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const sidecar = sidecarOf(node, pod, index, problems);
   const { captured } = sidecar;
   const scoped = sharedTranslation(sidecar.scope.index);
-  const { clusters, endpoints } = scoped.services(
+  const services = scoped.services(
     captured ? 'captured' : 'proxy',
     serviceCaller(node, sidecar.labels, sidecar.instance),
+  );
+  const reader = { namespace: node.namespace, isGateway: false };
+  const { clusters, secrets } = withCredentials(
+    services.clusters,
+    services.credentials,
+    reader,
+    index,
+    problems,
   );
   const caller: Caller = { ...callerInMesh(node, sidecar.labels), captured };
   const egress = egressParts(sidecar, caller, (part) => sharedTranslation(part).routes(caller));
@@ -78,7 +87,8 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
     : translateOutbound(sidecar, egress, routes, caller);
   return {
     clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
-    endpoints,
+    endpoints: services.endpoints,
+    secrets,
     listeners: [...inbound.listeners, ...outbound.listeners],
     routes,
     names: scoped.names(),
@@ -103,15 +113,24 @@ function gatewaySnapshot(whole: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const problems: Problem[] = [];
   const pod = knownPod(index, node, problems);
   if (pod === undefined) return { ...nothing, problems };
-  const { clusters, endpoints } = shared.services(
+  const services = shared.services(
     'gateway',
     serviceCaller(node, pod.metadata.labels, index.instanceOf(pod)),
+  );
+  const reader = { namespace: node.namespace, isGateway: true };
+  const { clusters, secrets } = withCredentials(
+    services.clusters,
+    services.credentials,
+    reader,
+    index,
+    problems,
   );
   const edge = translateGateway({ pod, node, index, clusters, problems });
   return {
     ...edge,
     clusters: [...clusters, emptyCluster, ...edge.clusters],
-    endpoints,
+    endpoints: services.endpoints,
+    secrets: [...new Map([...edge.secrets, ...secrets].map((secret) => [secret.name, secret])).values()],
     names: shared.names(),
     problems,
   };

@@ -68,7 +68,7 @@ export function upstreamMutualTls(
 
 /** Any identity of the mesh may call; who may do what is for policies to say. */
 export function downstreamMutualTls(
-  { trustDomain, trustDomainAliases, leastTlsVersion }: MeshSettings,
+  { trustDomain, trustDomainAliases, leastTlsVersion, meshCipherSuites }: MeshSettings,
   carriedAs: 'HTTP' | 'TCP',
 ): TransportSocket {
   const domains = [trustDomain, ...trustDomainAliases];
@@ -76,7 +76,10 @@ export function downstreamMutualTls(
   const commonTlsContext = {
     ...commonContext(domains.map((domain) => uriMatcher('prefix', `spiffe://${domain}/`))),
     alpnProtocols: [...serverProtocols[carriedAs]],
-    tlsParams: { tlsMinimumProtocolVersion: leastTlsVersion === '1.3' ? TLSv1_3 : TLSv1_2 },
+    tlsParams: {
+      tlsMinimumProtocolVersion: leastTlsVersion === '1.3' ? TLSv1_3 : TLSv1_2,
+      cipherSuites: [...meshCipherSuites],
+    },
   };
   return tlsSocket(pack(DownstreamTlsContextSchema, { commonTlsContext, requireClientCertificate: true }));
 }

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { parseIp } from '#core/ip-address.ts';
 import type { ClientTls } from '#model/client-tls.ts';
+import type { TlsDefaults } from '#model/tls-defaults.ts';
 import type { HostTrafficPolicy } from '#model/traffic-policy.ts';
 import type { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type TransportSocket, TransportSocketSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
@@ -17,7 +18,8 @@ import {
   type CommonTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { type Init, pack } from './message.ts';
+import { clientSecretNames } from './gateway-secrets.ts';
+import { fromAds, type Init, pack } from './message.ts';
 import { rawBuffer, tlsSocket } from './tls-context.ts';
 
 type Sockets = Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches'>;
@@ -35,26 +37,37 @@ export interface ExpectedServer {
 }
 
 /** `SIMPLE` and `MUTUAL`. */
-export function originatedTls(tls: ClientTls, { names, http2 }: ExpectedServer): TransportSocket {
+export function originatedTls(
+  tls: ClientTls,
+  { names, http2 }: ExpectedServer,
+  { minProtocolVersion: least, cipherSuites = [], ecdhCurves = [] }: TlsDefaults,
+): TransportSocket {
+  const { TLSv1_2, TLSv1_3 } = TlsParameters_TlsProtocol;
   const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
     ...certificate(tls),
     ...validation(tls, tls.subjectAltNames.length > 0 ? tls.subjectAltNames : names),
     ...(http2 && { alpnProtocols: ['h2'] }),
     // A caller speaks TLS 1.2 at most unless it is told otherwise (Envoy).
     tlsParams: {
-      tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
-      tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+      tlsMinimumProtocolVersion: least === 'TLSV1_3' ? TLSv1_3 : TLSv1_2,
+      tlsMaximumProtocolVersion: TLSv1_3,
+      cipherSuites: [...cipherSuites],
+      ecdhCurves: [...ecdhCurves],
     },
   };
   const { sni = '' } = tls;
   return tlsSocket(pack(UpstreamTlsContextSchema, { commonTlsContext, ...(sni !== '' && { sni }) }));
 }
 
-function certificate({
-  mode,
-  clientCertificate,
-  privateKey,
-}: ClientTls): Pick<Init<typeof CommonTlsContextSchema>, 'tlsCertificates'> {
+function certificate(
+  tls: ClientTls,
+): Pick<Init<typeof CommonTlsContextSchema>, 'tlsCertificates' | 'tlsCertificateSdsSecretConfigs'> {
+  const { mode, clientCertificate, privateKey, credentialName } = tls;
+  const { certificate: named } = clientSecretNames(tls);
+  if (credentialName !== undefined)
+    return named === undefined
+      ? {}
+      : { tlsCertificateSdsSecretConfigs: [{ name: named, sdsConfig: fromAds }] };
   if (mode !== 'MUTUAL' || clientCertificate === undefined || privateKey === undefined) return {};
   return { tlsCertificates: [{ certificateChain: file(clientCertificate), privateKey: file(privateKey) }] };
 }
@@ -64,10 +77,19 @@ function validation(
   names: readonly string[],
 ): Pick<Init<typeof CommonTlsContextSchema>, 'validationContextType'> {
   if (tls.insecureSkipVerify === true) return {};
+  const matchTypedSubjectAltNames = names.flatMap(matchersOf);
+  const { authorities: named } = clientSecretNames(tls);
+  if (tls.credentialName !== undefined && named !== undefined) {
+    const value = {
+      defaultValidationContext: { matchTypedSubjectAltNames },
+      validationContextSdsSecretConfig: { name: named, sdsConfig: fromAds },
+    };
+    return { validationContextType: { case: 'combinedValidationContext', value } };
+  }
   const value: Validation = {
     trustedCa: file(tls.caCertificates ?? systemRoots),
     ...(tls.caCrl !== undefined && { crl: file(tls.caCrl) }),
-    matchTypedSubjectAltNames: names.flatMap(matchersOf),
+    matchTypedSubjectAltNames,
   };
   return { validationContextType: { case: 'validationContext', value } };
 }
