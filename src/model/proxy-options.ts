@@ -15,7 +15,42 @@ export interface ProxyOptions {
   readonly interceptionMode?: 'REDIRECT' | 'TPROXY';
   /** Environment of the proxy. */
   readonly proxyMetadata?: Readonly<Record<string, string>>;
+  readonly gatewayTopology?: GatewayTopology;
 }
+
+export interface GatewayTopology {
+  /** Proxies in front of the gateway whose `x-forwarded-for` is believed. */
+  readonly numTrustedProxies?: number;
+  readonly forwardClientCertDetails?: ForwardClientCertDetails;
+  /** Present: connections begin with the PROXY protocol. */
+  readonly proxyProtocol?: object;
+}
+
+const certificateDetails = [
+  'UNDEFINED',
+  'SANITIZE',
+  'FORWARD_ONLY',
+  'APPEND_FORWARD',
+  'SANITIZE_SET',
+  'ALWAYS_FORWARD_ONLY',
+] as const;
+/** `UNDEFINED`: as without a word. */
+export type ForwardClientCertDetails = (typeof certificateDetails)[number];
+
+const gatewayTopology: Decoder<GatewayTopology> = object({
+  numTrustedProxies: optional(
+    integer(0, 2 ** 32 - 1),
+    'The address of a client is the one so far from the end of `x-forwarded-for`; 0: that of the connection.',
+  ),
+  forwardClientCertDetails: optional(
+    oneOf(certificateDetails),
+    'What becomes of `x-forwarded-client-cert`: it is taken off (`SANITIZE`), kept of clients with a certificate (`FORWARD_ONLY`), added to or written anew (`SANITIZE_SET`, without a word), or always kept.',
+  ),
+  proxyProtocol: optional(
+    object({}),
+    'Connections begin with the PROXY protocol, of either version; others are not taken.',
+  ),
+});
 
 const variables: Decoder<Readonly<Record<string, string>>> = mapOf(text);
 
@@ -71,7 +106,7 @@ const decode = object({
   runtimeValues: unsupported('closes'),
   extraStatTags: unsupported('adds'),
   proxyStatsMatcher: unsupported('adds'),
-  gatewayTopology: unsupported('closes'),
+  gatewayTopology: optional(gatewayTopology, 'What stands in front of gateways.'),
   proxyHeaders: unsupported('closes'),
   connectionSettings: unsupported('closes'),
   privateKeyProvider: unsupported('adds'),

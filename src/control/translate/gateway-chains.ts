@@ -4,6 +4,7 @@ import { carriedBy, takesRequests } from '#model/gateway.ts';
 import { type ServerTls, terminatesTls } from '#model/gateway-tls.ts';
 import { keyOf } from '#model/kinds.ts';
 import type { Pod } from '#model/pod.ts';
+import type { GatewayTopology } from '#model/proxy-options.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '#xds/gen/envoy/config/core/v3/base_pb.js';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
@@ -28,6 +29,8 @@ export interface Gatekeeper {
   readonly index: ResourceIndex;
   /** By which services are reached. */
   readonly clusters: readonly Cluster[];
+  /** What stands in front of it. */
+  readonly topology: GatewayTopology;
   readonly problems: Problem[];
 }
 
@@ -169,6 +172,7 @@ function requestFilter(routes: string, port: number, grpcWeb: boolean, keeper: G
     client: keeper.node.client,
     self: selfOf(keeper),
     grpcWeb,
+    topology: keeper.topology,
   });
 }
 

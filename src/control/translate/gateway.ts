@@ -10,6 +10,7 @@ import type { Secret } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/
 import { type BindAddress, gatewayBinds } from './annotation.ts';
 import { type Gatekeeper, type GatewayChains, gatewayChains } from './gateway-chains.ts';
 import { type GatewayAddress, gatewayAddresses } from './gateway-servers.ts';
+import { gatewayTopology, proxyProtocolFilter } from './gateway-topology.ts';
 import { boundListener, type ListenerInit, patience, tlsInspector } from './listener.ts';
 import { passthroughClusters } from './sni-passthrough.ts';
 
@@ -21,8 +22,9 @@ export interface GatewayTranslation {
   readonly secrets: readonly Secret[];
 }
 
-export function translateGateway(keeper: Gatekeeper): GatewayTranslation {
-  const { pod, index, problems } = keeper;
+export function translateGateway(whole: Omit<Gatekeeper, 'topology'>): GatewayTranslation {
+  const { pod, index, problems } = whole;
+  const keeper = { ...whole, topology: gatewayTopology(pod, index, problems) };
   const addresses = gatewayAddresses(pod, index, problems);
   const binds = gatewayBinds(pod, problems);
   const made = addresses.map((address) => ({ address, ...gatewayChains(address, keeper) }));
@@ -43,12 +45,17 @@ function gatewayListener(
   { port, bind, plain, encrypted }: GatewayAddress,
   { chains }: GatewayChains,
   placed: BindAddress | undefined,
-  { node, index }: Gatekeeper,
+  { node, index, topology }: Gatekeeper,
 ): Listener {
-  const inspected = encrypted.length > 0 && {
-    listenerFilters: [tlsInspector],
+  const announces = topology.proxyProtocol !== undefined;
+  const filters = [
+    ...(announces ? [proxyProtocolFilter] : []),
+    ...(encrypted.length > 0 ? [tlsInspector] : []),
+  ];
+  const inspected = filters.length > 0 && {
+    listenerFilters: filters,
     // Who waits for the server to speak first says nothing that could be looked at.
-    ...(plain.length > 0 && patience(index.settings)),
+    ...(encrypted.length > 0 && plain.length > 0 && !announces && patience(index.settings)),
   };
   const rest: ListenerInit = {
     name: `${bind ?? '0.0.0.0'}_${port}`,

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { MeshSettings } from '#model/mesh-settings.ts';
+import type { GatewayTopology } from '#model/proxy-options.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterSchema } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterConfigSchema } from '#xds/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
@@ -43,6 +44,8 @@ export interface ManagerOptions {
   readonly takesConnect?: boolean;
   /** Takes calls of browsers. */
   readonly grpcWeb?: boolean;
+  /** What stands in front of a gateway. */
+  readonly topology?: GatewayTopology;
 }
 
 type ManagerInit = Init<typeof HttpConnectionManagerSchema>;
@@ -64,7 +67,8 @@ const forwardFilter: HttpFilterInit = {
 };
 
 export function connectionManager(options: ManagerOptions): Filter {
-  const { side, statPrefix, routes, captured, settings, takesConnect = false } = options;
+  const { side, statPrefix, routes, captured, settings, takesConnect = false, topology } = options;
+  const { numTrustedProxies = 0 } = topology ?? {};
   const init: ManagerInit = {
     statPrefix,
     routeSpecifier:
@@ -79,7 +83,8 @@ export function connectionManager(options: ManagerOptions): Filter {
     ...normalized(settings),
     ...accessLogs(settings),
     useRemoteAddress: side === 'gateway',
-    ...clientCertificate(side),
+    ...clientCertificate(side, topology),
+    ...(numTrustedProxies > 0 && { xffNumTrustedHops: numTrustedProxies }),
     // There is no other way to the address of a service (Istio's PILOT_HTTP10).
     ...(captured && { httpProtocolOptions: { acceptHttp10: true } }),
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(takesConnect ? [{ upgradeType: 'CONNECT' }] : [])],
@@ -104,12 +109,17 @@ function normalized({ pathNormalization }: MeshSettings): ManagerInit {
 }
 
 /** `x-forwarded-client-cert`: a gateway writes it anew, a sidecar adds who called to what it was told. */
-function clientCertificate(side: Side): ManagerInit {
+function clientCertificate(
+  side: Side,
+  { forwardClientCertDetails: said }: GatewayTopology = {},
+): ManagerInit {
   if (side === 'outbound') return {};
+  const own = side === 'gateway' ? 'SANITIZE_SET' : 'APPEND_FORWARD';
+  const details = said === undefined || said === 'UNDEFINED' ? own : said;
+  const isWritten = details === 'SANITIZE_SET' || details === 'APPEND_FORWARD';
   return {
-    forwardClientCertDetails:
-      side === 'gateway' ? ForwardClientCert.SANITIZE_SET : ForwardClientCert.APPEND_FORWARD,
-    setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
+    forwardClientCertDetails: ForwardClientCert[details],
+    ...(isWritten && { setCurrentClientCertDetails: { subject: true, uri: true, dns: true } }),
   };
 }
 
