@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { loadDocuments } from '#model/load.ts';
 
 const root = join(import.meta.dirname, '../..');
-const folders = ['bookstore', 'polyglot', 'bookinfo', 'resilience'];
+const folders = ['bookstore', 'polyglot', 'bookinfo', 'resilience', 'scoping'];
 
 for (const folder of folders) {
   describe(`examples/${folder}`, () => {
