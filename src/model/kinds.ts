@@ -2,6 +2,7 @@
 import { type ConfigMap, configMapKind, type Secret, secretKind } from './config-map.ts';
 import { type Deployment, deploymentKind } from './deployment.ts';
 import { type DestinationRule, destinationRuleKind } from './destination-rule.ts';
+import { type EndpointSlice, endpointSliceKind } from './endpoint-slice.ts';
 import { type Gateway, gatewayKind } from './gateway.ts';
 import { type Ingress, ingressKind } from './ingress.ts';
 import { type Job, jobKind } from './job.ts';
@@ -27,6 +28,7 @@ export interface ResourceByKind {
   readonly Namespace: Namespace;
   readonly Node: Node;
   readonly Service: Service;
+  readonly EndpointSlice: EndpointSlice;
   readonly ServiceAccount: ServiceAccount;
   readonly ConfigMap: ConfigMap;
   readonly Secret: Secret;
@@ -56,6 +58,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   Namespace: namespaceKind,
   Node: nodeKind,
   Service: serviceKind,
+  EndpointSlice: endpointSliceKind,
   ServiceAccount: serviceAccountKind,
   ConfigMap: configMapKind,
   Secret: secretKind,

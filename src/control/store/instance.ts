@@ -1,5 +1,6 @@
-/** What stands behind services: Pods, and entries of workloads that are none. To callers the two are the same. */
+/** What stands behind services: Pods, entries of workloads that are none, and endpoints of slices. To callers they are the same. */
 import { parseIp } from '#core/ip-address.ts';
+import type { EndpointSlice, SliceEndpoint } from '#model/endpoint-slice.ts';
 import type { Labels } from '#model/metadata.ts';
 import { localityOf, type Node } from '#model/node.ts';
 import { isReady, type Pod } from '#model/pod.ts';
@@ -92,6 +93,43 @@ export function instanceOfEntry(entry: WorkloadEntry): Instance {
     declaredPorts: Object.values(spec.ports),
     portOf: (port) => entryPort(entry, port, bound),
     policyPort: (port) => bound.get(port) ?? port,
+  };
+}
+
+/** What a slice knows of the place of an endpoint. */
+export interface SlicePlace {
+  /** The Pod at the address, where there is one. */
+  readonly pod: Instance | undefined;
+  readonly node: Node | undefined;
+}
+
+/** @param address of the endpoint, one of several */
+export function instanceOfSlice(
+  { metadata, ports }: EndpointSlice,
+  { ready = true, hostname, zone = '' }: SliceEndpoint,
+  address: string,
+  { pod, node }: SlicePlace,
+): Instance {
+  const said = {
+    address,
+    state: ready ? ('ready' as const) : ('not ready' as const),
+    portOf: ({ name = '' }: ServicePort) => ports.find((port) => port.name === name)?.port,
+  };
+  if (pod !== undefined) return { ...pod, ...said };
+  return {
+    ...said,
+    name: hostname ?? metadata.name,
+    namespace: metadata.namespace ?? '',
+    labels: {},
+    annotations: {},
+    serviceAccount: undefined,
+    weight: 1,
+    locality: localityOf({}, node) || (zone === '' ? '' : `/${zone}`),
+    speaksTls: false,
+    workload: metadata.name,
+    governingService: undefined,
+    declaredPorts: [],
+    policyPort: (port) => port,
   };
 }
 

@@ -88,7 +88,11 @@ export function indexResources(written: readonly Resource[]): ResourceIndex {
   const pods = of('Pod');
   const workloads = resources.filter(isWorkload).sort(byName);
   const entriesInOrder = of('WorkloadEntry');
-  const instances = new Instances(pods, entriesInOrder, workloads, of('Node'));
+  const instances = new Instances(
+    { pods, entries: entriesInOrder, slices: of('EndpointSlice') },
+    workloads,
+    of('Node'),
+  );
   const entries = byPlace(entriesInOrder);
   const { virtualServices } = resolveDelegates(
     [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),

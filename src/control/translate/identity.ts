@@ -1,5 +1,5 @@
 /** Who may answer for a service: the identities of its instances, and of ServiceEntries what they say. */
-import { selects } from '#model/metadata.ts';
+import { type Labels, selects } from '#model/metadata.ts';
 import { labelsOfMembers, serviceAccountOfGroup } from '#model/workload-group.ts';
 import type { Instance } from '../store/instance.ts';
 import type { MeshService } from '../store/mesh-service.ts';
@@ -34,16 +34,19 @@ export function accountsBehind(
   const { namespace = '' } = service.metadata;
   const { selector } = service.spec;
   const accounts = new Set<string>();
-  if (Object.keys(selector).length === 0) return accounts;
+  // What selects nothing may have instances all the same, by its slices.
+  const selectsAny = Object.keys(selector).length > 0;
+  const isBehind = (of: string | undefined, labels: Labels): boolean =>
+    selectsAny && of === namespace && selects(selector, labels);
   for (const { metadata, spec } of index.workloads) {
-    const isBehind = metadata.namespace === namespace && selects(selector, spec.template.metadata.labels);
-    if (isBehind) accounts.add(spec.template.spec.serviceAccountName);
+    if (isBehind(metadata.namespace, spec.template.metadata.labels))
+      accounts.add(spec.template.spec.serviceAccountName);
   }
   for (const instance of index.instancesOf(service)) {
     if (instance.serviceAccount !== undefined && counts(instance)) accounts.add(instance.serviceAccount);
   }
   for (const { metadata, spec } of index.groups) {
-    if (metadata.namespace === namespace && selects(selector, labelsOfMembers({ spec })))
+    if (isBehind(metadata.namespace, labelsOfMembers({ spec })))
       accounts.add(serviceAccountOfGroup({ spec }));
   }
   return accounts;

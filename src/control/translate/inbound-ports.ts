@@ -23,9 +23,9 @@ export interface InboundPort {
 export function inboundPorts(instance: Instance, index: ResourceIndex): readonly InboundPort[] {
   const numbers = new Set(instance.declaredPorts);
   const behind: { port: number; service: MeshService; servicePort: ServicePort }[] = [];
-  for (const service of servicesOf(instance, index)) {
+  for (const { service, there } of servicesOf(instance, index)) {
     for (const servicePort of meshPorts(service)) {
-      const port = instance.portOf(servicePort);
+      const port = there.portOf(servicePort);
       if (port === undefined) continue;
       numbers.add(port);
       behind.push({ port, service, servicePort });
@@ -61,11 +61,18 @@ export function portTraits(
   };
 }
 
-function servicesOf({ namespace, labels }: Instance, index: ResourceIndex): MeshService[] {
-  return [...index.services.values()].filter(
-    ({ metadata, spec }) =>
-      metadata.namespace === namespace &&
-      Object.keys(spec.selector).length > 0 &&
-      selects(spec.selector, labels),
-  );
+/** `there`: as the service knows it, whose slices may say otherwise where it has a port. */
+function servicesOf(
+  instance: Instance,
+  index: ResourceIndex,
+): readonly { readonly service: MeshService; readonly there: Instance }[] {
+  const { name, namespace, labels } = instance;
+  return [...index.services.values()].flatMap((service) => {
+    const { metadata, spec } = service;
+    if (metadata.namespace !== namespace) return [];
+    if (Object.keys(spec.selector).length > 0)
+      return selects(spec.selector, labels) ? [{ service, there: instance }] : [];
+    const there = index.instancesOf(service).find((one) => one.name === name);
+    return there === undefined ? [] : [{ service, there }];
+  });
 }
