@@ -1,6 +1,7 @@
 /** What does not fit together in a Sidecar (Istio's validation). */
 import { parseIp } from '#core/ip-address.ts';
 import type { Path, Report } from './decode/decoder.ts';
+import type { ServerTls } from './gateway-tls.ts';
 import type { EgressListener, ImportedHost, IngressListener, SidecarSpec } from './sidecar.ts';
 
 /** `unix:///run/app.sock`; of an abstract socket `unix://@name`. */
@@ -19,13 +20,37 @@ export function checkSidecar(spec: SidecarSpec, path: Path, report: Report): voi
 
 function checkIngress(ingress: readonly IngressListener[], path: Path, report: Report): void {
   const seen = new Set<number>();
-  for (const [at, { port, bind }] of ingress.entries()) {
+  for (const [at, { port, bind, tls }] of ingress.entries()) {
+    if (tls !== undefined) checkTls(tls, port.protocol, [...path, at, 'tls'], report);
     if (bind !== undefined && parseIp(bind) === undefined)
       report.error([...path, at, 'bind'], `${JSON.stringify(bind)} is no IP address`);
     if (seen.has(port.number))
       report.error([...path, at, 'port', 'number'], `another listener has port ${port.number}`);
     seen.add(port.number);
   }
+}
+
+const notOfSidecars = [
+  'subjectAltNames',
+  'credentialName',
+  'credentialNames',
+  'caCertCredentialName',
+  'tlsCertificates',
+] as const;
+
+function checkTls(tls: ServerTls, protocol = '', path: Path, report: Report): void {
+  for (const name of notOfSidecars)
+    if (tls[name].length > 0)
+      report.error(
+        [...path, name],
+        'is for Gateways: a sidecar takes files',
+        'write serverCertificate, privateKey and caCertificates',
+      );
+  if (tls.httpsRedirect) report.error([...path, 'httpsRedirect'], 'is for Gateways', 'leave it out');
+  if (tls.mode === 'ISTIO_MUTUAL' || tls.mode === 'AUTO_PASSTHROUGH')
+    report.error([...path, 'mode'], `${tls.mode} is for Gateways`, 'write SIMPLE, MUTUAL or OPTIONAL_MUTUAL');
+  if (!/^(?:https|tls)$/i.test(protocol))
+    report.error(path, 'is for ports of HTTPS and TLS', 'write protocol: HTTPS');
 }
 
 function checkEgress(egress: readonly EgressListener[], path: Path, report: Report): void {

@@ -78,6 +78,39 @@ data:
 const localMesh =
   '---\n{apiVersion: heddle.dev/v1alpha1, kind: LocalMesh, metadata: {name: x}, trustDomain: mine.example}\n';
 
+describe('TLS of a sidecar', () => {
+  const sidecar = (protocol: string, tls: string): string => `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: app}
+spec: {ingress: [{port: {number: 8443, name: https, protocol: ${protocol}}, tls: {${tls}}}]}
+`;
+  const files = 'serverCertificate: c, privateKey: k';
+
+  test('comes from files', () => {
+    assert.deepEqual(problemsOf(sidecar('HTTPS', `mode: SIMPLE, ${files}`)), []);
+    assert.match(
+      problemsOf(sidecar('TLS', 'mode: MUTUAL')).join(),
+      /error.*MUTUAL needs a server certificate/,
+    );
+    const named = problemsOf(sidecar('TLS', 'mode: SIMPLE, credentialName: c'));
+    assert.match(named.join(), /error.*tls\.credentialName: is for Gateways: a sidecar takes files/);
+  });
+
+  test('and is for ports that have it', () => {
+    assert.match(
+      problemsOf(sidecar('HTTP', `mode: SIMPLE, ${files}`)).join(),
+      /error.*ports of HTTPS and TLS/,
+    );
+    const message = /error.*tls\.mode: ISTIO_MUTUAL is for Gateways/;
+    assert.match(problemsOf(sidecar('HTTPS', 'mode: ISTIO_MUTUAL')).join(), message);
+    assert.match(
+      problemsOf(sidecar('HTTPS', `mode: SIMPLE, httpsRedirect: true, ${files}`)).join(),
+      /httpsRedirect/,
+    );
+  });
+});
+
 describe('MeshConfig', () => {
   test('what is wrong is told where it stands in the file', () => {
     assert.deepEqual(

@@ -3,9 +3,10 @@ import { type ConnectionPoolPolicy, connectionPool } from './connection-pool.ts'
 import { atMost } from './decode/at-most.ts';
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
-import { defaulted, meaningless, object, optional, required, unsupported } from './decode/object.ts';
+import { defaulted, meaningless, object, optional, required } from './decode/object.ts';
 import { dnsName, integer, nonEmptyText, oneOf, portNumber, text } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
+import { type ServerTls, serverTls } from './gateway-tls.ts';
 import { destinationHost } from './host-name.ts';
 import { labelKey, labelValue } from './istio-selector.ts';
 import type { KindDefinition } from './kind.ts';
@@ -53,6 +54,7 @@ export interface IngressListener {
   /** Absent: the same port of the application. */
   readonly defaultEndpoint?: DefaultEndpoint;
   readonly connectionPool?: ConnectionPoolPolicy;
+  readonly tls?: ServerTls;
 }
 
 /** Where calls go that the mesh knows nothing of. */
@@ -170,7 +172,10 @@ const ingress: Decoder<IngressListener> = object({
     'Where the application is: `127.0.0.1:PORT`, `[::1]:PORT`, `0.0.0.0:PORT` or `[::]:PORT` (its own address), `unix:///PATH`. Without it the same port.',
   ),
   connectionPool: optional(connectionPool, 'Instead of `inboundConnectionPool`.'),
-  tls: unsupported('closes'),
+  tls: optional(
+    serverTls,
+    'TLS that ends here, for a port of HTTPS or TLS, with files beside the proxy. Where mutual TLS is `DISABLE` everybody speaks it, where it is `PERMISSIVE` those who are not of the mesh, and where it is `STRICT` nobody.',
+  ),
 });
 
 const egressProxy: Decoder<EgressProxy> = refined(

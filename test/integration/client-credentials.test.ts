@@ -1,9 +1,9 @@
 /**
- * Secrets by which callers encrypt (`tls.credentialName` of a DestinationRule), and what MeshConfig says of TLS and of what
- * stands in front of gateways; with our sidecar beside the caller and with an Envoy.
+ * Secrets by which callers encrypt (`tls.credentialName` of a DestinationRule), TLS that a sidecar ends, and what MeshConfig
+ * says of TLS and of what stands in front of gateways; with our sidecars and with Envoys.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -71,7 +71,33 @@ const tls =
   'trafficPolicy: {tls: {mode: MUTUAL, credentialName: client, subjectAltNames: [bank.example.com]}}';
 const missing = tls.replace('client', 'clients');
 
-const manifest = (server: Holder, root: TestRoot): string => `
+const vaults = { heddle: 'vault', envoy: 'vault-envoy' } as const;
+
+/** Its sidecar ends TLS with files, and callers begin it. @param files where they are */
+const vault = (name: string, files: string): string => `${workload({
+  name,
+  ports: '[{name: http, port: 80, targetPort: 9443}]',
+  container: image('asker'),
+})}
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: ${name}}
+spec:
+  workloadSelector: {labels: {app: ${name}}}
+  ingress:
+  - port: {number: 9443, name: https, protocol: HTTPS}
+    defaultEndpoint: 127.0.0.1:9080
+    tls: {mode: SIMPLE, serverCertificate: ${files}/server.crt, privateKey: ${files}/server.key}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ${name}}
+spec:
+  host: ${name}
+  trafficPolicy: {tls: {mode: SIMPLE, caCertificates: ${files}/ca.crt, subjectAltNames: [bank.example.com]}}
+---`;
+
+const manifest = (server: Holder, root: TestRoot, files: string): string => `
 apiVersion: heddle.dev/v1alpha1
 kind: LocalMesh
 metadata: {name: credentials}
@@ -80,8 +106,7 @@ images:
   example.com/bank:1: {command: [node, bank.mjs]}
 workloads:
   bank: {sidecar: none}
-  envoy: {sidecar: ${findPeer('envoy') === undefined ? 'heddle' : 'envoy'}}
----
+${['envoy', vaults.envoy].map((name) => `  ${name}: {sidecar: ${findPeer('envoy') === undefined ? 'heddle' : 'envoy'}}\n`).join('')}---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
@@ -99,6 +124,9 @@ ${workload({
   ])}`,
 })}${callers.map((name) => workload({ name, container: image('asker') })).join('')}
 ${callers.map((name) => outside(`${name}-bank`, `workloadSelector: {matchLabels: {app: ${name}}}, ${tls}`)).join('')}
+${Object.values(vaults)
+  .map((name) => vault(name, files))
+  .join('')}
 ${outside('nobodys-bank', tls)}
 ${outside('missing-bank', `workloadSelector: {matchLabels: {version: v1}}, ${missing}`)}
 ${ingressTo('heddle').replace('  http:\n', '  http:\n  - {match: [{uri: {prefix: /envoy}}], route: [{destination: {host: envoy}}]}\n')}`;
@@ -111,7 +139,13 @@ describe('credentials of callers', () => {
     root = await TestRoot.create('bank');
     writeFileSync(join(folder, 'asker.mjs'), asker);
     writeFileSync(join(folder, 'bank.mjs'), bank);
-    writeFileSync(join(folder, 'mesh.yaml'), manifest(await root.issue({ dns: ['bank.example.com'] }), root));
+    const server = await root.issue({ dns: ['bank.example.com'] });
+    const files = join(folder, 'certificates');
+    mkdirSync(files);
+    writeFileSync(join(files, 'server.crt'), server.cert);
+    writeFileSync(join(files, 'server.key'), server.key);
+    writeFileSync(join(files, 'ca.crt'), root.pem);
+    writeFileSync(join(folder, 'mesh.yaml'), manifest(server, root, files));
     await show('first');
     const envoy = findPeer('envoy');
     mesh = await startMesh([folder], { env: envoy === undefined ? {} : { HEDDLE_ENVOY: envoy } });
@@ -150,6 +184,12 @@ describe('credentials of callers', () => {
       });
     });
   }
+
+  test('TLS of its own ends beside the application, for callers by either', async () => {
+    for (const caller of callers)
+      for (const name of Object.values(vaults))
+        await eventually(async () => assert.equal(await told(`/${caller}?to=http://${name}/`), '200 nobody'));
+  });
 
   test('another Secret of that name is shown from then on', async () => {
     await show('second');

@@ -8,7 +8,6 @@ import { OriginalDstSchema } from '#xds/gen/envoy/extensions/filters/listener/or
 import { OriginalSrcSchema } from '#xds/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import { describe, inboundListener } from './inbound.ts';
 import { detectedChains, inboundFilters, inspectedFor, portChains } from './inbound-chains.ts';
-import type { InboundPort } from './inbound-ports.ts';
 import { capturedEndpoint, type IngressPort, ingressAddress, ingressPorts } from './ingress-ports.ts';
 import {
   type FilterChainInit,
@@ -83,7 +82,7 @@ function capturedPorts(sidecar: Sidecar): readonly IngressPort[] {
   });
 }
 
-function virtualInbound(ports: readonly InboundPort[], sidecar: Sidecar): Listener {
+function virtualInbound(ports: readonly IngressPort[], sidecar: Sidecar): Listener {
   const { node, index, labels } = sidecar;
   const modes = ports.map((inbound) => ({
     inbound,

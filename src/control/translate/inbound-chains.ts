@@ -5,7 +5,7 @@ import type { CarriedProtocol } from '#model/port-protocol.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { connectionLimits } from './connection-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import type { InboundPort } from './inbound-ports.ts';
+import { type IngressPort, ingressTls } from './ingress-ports.ts';
 import { type FilterChainInit, plainHttp } from './listener.ts';
 import type { ServerTlsMode } from './mutual-tls.ts';
 import { inboundClusterName } from './names.ts';
@@ -43,11 +43,8 @@ export function inspectedFor(
 }
 
 /** The chains of one port that is known, in a listener that takes nothing else. */
-export function portChains(
-  { port, carriedAs, grpcWeb, pool }: InboundPort & Pick<InboundTarget, 'pool'>,
-  mode: ServerTlsMode,
-  sidecar: Sidecar,
-): FilterChainInit[] {
+export function portChains(ingress: IngressPort, mode: ServerTlsMode, sidecar: Sidecar): FilterChainInit[] {
+  const { port, carriedAs, grpcWeb, pool } = ingress;
   const { settings } = sidecar.index;
   const traits = {
     ...{ cluster: inboundClusterName(port), statPrefix: `inbound_0.0.0.0_${port}`, port, grpcWeb },
@@ -69,13 +66,20 @@ export function portChains(
   };
   const plain: FilterChainInit = { name: 'plain-text', filters: filtersFor(carriedAs) };
   if (mode === 'STRICT') return [encrypted];
-  if (mode === 'DISABLE') return [plain];
+  const own = ingressTls(ingress, sidecar);
+  const written = own && { ...plain, name: 'own-tls', transportSocket: own.transportSocket };
+  if (mode === 'DISABLE') return [written ?? plain];
   const byMesh = { transportProtocol: 'tls', applicationProtocols: [...meshProtocols] };
   const foreign = {
     name: 'foreign-tls',
     filters: filtersFor(carriedAs),
     filterChainMatch: { transportProtocol: 'tls' },
   };
+  if (written !== undefined)
+    return [
+      { ...encrypted, filterChainMatch: byMesh },
+      { ...written, filterChainMatch: { transportProtocol: 'tls' } },
+    ];
   return [
     { ...encrypted, filterChainMatch: byMesh },
     { ...plain, filterChainMatch: { transportProtocol: 'raw_buffer' } },

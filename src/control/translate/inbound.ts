@@ -5,7 +5,6 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import { serviceHost } from '../store/mesh-service.ts';
 import { applicationAddress } from './annotation.ts';
 import { inspectedFor, portChains } from './inbound-chains.ts';
-import type { InboundPort } from './inbound-ports.ts';
 import { type IngressPort, ingressAddress, ingressPorts, sharedEndpoint } from './ingress-ports.ts';
 import { boundListener, httpInspector, type ListenerFilterInit, patience, tlsInspector } from './listener.ts';
 import { type InboundClusterTraits, inboundCluster } from './local-cluster.ts';
@@ -58,7 +57,7 @@ export function describe(
 
 /** @param where it is bound; which port of the application it is, policies know. */
 export function inboundListener(
-  inbound: InboundPort,
+  inbound: IngressPort,
   where: { readonly address: string; readonly port: number },
   sidecar: Sidecar,
 ): Listener {

@@ -27,6 +27,7 @@ import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from '
 import { emptyAssignment } from './grpc-endpoint.ts';
 import type { Caller } from './http-route.ts';
 import { translateInbound } from './inbound.ts';
+import { ingressSecrets } from './ingress-ports.ts';
 import { emptyCluster } from './local-cluster.ts';
 import { translateNames } from './name-table.ts';
 import type { ProxyNode } from './node.ts';
@@ -88,7 +89,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   return {
     clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
     endpoints: services.endpoints,
-    secrets,
+    secrets: [...secrets, ...ingressSecrets(sidecar)],
     listeners: [...inbound.listeners, ...outbound.listeners],
     routes,
     names: scoped.names(),
