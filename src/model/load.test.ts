@@ -15,6 +15,11 @@ const problemsOf = ({ problems }: Loaded): string[] =>
 
 const virtualService = (http: string, spec = ''): string =>
   `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: x}\nspec:\n  hosts: [x]\n${spec}  http:\n  - ${http}\n`;
+const guarded = `apiVersion: v1
+kind: Service
+metadata: {name: x}
+spec: {ports: [{port: 80}], loadBalancerSourceRanges: [10.0.0.0/8]}
+`;
 const destinationRule = (policy: string): string =>
   `apiVersion: networking.istio.io/v1beta1\nkind: DestinationRule\nmetadata: {name: x}\nspec:\n  host: x\n  trafficPolicy: ${policy}\n`;
 const gateway = (server: string): string =>
@@ -124,9 +129,9 @@ describe('problems of one document', () => {
       ['error 6:14 spec.exportTo[0] "*" is every namespace: nothing else may stand beside it'],
     ],
     [
-      'certificates of a Secret',
-      destinationRule('{tls: {mode: SIMPLE, credentialName: x}}'),
-      [`error 6:39 spec.trafficPolicy.tls.credentialName this field ${lessStrict('DestinationRule')}`],
+      'whom a load balancer lets in',
+      guarded,
+      [`error 4:29 spec.loadBalancerSourceRanges this field ${lessStrict('Service')}`],
     ],
     [
       'load balancer',
@@ -198,7 +203,7 @@ describe('problems of one document', () => {
 describe('what is rejected and closes something', () => {
   const cases: [why: string, text: string, guards: boolean][] = [
     ['a slip in a route', virtualService('rute: []'), false],
-    ['an unsupported part that closes', destinationRule('{tls: {mode: SIMPLE, credentialName: x}}'), true],
+    ['an unsupported part that closes', guarded, true],
     ['a slip in something that guards', destinationRule('{tls: {mode: OFF}}'), true],
     ['two routes of one name', `${virtualService(route)}---\n${virtualService(route)}`, false],
     ['two guards of one name', `${destinationRule('{}')}---\n${destinationRule('{}')}`, true],
@@ -219,12 +224,12 @@ describe('what is rejected and closes something', () => {
 });
 
 test('what somebody allowed is a warning and stays on the list', () => {
-  const loaded = load(destinationRule('{tls: {mode: SIMPLE, credentialName: x}}'), ['DestinationRule']);
+  const loaded = load(guarded, ['Service']);
   assert.deepEqual(loaded.rejected, []);
   assert.equal(loaded.resources.length, 1);
   assert.deepEqual(
     loaded.allowed.map(({ path, level }) => `${level} ${path}`),
-    ['warning spec.trafficPolicy.tls.credentialName'],
+    ['warning spec.loadBalancerSourceRanges'],
   );
 });
 
