@@ -259,7 +259,11 @@ const fields = {
     defaultTrafficPolicy,
     'For all hosts; each of the two as a whole where the DestinationRule of a host has none.',
   ),
-  serviceEntryVisibility: unsupported('closes'),
+  serviceEntryVisibility: unsupportedIf(
+    'closes',
+    (value) => Reflect.get(Object(value), 'applyToSidecars') === true,
+    'Without `applyToSidecars` it is for ambient proxies, which there are not; `exportTo` is for sidecars.',
+  ),
   caCertificates: unsupportedIf('adds', isFilled),
   // What is verified is what a DestinationRule says.
   verifyCertificateAtClient: unsupportedIf('closes', (value) => value === true),

@@ -152,7 +152,11 @@ trustDomain: cluster.local`;
   });
 
   test('what is left out closes: an error; what only adds: a warning', () => {
-    assert.match(problemsOf(mesh('serviceEntryVisibility: {}')).join(), /error.*serviceEntryVisibility/);
+    assert.match(
+      problemsOf(mesh('serviceEntryVisibility: {applyToSidecars: true}')).join(),
+      /error.*serviceEntryVisibility/,
+    );
+    assert.deepEqual(problemsOf(mesh('serviceEntryVisibility: {defaultVisibility: NAMESPACE}')), []);
     assert.match(problemsOf(mesh('enableTracing: true')).join(), /warning.*enableTracing/);
     assert.deepEqual(problemsOf(mesh('enableTracing: false\nenablePrometheusMerge: true')), []);
   });
