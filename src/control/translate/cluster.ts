@@ -183,8 +183,8 @@ export function chosenCluster(target: OutboundTarget, how: ClusterInit, index: R
 }
 
 /** Whether TLS is asked for that gRPC's clients cannot do: they would call in plain text. */
-export function isOutOfReachOfGrpc(target: OutboundTarget): boolean {
-  const mode = targetPolicy(target).tls?.mode;
+export function isOutOfReachOfGrpc(target: OutboundTarget, settings: MeshSettings): boolean {
+  const mode = targetPolicy(target, settings).tls?.mode;
   return mode === 'SIMPLE' || mode === 'MUTUAL';
 }
 

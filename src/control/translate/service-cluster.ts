@@ -44,7 +44,7 @@ export function serviceCluster(
 ): ServiceCluster {
   const own = (cluster: Cluster): ServiceCluster => ({ cluster, isAssigned: false });
   const { service } = target;
-  if (client === 'grpc' && isOutOfReachOfGrpc(target)) return closed(target, index);
+  if (client === 'grpc' && isOutOfReachOfGrpc(target, index.settings)) return closed(target, index);
   const resolution = service.entry?.resolution;
   if (resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN') {
     const cluster = byNames(target, client, caller, index);

@@ -18,7 +18,6 @@ export const knownDifferences: readonly KnownDifference[] = [
     why: webhook,
   },
   { kind: 'ServiceEntry', line: /ports\[\]\.name: minLength/, why: webhook },
-  { line: /: closes$/, why: 'not supported yet: an error' },
   { line: /: adds$/, why: 'not supported yet: a warning' },
   ...virtualServiceDifferences,
   ...gatewayDifferences,
