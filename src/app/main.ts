@@ -8,6 +8,7 @@ import { endWithReader } from './standard-streams.ts';
 
 /** Each plane's code is loaded when its command runs, and not before. */
 const planes: Planes = {
+  resourceCheck: async () => (await import('#control/translate/envoy-filter/value.ts')).checkPatchValues,
   up: async (options) => (await import('./up.ts')).runUp(options),
   control: async (options) => (await import('./control.ts')).runControl(options),
   sidecar: async (options) => (await import('./sidecar.ts')).runSidecar(options),

@@ -11,6 +11,8 @@ export type RunPlane<Options> = (options: Options) => Promise<number>;
 
 /** One entry for each command that runs a plane; the options are what its command file exports. */
 export interface Planes {
+  /** Looks into values that are messages of Envoy. */
+  resourceCheck(): Promise<import('#model/document.ts').ResourceCheck>;
   readonly up: RunPlane<import('./command/up.ts').UpOptions>;
   readonly control: RunPlane<import('./command/control.ts').ControlOptions>;
   readonly sidecar: RunPlane<import('./command/sidecar.ts').SidecarOptions>;

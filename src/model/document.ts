@@ -13,7 +13,11 @@ import { lossWithout, unsupportedKindNames } from './unsupported-kinds.ts';
 export interface DecodeOptions {
   /** Kinds whose unsupported parts are let pass, even where they close something. */
   readonly allowUnsupported: readonly string[];
+  readonly lookInto?: ResourceCheck;
 }
+
+/** Looks into what this room leaves as it is, and reports what is wrong with it; for resources that are good so far. */
+export type ResourceCheck = (resource: Resource, report: Report) => void;
 
 export interface DecodedDocument {
   /** Absent when there were errors, or the kind is not one that is read. */
@@ -74,6 +78,7 @@ function decodePart({ value, origin, problems }: Part, options: DecodeOptions): 
   });
   const definition = readKind(value, raw, report);
   const resource = definition && decodeResource(definition, raw, origin, report);
+  if (resource !== undefined && !report.hasErrors) options.lookInto?.(resource, report);
   const broken = report.hasErrors || problems.some((problem) => problem.level === 'error');
   return {
     ...(resource !== undefined && !broken && { resource }),

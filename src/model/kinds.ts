@@ -3,6 +3,7 @@ import { type ConfigMap, configMapKind, type Secret, secretKind } from './config
 import { type Deployment, deploymentKind } from './deployment.ts';
 import { type DestinationRule, destinationRuleKind } from './destination-rule.ts';
 import { type EndpointSlice, endpointSliceKind } from './endpoint-slice.ts';
+import { type EnvoyFilter, envoyFilterKind } from './envoy-filter.ts';
 import { type Gateway, gatewayKind } from './gateway.ts';
 import { type Ingress, ingressKind } from './ingress.ts';
 import { type Job, jobKind } from './job.ts';
@@ -48,6 +49,7 @@ export interface ResourceByKind {
   readonly WorkloadEntry: WorkloadEntry;
   readonly WorkloadGroup: WorkloadGroup;
   readonly ResiliencePolicy: ResiliencePolicy;
+  readonly EnvoyFilter: EnvoyFilter;
   readonly LocalMesh: LocalMesh;
 }
 
@@ -78,6 +80,7 @@ export const kinds: { readonly [K in Kind]: KindDefinition<ResourceByKind[K]> } 
   WorkloadEntry: workloadEntryKind,
   WorkloadGroup: workloadGroupKind,
   ResiliencePolicy: resiliencePolicyKind,
+  EnvoyFilter: envoyFilterKind,
   LocalMesh: localMeshKind,
 };
 

@@ -2,7 +2,7 @@
 import type { Problem } from '#core/problem.ts';
 import { parseYaml, type YamlResult } from '#core/yaml.ts';
 import { analyze } from './analyze/analysis.ts';
-import { type DecodedDocument, type DecodeOptions, decodeDocument } from './document.ts';
+import { type DecodedDocument, type DecodeOptions, decodeDocument, type ResourceCheck } from './document.ts';
 import { keyOf, kinds, type Resource } from './kinds.ts';
 
 export interface SourceText {
@@ -14,6 +14,8 @@ export interface SourceText {
 export interface LoadOptions {
   /** Kinds whose unsupported parts are let pass, even where they close something. */
   readonly allowUnsupported?: readonly string[];
+  /** Absent: nobody looks further than this room does. */
+  readonly lookInto?: ResourceCheck;
 }
 
 /** A document that could not be used. */
@@ -53,7 +55,8 @@ export function parseText({ file, text }: SourceText): ParsedText {
 }
 
 export function loadParsed(files: readonly ParsedText[], options: LoadOptions = {}): Loaded {
-  const decodeOptions: DecodeOptions = { allowUnsupported: options.allowUnsupported ?? [] };
+  const { allowUnsupported = [], lookInto } = options;
+  const decodeOptions: DecodeOptions = { allowUnsupported, ...(lookInto !== undefined && { lookInto }) };
   const loading = new Loading();
   for (const { file, yaml } of files) {
     const { documents, problems, incomplete } = yaml;

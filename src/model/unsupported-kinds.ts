@@ -9,7 +9,6 @@ interface UnsupportedKind {
 const adds = (): Loss => 'adds';
 const closes = (): Loss => 'closes';
 
-const istioNetworking = 'networking.istio.io';
 const istioSecurity = 'security.istio.io';
 const istioExtensions = 'extensions.istio.io';
 const gatewayApi = 'gateway.networking.k8s.io';
@@ -18,7 +17,6 @@ const gatewayApi = 'gateway.networking.k8s.io';
 const unsupportedKinds: readonly (UnsupportedKind & { readonly kind: string })[] = [
   { kind: 'AuthorizationPolicy', group: istioSecurity, loss: closes },
   { kind: 'RequestAuthentication', group: istioSecurity, loss: closes },
-  { kind: 'EnvoyFilter', group: istioNetworking, loss: closes },
   { kind: 'Telemetry', group: 'telemetry.istio.io', loss: adds },
   // A plugin or an extension may be what authenticates.
   { kind: 'WasmPlugin', group: istioExtensions, loss: closes },

@@ -24,6 +24,8 @@ describe('envoy --mode validate', () => {
       const golden = readCase(readFileSync(file, 'utf8'), file);
       if (golden.node.metadata.GENERATOR === 'grpc') return t.skip('made for gRPC clients');
       const snapshot = snapshotOfCase({ ...golden, node: { ...golden.node, userAgentName: 'envoy' } });
+      const held = snapshot.patches?.held ?? [];
+      if (held.length > 0) return t.skip('what listeners refer to is held back');
       const folder = tempDir(t);
       const bootstrap = path.join(folder, 'bootstrap.json');
       writeFileSync(bootstrap, await withFiles(JSON.stringify(bootstrapOf(snapshot)), folder));

@@ -11,6 +11,7 @@ import { testData } from '../support/peer.ts';
 /** Kinds of Istio's API tests that are read. */
 const kinds = [
   'destinationrule',
+  'envoyfilter',
   'peerauth',
   'proxyconfig',
   'serviceentry',

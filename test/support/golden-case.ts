@@ -4,6 +4,7 @@
  */
 import { create, type DescMessage, type JsonValue, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { indexResources, type ResourceIndex } from '#control/store/resource-index.ts';
+import { checkPatchValues } from '#control/translate/envoy-filter/value.ts';
 import { proxyNode } from '#control/translate/node.ts';
 import { buildSnapshot, type ProxySnapshot } from '#control/translate/snapshot.ts';
 import { formatProblem, type Problem } from '#core/problem.ts';
@@ -12,6 +13,7 @@ import type { Deployment } from '#model/deployment.ts';
 import { loadDocuments } from '#model/load.ts';
 import { ClusterSchema } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { NodeSchema } from '#xds/gen/envoy/config/core/v3/base_pb.js';
+import { TypedExtensionConfigSchema } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
 import { ClusterLoadAssignmentSchema } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
@@ -43,7 +45,7 @@ export function indexOf(golden: GoldenCase): {
   readonly index: ResourceIndex;
   readonly problems: readonly Problem[];
 } {
-  const written = loadDocuments([{ file: 'input', text: golden.input }]);
+  const written = loadDocuments([{ file: 'input', text: golden.input }], { lookInto: checkPatchValues });
   const instances = loadDocuments(podsOf(golden).map((text) => ({ file: 'pods', text })));
   return {
     index: indexResources([...written.resources, ...instances.resources]),
@@ -63,7 +65,9 @@ export function snapshotOfCase(golden: GoldenCase): ProxySnapshot {
   if (!node.ok) throw new Error(node.problems.map(formatProblem).join('\n'));
   const { index, problems } = indexOf(golden);
   const snapshot = buildSnapshot(index, node.value);
-  return { ...snapshot, problems: [...problems, ...snapshot.problems] };
+  const { problems: ofPatches = [], uses = [] } = snapshot.patches ?? {};
+  const unused = uses.filter(({ applied }) => !applied).map(({ ifNowhere }) => ifNowhere);
+  return { ...snapshot, problems: [...problems, ...snapshot.problems, ...ofPatches, ...unused] };
 }
 
 /** What the case shows, by `KIND NAME`. */
@@ -88,10 +92,13 @@ function* everything({
   listeners,
   routes,
   secrets = [],
+  extensions = [],
 }: ProxySnapshot): Generator<[string, JsonValue]> {
   for (const listener of listeners) yield [`listener ${listener.name}`, json(ListenerSchema, listener)];
   for (const route of routes) yield [`route ${route.name}`, json(RouteConfigurationSchema, route)];
   for (const cluster of clusters) yield [`cluster ${cluster.name}`, json(ClusterSchema, cluster)];
+  for (const extension of extensions)
+    yield [`extension ${extension.name}`, json(TypedExtensionConfigSchema, extension)];
   for (const endpoint of endpoints)
     yield [`endpoint ${endpoint.clusterName}`, json(ClusterLoadAssignmentSchema, endpoint)];
   for (const secret of secrets) yield [`secret ${secret.name}`, json(SecretSchema, secret)];

@@ -23,6 +23,14 @@ const elsewhere: readonly { readonly field: RegExp; readonly why: string }[] = [
     why: 'is for Gateways, and an error: src/model/sidecar.test.ts',
   },
   { field: /^(WorkloadEntry|ServiceEntry) .*network$/, why: 'has no effect, as its page says' },
+  {
+    field: /^EnvoyFilter spec\.configPatches\[\]\.match\.(listener\.portName|waypoint.*)$/,
+    why: 'has no effect, as its page says',
+  },
+  {
+    field: /^EnvoyFilter spec\.targetRefs\[\]\.namespace$/,
+    why: 'may only be empty: src/model/envoy-filter.test.ts',
+  },
   { field: /^DestinationRule .*consecutiveErrors$/, why: 'has no effect, as its page says' },
 ];
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { problemCount, problemLines } from '#cli/render/problem.ts';
 import type { Terminal } from '#cli/terminal.ts';
 import type { TextFiles } from '#control/source/text-files.ts';
+import { checkPatchValues } from '#control/translate/envoy-filter/value.ts';
 import { hasErrors, type Problem } from '#core/problem.ts';
 import { loadDocuments } from '#model/load.ts';
 import { type PlanSettings, planMesh } from './plan.ts';
@@ -22,7 +23,7 @@ export function readMesh(
   allowUnsupported: readonly string[],
   settings: PlanSettings,
 ): MeshDocuments {
-  const loaded = loadDocuments(files.texts, { allowUnsupported });
+  const loaded = loadDocuments(files.texts, { allowUnsupported, lookInto: checkPatchValues });
   const problems = [...files.problems, ...loaded.problems];
   const notEnforced = [...new Set(loaded.allowed.map(({ resource, message }) => resource ?? message))];
   // Of half the documents half a mesh would be planned, and the rest of it stopped.

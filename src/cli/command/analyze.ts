@@ -6,6 +6,7 @@ import type { Suppression } from '#model/analyze/suppression.ts';
 import type { SourceText } from '#model/load.ts';
 import type { CliCommand, CliContext } from '../catalogue.ts';
 import { CliError, EXIT_DATA, EXIT_USAGE } from '../exit.ts';
+import { lookIntoTexts } from '../look-into.ts';
 import type { MeshChoice } from '../mesh-state.ts';
 import { meshTexts } from '../mesh-texts.ts';
 import { addMeshOptions } from '../option/mesh-choice.ts';
@@ -81,7 +82,9 @@ async function run(files: readonly string[], options: AnalyzeOptions, context: C
   const given = files.flatMap((file) => readTexts(file, options.recursive));
   const online = files.length === 0 || options.mesh !== undefined || options.state !== undefined;
   const texts = online ? await meshTexts(options, given) : given;
-  const report = analyzeTexts(texts.map(parseText), await analysisOptions(options, online));
+  const lookInto = await lookIntoTexts(texts, context.planes);
+  const analysis = { ...(await analysisOptions(options, online)), ...lookInto };
+  const report = analyzeTexts(texts.map(parseText), analysis);
   const shown = report.findings.filter(({ level: one }) => reaches(one, options.outputThreshold));
   const fails = ({ level: one }: Finding): boolean => reaches(one, options.failureThreshold);
   await print({ report: { ...report, findings: shown }, texts, fails, terminal, format: options.output });

@@ -5,6 +5,7 @@ import { hasErrors, type Problem } from '#core/problem.ts';
 import type { SourceText } from '#model/load.ts';
 import type { CliCommand, CliContext } from '../catalogue.ts';
 import { CliError, EXIT_DATA, EXIT_USAGE } from '../exit.ts';
+import { lookIntoTexts } from '../look-into.ts';
 import { lineDiff } from '../render/diff.ts';
 import { addOutputOption, type OutputFormat, printData } from '../render/output.ts';
 import { problemCount, problemLines } from '../render/problem.ts';
@@ -47,7 +48,7 @@ Ends with 0 when there are no errors (warnings are fine), ${EXIT_DATA} when ther
 async function validate(
   files: readonly string[],
   { output, allowUnsupported, fix = false, dryRun = false }: ValidateOptions,
-  { terminal, exit }: CliContext,
+  { planes, terminal, exit }: CliContext,
 ): Promise<void> {
   const { loadDocuments } = await import('#model/load.ts');
   const { isKnownKind } = await import('#model/document.ts');
@@ -60,7 +61,8 @@ async function validate(
   const read = files.flatMap((file) => readTexts(file));
   const repairs = fix ? await repair(read, dryRun) : [];
   const texts = fix ? repairs.map(({ file, after }) => ({ file, text: after })) : read;
-  const { problems, resources } = loadDocuments(texts, { allowUnsupported });
+  const lookInto = await lookIntoTexts(texts, planes);
+  const { problems, resources } = loadDocuments(texts, { allowUnsupported, ...lookInto });
   const valid = !hasErrors(problems);
   const repaired = repairs.flatMap(({ problems: mended }) => mended);
   const data = { valid, documents: resources.length, problems, ...(fix && { repaired }) };

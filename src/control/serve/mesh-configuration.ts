@@ -7,9 +7,12 @@ import type { Logger } from '#observe/log.ts';
 import { createResourceEncoder, type EncodedResource, type Snapshot, snapshotOf } from '#xds/snapshot.ts';
 import type { MeshStore } from '../store/mesh-store.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import type { PatchUse } from '../translate/envoy-filter/apply.ts';
+import { patchesIfNowhere } from '../translate/envoy-filter/patch-set.ts';
 import type { ProxyNode } from '../translate/node.ts';
 import { buildSnapshot, type ProxySnapshot } from '../translate/snapshot.ts';
 import type { ConfigurationSource } from './discovery.ts';
+import { LastGoodSnapshots } from './last-good-snapshots.ts';
 
 export interface MeshConfigurationSettings {
   readonly store: MeshStore;
@@ -28,6 +31,8 @@ export class MeshConfiguration implements ConfigurationSource {
   readonly #told = new Set<string>();
   /** Of the newest translation of each proxy. */
   readonly #problems = new Map<string, readonly Problem[]>();
+  readonly #patchUses = new Map<string, readonly PatchUse[]>();
+  readonly #lastGood = new LastGoodSnapshots();
   #storeIndex: ResourceIndex | undefined;
   #index: ResourceIndex | undefined;
   #resources: readonly Resource[] = [];
@@ -53,6 +58,8 @@ export class MeshConfiguration implements ConfigurationSource {
     this.#resources = store.resources;
     this.#loadedAtMs = nowMs();
     this.#problems.clear();
+    this.#patchUses.clear();
+    this.#lastGood.forget((node) => this.#podHasGone(node));
     return true;
   }
 
@@ -75,9 +82,25 @@ export class MeshConfiguration implements ConfigurationSource {
   snapshot(node: ProxyNode, previous: Snapshot): Snapshot {
     if (this.#index === undefined) return previous;
     const built = buildSnapshot(this.#index, node);
-    this.#problems.set(node.id, built.problems);
-    for (const problem of built.problems) this.#tell(problem);
-    return hasErrors(built.problems) ? previous : snapshotOf(this.#encoded(built), previous);
+    const { patches } = built;
+    const all = [...built.problems, ...(patches?.problems ?? [])];
+    this.#problems.set(node.id, all);
+    for (const problem of all) this.#tell(problem);
+    if (hasErrors(built.problems)) return previous;
+    if (patches === undefined) {
+      this.#lastGood.drop(node);
+      return snapshotOf(this.#encoded(built), previous);
+    }
+    this.#patchUses.set(node.id, patches.uses);
+    const held = this.#lastGood.of(node, patches.held, previous);
+    const snapshot = snapshotOf([...this.#encoded(built), ...held], previous);
+    this.#lastGood.keep(node, snapshot);
+    return snapshot;
+  }
+
+  #podHasGone({ namespace, podName, registration, group }: ProxyNode): boolean {
+    if (registration !== undefined || group !== undefined) return false;
+    return this.#index?.pod(namespace, podName) === undefined;
   }
 
   serviceAccountOf(namespace: string, pod: string): string | undefined {
@@ -90,8 +113,17 @@ export class MeshConfiguration implements ConfigurationSource {
       ...this.#settings.store.problems,
       ...this.#ownProblems,
       ...[...this.#problems.values()].flat(),
+      ...this.#unusedPatches(),
     ];
     return [...new Map(all.map((problem) => [formatProblem(problem), problem])).values()];
+  }
+
+  /** Of no proxy it is known what it needs while there is none. */
+  #unusedPatches(): readonly Problem[] {
+    if (this.#index === undefined || this.#problems.size === 0) return [];
+    const uses = [...this.#patchUses.values()].flat();
+    const used = new Set(uses.filter(({ applied }) => applied).map(({ ifNowhere }) => ifNowhere));
+    return patchesIfNowhere(this.#index).filter((problem) => !used.has(problem));
   }
 
   report(): ConfigReport {
@@ -110,6 +142,7 @@ export class MeshConfiguration implements ConfigurationSource {
     listeners,
     routes,
     secrets = [],
+    extensions = [],
     names,
     group,
   }: ProxySnapshot): Generator<EncodedResource> {
@@ -118,6 +151,7 @@ export class MeshConfiguration implements ConfigurationSource {
     for (const listener of listeners) yield this.#encode('listener', listener);
     for (const route of routes) yield this.#encode('route', route);
     for (const secret of secrets) yield this.#encode('secret', secret);
+    for (const extension of extensions) yield this.#encode('extension', extension);
     if (names !== undefined) yield this.#encode('nameTable', names);
     if (group !== undefined) yield this.#encode('workloadGroup', group);
   }

@@ -2,6 +2,7 @@
 import { hasErrors } from '#core/problem.ts';
 import { type Loaded, type LoadOptions, loadDocuments } from '#model/load.ts';
 import type { MeshStore } from '../store/mesh-store.ts';
+import { checkPatchValues } from '../translate/envoy-filter/value.ts';
 import { jsonEndings, type TextFiles, yamlEndings } from './text-files.ts';
 import { type FileWatch, watchFiles } from './watch.ts';
 
@@ -45,7 +46,7 @@ export async function followMesh(store: MeshStore, options: MeshSourceOptions): 
 
 /** A path that cannot be read may hold anything, so it holds the last good back as a broken file does. */
 function load({ texts, problems }: TextFiles, options: LoadOptions): Loaded {
-  const loaded = loadDocuments(texts, options);
+  const loaded = loadDocuments(texts, { ...options, lookInto: checkPatchValues });
   return {
     ...loaded,
     problems: [...problems, ...loaded.problems],

@@ -5,6 +5,7 @@
 import type { ConfigMap, Secret } from '#model/config-map.ts';
 import { resolveDelegates } from '#model/delegate.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
+import type { EnvoyFilter } from '#model/envoy-filter.ts';
 import { everywhere, isExportedTo, saidOr } from '#model/export-to.ts';
 import type { Gateway } from '#model/gateway.ts';
 import { fullHostName } from '#model/host-name.ts';
@@ -45,6 +46,8 @@ export interface ResourceIndex {
   readonly gateways: readonly Gateway[];
   readonly sidecars: readonly Sidecar[];
   readonly groups: readonly WorkloadGroup[];
+  /** The oldest first. */
+  readonly envoyFilters: readonly EnvoyFilter[];
   readonly settings: MeshSettings;
   /** Of a service by its full host name; empty where it has none. */
   addressesOf(host: string): readonly string[];
@@ -134,6 +137,7 @@ export function indexResources(written: readonly Resource[]): ResourceIndex {
     gateways: [...of('Gateway'), ...ingress.gateways].sort(byAge),
     groups,
     sidecars: of('Sidecar'),
+    envoyFilters: of('EnvoyFilter').sort(byAge),
     settings,
     addressesOf(host): readonly string[] {
       addresses ??= serviceAddresses(services);

@@ -26,6 +26,8 @@ export interface ProxyNode extends NodeRegistration {
   readonly clusterId: string;
   /** Name of the network it is in (`NETWORK`); absent: that of everybody. */
   readonly network?: string;
+  /** All that it says of itself. */
+  readonly metadata: JsonObject;
   /** `REGION/ZONE/SUBZONE`, as far as the node tells. */
   readonly locality?: string;
 }
@@ -62,6 +64,7 @@ export function proxyNode(node: Node): Parsed<ProxyNode> {
       interceptionMode: interceptionMode!,
       labels: labelsOf(metadata.LABELS),
       ...(workloadName !== undefined && { workloadName }),
+      metadata,
       clusterId: textOf(metadata.CLUSTER_ID) ?? 'Kubernetes',
       ...(network !== undefined && { network }),
       ...(locality !== undefined && { locality }),

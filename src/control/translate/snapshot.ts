@@ -7,6 +7,7 @@ import type { Problem } from '#core/problem.ts';
 import type { Labels } from '#model/metadata.ts';
 import type { Pod } from '#model/pod.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extension_pb.js';
 import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
@@ -22,6 +23,7 @@ import { captureOutbound } from './captured-outbound.ts';
 import { withCredentials } from './client-credentials.ts';
 import { unknownCluster } from './cluster.ts';
 import { egressParts } from './egress.ts';
+import { applyEnvoyFilters, type PatchReport } from './envoy-filter/apply.ts';
 import { translateGateway } from './gateway.ts';
 import { type GrpcTranslation, grpcServerListeners, translateGrpcClient } from './grpc.ts';
 import { emptyAssignment } from './grpc-endpoint.ts';
@@ -49,8 +51,12 @@ export interface ProxySnapshot {
   readonly names?: NameTable;
   /** The group of the workload, where it says that it is of one. */
   readonly group?: WorkloadGroupMessage;
+  /** Configurations of filters that are asked for by name. */
+  readonly extensions?: readonly TypedExtensionConfig[];
   /** Of the translation; what could be translated was. */
   readonly problems: readonly Problem[];
+  /** What came of EnvoyFilters; absent: none is for the proxy. */
+  readonly patches?: PatchReport;
 }
 
 export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
@@ -58,6 +64,11 @@ export function buildSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnaps
     return { ...nothing, names: scopeOf(index, node).names(), ...groupOf(index, node) };
   if (node.client === 'grpc') return grpcSnapshot(index, node);
   return node.role === 'router' ? gatewaySnapshot(index, node) : sidecarSnapshot(index, node);
+}
+
+/** @param labels of the workload */
+function patched(made: ProxySnapshot, node: ProxyNode, labels: Labels, index: ResourceIndex): ProxySnapshot {
+  return { ...made, ...applyEnvoyFilters(made, node, labels, index) };
 }
 
 /** The mode decides which listeners there are and where; what they are made of is the same. */
@@ -86,7 +97,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const outbound = captured
     ? captureOutbound(sidecar, egress)
     : translateOutbound(sidecar, egress, routes, caller);
-  return {
+  const made = {
     clusters: [...clusters, ...inbound.clusters, ...outbound.clusters],
     endpoints: services.endpoints,
     secrets: [...secrets, ...ingressSecrets(sidecar)],
@@ -96,6 +107,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
     ...groupOf(index, node),
     problems,
   };
+  return patched(made, node, sidecar.labels, index);
 }
 
 function groupOf(index: ResourceIndex, { namespace, group: name }: ProxyNode): Pick<ProxySnapshot, 'group'> {
@@ -127,7 +139,7 @@ function gatewaySnapshot(whole: ResourceIndex, node: ProxyNode): ProxySnapshot {
     problems,
   );
   const edge = translateGateway({ pod, node, index, clusters, problems });
-  return {
+  const made = {
     ...edge,
     clusters: [...clusters, emptyCluster, ...edge.clusters],
     endpoints: services.endpoints,
@@ -135,6 +147,7 @@ function gatewaySnapshot(whole: ResourceIndex, node: ProxyNode): ProxySnapshot {
     names: shared.names(),
     problems,
   };
+  return patched(made, node, pod.metadata.labels, index);
 }
 
 function grpcSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {

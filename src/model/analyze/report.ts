@@ -1,7 +1,7 @@
 /** All that is to be said about a set of documents: what decoding finds, and what they are to each other. */
 import type { Problem } from '#core/problem.ts';
 import { parseYaml } from '#core/yaml.ts';
-import { loadParsed, type ParsedText } from '../load.ts';
+import { type LoadOptions, loadParsed, type ParsedText } from '../load.ts';
 import { type Code, documentationOf } from './codes.ts';
 import { analysisDocuments } from './document.ts';
 import { istioAnalyzers } from './istio/catalogue.ts';
@@ -10,7 +10,7 @@ import type { Message } from './message.ts';
 import { type Suppression, suppressor } from './suppression.ts';
 import { World } from './world.ts';
 
-export interface AnalysisOptions {
+export interface AnalysisOptions extends Pick<LoadOptions, 'lookInto'> {
   /** Istio's MeshConfig; absent: that of the ConfigMap `istio`. */
   readonly meshConfig?: Raw;
   readonly suppressions?: readonly Suppression[];
@@ -43,7 +43,7 @@ export function analyzeTexts(texts: readonly ParsedText[], options: AnalysisOpti
   const without = options.without ?? [];
   const problems: Problem[] = [
     // Istio's codes are given by its analyzers alone, with its levels.
-    ...loadParsed(texts).problems.filter(({ code }) => code?.startsWith('IST') !== true),
+    ...loadParsed(texts, options).problems.filter(({ code }) => code?.startsWith('IST') !== true),
     ...istioAnalyzers.filter(({ name }) => !without.includes(name)).flatMap((one) => one.analyze(world)),
   ];
   const isSuppressed = suppressor(documents, options.suppressions ?? []);

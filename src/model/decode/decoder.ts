@@ -74,6 +74,11 @@ export class Report {
     this.#add('info', path, message, fix);
   }
 
+  /** Takes over what somebody else found, at the same place. */
+  found({ level, message, fix }: Pick<Problem, 'level' | 'message' | 'fix'>, path: Path): void {
+    this.#add(level, path, message, fix);
+  }
+
   unsupported(path: Path, loss: Loss, what = 'this field'): void {
     if (loss === 'adds') {
       this.#add('warning', path, `${what} is not supported yet and has no effect`, undefined, {

@@ -54,6 +54,12 @@ export const knownDifferences: readonly KnownDifference[] = [
   },
   { kind: 'ProxyConfig', line: /concurrency: maximum/, why: 'it is an int32 in the schema of protobuf' },
   { kind: 'ProxyConfig', line: /image: meaningless$/, why: 'there are no images of proxies' },
+  {
+    kind: 'EnvoyFilter',
+    line: /(applyTo|operation|patch): (INVALID is no word|is required) here/,
+    why: webhook,
+  },
+  { kind: 'EnvoyFilter', line: /priority: (minimum|maximum) is absent/, why: 'it is an int32' },
   { kind: 'WorkloadGroup', line: /exec\.command: minItems/, why: 'there would be nothing to run' },
   { kind: 'WorkloadGroup', line: /grpc\.port: is required/, why: 'there would be nobody to ask' },
   { kind: 'WorkloadGroup', line: /httpHeaders\[\]\.name: is required/, why: 'a header has a name' },

@@ -51,6 +51,8 @@ const broken: Readonly<Record<string, readonly unknown[]>> = {
     ],
   ],
   'scheme must be one of [HTTP, HTTPS]': ['FTP'],
+  'only support waypointMatch when context is WAYPOINT': [{ context: 'WAYPOINT' }, { waypoint: {} }],
+  'cross namespace referencing is not currently supported': ['other'],
   'portLevelMtls requires selector': [{ portLevelMtls: { 80: { mode: 'STRICT' } } }],
 };
 

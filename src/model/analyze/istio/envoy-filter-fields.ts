@@ -8,6 +8,7 @@ const typed: Readonly<Record<string, readonly (readonly [steps: readonly string[
   CLUSTER: [
     [['connect_timeout'], 'trafficPolicy.connectionPool.tcp.connectTimeout of a DestinationRule'],
     [['circuit_breakers'], 'trafficPolicy.connectionPool of a DestinationRule'],
+    [['health_checks'], 'healthCheck of a ResiliencePolicy'],
     [['outlier_detection'], 'trafficPolicy.outlierDetection of a DestinationRule'],
     [['lb_policy'], 'trafficPolicy.loadBalancer of a DestinationRule'],
     [
@@ -18,6 +19,7 @@ const typed: Readonly<Record<string, readonly (readonly [steps: readonly string[
   HTTP_ROUTE: [
     [['route', 'timeout'], 'http[].timeout of a VirtualService'],
     [['route', 'retry_policy'], 'http[].retries of a VirtualService'],
+    [['route', 'hedge_policy'], 'hedging of a ResiliencePolicy'],
     [['route', 'hash_policy'], 'trafficPolicy.loadBalancer.consistentHash of a DestinationRule'],
     [['route', 'cors'], 'http[].corsPolicy of a VirtualService'],
     [['route', 'request_mirror_policies'], 'http[].mirrors of a VirtualService'],
