@@ -19,25 +19,30 @@ import { ListenerSchema } from '#xds/gen/envoy/config/listener/v3/listener_pb.js
 import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import { registry } from '#xds/registry.ts';
+import { type CaseNode, namedNode } from './golden-node.ts';
 
 export interface GoldenCase {
   /** As the proxy would send it; `podName.namespace` in the id names one of the pods below. */
-  readonly node: {
-    readonly id: string;
-    readonly userAgentName: string;
-    readonly metadata: Record<string, JsonValue>;
-  };
-  /** What of the snapshot is compared: `KIND NAME`, with `*` for any text. */
+  readonly node: CaseNode;
+  /**
+   * What of the snapshot is compared: `KIND NAME`, with `*` for any text. With ` > PATH` the value there alone, with
+   * ` > PATH > PATH ...` these fields of each value there; lists are gone through unless a number follows.
+   */
   readonly show: readonly string[];
   /** Documents. Each Deployment has one ready instance, `NAME-0`, at 127.9.1.1 and up. */
   readonly input: string;
+  /** The Deployment of a node that the case only names: it comes first. */
+  readonly workload?: string;
   readonly problems: readonly string[];
   readonly expected: Readonly<Record<string, JsonValue>>;
 }
 
+/** @throws RangeError if its node is a name that is not in `golden-node.ts` */
 export function readCase(text: string, file: string): GoldenCase {
   const [document] = parseYaml(text, file).documents;
-  return document?.value as GoldenCase;
+  const written = document?.value as Omit<GoldenCase, 'node'> & { readonly node: string | CaseNode };
+  const { node } = written;
+  return typeof node === 'string' ? { ...written, ...namedNode(node) } : { ...written, node };
 }
 
 /** The state of the mesh that a case describes. */
@@ -45,7 +50,7 @@ export function indexOf(golden: GoldenCase): {
   readonly index: ResourceIndex;
   readonly problems: readonly Problem[];
 } {
-  const written = loadDocuments([{ file: 'input', text: golden.input }], { lookInto: checkPatchValues });
+  const written = loadDocuments(filesOf(golden), { lookInto: checkPatchValues });
   const instances = loadDocuments(podsOf(golden).map((text) => ({ file: 'pods', text })));
   return {
     index: indexResources([...written.resources, ...instances.resources]),
@@ -54,10 +59,15 @@ export function indexOf(golden: GoldenCase): {
 }
 
 /** Documents of the instances. */
-export function podsOf({ input }: GoldenCase): string[] {
-  const { resources } = loadDocuments([{ file: 'input', text: input }]);
+export function podsOf(golden: GoldenCase): string[] {
+  const { resources } = loadDocuments(filesOf(golden));
   const deployments = resources.filter((resource) => resource.kind === 'Deployment');
   return deployments.map((deployment, number) => JSON.stringify(podOf(deployment, `127.9.1.${number + 1}`)));
+}
+
+function filesOf({ input, workload }: GoldenCase): { readonly file: string; readonly text: string }[] {
+  const own = workload === undefined ? [] : [{ file: 'node', text: workload }];
+  return [...own, { file: 'input', text: input }];
 }
 
 export function snapshotOfCase(golden: GoldenCase): ProxySnapshot {
@@ -70,20 +80,51 @@ export function snapshotOfCase(golden: GoldenCase): ProxySnapshot {
   return { ...snapshot, problems: [...problems, ...snapshot.problems, ...ofPatches, ...unused] };
 }
 
-/** What the case shows, by `KIND NAME`. */
+/** What the case shows, by `KIND NAME` or by `KIND NAME > PATH`. */
 export function shown(snapshot: ProxySnapshot, show: readonly string[]): Record<string, JsonValue> {
-  const patterns = show.map(
-    (pattern) =>
-      new RegExp(
-        `^${pattern
-          .split('*')
-          .map((part) => RegExp.escape(part))
-          .join('.*')}$`,
-      ),
-  );
+  const views = show.map((text) => {
+    const [pattern = '', path, fields] = text.split(' > ');
+    return { pattern: patternOf(pattern), path, fields: fields?.split(' ') };
+  });
   return Object.fromEntries(
-    [...everything(snapshot)].filter(([name]) => patterns.some((pattern) => pattern.test(name))),
+    [...everything(snapshot)].flatMap(([name, value]) =>
+      views
+        .filter(({ pattern }) => pattern.test(name))
+        .map(({ path, fields }) =>
+          path === undefined ? [name, value] : [`${name} > ${path}`, partOf(value, path, fields)],
+        ),
+    ),
   );
+}
+
+function patternOf(text: string): RegExp {
+  const parts = text.split('*').map((part) => RegExp.escape(part));
+  return new RegExp(`^${parts.join('.*')}$`);
+}
+
+function partOf(whole: JsonValue, path: string, fields: readonly string[] | undefined): JsonValue {
+  const part = valueAt(whole, path.split('.')) ?? null;
+  if (fields === undefined) return part;
+  const chosen = (one: JsonValue): JsonValue =>
+    Object.fromEntries(
+      fields.flatMap((field) => {
+        const value = valueAt(one, field.split('.'));
+        return value === undefined ? [] : [[field, value]];
+      }),
+    );
+  return Array.isArray(part) ? part.map(chosen) : chosen(part);
+}
+
+function valueAt(value: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
+  const [key, ...rest] = path;
+  if (key === undefined || value === undefined) return value;
+  if (Array.isArray(value)) {
+    if (/^\d+$/.test(key)) return valueAt(value[Number(key)], rest);
+    const found = value.map((one) => valueAt(one, path)).filter((one) => one !== undefined);
+    return found.length === 0 ? undefined : found.flatMap((one) => one);
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  return valueAt(value[key], rest);
 }
 
 function* everything({
