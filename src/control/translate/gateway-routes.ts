@@ -41,7 +41,7 @@ export function gatewayRoutes(
   const caller: Caller = {
     gateways: new Set(hosts.keys()),
     namespace: node.namespace,
-    labels: node.labels,
+    labels: index.pod(node.namespace, node.podName)?.metadata.labels ?? node.labels,
     client: node.client,
   };
   const routesByHost = new Map<string, RouteInit[][]>();

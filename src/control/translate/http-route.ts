@@ -31,7 +31,7 @@ export function translateHttpRoutes(
   index: ResourceIndex,
 ): RouteInit[] {
   const concerns = (match: HttpMatch | undefined): boolean =>
-    concernsCaller(match, virtualService, port, caller);
+    concernsCaller(match, virtualService, port, caller) && isOfGateway(match, caller);
   const { client } = caller;
   // gRPC clients have no use for it.
   const metadata =
@@ -106,6 +106,13 @@ export function concernsCaller(
   if (!caller.gateways.has('mesh')) return true;
   if (match.sourceNamespace !== undefined && match.sourceNamespace !== caller.namespace) return false;
   return selects(match.sourceLabels, caller.labels);
+}
+
+/** Without gateways of its own, a match asks for labels and namespace of the gateway itself, as of any proxy (Istio). */
+function isOfGateway(match: HttpMatch | undefined, { gateways, namespace, labels }: Caller): boolean {
+  if (match === undefined || match.gateways !== undefined || gateways.has('mesh')) return true;
+  if (match.sourceNamespace !== undefined && match.sourceNamespace !== namespace) return false;
+  return selects(match.sourceLabels, labels);
 }
 
 function named(name: string | undefined): Pick<RouteInit, 'name'> {
