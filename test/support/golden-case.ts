@@ -103,7 +103,7 @@ function patternOf(text: string): RegExp {
 }
 
 function partOf(whole: JsonValue, path: string, fields: readonly string[] | undefined): JsonValue {
-  const part = valueAt(whole, path.split('.')) ?? null;
+  const part = (path === '.' ? whole : valueAt(whole, path.split('.'))) ?? null;
   if (fields === undefined) return part;
   const chosen = (one: JsonValue): JsonValue =>
     Object.fromEntries(
