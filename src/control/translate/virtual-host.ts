@@ -1,5 +1,6 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
+import { parseIp } from '#core/ip-address.ts';
 import { coversHost } from '#model/host-name.ts';
 import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
 import { isHeadless, type ServicePort } from '#model/service.ts';
@@ -79,10 +80,12 @@ function routedService(
   index: ResourceIndex,
 ): RoutedHost {
   const host = serviceHost(service);
-  const routes: RouteInit[] =
-    virtualServices === undefined
-      ? hedged(withHashPolicy(defaultRoute(port, host, index), caller, index), caller, index)
-      : joinedRoutes(virtualServices, port, caller, index);
+  const asking = virtualServices === undefined ? [] : joinedRoutes(virtualServices, port, caller, index);
+  // Routes for other callers or ports alone leave the service as it is (Istio).
+  const routes =
+    asking.length > 0
+      ? asking
+      : hedged(withHashPolicy(defaultRoute(port, host, index), caller, index), caller, index);
   const names = hostAliases(service, caller.namespace);
   const aliases = [...names, ...addressAliases(service, names, caller, index)];
   return { host, port, aliases, routes };
@@ -116,7 +119,7 @@ function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
   return [...servicesOfHosts(httpServices(caller, index), index)].flatMap(([host, virtualServices]) => {
     if (host === '*' || services.some((known) => coversHost(host, known))) return [];
     const routes = joinedRoutes(virtualServices, httpPort, caller, index);
-    return [{ host, port: httpPort, aliases: [inUrl(host)], routes }];
+    return routes.length === 0 ? [] : [{ host, port: httpPort, aliases: [inUrl(host)], routes }];
   });
 }
 
@@ -172,7 +175,8 @@ export function fullHosts({ metadata, spec }: VirtualService, index: ResourceInd
  * writes a full name as DNS does, with a dot at its end, means the same (Istio).
  */
 export function domainsOf({ host, aliases, port }: RoutedHost, portIsKnown: boolean): string[] {
-  const names = aliases.flatMap((alias) => (alias === host ? [alias, `${alias}.`] : [alias]));
+  const isName = parseIp(host) === undefined;
+  const names = aliases.flatMap((alias) => (alias === host && isName ? [alias, `${alias}.`] : [alias]));
   const bare = portIsKnown || port === httpPort ? names : [];
   return [...bare, ...names.map((name) => `${name}:${port}`)];
 }
