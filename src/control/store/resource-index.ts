@@ -133,7 +133,7 @@ export function indexResources(written: readonly Resource[]): ResourceIndex {
     workloads,
     virtualServices,
     destinationRules,
-    peerAuthentications: of('PeerAuthentication'),
+    peerAuthentications: [...of('PeerAuthentication')].sort(byAge),
     gateways: [...of('Gateway'), ...ingress.gateways].sort(byAge),
     groups,
     sidecars: of('Sidecar'),

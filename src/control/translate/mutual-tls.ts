@@ -15,7 +15,7 @@ export type ServerTlsMode = Exclude<MutualTlsMode, 'UNSET'>;
 
 /**
  * The mode of one port of a workload: its own policy first, then its namespace's, then the mesh's,
- * then PERMISSIVE. In one scope the first by name wins.
+ * then PERMISSIVE. In one scope the oldest wins, of one age the first by name.
  *
  * @param port of the workload, not of its service; undefined: any that has no mode of its own.
  */
