@@ -26,6 +26,7 @@ describe('proxyNode', () => {
       interceptionMode: 'NONE',
       labels: { app: 'reviews' },
       workloadName: 'reviews-v1',
+      metadata,
       clusterId: 'Kubernetes',
       addresses: ['127.3.1.2'],
       bindsInbound: false,
