@@ -58,11 +58,18 @@ export function indexOf(golden: GoldenCase): {
   };
 }
 
-/** Documents of the instances. */
+/** Documents of the instances that nobody has written. */
 export function podsOf(golden: GoldenCase): string[] {
   const { resources } = loadDocuments(filesOf(golden));
+  const written = new Set(
+    resources.filter(({ kind }) => kind === 'Pod').map(({ metadata }) => metadata.name),
+  );
   const deployments = resources.filter((resource) => resource.kind === 'Deployment');
-  return deployments.map((deployment, number) => JSON.stringify(podOf(deployment, `127.9.1.${number + 1}`)));
+  return deployments.flatMap((deployment, number) =>
+    written.has(`${deployment.metadata.name}-0`)
+      ? []
+      : [JSON.stringify(podOf(deployment, `127.9.1.${number + 1}`))],
+  );
 }
 
 function filesOf({ input, workload }: GoldenCase): { readonly file: string; readonly text: string }[] {
