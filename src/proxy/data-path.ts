@@ -106,7 +106,12 @@ class ProxyDataPath implements LocalDataPath {
       onException: (error) => this.#onException(error),
     };
     this.#listeners = new ListenerTable(this.#deps);
+    deps.secrets.on('change', this.#onSecret);
   }
+
+  readonly #onSecret = (key: string): void => {
+    for (const { resting } of [...this.#clusters.values(), ...this.#staged]) resting?.noteSecret(key);
+  };
 
   onRuntime(): void {
     for (const { awake } of [...this.#clusters.values(), ...this.#staged]) awake?.onRuntime();
@@ -184,7 +189,7 @@ class ProxyDataPath implements LocalDataPath {
     if (before?.awake !== undefined || !canRest(settings, this.#deps) || !RestingCluster.holds(assigned))
       return undefined;
     const resting = new RestingCluster(settings, assigned, this.#deps, before?.resting);
-    return new ActiveCluster(resting, this.#deps);
+    return new ActiveCluster(resting);
   }
 
   async #runningCluster(settings: ClusterSettings, assigned: Assignment): Promise<ActiveCluster> {
@@ -195,7 +200,7 @@ class ProxyDataPath implements LocalDataPath {
     if (kind === 'eds') await this.#assignTo(runtime);
     else if (follower === undefined) await inSlices(runtime.replaceEndpoints(assigned));
     else await follower.begin();
-    return new ActiveCluster(runtime, this.#deps, follower);
+    return new ActiveCluster(runtime, follower);
   }
 
   async #commitCluster(name: string, staged: ActiveCluster): Promise<void> {
@@ -381,6 +386,7 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   async close(): Promise<void> {
+    this.#deps.secrets.off('change', this.#onSecret);
     this.#listeners.close();
     for (const cluster of this.#clusters.values()) cluster.close();
     this.#clusters.clear();

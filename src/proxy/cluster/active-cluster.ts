@@ -3,21 +3,19 @@ import type { Steps } from '#core/time-slice.ts';
 import type { ClusterStatus } from '../contract.ts';
 import type { DnsFollower } from '../dns/follow.ts';
 import type { Assignment } from './assignment.ts';
-import type { ClusterDeps, ClusterRuntime } from './cluster.ts';
+import type { ClusterRuntime } from './cluster.ts';
 import { RestingCluster } from './resting.ts';
 import type { ClusterSettings } from './settings.ts';
 
 export class ActiveCluster {
   readonly settings: ClusterSettings;
-  readonly #deps: ClusterDeps;
   readonly #follower: DnsFollower | undefined;
   /** One of the two is there. */
   #resting: RestingCluster | undefined;
   #running: ClusterRuntime | undefined;
 
-  constructor(cluster: RestingCluster | ClusterRuntime, deps: ClusterDeps, follower?: DnsFollower) {
+  constructor(cluster: RestingCluster | ClusterRuntime, follower?: DnsFollower) {
     this.settings = cluster.settings;
-    this.#deps = deps;
     this.#follower = follower;
     if (cluster instanceof RestingCluster) this.#resting = cluster;
     else this.#running = cluster;
@@ -35,7 +33,7 @@ export class ActiveCluster {
   /** Wakes it, where it is at rest. */
   get runtime(): ClusterRuntime {
     if (this.#running !== undefined) return this.#running;
-    this.#running = this.#resting!.wake(this.#deps);
+    this.#running = this.#resting!.wake();
     this.#resting = undefined;
     return this.#running;
   }

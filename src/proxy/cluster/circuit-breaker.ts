@@ -59,7 +59,7 @@ export class CircuitBreaker {
     const from = priority === 'high' ? COUNTS_A_PRIORITY : 0;
     const begins = limits.tracksRemaining ? deps.isFirst : undefined;
     const shown = (name: string, limit: number): LimitGauges =>
-      new LimitGauges(deps.scope, `circuit_breakers.${priority}.`, name, limit, begins);
+      new LimitGauges(deps.scope, priority, name, limit, begins);
     const gauges = [
       shown('cx', limits.maxConnections),
       shown('rq_pending', limits.maxPending),

@@ -29,7 +29,8 @@ import { OriginalDestinations } from './original-destinations.ts';
 import type { PickContext } from './pick-context.ts';
 import { type PlacedHealth, prioritiesOf } from './priority-members.ts';
 import type { ClusterSettings } from './settings.ts';
-import { type ClusterStats, createClusterStats } from './stats.ts';
+import { baseLayout, type ClusterStats, createClusterStats } from './stats.ts';
+import { statsLayout, transportsOf } from './stats-layout.ts';
 import { countTransport, transportFor, transportOf } from './transport-match.ts';
 import { ZoneCounters } from './zone-counters.ts';
 
@@ -89,8 +90,9 @@ export class ClusterRuntime {
     this.shownName = settings.shownName;
     this.metadata = settings.metadata;
     this.#deps = deps;
-    this.stats = createClusterStats(deps.metrics, settings.shownName);
-    for (const transport of this.#transports()) transport.open(this.stats.scope);
+    const layout = statsLayout(settings) ?? baseLayout;
+    this.stats = createClusterStats(deps.metrics, settings.shownName, { layout });
+    for (const transport of transportsOf(settings)) transport.open(this.stats.scope);
     settings.pool.binding?.count(this.stats.scope);
     this.#breakerDeps = {
       scope: this.stats.scope,
@@ -379,7 +381,7 @@ export class ClusterRuntime {
     this.#highBreaker?.retire();
     this.#health?.close();
     this.#weights?.close();
-    for (const transport of this.#transports()) transport.close();
+    for (const transport of transportsOf(this.settings)) transport.close();
     for (const endpoint of this.#all()) {
       endpoint.removed = true;
       endpoint.drainPools();
@@ -416,13 +418,8 @@ export class ClusterRuntime {
     };
   }
 
-  #transports(): UpstreamTransport[] {
-    const { transport, transportMatches } = this.settings;
-    return [transport, ...transportMatches.map((match) => match.transport)];
-  }
-
   #transportFor(metadata: Metadata | undefined): UpstreamTransport {
-    countTransport(this.settings, metadata, this.stats.scope, 1);
+    countTransport(this.settings, metadata, this.stats.scope);
     return transportFor(this.settings, metadata);
   }
 }

@@ -3,6 +3,7 @@
  * may still be taken. Threads add to the gauges what they saw happen; the sum is what all of them did.
  */
 import type { Gauge, Scope } from '#observe/metrics-contract.ts';
+import type { RequestPriority } from '../route/action.ts';
 
 export class LimitGauges {
   #limit: number;
@@ -16,17 +17,22 @@ export class LimitGauges {
   #retired = false;
 
   /**
-   * @param path such as `circuit_breakers.default.`
    * @param name such as `rq_pending`
    * @param begins whether it is this thread that shows what is left at first; undefined where that is not shown
    */
-  constructor(scope: Scope, path: string, name: string, limit: number, begins: boolean | undefined) {
+  constructor(
+    scope: Scope,
+    priority: RequestPriority,
+    name: string,
+    limit: number,
+    begins: boolean | undefined,
+  ) {
     this.#limit = limit;
     this.#scope = scope;
-    this.#openName = openName(path, name);
+    this.#openName = openName(priority, name);
     this.#begins = begins === true;
     if (begins === undefined) return;
-    this.#remaining = scope.gauge(`${path}remaining_${remainingNames[name] ?? name}`);
+    this.#remaining = scope.gauge(remainingName(priority, name));
     if (begins) this.#leave(limit);
   }
 
@@ -75,8 +81,8 @@ export class LimitGauges {
 const openNames = new Map<string, string>();
 
 /** One text for all clusters. */
-function openName(path: string, name: string): string {
-  const written = `${path}${name}_open`;
+function openName(priority: RequestPriority, name: string): string {
+  const written = `circuit_breakers.${priority}.${name}_open`;
   const known = openNames.get(written);
   if (known !== undefined) return known;
   openNames.set(written, written);
@@ -90,3 +96,8 @@ const remainingNames: Readonly<Record<string, string>> = {
   rq_pending: 'pending',
   rq_retry: 'retries',
 };
+
+/** @param limit such as `rq_pending` */
+export function remainingName(priority: RequestPriority, limit: string): string {
+  return `circuit_breakers.${priority}.remaining_${remainingNames[limit] ?? limit}`;
+}

@@ -5,17 +5,24 @@
  */
 import type { FiguresAtRest, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterStatus } from '../contract.ts';
+import { noRuntime } from '../runtime/values.ts';
+import { CLIENT_FACTORY, secretUpdatesName } from '../tls/tls-stats.ts';
 import { type AssignedEndpoint, type Assignment, noEndpoints } from './assignment.ts';
 import { type ClusterDeps, ClusterRuntime } from './cluster.ts';
 import { Endpoint } from './endpoint.ts';
 import { healthOf, isExcluded } from './health.ts';
 import { looksAhead } from './look-ahead.ts';
 import type { ClusterSettings } from './settings.ts';
-import { clusterScope } from './stats.ts';
-import { countTransport, endpointKey, transportFor } from './transport-match.ts';
+import { sharedSettings } from './shared-settings.ts';
+import { baseLayout, clusterScope } from './stats.ts';
+import { remainingAtRest, statsLayout, transportsOf } from './stats-layout.ts';
+import { endpointKey, matchCountName, matchNameFor, transportFor } from './transport-match.ts';
 
 /** More of them take too long to be made for a request that waits. */
 const MOST_ENDPOINTS = 100;
+
+const SECRET_UPDATES = secretUpdatesName(CLIENT_FACTORY);
+const noneMatched: readonly (readonly [string, number])[] = [];
 
 /** Whether nothing happens in it, nor becomes of it, as long as it has no traffic. */
 export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
@@ -31,9 +38,8 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
     pool.binding === undefined &&
     // It counts how its endpoints are spread, with each change of them.
     (zones === undefined || (deps.home?.cluster ?? '') === '') &&
-    ![circuit.default, circuit.high].some(
-      ({ tracksRemaining, maxHostConnections }) => tracksRemaining || Number.isFinite(maxHostConnections),
-    ) &&
+    ![circuit.default, circuit.high].some(({ maxHostConnections }) => Number.isFinite(maxHostConnections)) &&
+    statsLayout(settings) !== undefined &&
     // Threads hear of each other's figures, and share counts.
     deps.thread === undefined
   );
@@ -42,20 +48,29 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
 export class RestingCluster implements FiguresAtRest {
   readonly settings: ClusterSettings;
   readonly scope: Scope;
+  readonly #deps: ClusterDeps;
   #assigned: Assignment = noEndpoints;
   /** How often it was assigned other endpoints than before. */
   #changes = 0;
-  /** Endpoints, at each assignment, that no match of the transport is for. */
-  #unmatched = 0;
+  /** Endpoints that took a match of the transport, at each assignment, by its name. */
+  #matched: readonly (readonly [match: string, count: number])[] = noneMatched;
+  /** Secrets that came, those of the start among them. */
+  #secretUpdates: number;
+  /** What runs from now on counts what there is from the start. */
+  #isWaking = false;
 
   /** @param before what it takes the place of: figures go on */
   constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps, before?: RestingCluster) {
     this.settings = settings;
+    this.#deps = deps;
+    this.#secretUpdates = this.#dynamicSecrets;
     if (before?.settings.shownName === settings.shownName) {
       this.#changes = before.#changes;
-      this.#unmatched = before.#unmatched;
+      this.#matched = before.#matched;
+      this.#secretUpdates += before.#secretUpdates;
     }
-    this.scope = clusterScope(deps.metrics, settings.shownName, this);
+    const layout = statsLayout(settings) ?? baseLayout;
+    this.scope = clusterScope(deps.metrics, settings.shownName, { layout, atRest: this });
     this.assign(assigned);
   }
 
@@ -73,11 +88,22 @@ export class RestingCluster implements FiguresAtRest {
     this.#count(1);
   }
 
-  /** What takes its place: it counts the last assignment again. */
-  wake(deps: ClusterDeps): ClusterRuntime {
+  /** There is another secret of that key. */
+  noteSecret(key: string): void {
+    for (const transport of transportsOf(this.settings)) if (transport.names(key)) this.#secretUpdates++;
+  }
+
+  get #dynamicSecrets(): number {
+    return transportsOf(this.settings).reduce((sum, { dynamicSecrets }) => sum + dynamicSecrets, 0);
+  }
+
+  /** What takes its place: it counts the last assignment again, and the secrets it begins with. */
+  wake(): ClusterRuntime {
     this.#count(-1);
     if (this.#assigned.endpoints.length > 0) this.#changes--;
-    const runtime = new ClusterRuntime(this.settings, deps);
+    this.#secretUpdates -= this.#dynamicSecrets;
+    this.#isWaking = true;
+    const runtime = new ClusterRuntime(this.settings, this.#deps);
     runtime.setEndpoints(this.#assigned);
     return runtime;
   }
@@ -91,10 +117,12 @@ export class RestingCluster implements FiguresAtRest {
   }
 
   #count(by: number): void {
-    const { settings } = this;
-    const { endpoints } = this.#assigned;
-    if (settings.transportMatches.length === 0) this.#unmatched += by * endpoints.length;
-    else for (const { traits } of endpoints) countTransport(settings, traits.metadata, this.scope, by);
+    const counts = new Map(this.#matched);
+    for (const { traits } of this.#assigned.endpoints) {
+      const match = matchNameFor(this.settings, traits.metadata);
+      counts.set(match, (counts.get(match) ?? 0) + by);
+    }
+    this.#matched = sharedSettings([...counts]);
   }
 
   /** As a cluster with the same endpoints and no traffic has it. */
@@ -102,8 +130,6 @@ export class RestingCluster implements FiguresAtRest {
     switch (name) {
       case 'membership_change':
         return this.#changes;
-      case 'default.total_match_count':
-        return this.#unmatched;
       case 'membership_total':
         return this.#members().size;
       case 'membership_healthy':
@@ -112,9 +138,20 @@ export class RestingCluster implements FiguresAtRest {
         return this.#membersThat((flags) => healthOf(flags) === 'degraded');
       case 'membership_excluded':
         return this.#membersThat(isExcluded);
+      case SECRET_UPDATES:
+        return this.#secretUpdates;
       default:
-        return undefined;
+        return this.#matchCount(name) ?? this.#remaining(name);
     }
+  }
+
+  #matchCount(name: string): number | undefined {
+    return this.#matched.find(([match]) => matchCountName(match) === name)?.[1];
+  }
+
+  #remaining(name: string): number | undefined {
+    if (this.#isWaking) return undefined;
+    return remainingAtRest(name, this.settings, this.#deps.runtime ?? noRuntime);
   }
 
   #membersThat(accepts: (flags: number) => boolean): number {

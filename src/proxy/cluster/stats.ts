@@ -114,6 +114,8 @@ const gaugeNames = [
 const histogramNames = ['upstream_rq_time', 'upstream_cx_connect_ms', 'upstream_cx_length_ms'] as const;
 
 const layout = new MetricLayout(counterNames, gaugeNames, histogramNames);
+/** Of every cluster. */
+export const baseLayout: MetricLayout = layout;
 const LaidStats: LayMetrics<
   (typeof counterNames)[number],
   (typeof gaugeNames)[number],
@@ -184,12 +186,28 @@ export class ClusterStats extends LaidStats {
   }
 }
 
-export function createClusterStats(metrics: MetricRegistry, name: string): ClusterStats {
-  return new ClusterStats(clusterScope(metrics, name));
+/** What is shown of a cluster from the start. */
+export interface ClusterFigures {
+  /** With all of the base layout. */
+  readonly layout: MetricLayout;
+  /** What they show before somebody counts; absent: all zero. */
+  readonly atRest?: FiguresAtRest;
 }
 
-/** Where the statistics of a cluster are. @param atRest what they show before somebody counts; all zero if absent */
-export function clusterScope(metrics: MetricRegistry, name: string, atRest?: FiguresAtRest): Scope {
+export function createClusterStats(
+  metrics: MetricRegistry,
+  name: string,
+  figures: ClusterFigures,
+): ClusterStats {
+  return new ClusterStats(clusterScope(metrics, name, figures));
+}
+
+/** Where the statistics of a cluster are. */
+export function clusterScope(
+  metrics: MetricRegistry,
+  name: string,
+  { layout, atRest }: ClusterFigures,
+): Scope {
   const scope = metrics.scope(clusterScopeName(name));
   scope.lay(layout, atRest);
   return scope;

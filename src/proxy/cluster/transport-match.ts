@@ -22,15 +22,18 @@ export function transportOf(of: Transports, values: Readonly<Record<string, unkn
   return matchOf(of, values)?.transport ?? of.transport;
 }
 
-/** `NAME.total_match_count` of the one that an endpoint takes. */
-export function countTransport(
-  of: Transports,
-  metadata: Metadata | undefined,
-  scope: Scope,
-  by: number,
-): void {
-  scope.counter(`${matchFor(of, metadata)?.name ?? UNMATCHED}.total_match_count`).inc(by);
+/** Counts the match that an endpoint takes. */
+export function countTransport(of: Transports, metadata: Metadata | undefined, scope: Scope): void {
+  scope.counter(matchCountName(matchNameFor(of, metadata))).inc();
 }
+
+/** Name of the match that an endpoint takes. */
+export function matchNameFor(of: Transports, metadata: Metadata | undefined): string {
+  return matchFor(of, metadata)?.name ?? UNMATCHED;
+}
+
+/** How many endpoints took a match. */
+export const matchCountName = (match: string): string => `${match}.total_match_count`;
 
 /** What tells an endpoint from the others of its cluster. @param place its address; '' where that may change */
 export function endpointKey(place: string, transport: UpstreamTransport, traits: EndpointTraits): string {

@@ -127,6 +127,14 @@ export class HeadedTransport implements UpstreamTransport {
   close(): void {
     this.#inner.close();
   }
+
+  get dynamicSecrets(): number {
+    return this.#inner.dynamicSecrets;
+  }
+
+  names(secret: string): boolean {
+    return this.#inner.names(secret);
+  }
 }
 
 export function readProxyHeader(

@@ -29,6 +29,22 @@ const counterNames = [
 const UNNAMED = 'unnamed_cert_e3b0c442';
 const UNNAMED_ROOT = 'unnamed_ca_cert_e3b0c442';
 
+/** Names of all it has from the start. @param factory as of {@link TlsStats} */
+export function tlsCounterNames(factory: string): readonly string[] {
+  return [
+    ...counterNames.map((name) => `ssl.${name}`),
+    secretUpdatesName(factory),
+    `${factory}.upstream_context_secrets_not_ready`,
+    `${factory}.downstream_context_secrets_not_ready`,
+  ];
+}
+
+/** Counts secrets that came, by servers and files. */
+export const secretUpdatesName = (factory: string): string => `${factory}.ssl_context_update_by_sds`;
+
+/** Of the side that connects. */
+export const CLIENT_FACTORY = 'client_ssl_socket_factory';
+
 export type TlsCounters = Readonly<Record<(typeof counterNames)[number], Counter>>;
 
 /** Counters whose names come with the connections: ciphers, versions, curves, signatures. */
@@ -46,9 +62,8 @@ export class TlsStats {
     this.counters = Object.fromEntries(
       counterNames.map((name) => [name, scope.counter(`ssl.${name}`)]),
     ) as TlsCounters;
-    this.secretUpdates = scope.counter(`${factory}.ssl_context_update_by_sds`);
-    scope.counter(`${factory}.upstream_context_secrets_not_ready`);
-    scope.counter(`${factory}.downstream_context_secrets_not_ready`);
+    for (const name of tlsCounterNames(factory)) scope.counter(name);
+    this.secretUpdates = scope.counter(secretUpdatesName(factory));
   }
 
   /** @param curve such as `X25519`; '' where it is not known. */

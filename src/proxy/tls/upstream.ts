@@ -26,7 +26,7 @@ import { KeyLog } from './key-log.ts';
 import { noPeer } from './peer.ts';
 import { namesSecret, resolveMaterial, secretsOf } from './resolved-material.ts';
 import { SessionStore } from './session-store.ts';
-import { TlsStats } from './tls-stats.ts';
+import { CLIENT_FACTORY, TlsStats } from './tls-stats.ts';
 import { readUpstreamSettings, type UpstreamTlsSettings } from './upstream-settings.ts';
 
 export interface UpstreamTransport {
@@ -35,6 +35,8 @@ export interface UpstreamTransport {
   readonly secure: boolean;
   /** Whether it is the mesh's own TLS, in which both ends show a certificate; one with certificates of other origin is not. */
   readonly mutual: boolean;
+  /** How many of its secrets come from a server or a file. */
+  readonly dynamicSecrets: number;
   /** What a new connection begins with, before all else; written by who opens it. */
   readonly proxyHeader?: ProxyHeaderWriter;
   /** Wraps a connection that is being made. On failure the caller destroys what was returned. */
@@ -43,18 +45,22 @@ export interface UpstreamTransport {
   open(scope: Scope): void;
   /** Its secrets are no longer followed for the statistics. */
   close(): void;
+  /** Whether a secret with that key is part of it. */
+  names(secret: string): boolean;
 }
 
 export const plainTransport: UpstreamTransport = {
   key: '',
   secure: false,
   mutual: false,
+  dynamicSecrets: 0,
   wrap(raw, done) {
     done(noPeer, raw);
     return raw;
   },
   open() {},
   close() {},
+  names: () => false,
 };
 
 export function readUpstreamTransport(
@@ -110,7 +116,8 @@ class TlsTransport implements UpstreamTransport {
   #state: ClientState | undefined;
   #stats: TlsStats | undefined;
   #keyLog: KeyLog | undefined;
-  readonly #onSecret: (name: string) => void;
+  /** Of a cluster that runs. */
+  #onSecret: ((name: string) => void) | undefined;
 
   constructor(key: string, settings: UpstreamTlsSettings, deps: DataPathDeps) {
     this.key = key;
@@ -119,23 +126,32 @@ class TlsTransport implements UpstreamTransport {
     const { material } = settings;
     const shows = material.certificates.length + material.certificateSecrets.length > 0;
     this.mutual = material.verifies && shows && material.alpn.some((name) => name.startsWith(OF_MESH));
-    this.#onSecret = (name) => {
-      if (namesSecret(material, name)) this.#stats?.secretUpdates.inc();
-    };
+  }
+
+  get dynamicSecrets(): number {
+    return this.#settings.material.dynamicSecrets;
+  }
+
+  names(secret: string): boolean {
+    return namesSecret(this.#settings.material, secret);
   }
 
   open(scope: Scope): void {
     const { material } = this.#settings;
-    this.#stats = new TlsStats(scope, 'client_ssl_socket_factory');
-    if (material.dynamicSecrets > 0) this.#stats.secretUpdates.inc(material.dynamicSecrets);
+    const stats = new TlsStats(scope, CLIENT_FACTORY);
+    this.#stats = stats;
+    if (material.dynamicSecrets > 0) stats.secretUpdates.inc(material.dynamicSecrets);
     if (material.keyLog !== undefined) {
       this.#keyLog = new KeyLog(material.keyLog, this.#deps.openLog(material.keyLog.path));
     }
+    this.#onSecret = (name) => {
+      if (namesSecret(material, name)) stats.secretUpdates.inc();
+    };
     this.#deps.secrets.on('change', this.#onSecret);
   }
 
   close(): void {
-    this.#deps.secrets.off('change', this.#onSecret);
+    if (this.#onSecret !== undefined) this.#deps.secrets.off('change', this.#onSecret);
   }
 
   wrap(raw: Duplex, done: WrapDone, target?: TransportTarget, override?: TransportOverride): Duplex {
