@@ -138,10 +138,10 @@ class ProxyDataPath implements LocalDataPath {
     return findings.result<LocalPrepared>({
       name: settings.name,
       dependencies: {
-        routes: [],
-        endpoints: settings.kind === 'eds' ? [settings.assignment] : [],
+        routes: nothing,
+        endpoints: settings.kind === 'eds' ? [settings.assignment] : nothing,
         secrets: settings.secrets,
-        extensions: [],
+        extensions: nothing,
       },
       stage,
       install: async () => {
@@ -413,6 +413,9 @@ class ProxyDataPath implements LocalDataPath {
     this.#deps.log.error('proxy.exception', { stack });
   }
 }
+
+/** One for all clusters. */
+const nothing: readonly [] = [];
 
 const hostAlone = (authority: string): Parameters<RouteTable['findHost']>[0] => ({
   authority,

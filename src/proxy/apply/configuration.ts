@@ -25,7 +25,7 @@ import { textOfKey, type Wanted } from '../resource-source.ts';
 import { allOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
 import { type Interest, type NamedKind, namedKinds, noInterest } from './interest.ts';
-import { ResourceTable } from './resource-table.ts';
+import { heldOf, ResourceTable } from './resource-table.ts';
 import { Askers, type Counted, type UpdateCounts } from './update-counts.ts';
 import { type HostCounts, type HostsUpdate, VirtualHosts } from './virtual-hosts.ts';
 import { type InstalledKind, WaitingRoom } from './waiting-room.ts';
@@ -155,13 +155,13 @@ export class Configuration {
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
-    const { message, version, origin, encoded, key = message.clusterName } = offer;
+    const { message, version, origin, key = message.clusterName } = offer;
     const named = key === message.clusterName ? message : { ...message, clusterName: key };
     const problems = yield* this.#deps.dataPath.setEndpoints(named);
     if (problems.some(({ level }) => level === 'error')) return problems;
     this.#unavailable.endpoint.delete(key);
     this.#endpoints.add(key);
-    this.table.warm('endpoint', key, version, encoded ?? message, origin);
+    this.table.warm('endpoint', key, version, heldOf(offer), origin);
     this.table.activate('endpoint', key);
     return problems;
   }

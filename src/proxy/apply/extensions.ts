@@ -6,7 +6,7 @@ import type { TypedExtensionConfig } from '#xds/gen/envoy/config/core/v3/extensi
 import type { DataPath, FilterKind, WantedExtension } from '../contract.ts';
 import { textOfKey } from '../resource-source.ts';
 import type { Versioned } from './configuration.ts';
-import type { ResourceTable } from './resource-table.ts';
+import { heldOf, type ResourceTable } from './resource-table.ts';
 
 /** Counts one of Envoy's `extension_config_discovery.KIND_filter.NAME.*`. */
 export type CountExtension = (
@@ -35,10 +35,8 @@ export class Extensions {
   }
 
   /** In force at once where nothing is wrong. @param wanted by those who name it */
-  offer(
-    { message, version, origin, encoded, key = message.name }: Versioned<TypedExtensionConfig>,
-    wanted: readonly WantedExtension[],
-  ): readonly Problem[] {
+  offer(offer: Versioned<TypedExtensionConfig>, wanted: readonly WantedExtension[]): readonly Problem[] {
+    const { message, version, origin, key = message.name } = offer;
     const { typedConfig } = message;
     const problems: readonly Problem[] =
       typedConfig === undefined
@@ -51,7 +49,7 @@ export class Extensions {
     this.#configs.set(key, typedConfig);
     this.#deps.dataPath.setExtension(key, typedConfig);
     const { table } = this.#deps;
-    table.warm('extension', key, version, encoded ?? message, origin);
+    table.warm('extension', key, version, heldOf(offer), origin);
     table.activate('extension', key);
     this.#count(wanted, 'config_reload');
     return problems;

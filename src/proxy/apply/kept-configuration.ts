@@ -8,6 +8,7 @@ import type { AnyUpdate } from '#xds/client/contract.ts';
 import { encodedReceived } from '#xds/client/received-resource.ts';
 import { type ResourceKind, resourceKinds } from '#xds/resource-type.ts';
 import type { ResourceSource } from '../resource-source.ts';
+import { bytesOfText, type HeldText, heldText } from './held-text.ts';
 import { type Interest, isNamed } from './interest.ts';
 import { type KeptResource, readKeptFile, writeKeptFile } from './kept-file.ts';
 
@@ -18,12 +19,15 @@ export interface KeptConfigurationDeps {
   readonly log: Logger;
 }
 
+/** The text is that of the table of resources, which takes no memory of its own. */
+type HeldInMemory = Omit<KeptResource, 'encoded'> & { readonly text: HeldText };
+
 /** Changes come in bursts; a proxy that ends within this time has the version before. */
 const QUIET_MS = 500;
 
 export class KeptConfiguration {
   readonly #deps: KeptConfigurationDeps;
-  readonly #resources = new Map<string, KeptResource>();
+  readonly #resources = new Map<string, HeldInMemory>();
   /** Read when it is first needed. */
   #kept: readonly KeptResource[] | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -53,7 +57,10 @@ export class KeptConfiguration {
     const accepted = new Set(applied);
     for (const { name, version, encoded } of changed) {
       if (encoded === undefined || !accepted.has(name)) continue;
-      this.#resources.set(idOf(kind, name, source.id), { kind, name, version, sourceId: source.id, encoded });
+      this.#resources.set(idOf(kind, name, source.id), {
+        ...{ kind, name, version, sourceId: source.id },
+        text: heldText(encoded),
+      });
     }
     for (const name of removed) this.#resources.delete(idOf(kind, name, source.id));
     this.#soon();
@@ -85,7 +92,7 @@ export class KeptConfiguration {
     const { path, node, log } = this.#deps;
     this.#writing = this.#writing.then(async () => {
       try {
-        await inSlices(writeKeptFile(path, node, [...this.#resources.values()]));
+        await inSlices(writeKeptFile(path, node, asKept([...this.#resources.values()])));
       } catch (error) {
         log.error('apply.configuration-not-kept', { path, error: (error as Error).message });
       }
@@ -103,6 +110,10 @@ export class KeptConfiguration {
     log.warn('apply.kept-configuration', { path, savedAt: kept.savedAt, resources: kept.resources.length });
     return kept.resources;
   }
+}
+
+function* asKept(resources: readonly HeldInMemory[]): Generator<KeptResource, void, undefined> {
+  for (const { text, ...rest } of resources) yield { ...rest, encoded: bytesOfText(text) };
 }
 
 function idOf(kind: ResourceKind, name: string, sourceId: string): string {

@@ -20,6 +20,7 @@ import { examine } from '#xds/unknown-fields.ts';
 import type { SecretStore } from '../contract.ts';
 import { keyOf, type ResourceSource } from '../resource-source.ts';
 import type { Configuration } from './configuration.ts';
+import { heldText } from './held-text.ts';
 import { isNamed } from './interest.ts';
 import { receiveHosts } from './receive-hosts.ts';
 import type { HeldResource } from './resource-table.ts';
@@ -71,7 +72,7 @@ export function createReceiver(deps: ReceiverDeps): Receive {
       const { name } = resource;
       const isSame = isCountedByUser(update.kind) && isHeld(deps, update, resource);
       const found: Offered = twice.has(name)
-        ? { problems: [duplicate], held: resource.encoded }
+        ? { problems: [duplicate], held: textOf(resource) }
         : await inSlices(offer(deps, update, resource), breathe);
       const good = isGood(found.problems);
       for (const problem of found.problems) problems.push({ ...problem, resource: `${service} ${name}` });
@@ -112,7 +113,7 @@ interface Offered {
 
 function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): Steps<Offered> {
   yield;
-  if (isKept(deps, update, resource)) return { problems: [], held: resource.encoded };
+  if (isKept(deps, update, resource)) return { problems: [], held: textOf(resource) };
   const decoded = yield* resource.decoded();
   if (!decoded.ok) {
     return { problems: [{ level: 'error', message: decoded.detail }], unreadable: true, held: undefined };
@@ -120,7 +121,7 @@ function* offer(deps: ReceiverDeps, update: Given, resource: ReceivedResource): 
   const { message } = decoded;
   yield;
   const problems = yield* offerMessage(deps, update, resource, message);
-  return { problems, held: resource.encoded ?? message };
+  return { problems, held: textOf(resource) ?? message };
 }
 
 /** Kinds whose resources do nothing when they come again as they are. */
@@ -143,11 +144,11 @@ function isHeld(
   if (encoded === undefined) return false;
   const entry = table.get(update.kind, keyInTable(update, name));
   const held = (entry?.warming ?? entry?.active)?.held;
-  return held instanceof Uint8Array && sameBytes(held, encoded);
+  return typeof held === 'string' && held === heldText(encoded);
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+function textOf({ encoded }: ReceivedResource): HeldResource | undefined {
+  return encoded && heldText(encoded);
 }
 
 function* offerMessage(

@@ -6,12 +6,23 @@ import { type Message, toBinary } from '@bufbuild/protobuf';
 import { atOnce, oneStep, type Steps } from '#core/time-slice.ts';
 import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
+import { bytesOfText, type HeldText, heldText } from './held-text.ts';
 
-/** A resource as it is kept: its message, or the bytes of it, which take a tenth of the memory. */
-export type HeldResource = Message | Uint8Array;
+/** A resource as it is kept: its message, or the text of its bytes, which takes a tenth of the memory. */
+export type HeldResource = Message | HeldText;
+
+export function heldOf({
+  message,
+  encoded,
+}: {
+  readonly message: Message;
+  readonly encoded?: Uint8Array | undefined;
+}): HeldResource {
+  return encoded === undefined ? message : heldText(encoded);
+}
 
 function decoded(kind: ResourceKind, held: HeldResource): Steps<Message> {
-  if (held instanceof Uint8Array) return decodeSteps(resourceTypes[kind].schema, held);
+  if (typeof held === 'string') return decodeSteps(resourceTypes[kind].schema, bytesOfText(held));
   return oneStep(() => held);
 }
 
@@ -46,8 +57,8 @@ export class ResourceVersion {
 
   /** Keeps the bytes alone. */
   pack(): void {
-    if (!(this.#held instanceof Uint8Array))
-      this.#held = toBinary(resourceTypes[this.kind].schema, this.#held);
+    if (typeof this.#held !== 'string')
+      this.#held = heldText(toBinary(resourceTypes[this.kind].schema, this.#held));
   }
 }
 
@@ -112,7 +123,7 @@ export class ResourceTable {
     const entry = this.#entry(kind, name, 'dynamic');
     entry.refused = {
       version,
-      decoded: held && (() => decoded(kind, held)),
+      decoded: held === undefined ? undefined : () => decoded(kind, held),
       attemptedMs: this.#nowMs(),
       details,
     };

@@ -9,7 +9,7 @@ import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js'
 import type { Dependencies, Prepared } from '../contract.ts';
 import { textOfKey } from '../resource-source.ts';
 import type { Versioned } from './configuration.ts';
-import type { ResourceTable } from './resource-table.ts';
+import { heldOf, type ResourceTable } from './resource-table.ts';
 import type { VirtualHosts } from './virtual-hosts.ts';
 
 interface Waiting {
@@ -144,7 +144,7 @@ export class WaitingRoom {
       }, waitMs).unref();
     }
     this.#waiting[kind].set(name, waiting);
-    this.#deps.table.warm(kind, name, offer.version, offer.encoded ?? offer.message, offer.origin);
+    this.#deps.table.warm(kind, name, offer.version, heldOf(offer), offer.origin);
     this.#deps.announce();
   }
 

@@ -3,63 +3,66 @@ import type { Steps } from '#core/time-slice.ts';
 import type { ClusterStatus } from '../contract.ts';
 import type { DnsFollower } from '../dns/follow.ts';
 import type { Assignment } from './assignment.ts';
-import type { ClusterRuntime } from './cluster.ts';
+import { ClusterRuntime } from './cluster.ts';
 import { RestingCluster } from './resting.ts';
 import type { ClusterSettings } from './settings.ts';
 
 export class ActiveCluster {
-  readonly settings: ClusterSettings;
+  #cluster: RestingCluster | ClusterRuntime;
   readonly #follower: DnsFollower | undefined;
-  /** One of the two is there. */
-  #resting: RestingCluster | undefined;
-  #running: ClusterRuntime | undefined;
 
   constructor(cluster: RestingCluster | ClusterRuntime, follower?: DnsFollower) {
-    this.settings = cluster.settings;
+    this.#cluster = cluster;
     this.#follower = follower;
-    if (cluster instanceof RestingCluster) this.#resting = cluster;
-    else this.#running = cluster;
+  }
+
+  get settings(): Pick<ClusterSettings, 'name' | 'kind' | 'assignment'> {
+    return this.#cluster.settings;
   }
 
   /** Undefined where it is at rest. */
   get awake(): ClusterRuntime | undefined {
-    return this.#running;
+    return this.#cluster instanceof ClusterRuntime ? this.#cluster : undefined;
   }
 
   get resting(): RestingCluster | undefined {
-    return this.#resting;
+    return this.#cluster instanceof RestingCluster ? this.#cluster : undefined;
   }
 
   /** Wakes it, where it is at rest. */
   get runtime(): ClusterRuntime {
-    if (this.#running !== undefined) return this.#running;
-    this.#running = this.#resting!.wake();
-    this.#resting = undefined;
-    return this.#running;
+    const cluster = this.#cluster;
+    if (cluster instanceof ClusterRuntime) return cluster;
+    const woken = cluster.wake();
+    this.#cluster = woken;
+    return woken;
   }
 
   get scopePath(): string {
-    return (this.#resting?.scope ?? this.#running!.stats.scope).path;
+    const cluster = this.#cluster;
+    return (cluster instanceof ClusterRuntime ? cluster.stats.scope : cluster.scope).path;
   }
 
   *replaceEndpoints(assigned: Assignment): Steps<void> {
-    if (this.#resting === undefined || !RestingCluster.holds(assigned))
+    const { resting } = this;
+    if (resting === undefined || !RestingCluster.holds(assigned))
       yield* this.runtime.replaceEndpoints(assigned);
-    else this.#resting.assign(assigned);
+    else resting.assign(assigned);
   }
 
   status(): ClusterStatus {
-    return (this.#resting ?? this.#running!).status();
+    return this.#cluster.status();
   }
 
   /** See `ClusterRuntime.drain`. */
   *drain(): Steps<void> {
     this.#follower?.stop();
-    if (this.#running !== undefined) yield* this.#running.drain();
+    const { awake } = this;
+    if (awake !== undefined) yield* awake.drain();
   }
 
   close(): void {
     this.#follower?.stop();
-    this.#running?.close();
+    this.awake?.close();
   }
 }

@@ -23,6 +23,7 @@ import {
 } from './endpoint.ts';
 import { flagsOfEds } from './health.ts';
 import { OVERPROVISIONING } from './priority-load.ts';
+import { sharedSettings, sharedTraits } from './shared-settings.ts';
 
 /** What a load assignment says. */
 export interface Assignment {
@@ -75,7 +76,7 @@ export function* readAssignment(
   // What was pushed to has room for more, in each of thousands of clusters.
   return {
     endpoints: endpoints.slice(),
-    policy: { overprovisioning, weightedHealth: weightedPriorityHealth === true },
+    policy: sharedSettings({ overprovisioning, weightedHealth: weightedPriorityHealth === true }),
     dropRatio: readDropRatio(assignment, path, findings),
   };
 }
@@ -111,7 +112,7 @@ function readEndpoint(
   return {
     address: target.text,
     target: target.target,
-    traits: {
+    traits: sharedTraits({
       weight: entry.loadBalancingWeight ?? 1,
       edsFlags: flagsOfEds(entry.healthStatus),
       priority: group.priority,
@@ -129,7 +130,7 @@ function readEndpoint(
               () => `${at()}.endpoint.health_check_config`,
               findings,
             ),
-    },
+    }),
   };
 }
 
@@ -212,5 +213,7 @@ function readSocketAddress(
   if (port > MAX_PORT) {
     findings.error(`${path()}.socket_address.port_value`, `${port} is no port (0 to ${MAX_PORT})`);
   }
-  return { target: { kind: 'tcp', host, port }, text: hostPort(host, port) };
+  // Joined it is one text, and not two that are shown as one.
+  const text = host.includes(':') ? hostPort(host, port) : [host, port].join(':');
+  return { target: { kind: 'tcp', host, port }, text };
 }

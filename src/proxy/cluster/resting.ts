@@ -12,6 +12,7 @@ import { type ClusterDeps, ClusterRuntime } from './cluster.ts';
 import { Endpoint } from './endpoint.ts';
 import { healthOf, isExcluded } from './health.ts';
 import { looksAhead } from './look-ahead.ts';
+import { PackedSettings } from './packed-settings.ts';
 import type { ClusterSettings } from './settings.ts';
 import { sharedSettings } from './shared-settings.ts';
 import { baseLayout, clusterScope } from './stats.ts';
@@ -46,7 +47,7 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
 }
 
 export class RestingCluster implements FiguresAtRest {
-  readonly settings: ClusterSettings;
+  readonly settings: PackedSettings;
   readonly scope: Scope;
   readonly #deps: ClusterDeps;
   #assigned: Assignment = noEndpoints;
@@ -61,7 +62,7 @@ export class RestingCluster implements FiguresAtRest {
 
   /** @param before what it takes the place of: figures go on */
   constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps, before?: RestingCluster) {
-    this.settings = settings;
+    this.settings = new PackedSettings(settings);
     this.#deps = deps;
     this.#secretUpdates = this.#dynamicSecrets;
     if (before?.settings.shownName === settings.shownName) {
@@ -103,7 +104,7 @@ export class RestingCluster implements FiguresAtRest {
     if (this.#assigned.endpoints.length > 0) this.#changes--;
     this.#secretUpdates -= this.#dynamicSecrets;
     this.#isWaking = true;
-    const runtime = new ClusterRuntime(this.settings, this.#deps);
+    const runtime = new ClusterRuntime(this.settings.unpack(), this.#deps);
     runtime.setEndpoints(this.#assigned);
     return runtime;
   }

@@ -17,6 +17,7 @@ import { type ClusterKind, readKind } from './kind.ts';
 import { readOriginalDestination } from './original-destination-settings.ts';
 import type { OriginalDestinationSettings } from './original-destinations.ts';
 import { type OutlierSettings, readOutlierDetection } from './outlier/settings.ts';
+import { flatSettings } from './packed-settings.ts';
 import { readMirrors, readPool } from './protocol-options.ts';
 import { type RequestPolicies, readRequestPolicies } from './request-policies.ts';
 import { sharedSettings } from './shared-settings.ts';
@@ -71,6 +72,15 @@ export interface ClusterSettings extends Balancing {
 const PANIC_PERCENT = 50;
 const BUFFER_LIMIT_BYTES = 1024 * 1024;
 
+function readEndpointSource({ name, altStatName, edsClusterConfig }: Cluster, findings: Findings): Wanted {
+  const service = edsClusterConfig?.serviceName ?? '';
+  // One text, where both are called the same, as most of thousands are.
+  const asked = service === '' || service === name ? name : service;
+  const path = 'eds_cluster_config.eds_config';
+  const { key, source, timeoutMs } = readWanted(asked, edsClusterConfig?.edsConfig, path, findings);
+  return { name: asked, key, source, path, timeoutMs, countedBy: altStatName || name };
+}
+
 export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Findings): ClusterSettings {
   const secrets: Wanted[] = [];
   if (cluster.name === '') findings.error('name', 'is missing');
@@ -82,22 +92,14 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     if (cluster.outlierDetection !== undefined) findings.warn('outlier_detection', why);
     if (cluster.healthChecks.length > 0) findings.warn('health_checks', why);
   }
-  return {
+  return flatSettings({
     name: cluster.name,
     shownName: cluster.altStatName || cluster.name,
     kind,
     children,
     cache,
     originalDestination: kind === 'original-dst' ? readOriginalDestination(cluster, findings) : undefined,
-    assignment: {
-      ...readWanted(
-        cluster.edsClusterConfig?.serviceName || cluster.name,
-        cluster.edsClusterConfig?.edsConfig,
-        'eds_cluster_config.eds_config',
-        findings,
-      ),
-      countedBy: cluster.altStatName || cluster.name,
-    },
+    assignment: readEndpointSource(cluster, findings),
     metadata: cluster.metadata,
     pool: readPool(cluster, deps, findings),
     policies: readRequestPolicies(cluster, findings),
@@ -116,11 +118,10 @@ export function readCluster(cluster: Cluster, deps: DataPathDeps, findings: Find
     transportMatches: readMatches(cluster, deps, findings, secrets),
     dns: sharedSettings(readDns(cluster, dnsCluster, findings)),
     bufferLimitBytes: cluster.perConnectionBufferLimitBytes ?? BUFFER_LIMIT_BYTES,
-    secrets: secrets.length === 0 ? noSecrets : secrets,
-  };
+    secrets: sharedSettings(secrets),
+  });
 }
 
-const noSecrets: readonly Wanted[] = [];
 const noMatches: readonly TransportMatch[] = [];
 
 function readMatches(
@@ -132,7 +133,7 @@ function readMatches(
   if (matches.length === 0) return noMatches;
   return matches.map(({ name, match, transportSocket }, i) => ({
     name,
-    criteria: (match ?? {}) as Record<string, unknown>,
+    criteria: sharedSettings((match ?? {}) as Record<string, unknown>),
     transport: readUpstreamTransport(
       transportSocket,
       `transport_socket_matches[${i}].transport_socket`,

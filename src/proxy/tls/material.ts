@@ -1,6 +1,7 @@
 /** A `CommonTlsContext`, read once. */
 import type { SdsSecretConfig } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import type { CommonTlsContext } from '#xds/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { sharedSettings } from '../cluster/shared-settings.ts';
 import type { Findings } from '../findings.ts';
 import { readWantedSecret, type Wanted } from '../resource-source.ts';
 import { type CertificateMaterial, readCertificate } from './certificate-material.ts';
@@ -58,8 +59,8 @@ export function readTlsMaterial(
     findings.error(`${path}.${field}`, 'a client shows one certificate');
   }
   const validation = readValidation(context, path, reading);
-  return {
-    parameters: readTlsParameters(context?.tlsParams, side, `${path}.tls_params`, findings),
+  const material: TlsMaterial = {
+    parameters: sharedSettings(readTlsParameters(context?.tlsParams, side, `${path}.tls_params`, findings)),
     certificates: inline.flatMap((certificate, i) => {
       const at = `${path}.tls_certificates[${i}]`;
       if (certificate.watchedDirectory !== undefined) {
@@ -71,11 +72,18 @@ export function readTlsMaterial(
       noteSecret(config, `${path}.tls_certificate_sds_secret_configs[${i}]`, reading),
     ),
     ...validation,
-    alpn: readAlpn(context, path, findings),
+    alpn: sharedSettings(readAlpn(context, path, findings)),
     keyLog: readKeyLog(context?.keyLog, `${path}.key_log`, findings),
     dynamicSecrets: [...sds, validationSource(context)].filter((config) => config?.sdsConfig !== undefined)
       .length,
   };
+  return hasTexts(material) ? material : sharedSettings(material);
+}
+
+/** Certificates and lists of them are long, and rarely the same. */
+function hasTexts({ certificates, rules }: TlsMaterial): boolean {
+  const { trustedCaPem, crlPem, trustDomains } = rules;
+  return certificates.length > 0 || trustedCaPem !== '' || crlPem !== '' || trustDomains.length > 0;
 }
 
 function refuseUnsupported(context: CommonTlsContext | undefined, path: string, findings: Findings): void {

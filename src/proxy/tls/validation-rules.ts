@@ -84,7 +84,7 @@ export function readValidationRules(
     trustedCaPem,
     crlPem,
     leafCrlOnly: context.onlyVerifyLeafCertCrl,
-    names: readNames(context, path, findings),
+    names: readNames(context, path, findings).slice(),
     certificateHashes: readCertificateHashes(context.verifyCertificateHash, path, findings),
     publicKeyHashes: readPublicKeyHashes(context.verifyCertificateSpki, path, findings),
     allowExpired: context.allowExpiredCertificate,
