@@ -12,6 +12,7 @@ import type { ClusterLoadAssignment } from '#xds/gen/envoy/config/endpoint/v3/en
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import type { HostEvent } from './cluster/endpoint-health.ts';
+import type { HeldText } from './held-text.ts';
 import type { Wanted } from './resource-source.ts';
 import type { CertificateMaterial } from './tls/certificate-material.ts';
 import type { ValidationRules } from './tls/validation-rules.ts';
@@ -116,8 +117,12 @@ export interface DataPath {
   prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>>;
   prepareListener(listener: Listener): Steps<Parsed<Prepared>>;
   prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>>;
-  /** Takes effect with the last step, in place; pools of endpoints that stay are kept. */
-  setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]>;
+  /**
+   * Takes effect with the last step, in place; pools of endpoints that stay are kept.
+   *
+   * @param text of its bytes, where somebody keeps that anyway
+   */
+  setEndpoints(assignment: ClusterLoadAssignment, text?: HeldText): Steps<readonly Problem[]>;
   /** No cluster names them any more. */
   forgetEndpoints(name: string): void;
   /** What requests waited for is known: virtual hosts of a table in force, or that there are none for these. */

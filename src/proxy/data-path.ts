@@ -3,6 +3,7 @@
  * and put in the place of their predecessors when they are installed.
  */
 import type { Any } from '@bufbuild/protobuf/wkt';
+import { FewByKey } from '#core/few-by-key.ts';
 import type { Parsed, Problem } from '#core/problem.ts';
 import { inSlices, type Steps } from '#core/time-slice.ts';
 import { TimerWheel } from '#core/timer-wheel.ts';
@@ -18,6 +19,7 @@ import { ActiveCluster } from './cluster/active-cluster.ts';
 import { type Assignment, noEndpoints, readAssignment } from './cluster/assignment.ts';
 import { ClusterRuntime } from './cluster/cluster.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
+import { KeptAssignment, keptNone } from './cluster/kept-assignment.ts';
 import { type ClusterManagerStats, createClusterManagerStats } from './cluster/manager-stats.ts';
 import { canRest, RestingCluster } from './cluster/resting.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
@@ -39,6 +41,7 @@ import { otherSettings } from './dns/cache-settings.ts';
 import { DnsFollower } from './dns/follow.ts';
 import { Findings } from './findings.ts';
 import { HostDemand } from './hcm/host-demand.ts';
+import type { HeldText } from './held-text.ts';
 import type { ListenerDeps } from './listen/listener.ts';
 import { ListenerTable } from './listen/listener-table.ts';
 import { chainsOf, readListener } from './listen/settings.ts';
@@ -63,8 +66,8 @@ class ProxyDataPath implements LocalDataPath {
   readonly #clusters = new Map<string, ActiveCluster>();
   readonly #staged = new Set<ActiveCluster>();
   /** All of these, by the assignments they take. */
-  readonly #takers = new Map<string, Set<ActiveCluster>>();
-  readonly #assignments = new Map<string, Assignment>();
+  readonly #takers = new FewByKey<ActiveCluster>();
+  readonly #assignments = new Map<string, KeptAssignment>();
   readonly #routes = new Map<string, ActiveRoutes>();
   readonly #listeners: ListenerTable;
   readonly #exceptions: Counter;
@@ -183,12 +186,14 @@ class ProxyDataPath implements LocalDataPath {
   /** Undefined where it cannot be at rest. */
   #restingCluster(settings: ClusterSettings, own: Assignment): ActiveCluster | undefined {
     const { kind, assignment } = settings;
-    const assigned = kind === 'eds' ? (this.#assignments.get(assignment.key) ?? noEndpoints) : own;
+    const kept =
+      kind === 'eds' ? (this.#assignments.get(assignment.key) ?? keptNone) : new KeptAssignment(own);
     // One that had traffic will have more.
     const before = this.#clusters.get(settings.name);
-    if (before?.awake !== undefined || !canRest(settings, this.#deps) || !RestingCluster.holds(assigned))
-      return undefined;
-    const resting = new RestingCluster(settings, assigned, this.#deps, before?.resting);
+    if (before?.awake !== undefined || !canRest(settings, this.#deps)) return undefined;
+    const assigned = kept.read();
+    if (!RestingCluster.holds(assigned)) return undefined;
+    const resting = new RestingCluster(settings, { assigned, kept }, this.#deps, before?.resting);
     return new ActiveCluster(resting);
   }
 
@@ -217,15 +222,11 @@ class ProxyDataPath implements LocalDataPath {
   #addTaker(cluster: ActiveCluster): void {
     const { kind, assignment } = cluster.settings;
     if (kind !== 'eds') return;
-    const takers = this.#takers.get(assignment.key);
-    if (takers === undefined) this.#takers.set(assignment.key, new Set([cluster]));
-    else takers.add(cluster);
+    this.#takers.add(assignment.key, cluster);
   }
 
   #removeTaker(cluster: ActiveCluster): void {
-    const { key } = cluster.settings.assignment;
-    const takers = this.#takers.get(key);
-    if (takers?.delete(cluster) === true && takers.size === 0) this.#takers.delete(key);
+    this.#takers.remove(cluster.settings.assignment.key, cluster);
   }
 
   /** Gives the endpoints there are to a cluster that is not in force yet: the newest, should others come meanwhile. */
@@ -233,7 +234,7 @@ class ProxyDataPath implements LocalDataPath {
     const { key } = runtime.settings.assignment;
     for (;;) {
       const assigned = this.#assignments.get(key);
-      await inSlices(runtime.replaceEndpoints(assigned ?? noEndpoints));
+      await inSlices(runtime.replaceEndpoints(assigned?.read() ?? noEndpoints));
       if (assigned === this.#assignments.get(key)) return;
     }
   }
@@ -310,14 +311,15 @@ class ProxyDataPath implements LocalDataPath {
     });
   }
 
-  *setEndpoints(assignment: ClusterLoadAssignment): Steps<readonly Problem[]> {
+  *setEndpoints(assignment: ClusterLoadAssignment, text?: HeldText): Steps<readonly Problem[]> {
     const { clusterName } = assignment;
     const findings = new Findings();
     const assigned = yield* readAssignment(assignment, '', findings);
     if (findings.failed) return findings.problems;
-    this.#assignments.set(clusterName, assigned);
-    for (const cluster of [...(this.#takers.get(clusterName) ?? [])]) {
-      yield* cluster.replaceEndpoints(assigned);
+    const kept = new KeptAssignment(assigned, text);
+    this.#assignments.set(clusterName, kept);
+    for (const cluster of this.#takers.of(clusterName)) {
+      yield* cluster.replaceEndpoints({ assigned, kept });
       if (this.#clusters.get(cluster.settings.name) === cluster) this.#stats.cluster_updated.inc();
     }
     return findings.problems;

@@ -21,6 +21,7 @@ import type {
   SecretStore,
   WantedExtension,
 } from '../contract.ts';
+import { heldText } from '../held-text.ts';
 import { textOfKey, type Wanted } from '../resource-source.ts';
 import { allOf, refuseSources, type SourceRules } from './dependencies.ts';
 import { type CountExtension, Extensions, kindsOf } from './extensions.ts';
@@ -155,9 +156,9 @@ export class Configuration {
   }
 
   *offerEndpoints(offer: Versioned<ClusterLoadAssignment>): Steps<readonly Problem[]> {
-    const { message, version, origin, key = message.clusterName } = offer;
+    const { message, version, origin, encoded, key = message.clusterName } = offer;
     const named = key === message.clusterName ? message : { ...message, clusterName: key };
-    const problems = yield* this.#deps.dataPath.setEndpoints(named);
+    const problems = yield* this.#deps.dataPath.setEndpoints(named, encoded && heldText(encoded));
     if (problems.some(({ level }) => level === 'error')) return problems;
     this.#unavailable.endpoint.delete(key);
     this.#endpoints.add(key);

@@ -7,8 +7,8 @@ import type { Logger } from '#observe/log.ts';
 import type { AnyUpdate } from '#xds/client/contract.ts';
 import { encodedReceived } from '#xds/client/received-resource.ts';
 import { type ResourceKind, resourceKinds } from '#xds/resource-type.ts';
+import { bytesOfText, type HeldText, heldText } from '../held-text.ts';
 import type { ResourceSource } from '../resource-source.ts';
-import { bytesOfText, type HeldText, heldText } from './held-text.ts';
 import { type Interest, isNamed } from './interest.ts';
 import { type KeptResource, readKeptFile, writeKeptFile } from './kept-file.ts';
 

@@ -6,7 +6,7 @@ import { type Message, toBinary } from '@bufbuild/protobuf';
 import { atOnce, oneStep, type Steps } from '#core/time-slice.ts';
 import { decodeSteps } from '#xds/gradual-decoder.ts';
 import { type ResourceKind, resourceTypes } from '#xds/resource-type.ts';
-import { bytesOfText, type HeldText, heldText } from './held-text.ts';
+import { bytesOfText, type HeldText, heldText } from '../held-text.ts';
 
 /** A resource as it is kept: its message, or the text of its bytes, which takes a tenth of the memory. */
 export type HeldResource = Message | HeldText;

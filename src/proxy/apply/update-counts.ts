@@ -2,6 +2,7 @@
  * Who counts what becomes of updates, as Envoy has it: lists for themselves, secrets and configurations of filters by
  * their names, endpoints by each cluster that asks for them, routes by the connection manager that asked first.
  */
+import { FewByKey } from '#core/few-by-key.ts';
 import type { ResourceKind } from '#xds/resource-type.ts';
 import type { Dependencies } from '../contract.ts';
 import { keyOf, type ResourceSource, type Wanted } from '../resource-source.ts';
@@ -44,7 +45,7 @@ export class Askers {
   /** By the keys of the routes. */
   readonly #routes = new Map<string, Counted>();
   /** Names of clusters by the keys of the assignments they ask for, or asked for before. */
-  readonly #clusters = new Map<string, readonly string[]>();
+  readonly #clusters = new FewByKey<string>();
 
   constructor(counts: UpdateCounts | undefined) {
     this.#counts = counts;
@@ -53,8 +54,7 @@ export class Askers {
   /** Something was accepted that asks for them. @param name of a cluster, where it asks for endpoints */
   note(name: string, { endpoints, routes }: Dependencies): void {
     for (const wanted of endpoints) {
-      const known = this.#clusters.get(wanted.key) ?? [];
-      if (!known.includes(name)) this.#clusters.set(wanted.key, [...known, name]);
+      this.#clusters.add(wanted.key, name);
       this.#ask(countedOf('endpoint', wanted), wanted);
     }
     for (const wanted of routes) {
@@ -78,7 +78,8 @@ export class Askers {
   /** Whoever counts updates of one. @param needsOf what a cluster names */
   of(kind: UserKind, key: string, needsOf: (cluster: string) => readonly Dependencies[]): readonly Counted[] {
     if (kind === 'endpoint')
-      return (this.#clusters.get(key) ?? [])
+      return this.#clusters
+        .of(key)
         .flatMap((name) => needsOf(name).flatMap(({ endpoints }) => endpoints))
         .filter((wanted) => wanted.key === key)
         .map((wanted) => countedOf(kind, wanted));
@@ -90,15 +91,13 @@ export class Askers {
   forgetCluster(name: string, needs: Iterable<Dependencies>): void {
     for (const { endpoints } of needs)
       for (const wanted of endpoints) {
-        const others = this.#clusters.get(wanted.key)?.filter((one) => one !== name) ?? [];
-        if (others.length > 0) this.#clusters.set(wanted.key, others);
-        else this.#clusters.delete(wanted.key);
+        this.#clusters.remove(wanted.key, name);
         this.#counts?.forget(countedOf('endpoint', wanted));
       }
   }
 
   keepOnly({ endpoint, route }: Interest): void {
-    for (const key of this.#clusters.keys()) if (!endpoint.keys.has(key)) this.#clusters.delete(key);
+    for (const key of this.#clusters.keys()) if (!endpoint.keys.has(key)) this.#clusters.forget(key);
     for (const [key, counted] of this.#routes) {
       if (route.keys.has(key)) continue;
       this.#routes.delete(key);

@@ -2,9 +2,8 @@
 import type { Steps } from '#core/time-slice.ts';
 import type { ClusterStatus } from '../contract.ts';
 import type { DnsFollower } from '../dns/follow.ts';
-import type { Assignment } from './assignment.ts';
 import { ClusterRuntime } from './cluster.ts';
-import { RestingCluster } from './resting.ts';
+import { type GivenEndpoints, RestingCluster } from './resting.ts';
 import type { ClusterSettings } from './settings.ts';
 
 export class ActiveCluster {
@@ -43,11 +42,12 @@ export class ActiveCluster {
     return (cluster instanceof ClusterRuntime ? cluster.stats.scope : cluster.scope).path;
   }
 
-  *replaceEndpoints(assigned: Assignment): Steps<void> {
+  *replaceEndpoints(given: GivenEndpoints): Steps<void> {
     const { resting } = this;
+    const { assigned } = given;
     if (resting === undefined || !RestingCluster.holds(assigned))
       yield* this.runtime.replaceEndpoints(assigned);
-    else resting.assign(assigned);
+    else resting.assign(given);
   }
 
   status(): ClusterStatus {

@@ -7,14 +7,15 @@ import type { FiguresAtRest, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterStatus } from '../contract.ts';
 import { noRuntime } from '../runtime/values.ts';
 import { CLIENT_FACTORY, secretUpdatesName } from '../tls/tls-stats.ts';
-import { type AssignedEndpoint, type Assignment, noEndpoints } from './assignment.ts';
+import type { AssignedEndpoint, Assignment } from './assignment.ts';
 import { type ClusterDeps, ClusterRuntime } from './cluster.ts';
 import { Endpoint } from './endpoint.ts';
 import { healthOf, isExcluded } from './health.ts';
+import { type KeptAssignment, keptNone } from './kept-assignment.ts';
 import { looksAhead } from './look-ahead.ts';
 import { PackedSettings } from './packed-settings.ts';
 import type { ClusterSettings } from './settings.ts';
-import { sharedSettings } from './shared-settings.ts';
+import { sharedTraits } from './shared-settings.ts';
 import { baseLayout, clusterScope } from './stats.ts';
 import { remainingAtRest, statsLayout, transportsOf } from './stats-layout.ts';
 import { endpointKey, matchCountName, matchNameFor, transportFor } from './transport-match.ts';
@@ -46,11 +47,28 @@ export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
   );
 }
 
+/** What a cluster was assigned, as it is read and as it can be kept. */
+export interface GivenEndpoints {
+  readonly assigned: Assignment;
+  readonly kept: KeptAssignment;
+}
+
+/** How many endpoints there are, of each health. */
+interface Members {
+  readonly total: number;
+  readonly healthy: number;
+  readonly degraded: number;
+  readonly excluded: number;
+}
+
+const noMembers: Members = { total: 0, healthy: 0, degraded: 0, excluded: 0 };
+
 export class RestingCluster implements FiguresAtRest {
   readonly settings: PackedSettings;
   readonly scope: Scope;
   readonly #deps: ClusterDeps;
-  #assigned: Assignment = noEndpoints;
+  #kept: KeptAssignment = keptNone;
+  #members: Members = noMembers;
   /** How often it was assigned other endpoints than before. */
   #changes = 0;
   /** Endpoints that took a match of the transport, at each assignment, by its name. */
@@ -61,7 +79,7 @@ export class RestingCluster implements FiguresAtRest {
   #isWaking = false;
 
   /** @param before what it takes the place of: figures go on */
-  constructor(settings: ClusterSettings, assigned: Assignment, deps: ClusterDeps, before?: RestingCluster) {
+  constructor(settings: ClusterSettings, given: GivenEndpoints, deps: ClusterDeps, before?: RestingCluster) {
     this.settings = new PackedSettings(settings);
     this.#deps = deps;
     this.#secretUpdates = this.#dynamicSecrets;
@@ -72,7 +90,7 @@ export class RestingCluster implements FiguresAtRest {
     }
     const layout = statsLayout(settings) ?? baseLayout;
     this.scope = clusterScope(deps.metrics, settings.shownName, { layout, atRest: this });
-    this.assign(assigned);
+    this.assign(given);
   }
 
   /** Whether it can go on resting with these. */
@@ -81,12 +99,13 @@ export class RestingCluster implements FiguresAtRest {
   }
 
   /** Other endpoints. */
-  assign(assigned: Assignment): void {
-    const before = this.#members();
-    this.#assigned = assigned;
-    const now = this.#members();
+  assign({ assigned, kept }: GivenEndpoints): void {
+    const before = this.#membersOf(this.#kept.read());
+    const now = this.#membersOf(assigned);
+    this.#kept = kept;
     if (now.size !== before.size || [...now.keys()].some((key) => !before.has(key))) this.#changes++;
-    this.#count(1);
+    this.#members = membersOf([...now.values()]);
+    this.#count(assigned, 1);
   }
 
   /** There is another secret of that key. */
@@ -100,30 +119,31 @@ export class RestingCluster implements FiguresAtRest {
 
   /** What takes its place: it counts the last assignment again, and the secrets it begins with. */
   wake(): ClusterRuntime {
-    this.#count(-1);
-    if (this.#assigned.endpoints.length > 0) this.#changes--;
+    const assigned = this.#kept.read();
+    this.#count(assigned, -1);
+    if (assigned.endpoints.length > 0) this.#changes--;
     this.#secretUpdates -= this.#dynamicSecrets;
     this.#isWaking = true;
     const runtime = new ClusterRuntime(this.settings.unpack(), this.#deps);
-    runtime.setEndpoints(this.#assigned);
+    runtime.setEndpoints(assigned);
     return runtime;
   }
 
   status(): ClusterStatus {
     const { settings } = this;
-    const endpoints = [...this.#members().values()].map(({ address, target, traits }) =>
+    const endpoints = [...this.#membersOf(this.#kept.read()).values()].map(({ address, target, traits }) =>
       new Endpoint(target, address, traits, transportFor(settings, traits.metadata)).status(),
     );
     return { name: settings.name, addedViaApi: true, outlier: undefined, endpoints };
   }
 
-  #count(by: number): void {
+  #count({ endpoints }: Assignment, by: number): void {
     const counts = new Map(this.#matched);
-    for (const { traits } of this.#assigned.endpoints) {
+    for (const { traits } of endpoints) {
       const match = matchNameFor(this.settings, traits.metadata);
       counts.set(match, (counts.get(match) ?? 0) + by);
     }
-    this.#matched = sharedSettings([...counts]);
+    this.#matched = sharedTraits([...counts]);
   }
 
   /** As a cluster with the same endpoints and no traffic has it. */
@@ -132,13 +152,13 @@ export class RestingCluster implements FiguresAtRest {
       case 'membership_change':
         return this.#changes;
       case 'membership_total':
-        return this.#members().size;
+        return this.#members.total;
       case 'membership_healthy':
-        return this.#membersThat((flags) => healthOf(flags) === 'healthy');
+        return this.#members.healthy;
       case 'membership_degraded':
-        return this.#membersThat((flags) => healthOf(flags) === 'degraded');
+        return this.#members.degraded;
       case 'membership_excluded':
-        return this.#membersThat(isExcluded);
+        return this.#members.excluded;
       case SECRET_UPDATES:
         return this.#secretUpdates;
       default:
@@ -155,18 +175,25 @@ export class RestingCluster implements FiguresAtRest {
     return remainingAtRest(name, this.settings, this.#deps.runtime ?? noRuntime);
   }
 
-  #membersThat(accepts: (flags: number) => boolean): number {
-    return [...this.#members().values()].filter(({ traits }) => accepts(traits.edsFlags)).length;
-  }
-
   /** By their keys: one of two that are the same. */
-  #members(): Map<string, AssignedEndpoint> {
+  #membersOf({ endpoints }: Assignment): Map<string, AssignedEndpoint> {
     const members = new Map<string, AssignedEndpoint>();
-    for (const endpoint of this.#assigned.endpoints) {
+    for (const endpoint of endpoints) {
       const { address, traits } = endpoint;
       const key = endpointKey(address, transportFor(this.settings, traits.metadata), traits);
       if (!members.has(key)) members.set(key, endpoint);
     }
     return members;
   }
+}
+
+function membersOf(endpoints: readonly AssignedEndpoint[]): Members {
+  const count = (accepts: (flags: number) => boolean): number =>
+    endpoints.filter(({ traits }) => accepts(traits.edsFlags)).length;
+  return sharedTraits({
+    total: endpoints.length,
+    healthy: count((flags) => healthOf(flags) === 'healthy'),
+    degraded: count((flags) => healthOf(flags) === 'degraded'),
+    excluded: count(isExcluded),
+  });
 }
