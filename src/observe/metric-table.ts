@@ -46,7 +46,7 @@ export class ScopeTable implements ScopeName {
   /** What was counted before somebody asked for the counters, by their names. */
   #tallies: Record<string, number> | undefined;
   /** Metrics besides the layout, and histograms of it that something was recorded in. */
-  readonly #made: { [Kind in MetricKind]?: Map<string, Metric[Kind]> } = {};
+  #made: { [Kind in MetricKind]?: Map<string, Metric[Kind]> } | undefined;
   #arena: SlotArena | undefined;
 
   constructor({ path, family, labels }: ScopeName) {
@@ -73,6 +73,7 @@ export class ScopeTable implements ScopeName {
   }
 
   add<Kind extends MetricKind>(kind: Kind, name: string, metric: Metric[Kind]): void {
+    this.#made ??= {};
     const known = this.#made[kind] as Map<string, Metric[Kind]> | undefined;
     if (known !== undefined) known.set(name, metric);
     else Object.assign(this.#made, { [kind]: new Map([[name, metric]]) });
@@ -122,7 +123,7 @@ export class ScopeTable implements ScopeName {
     const laid = this.#layout?.[kind];
     if (laid !== undefined) yield* laid;
     const tallied = kind === 'counter' ? Object.keys(this.#tallies ?? {}) : [];
-    for (const name of [...(this.#made[kind]?.keys() ?? []), ...tallied]) {
+    for (const name of [...(this.#made?.[kind]?.keys() ?? []), ...tallied]) {
       if (this.#layout?.placeOf(kind, name) === undefined) yield name;
     }
   }
@@ -135,11 +136,11 @@ export class ScopeTable implements ScopeName {
 
   /** Histograms something was recorded in, or may have been. */
   get recorded(): ReadonlyMap<string, LogLinearHistogram> | undefined {
-    return this.#made.histogram;
+    return this.#made?.histogram;
   }
 
   #madeOf<Kind extends MetricKind>(kind: Kind, name: string): Metric[Kind] | undefined {
-    return (this.#made[kind] as Map<string, Metric[Kind]> | undefined)?.get(name);
+    return (this.#made?.[kind] as Map<string, Metric[Kind]> | undefined)?.get(name);
   }
 
   /** From now on somebody counts. */

@@ -113,8 +113,12 @@ export interface PreparedListener extends LocalPrepared {
 
 /** What may take long with large resources is done in steps, between which traffic can be served. */
 export interface DataPath {
-  /** Everything wrong with the message is in the problems, with its path; the running version is untouched. */
-  prepareCluster(cluster: Cluster): Steps<Parsed<Prepared>>;
+  /**
+   * Everything wrong with the message is in the problems, with its path; the running version is untouched.
+   *
+   * @param text of its bytes, where somebody keeps that anyway
+   */
+  prepareCluster(cluster: Cluster, text?: HeldText): Steps<Parsed<Prepared>>;
   prepareListener(listener: Listener): Steps<Parsed<Prepared>>;
   prepareRoutes(routes: RouteConfiguration): Steps<Parsed<Prepared>>;
   /**
@@ -174,7 +178,7 @@ export interface ListenerStop {
 
 /** A data path of this thread. */
 export interface LocalDataPath extends DataPath {
-  prepareCluster(cluster: Cluster): Steps<Parsed<LocalPrepared>>;
+  prepareCluster(cluster: Cluster, text?: HeldText): Steps<Parsed<LocalPrepared>>;
   prepareRoutes(routes: RouteConfiguration): Steps<Parsed<LocalPrepared>>;
   prepareListener(listener: Listener): Steps<Parsed<PreparedListener>>;
   listeners(): readonly ListenerStatus[];

@@ -21,7 +21,7 @@ import { ClusterRuntime } from './cluster/cluster.ts';
 import type { HostEvent } from './cluster/endpoint-health.ts';
 import { KeptAssignment, keptNone } from './cluster/kept-assignment.ts';
 import { type ClusterManagerStats, createClusterManagerStats } from './cluster/manager-stats.ts';
-import { canRest, RestingCluster } from './cluster/resting.ts';
+import { canRest, type GivenSettings, RestingCluster } from './cluster/resting.ts';
 import { type ClusterSettings, readCluster } from './cluster/settings.ts';
 import type {
   ClusterStatus,
@@ -125,7 +125,7 @@ class ProxyDataPath implements LocalDataPath {
     return this.#deps.wheel.size;
   }
 
-  *prepareCluster(cluster: Cluster): Steps<Parsed<LocalPrepared>> {
+  *prepareCluster(cluster: Cluster, text?: HeldText): Steps<Parsed<LocalPrepared>> {
     const findings = new Findings();
     const settings = readCluster(cluster, this.#deps, findings);
     const { loadAssignment: own } = cluster;
@@ -135,7 +135,7 @@ class ProxyDataPath implements LocalDataPath {
     if (cache !== undefined && this.#deps.hostCaches.get(cache) === undefined)
       findings.error('cluster_type.typed_config.dns_cache_config', otherSettings(cache.name));
     if (settings.kind === 'static') yield* refuseNames(assigned.endpoints, findings);
-    const stage = (): Promise<Staged> => this.#stageCluster(settings, assigned);
+    const stage = (): Promise<Staged> => this.#stageCluster({ settings, text }, assigned);
     let early: Promise<Staged> | undefined;
     let isInForce = false;
     return findings.result<LocalPrepared>({
@@ -164,10 +164,10 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   /** The runtime is made in the same call: counts held for it are its own. */
-  async #stageCluster(settings: ClusterSettings, assigned: Assignment): Promise<Staged> {
+  async #stageCluster(given: GivenSettings, assigned: Assignment): Promise<Staged> {
+    const { settings } = given;
     const { name } = settings;
-    const staged =
-      this.#restingCluster(settings, assigned) ?? (await this.#runningCluster(settings, assigned));
+    const staged = this.#restingCluster(given, assigned) ?? (await this.#runningCluster(settings, assigned));
     // What other threads tell is for it too.
     this.#staged.add(staged);
     this.#addTaker(staged);
@@ -184,7 +184,8 @@ class ProxyDataPath implements LocalDataPath {
   }
 
   /** Undefined where it cannot be at rest. */
-  #restingCluster(settings: ClusterSettings, own: Assignment): ActiveCluster | undefined {
+  #restingCluster(given: GivenSettings, own: Assignment): ActiveCluster | undefined {
+    const { settings } = given;
     const { kind, assignment } = settings;
     const kept =
       kind === 'eds' ? (this.#assignments.get(assignment.key) ?? keptNone) : new KeptAssignment(own);
@@ -193,7 +194,7 @@ class ProxyDataPath implements LocalDataPath {
     if (before?.awake !== undefined || !canRest(settings, this.#deps)) return undefined;
     const assigned = kept.read();
     if (!RestingCluster.holds(assigned)) return undefined;
-    const resting = new RestingCluster(settings, { assigned, kept }, this.#deps, before?.resting);
+    const resting = new RestingCluster(given, { assigned, kept }, this.#deps, before?.resting);
     return new ActiveCluster(resting);
   }
 

@@ -110,7 +110,9 @@ export class Configuration {
   }
 
   *offerCluster(offer: Versioned<Cluster>): Steps<readonly Problem[]> {
-    return this.#take('cluster', yield* this.#deps.dataPath.prepareCluster(offer.message), offer);
+    const { message, encoded } = offer;
+    const text = encoded && heldText(encoded);
+    return this.#take('cluster', yield* this.#deps.dataPath.prepareCluster(message, text), offer);
   }
 
   *offerListener(offer: Versioned<Listener>): Steps<readonly Problem[]> {

@@ -1,5 +1,5 @@
 /**
- * The settings of a cluster at rest: what it says itself, and what it says like others, which is one object for all of
+ * The settings of a cluster at rest, as they were read: what it says itself, and what it says like others, which is one object for all of
  * them. Settings that run are flat, and all of one shape.
  */
 import type { ClusterSettings } from './settings.ts';
@@ -40,14 +40,6 @@ export class PackedSettings {
     this.transport = transport;
     this.transportMatches = transportMatches;
     this.common = sharedCommon(common);
-  }
-
-  get kind(): ClusterSettings['kind'] {
-    return this.common.kind;
-  }
-
-  get circuit(): ClusterSettings['circuit'] {
-    return this.common.circuit;
   }
 
   unpack(): ClusterSettings {

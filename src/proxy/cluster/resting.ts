@@ -5,6 +5,7 @@
  */
 import type { FiguresAtRest, Scope } from '#observe/metrics-contract.ts';
 import type { ClusterStatus } from '../contract.ts';
+import type { HeldText } from '../held-text.ts';
 import { noRuntime } from '../runtime/values.ts';
 import { CLIENT_FACTORY, secretUpdatesName } from '../tls/tls-stats.ts';
 import type { AssignedEndpoint, Assignment } from './assignment.ts';
@@ -13,11 +14,11 @@ import { Endpoint } from './endpoint.ts';
 import { healthOf, isExcluded } from './health.ts';
 import { type KeptAssignment, keptNone } from './kept-assignment.ts';
 import { looksAhead } from './look-ahead.ts';
-import { PackedSettings } from './packed-settings.ts';
+import { RestingSettings } from './resting-settings.ts';
 import type { ClusterSettings } from './settings.ts';
 import { sharedTraits } from './shared-settings.ts';
 import { baseLayout, clusterScope } from './stats.ts';
-import { remainingAtRest, statsLayout, transportsOf } from './stats-layout.ts';
+import { remainingAtRest, statsLayout } from './stats-layout.ts';
 import { endpointKey, matchCountName, matchNameFor, transportFor } from './transport-match.ts';
 
 /** More of them take too long to be made for a request that waits. */
@@ -53,6 +54,12 @@ export interface GivenEndpoints {
   readonly kept: KeptAssignment;
 }
 
+/** What a cluster says, and the text of its bytes, where there are some. */
+export interface GivenSettings {
+  readonly settings: ClusterSettings;
+  readonly text: HeldText | undefined;
+}
+
 /** How many endpoints there are, of each health. */
 interface Members {
   readonly total: number;
@@ -64,7 +71,7 @@ interface Members {
 const noMembers: Members = { total: 0, healthy: 0, degraded: 0, excluded: 0 };
 
 export class RestingCluster implements FiguresAtRest {
-  readonly settings: PackedSettings;
+  readonly settings: RestingSettings;
   readonly scope: Scope;
   readonly #deps: ClusterDeps;
   #kept: KeptAssignment = keptNone;
@@ -79,10 +86,15 @@ export class RestingCluster implements FiguresAtRest {
   #isWaking = false;
 
   /** @param before what it takes the place of: figures go on */
-  constructor(settings: ClusterSettings, given: GivenEndpoints, deps: ClusterDeps, before?: RestingCluster) {
-    this.settings = new PackedSettings(settings);
+  constructor(
+    { settings, text }: GivenSettings,
+    given: GivenEndpoints,
+    deps: ClusterDeps,
+    before?: RestingCluster,
+  ) {
+    this.settings = new RestingSettings(settings, text);
     this.#deps = deps;
-    this.#secretUpdates = this.#dynamicSecrets;
+    this.#secretUpdates = this.settings.dynamicSecrets;
     if (before?.settings.shownName === settings.shownName) {
       this.#changes = before.#changes;
       this.#matched = before.#matched;
@@ -90,7 +102,7 @@ export class RestingCluster implements FiguresAtRest {
     }
     const layout = statsLayout(settings) ?? baseLayout;
     this.scope = clusterScope(deps.metrics, settings.shownName, { layout, atRest: this });
-    this.assign(given);
+    this.assign(given, settings);
   }
 
   /** Whether it can go on resting with these. */
@@ -98,49 +110,49 @@ export class RestingCluster implements FiguresAtRest {
     return endpoints.length <= MOST_ENDPOINTS;
   }
 
-  /** Other endpoints. */
-  assign({ assigned, kept }: GivenEndpoints): void {
-    const before = this.#membersOf(this.#kept.read());
-    const now = this.#membersOf(assigned);
+  /** Other endpoints. @param settings its own */
+  assign(
+    { assigned, kept }: GivenEndpoints,
+    settings: ClusterSettings = this.settings.whole(this.#deps),
+  ): void {
+    const before = byKey(this.#kept.read(), settings);
+    const now = byKey(assigned, settings);
     this.#kept = kept;
     if (now.size !== before.size || [...now.keys()].some((key) => !before.has(key))) this.#changes++;
     this.#members = membersOf([...now.values()]);
-    this.#count(assigned, 1);
+    this.#count(assigned, settings, 1);
   }
 
   /** There is another secret of that key. */
   noteSecret(key: string): void {
-    for (const transport of transportsOf(this.settings)) if (transport.names(key)) this.#secretUpdates++;
-  }
-
-  get #dynamicSecrets(): number {
-    return transportsOf(this.settings).reduce((sum, { dynamicSecrets }) => sum + dynamicSecrets, 0);
+    this.#secretUpdates += this.settings.naming(key);
   }
 
   /** What takes its place: it counts the last assignment again, and the secrets it begins with. */
   wake(): ClusterRuntime {
     const assigned = this.#kept.read();
-    this.#count(assigned, -1);
+    const settings = this.settings.whole(this.#deps);
+    this.#count(assigned, settings, -1);
     if (assigned.endpoints.length > 0) this.#changes--;
-    this.#secretUpdates -= this.#dynamicSecrets;
+    this.#secretUpdates -= this.settings.dynamicSecrets;
     this.#isWaking = true;
-    const runtime = new ClusterRuntime(this.settings.unpack(), this.#deps);
+    const runtime = new ClusterRuntime(settings, this.#deps);
     runtime.setEndpoints(assigned);
     return runtime;
   }
 
   status(): ClusterStatus {
-    const { settings } = this;
-    const endpoints = [...this.#membersOf(this.#kept.read()).values()].map(({ address, target, traits }) =>
+    const settings = this.settings.whole(this.#deps);
+    const endpoints = [...byKey(this.#kept.read(), settings).values()].map(({ address, target, traits }) =>
       new Endpoint(target, address, traits, transportFor(settings, traits.metadata)).status(),
     );
     return { name: settings.name, addedViaApi: true, outlier: undefined, endpoints };
   }
 
-  #count({ endpoints }: Assignment, by: number): void {
+  #count({ endpoints }: Assignment, settings: ClusterSettings, by: number): void {
     const counts = new Map(this.#matched);
     for (const { traits } of endpoints) {
-      const match = matchNameFor(this.settings, traits.metadata);
+      const match = matchNameFor(settings, traits.metadata);
       counts.set(match, (counts.get(match) ?? 0) + by);
     }
     this.#matched = sharedTraits([...counts]);
@@ -174,17 +186,17 @@ export class RestingCluster implements FiguresAtRest {
     if (this.#isWaking) return undefined;
     return remainingAtRest(name, this.settings, this.#deps.runtime ?? noRuntime);
   }
+}
 
-  /** By their keys: one of two that are the same. */
-  #membersOf({ endpoints }: Assignment): Map<string, AssignedEndpoint> {
-    const members = new Map<string, AssignedEndpoint>();
-    for (const endpoint of endpoints) {
-      const { address, traits } = endpoint;
-      const key = endpointKey(address, transportFor(this.settings, traits.metadata), traits);
-      if (!members.has(key)) members.set(key, endpoint);
-    }
-    return members;
+/** Endpoints by their keys: one of two that are the same. */
+function byKey({ endpoints }: Assignment, settings: ClusterSettings): Map<string, AssignedEndpoint> {
+  const members = new Map<string, AssignedEndpoint>();
+  for (const endpoint of endpoints) {
+    const { address, traits } = endpoint;
+    const key = endpointKey(address, transportFor(settings, traits.metadata), traits);
+    if (!members.has(key)) members.set(key, endpoint);
   }
+  return members;
 }
 
 function membersOf(endpoints: readonly AssignedEndpoint[]): Members {

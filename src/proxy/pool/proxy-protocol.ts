@@ -132,8 +132,12 @@ export class HeadedTransport implements UpstreamTransport {
     return this.#inner.dynamicSecrets;
   }
 
-  names(secret: string): boolean {
-    return this.#inner.names(secret);
+  get secrets(): readonly string[] {
+    return this.#inner.secrets;
+  }
+
+  get isReadAgainAlike(): boolean {
+    return this.#inner.isReadAgainAlike;
   }
 }
 

@@ -81,7 +81,7 @@ export function readTlsMaterial(
 }
 
 /** Certificates and lists of them are long, and rarely the same. */
-function hasTexts({ certificates, rules }: TlsMaterial): boolean {
+export function hasTexts({ certificates, rules }: TlsMaterial): boolean {
   const { trustedCaPem, crlPem, trustDomains } = rules;
   return certificates.length > 0 || trustedCaPem !== '' || crlPem !== '' || trustDomains.length > 0;
 }

@@ -43,6 +43,10 @@ export function namesSecret(material: TlsMaterial, name: string): boolean {
   return material.validationSecret === name || material.certificateSecrets.includes(name);
 }
 
+export function secretKeysOf({ validationSecret, certificateSecrets }: TlsMaterial): readonly string[] {
+  return validationSecret === '' ? certificateSecrets : [...certificateSecrets, validationSecret];
+}
+
 const certificatesOfPem = new WeakMap<SecretMaterial, CertificateMaterial>();
 
 /** One object for each secret: what is known of a certificate is kept by it. */

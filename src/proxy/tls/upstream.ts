@@ -23,8 +23,9 @@ import {
 import { clientContext } from './context.ts';
 import { PeerJudge } from './judge.ts';
 import { KeyLog } from './key-log.ts';
+import { hasTexts } from './material.ts';
 import { noPeer } from './peer.ts';
-import { namesSecret, resolveMaterial, secretsOf } from './resolved-material.ts';
+import { namesSecret, resolveMaterial, secretKeysOf, secretsOf } from './resolved-material.ts';
 import { SessionStore } from './session-store.ts';
 import { CLIENT_FACTORY, TlsStats } from './tls-stats.ts';
 import { readUpstreamSettings, type UpstreamTlsSettings } from './upstream-settings.ts';
@@ -37,6 +38,10 @@ export interface UpstreamTransport {
   readonly mutual: boolean;
   /** How many of its secrets come from a server or a file. */
   readonly dynamicSecrets: number;
+  /** Their keys. */
+  readonly secrets: readonly string[];
+  /** Whether reading it again gives the same: files it names may have changed. */
+  readonly isReadAgainAlike: boolean;
   /** What a new connection begins with, before all else; written by who opens it. */
   readonly proxyHeader?: ProxyHeaderWriter;
   /** Wraps a connection that is being made. On failure the caller destroys what was returned. */
@@ -45,8 +50,6 @@ export interface UpstreamTransport {
   open(scope: Scope): void;
   /** Its secrets are no longer followed for the statistics. */
   close(): void;
-  /** Whether a secret with that key is part of it. */
-  names(secret: string): boolean;
 }
 
 export const plainTransport: UpstreamTransport = {
@@ -54,13 +57,14 @@ export const plainTransport: UpstreamTransport = {
   secure: false,
   mutual: false,
   dynamicSecrets: 0,
+  secrets: [],
+  isReadAgainAlike: true,
   wrap(raw, done) {
     done(noPeer, raw);
     return raw;
   },
   open() {},
   close() {},
-  names: () => false,
 };
 
 export function readUpstreamTransport(
@@ -132,8 +136,13 @@ class TlsTransport implements UpstreamTransport {
     return this.#settings.material.dynamicSecrets;
   }
 
-  names(secret: string): boolean {
-    return namesSecret(this.#settings.material, secret);
+  get secrets(): readonly string[] {
+    return secretKeysOf(this.#settings.material);
+  }
+
+  get isReadAgainAlike(): boolean {
+    const { material } = this.#settings;
+    return !hasTexts(material) && material.keyLog === undefined;
   }
 
   open(scope: Scope): void {
