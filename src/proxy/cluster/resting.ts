@@ -14,6 +14,7 @@ import { Endpoint } from './endpoint.ts';
 import { healthOf, isExcluded } from './health.ts';
 import { type KeptAssignment, keptNone } from './kept-assignment.ts';
 import { looksAhead } from './look-ahead.ts';
+import { noRates } from './outlier/success-rate.ts';
 import { RestingSettings } from './resting-settings.ts';
 import type { ClusterSettings } from './settings.ts';
 import { sharedTraits } from './shared-settings.ts';
@@ -25,15 +26,17 @@ import { endpointKey, matchCountName, matchNameFor, transportFor } from './trans
 const MOST_ENDPOINTS = 100;
 
 const SECRET_UPDATES = secretUpdatesName(CLIENT_FACTORY);
+/** Of endpoints that had no requests. */
+const nothingSeen = { external: noRates, local: noRates };
 const noneMatched: readonly (readonly [string, number])[] = [];
 
 /** Whether nothing happens in it, nor becomes of it, as long as it has no traffic. */
 export function canRest(settings: ClusterSettings, deps: ClusterDeps): boolean {
-  const { kind, checks, outlier, children, cache, loadReports, slowStart, subsets, overrides } = settings;
+  const { kind, checks, children, cache, loadReports, slowStart, subsets, overrides } = settings;
   const { policy, pool, circuit, zones } = settings;
   return (
     (kind === 'static' || kind === 'eds') &&
-    [checks, outlier, children, cache, loadReports, slowStart, subsets, overrides].every(
+    [checks, children, cache, loadReports, slowStart, subsets, overrides].every(
       (part) => part === undefined,
     ) &&
     !policy.hashes &&
@@ -146,7 +149,7 @@ export class RestingCluster implements FiguresAtRest {
     const endpoints = [...byKey(this.#kept.read(), settings).values()].map(({ address, target, traits }) =>
       new Endpoint(target, address, traits, transportFor(settings, traits.metadata)).status(),
     );
-    return { name: settings.name, addedViaApi: true, outlier: undefined, endpoints };
+    return { name: settings.name, addedViaApi: true, outlier: settings.outlier && nothingSeen, endpoints };
   }
 
   #count({ endpoints }: Assignment, settings: ClusterSettings, by: number): void {

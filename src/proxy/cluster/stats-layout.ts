@@ -4,11 +4,12 @@ import type { RuntimeValues } from '../runtime/values.ts';
 import { CLIENT_FACTORY, tlsCounterNames } from '../tls/tls-stats.ts';
 import type { UpstreamTransport } from '../tls/upstream.ts';
 import { remainingName } from './limit-gauges.ts';
+import { OUTLIERS_ACTIVE, outlierCounterNames } from './outlier/stats.ts';
 import type { ClusterSettings } from './settings.ts';
 import { baseLayout } from './stats.ts';
 import { matchCountName } from './transport-match.ts';
 
-type Told = Pick<ClusterSettings, 'transport' | 'transportMatches' | 'circuit'>;
+type Told = Pick<ClusterSettings, 'transport' | 'transportMatches' | 'circuit' | 'outlier'>;
 
 /** Clusters of a mesh have a few sorts of figures between them. Each takes 10 KB. */
 const MOST = 32;
@@ -45,7 +46,10 @@ export function remainingAtRest(
   return runtime.integer(`circuit_breakers.${name}.default.${limit.key}`, circuit.default[limit.setting]);
 }
 
-export function transportsOf({ transport, transportMatches }: Told): UpstreamTransport[] {
+export function transportsOf({
+  transport,
+  transportMatches,
+}: Pick<Told, 'transport' | 'transportMatches'>): UpstreamTransport[] {
   return [transport, ...transportMatches.map((match) => match.transport)];
 }
 
@@ -54,17 +58,23 @@ export function statsLayout(settings: Told): MetricLayout | undefined {
   const isSecure = transportsOf(settings).some(({ secure }) => secure);
   const isTracked = settings.circuit.default.tracksRemaining;
   const names = settings.transportMatches.map(({ name }) => name);
-  if (!isSecure && !isTracked && names.length === 0) return baseLayout;
-  const key = JSON.stringify([isSecure, isTracked, names]);
+  const isWatched = settings.outlier !== undefined;
+  if (!isSecure && !isTracked && !isWatched && names.length === 0) return baseLayout;
+  const key = JSON.stringify([isSecure, isTracked, isWatched, names]);
   const before = known.get(key);
   if (before !== undefined || known.size >= MOST) return before;
   const counters = new Set([
     ...baseLayout.counter,
     ...(isSecure ? tlsCounterNames(CLIENT_FACTORY) : []),
+    ...(isWatched ? outlierCounterNames : []),
     ...names.map(matchCountName),
   ]);
-  const remaining = isTracked ? limitsByGauge.keys() : [];
-  const layout = new MetricLayout([...counters], [...baseLayout.gauge, ...remaining], baseLayout.histogram);
+  const gauges = [
+    ...baseLayout.gauge,
+    ...(isTracked ? limitsByGauge.keys() : []),
+    ...(isWatched ? [OUTLIERS_ACTIVE] : []),
+  ];
+  const layout = new MetricLayout([...counters], gauges, baseLayout.histogram);
   known.set(key, layout);
   return layout;
 }

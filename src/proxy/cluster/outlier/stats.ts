@@ -16,8 +16,19 @@ export interface OutlierStats {
   readonly successRate: Counter;
 }
 
+const ejections = (name: string): string => `${PREFIX}ejections_${name}`;
+
+/** Counters of {@link OutlierStats}. */
+export const outlierCounterNames: readonly string[] = [
+  ...detectors.flatMap((name) => [`detected_${name}`, `enforced_${name}`]),
+  ...['detected_degradation', 'enforced_total', 'overflow', 'total', 'consecutive_5xx', 'success_rate'],
+].map(ejections);
+
+/** Its gauge. */
+export const OUTLIERS_ACTIVE: string = ejections('active');
+
 export function createOutlierStats(scope: Scope): OutlierStats {
-  const counter = (name: string): Counter => scope.counter(`${PREFIX}ejections_${name}`);
+  const counter = (name: string): Counter => scope.counter(ejections(name));
   const each = (kind: string): Record<Detector, Counter> =>
     Object.fromEntries(detectors.map((name) => [name, counter(`${kind}_${name}`)])) as Record<
       Detector,
@@ -30,7 +41,7 @@ export function createOutlierStats(scope: Scope): OutlierStats {
     enforced: each('enforced'),
     enforcedTotal: counter('enforced_total'),
     overflow: counter('overflow'),
-    active: scope.gauge(`${PREFIX}ejections_active`),
+    active: scope.gauge(OUTLIERS_ACTIVE),
     total: counter('total'),
     consecutive5xx: counter('consecutive_5xx'),
     successRate: counter('success_rate'),
