@@ -2,7 +2,7 @@
 import { bedSetup, startContender } from './contender.ts';
 import { median } from './measure/statistics.ts';
 import type { Bound, Figure, Question, QuestionRow } from './row.ts';
-import { furtherSidecar, idleConnectionMemory, idleWakeups } from './sidecar/questions.ts';
+import { clusterMemory, furtherSidecar, idleConnectionMemory, idleWakeups } from './sidecar/questions.ts';
 import { stall, storm } from './sidecar/stall.ts';
 
 const megabyte = 1024 * 1024;
@@ -78,6 +78,15 @@ export const questionRows: readonly QuestionRow[] = [
     bounds: ownBounds(1.5, 1.2),
     leftOut: noSidecar,
     ask: idleConnectionMemory(true),
+  },
+  {
+    kind: 'question',
+    name: 'clusters-idle',
+    title: 'memory of 2,000 clusters as a mesh has them, by ADS, that nobody sends anything to',
+    figures: [{ name: 'clusterBytes', label: 'KB a cluster', digits: 1, per: 1024 }, own, resident],
+    bounds: [{ figure: 'clusterBytes', against: 'itself', must: 8 * 1024, reach: 4 * 1024 }],
+    leftOut: noSidecar,
+    ask: clusterMemory,
   },
   {
     kind: 'question',

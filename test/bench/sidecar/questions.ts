@@ -8,6 +8,8 @@ import { contextSwitches, memory } from '../measure/process-cost.ts';
 import { stopChild } from '../process.ts';
 import type { Question } from '../row.ts';
 import { startControl } from './control.ts';
+import { meshClusters } from './mesh-clusters.ts';
+import { bareResources, resource } from './resources.ts';
 import { meshResources, type Sidecar, startSidecar } from './sidecar.ts';
 
 /** Sidecars that run already: what they share with a further one is not that one's cost. */
@@ -58,6 +60,34 @@ export const idleConnectionMemory =
         await release();
       }
     });
+
+const manyClusters = 2000;
+
+/** Of a sidecar with thousands of clusters that nobody sends anything to, and of one with one of them. */
+export async function clusterMemory(question: Question): Promise<Figures> {
+  const { bed, seconds } = question;
+  const { certificates } = bed;
+  const control = await startControl(join(bed.folder, 'control'));
+  const sidecars: Sidecar[] = [];
+  const start = async (clusters: number): Promise<Figures> => {
+    const sidecar = await startSidecar(question, control, sidecars.length, ({ outboundPort, accessLog }) => [
+      ...bareResources({ port: outboundPort, accessLog, clusters: 0, hosts: 1 }),
+      ...meshClusters({ clusters, endpoints: 1, certificates }, resource),
+    ]);
+    sidecars.push(sidecar);
+    await settle(Math.max(restSeconds, seconds));
+    return { ...memory([sidecar.pid]) };
+  };
+  try {
+    const { uniqueBytes: fewBytes = 0 } = await start(1);
+    const { uniqueBytes = 0, residentBytes = 0 } = await start(manyClusters);
+    const clusterBytes = (uniqueBytes - fewBytes) / (manyClusters - 1);
+    return { clusterBytes, uniqueBytes, residentBytes };
+  } finally {
+    await Promise.all(sidecars.map((sidecar) => sidecar.stop()));
+    await control.close();
+  }
+}
 
 /** Each has had one answer. @returns what ends them. */
 async function openConnections(

@@ -19,7 +19,7 @@ const endpointsOfService = 2;
 
 const encode = createResourceEncoder();
 
-function resource<Kind extends ResourceKind>(kind: Kind, value: object): EncodedResource {
+export function resource<Kind extends ResourceKind>(kind: Kind, value: object): EncodedResource {
   const read = messageFromDocument(resourceTypes[kind].schema, { value });
   if (!read.ok) throw new Error(`${kind}: ${JSON.stringify(read.problems)}`);
   return encode(kind, read.value as unknown as ResourceMessage[Kind]);
