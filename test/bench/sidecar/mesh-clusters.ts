@@ -10,7 +10,6 @@ interface MeshClusters {
   readonly clusters: number;
   /** Of each. */
   readonly endpoints: number;
-  readonly certificates: Certificates;
 }
 
 const ads = { ads: {}, resource_api_version: 'V3' };
@@ -18,28 +17,25 @@ const unlimited = 0xffff_ffff;
 const identitySecret = 'default';
 const rootSecret = 'ROOTCA';
 
-/** With the two secrets that all of them name. */
 export function meshClusters(
-  { clusters, endpoints, certificates }: MeshClusters,
+  { clusters, endpoints }: MeshClusters,
   resource: MakeResource,
 ): EncodedResource[] {
   const names = Array.from({ length: clusters }, (_, at) => `service-${at}`);
   return [
     ...names.map((name) => resource('cluster', meshCluster(name))),
     ...names.map((name, at) => resource('endpoint', meshEndpoints(name, at, endpoints))),
-    resource('secret', {
-      name: identitySecret,
-      tls_certificate: {
-        certificate_chain: { filename: certificates.certificate },
-        private_key: { filename: certificates.key },
-      },
-    }),
-    resource('secret', {
-      name: rootSecret,
-      validation_context: { trusted_ca: { filename: certificates.ca } },
-    }),
   ];
 }
+
+/** What all of the clusters name: secrets of the bootstrap. */
+export const meshSecrets = ({ ca, certificate, key }: Certificates): object[] => [
+  {
+    name: identitySecret,
+    tls_certificate: { certificate_chain: { filename: certificate }, private_key: { filename: key } },
+  },
+  { name: rootSecret, validation_context: { trusted_ca: { filename: ca } } },
+];
 
 const hostOf = (name: string): string => `${name}.default.svc.cluster.local`;
 const clusterOf = (name: string): string => `outbound|9080||${hostOf(name)}`;
@@ -77,7 +73,7 @@ const meshCluster = (name: string): object => ({
   ],
 });
 
-const secret = (name: string): object => ({ name, sds_config: ads });
+const secret = (name: string): object => ({ name });
 
 const mutualTls = (name: string): object => ({
   name: 'envoy.transport_sockets.tls',

@@ -8,9 +8,9 @@ import { contextSwitches, memory } from '../measure/process-cost.ts';
 import { stopChild } from '../process.ts';
 import type { Question } from '../row.ts';
 import { startControl } from './control.ts';
-import { meshClusters } from './mesh-clusters.ts';
+import { meshClusters, meshSecrets } from './mesh-clusters.ts';
 import { bareResources, resource } from './resources.ts';
-import { meshResources, type Sidecar, startSidecar } from './sidecar.ts';
+import { meshResources, type ResourcesOf, type Sidecar, startSidecar } from './sidecar.ts';
 
 /** Sidecars that run already: what they share with a further one is not that one's cost. */
 const others = 3;
@@ -66,14 +66,15 @@ const manyClusters = 2000;
 /** Of a sidecar with thousands of clusters that nobody sends anything to, and of one with one of them. */
 export async function clusterMemory(question: Question): Promise<Figures> {
   const { bed, seconds } = question;
-  const { certificates } = bed;
   const control = await startControl(join(bed.folder, 'control'));
   const sidecars: Sidecar[] = [];
   const start = async (clusters: number): Promise<Figures> => {
-    const sidecar = await startSidecar(question, control, sidecars.length, ({ outboundPort, accessLog }) => [
+    const resourcesOf: ResourcesOf = ({ outboundPort, accessLog }) => [
       ...bareResources({ port: outboundPort, accessLog, clusters: 0, hosts: 1 }),
-      ...meshClusters({ clusters, endpoints: 1, certificates }, resource),
-    ]);
+      ...meshClusters({ clusters, endpoints: 1 }, resource),
+    ];
+    const secrets = meshSecrets(bed.certificates);
+    const sidecar = await startSidecar(question, control, sidecars.length, resourcesOf, secrets);
     sidecars.push(sidecar);
     await settle(Math.max(restSeconds, seconds));
     return { ...memory([sidecar.pid]) };

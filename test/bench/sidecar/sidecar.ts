@@ -25,12 +25,13 @@ export type ResourcesOf = (
   place: Pick<Sidecar, 'outboundPort' | 'inboundPort' | 'accessLog'>,
 ) => EncodedResource[];
 
-/** @param at tells sidecars of one control plane apart. Resolves when the outbound listener answers. */
+/** @param at tells sidecars of one control plane apart. @param secrets of the bootstrap. Resolves when the outbound listener answers. */
 export async function startSidecar(
   { name, bed }: Pick<Question, 'name' | 'bed'>,
   control: Control,
   at: number,
   resourcesOf: ResourcesOf,
+  secrets: readonly object[] = [],
 ): Promise<Sidecar> {
   if (name !== 'heddle' && name !== 'envoy') throw new Error(`${name} is no sidecar`);
   const folder = join(bed.folder, `sidecar-${name}-${at}`);
@@ -39,7 +40,7 @@ export async function startSidecar(
   const accessLog = join(folder, 'access.log');
   const nodeId = `sidecar~127.0.0.1~bench-${name}-${at}.default~default.svc.cluster.local`;
   control.set(nodeId, resourcesOf({ outboundPort, inboundPort, accessLog }));
-  const text = bootstrapOf(nodeId, adminPort, control.port);
+  const text = bootstrapOf(nodeId, adminPort, control.port, secrets);
   const args = bootstrapArguments(name, { folder, threads: 1, text });
   const child = spawnPinned({ command: commandOf(name), args, cores: String(proxyCore), folder });
   const target: Target = { traffic: 'h1', tls: 'none', port: outboundPort, certificates: bed.certificates };
@@ -70,7 +71,7 @@ export const meshResources =
       certificates: bed.certificates,
     });
 
-function bootstrapOf(id: string, adminPort: number, controlPort: number): string {
+function bootstrapOf(id: string, adminPort: number, controlPort: number, secrets: readonly object[]): string {
   const ads = { ads: {}, resource_api_version: 'V3' };
   const endpoint = { endpoint: { address: address(controlPort) } };
   const control = {
@@ -93,7 +94,7 @@ function bootstrapOf(id: string, adminPort: number, controlPort: number): string
         lds_config: ads,
         cds_config: ads,
       },
-      static_resources: { clusters: [control] },
+      static_resources: { clusters: [control], secrets },
     },
     undefined,
     2,
