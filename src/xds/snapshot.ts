@@ -6,6 +6,7 @@
 import { create, type Message, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { xxhash64Hex } from '#core/xxhash64.ts';
+import { isSameMap } from './layered-resources.ts';
 import {
   type ResourceKind,
   type ResourceMessage,
@@ -110,17 +111,16 @@ export function snapshotOf(
     workloadGroup: new Map(),
   };
   for (const resource of resources) next[resource.kind].set(resource.name, resource);
-  const snapshot: { [Kind in ResourceKind]: ResourceMap } = next;
-  for (const kind of resourceKinds) {
-    if (sameResources(previous[kind], next[kind])) snapshot[kind] = previous[kind];
-  }
-  return snapshot;
+  return withoutRepetition(next, previous);
 }
 
-function sameResources(before: ResourceMap, after: ResourceMap): boolean {
-  if (before.size !== after.size) return false;
-  for (const [name, { version }] of after) if (before.get(name)?.version !== version) return false;
-  return true;
+/** `next`, with the maps of `previous` where they say the same. */
+export function withoutRepetition(next: Snapshot, previous: Snapshot): Snapshot {
+  const snapshot: { [Kind in ResourceKind]: ResourceMap } = { ...next };
+  for (const kind of resourceKinds) {
+    if (isSameMap(previous[kind], next[kind])) snapshot[kind] = previous[kind];
+  }
+  return snapshot;
 }
 
 export interface ResourceDiff {

@@ -22,11 +22,15 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
   let node: Node | undefined;
   let lastNonce = 0;
 
-  const push = new Push<DeltaDiscoveryResponse>(snapshot, (watch, content) => {
-    const nonce = String(++lastNonce);
-    watch.sent(nonce, content, nowMs());
-    return responseOf(watch, content, nonce);
-  });
+  const push = new Push<DeltaDiscoveryResponse>(
+    snapshot,
+    (watch, content) => {
+      const nonce = String(++lastNonce);
+      watch.sent(nonce, content, nowMs());
+      return responseOf(watch, content, nonce);
+    },
+    true,
+  );
 
   return {
     onRequest(request): readonly DeltaDiscoveryResponse[] {
@@ -37,7 +41,7 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
       if (watch === undefined) {
         watch = push.open(kind);
         begin(watch, request);
-        if (watch.told.size > 0) push.resumed(kind);
+        if (!watch.told.isEmpty) push.resumed(kind);
       } else {
         push.opened();
         const { responseNonce, errorDetail } = request;
@@ -59,11 +63,16 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
 /** The first request for a kind: no names at all ask for everything, and the versions are those of an earlier stream. */
 function begin(watch: Watch, request: DeltaDiscoveryRequest): void {
   const { resourceNamesSubscribe: names, initialResourceVersions: versions } = request;
-  watch.wildcard = names.includes('*') || (names.length === 0 && mayOmitNames(watch.kind));
+  watch.wildcard = names.includes('*') || (names.length === 0 && isAskedWithoutNames(watch.kind));
   for (const name of names) if (name !== '*') watch.names.add(name);
   for (const [name, version] of Object.entries(versions)) if (watch.covers(name)) watch.hold(name, version);
   // A client that starts afresh waits for an answer, even if it is that there is nothing.
-  watch.replyOwed = watch.wildcard && watch.told.size === 0;
+  watch.replyOwed = watch.wildcard && watch.told.isEmpty;
+}
+
+/** Virtual hosts by Envoy: what is of no routes that it has, it passes over. */
+function isAskedWithoutNames(kind: ResourceKind): boolean {
+  return mayOmitNames(kind) || kind === 'virtualHost';
 }
 
 /** A name subscribed to again is sent again: the client may have forgotten what it had. */
@@ -71,10 +80,10 @@ function subscribe(watch: Watch, names: readonly string[]): void {
   for (const name of names) {
     watch.dirty = true;
     if (name === '*') {
-      watch.wildcard = true;
+      if (!watch.wildcard) watch.wantAll(true);
       watch.replyOwed = true;
     } else {
-      watch.names.add(name);
+      watch.want(name);
       watch.owed.add(name);
     }
   }
@@ -83,7 +92,7 @@ function subscribe(watch: Watch, names: readonly string[]): void {
 function unsubscribe(watch: Watch, names: readonly string[]): void {
   for (const name of names) {
     if (name === '*') {
-      watch.wildcard = false;
+      watch.wantAll(false);
       for (const known of [...watch.told.keys()]) if (!watch.names.has(known)) watch.forget(known);
       continue;
     }

@@ -19,13 +19,18 @@ export type Send<Response> = (watch: Watch, content: Content) => Response | unde
 export class Push<Response> {
   readonly #watches = new Map<ResourceKind, Watch>();
   readonly #send: Send<Response>;
+  readonly #sharesBooks: boolean;
   #snapshot: Snapshot | undefined;
   /** Endpoints of clusters that were changed: the client waits for them anew, though it may have them. */
   readonly #owedEndpoints = new Set<string>();
+  /** Routes that the client did not have: what was told of their virtual hosts before, nobody there took. */
+  readonly #newRoutes = new Set<string>();
   /** The client came back with clusters of an earlier stream and may not have asked for its routes yet. */
   #opening = false;
 
-  constructor(snapshot: Snapshot | undefined, send: Send<Response>) {
+  /** @param sharesBooks of each watch */
+  constructor(snapshot: Snapshot | undefined, send: Send<Response>, sharesBooks = false) {
+    this.#sharesBooks = sharesBooks;
     this.#snapshot = snapshot;
     this.#send = send;
   }
@@ -35,7 +40,7 @@ export class Push<Response> {
   }
 
   open(kind: ResourceKind): Watch {
-    const watch = new Watch(kind);
+    const watch = new Watch(kind, this.#sharesBooks);
     this.#watches.set(kind, watch);
     if (kind === 'route') this.#opening = false;
     return watch;
@@ -69,6 +74,7 @@ export class Push<Response> {
       const watch = this.#watches.get(kind);
       if (watch === undefined) continue;
       if (kind === 'endpoint') this.#collectOwed(watch);
+      if (kind === 'virtualHost') this.#collectHosts(watch, snapshot);
       if (!watch.dirty || (blocked && !apart.includes(kind))) continue;
       if (watch.inFlight) blocked = true;
       else this.#advance(watch, snapshot, responses);
@@ -102,6 +108,9 @@ export class Push<Response> {
         if (watch.told.has(name)) for (const endpoint of endpoints) this.#owedEndpoints.add(endpoint);
       }
     }
+    if (watch.kind === 'route') {
+      for (const { name } of content.upserts) if (!watch.told.has(name)) this.#newRoutes.add(name);
+    }
     const response = this.#send(watch, content);
     if (response !== undefined) responses.push(response);
   }
@@ -113,6 +122,17 @@ export class Push<Response> {
       watch.dirty = true;
       this.#owedEndpoints.delete(name);
     }
+  }
+
+  /** A virtual host is called `ROUTES/NAME`. */
+  #collectHosts(watch: Watch, snapshot: Snapshot): void {
+    if (this.#newRoutes.size === 0) return;
+    for (const name of snapshot.virtualHost.keys()) {
+      if (!this.#newRoutes.has(name.slice(0, name.lastIndexOf('/'))) || !watch.covers(name)) continue;
+      watch.owed.add(name);
+      watch.dirty = true;
+    }
+    this.#newRoutes.clear();
   }
 
   #settled(kind: ResourceKind): boolean {

@@ -49,7 +49,7 @@ export function createSotwServerStream(options: ServerStreamOptions): SotwServer
     const wanted = [...resources[watch.kind].values()].filter(({ name }) => watch.covers(name));
     if (version !== versionOfSet(wanted.map((resource) => [resource.name, resource.version]))) return;
     watch.tell({ upserts: wanted, absent: [], removals: [] });
-    for (const resource of wanted) watch.acked.set(resource.name, resource.version);
+    for (const resource of wanted) watch.acked.set(resource.name, { version: resource.version });
     watch.replyOwed = false;
   }
 
@@ -103,7 +103,7 @@ function subscribe(watch: Watch, names: readonly string[], first: boolean): void
 
 /** All the client was told of, held removals among it. */
 function wholeState(watch: Watch): Content {
-  const upserts = [...watch.told.values()].flatMap(({ resource }) => resource ?? []);
+  const upserts = [...watch.told].flatMap(([, { resource }]) => resource ?? []);
   return { upserts, absent: [], removals: [] };
 }
 

@@ -4,6 +4,7 @@
  */
 import { type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { EncodedResource, ResourceMap } from '../snapshot.ts';
+import { Book } from './book.ts';
 import type { KindStatus, Nack, SyncState } from './contract.ts';
 
 /** What to tell a client. */
@@ -15,10 +16,10 @@ export interface Content {
   readonly removals: readonly string[];
 }
 
-/** What the client was told last about one resource; no bytes when it brought the version from an earlier stream. */
-export interface Told {
-  readonly version: string;
-  readonly resource?: EncodedResource;
+/** What there is to tell of some resources. */
+interface Looked {
+  readonly resources: ResourceMap;
+  readonly removals: readonly string[];
 }
 
 interface InFlight {
@@ -30,7 +31,7 @@ export class Watch {
   readonly kind: ResourceKind;
   wildcard = false;
   readonly names: Set<string> = new Set();
-  readonly told: Map<string, Told> = new Map();
+  readonly told: Book = new Book((name) => this.covers(name));
   /** The client has given a name or "*", so that an empty list no longer asks for everything. */
   namesGiven = false;
   /** To be sent even if the client was told of them: it may have forgotten. */
@@ -42,7 +43,9 @@ export class Watch {
   /** Removals wait until nothing points at the removed any more. */
   removalsHeld = false;
 
-  readonly acked: Map<string, string> = new Map();
+  readonly acked: Book = new Book((name) => this.covers(name));
+  readonly #sharesBooks: boolean;
+  #looked: Looked | undefined;
   readonly #toldAbsent = new Set<string>();
   readonly #refused = new Set<string>();
   #inFlight: InFlight | undefined;
@@ -50,8 +53,10 @@ export class Watch {
   #sentAtMs: number | undefined;
   #ackedAtMs: number | undefined;
 
-  constructor(kind: ResourceKind) {
+  /** @param sharesBooks whether who changes `names` and `wildcard` tells the books, which need not hold every name then */
+  constructor(kind: ResourceKind, sharesBooks = false) {
     this.kind = kind;
+    this.#sharesBooks = sharesBooks;
   }
 
   get inFlight(): boolean {
@@ -67,6 +72,22 @@ export class Watch {
     return this.wildcard || this.names.has(name);
   }
 
+  /** The client wants `name` from now on, as far as the books know for the first time. */
+  want(name: string): void {
+    if (!this.covers(name)) {
+      this.told.delete(name);
+      this.acked.delete(name);
+    }
+    this.names.add(name);
+  }
+
+  /** The client wants everything, or no more than what it has named. */
+  wantAll(all: boolean): void {
+    this.told.unsettle();
+    this.acked.unsettle();
+    this.wildcard = all;
+  }
+
   /** The client no longer listens for `name`, and forgets it. */
   forget(name: string): void {
     this.told.delete(name);
@@ -80,34 +101,46 @@ export class Watch {
   /** The client says it holds this version already. */
   hold(name: string, version: string): void {
     this.told.set(name, { version });
-    this.acked.set(name, version);
+    this.acked.set(name, { version });
   }
 
   /** What the client has not been told of `resources`. */
   pending(resources: ResourceMap): Content {
+    const others = this.told.otherThan(resources);
+    // A name that is new to the client is owed to it.
+    const names = others && new Set([...others, ...this.owed]);
     const upserts: EncodedResource[] = [];
-    for (const resource of this.#wanted(resources)) {
+    for (const resource of this.#wanted(resources, names)) {
       const { name, version } = resource;
       if (this.told.get(name)?.version !== version || this.owed.has(name)) upserts.push(resource);
     }
-    const absent = [...new Set([...this.names, ...this.owed])].filter(
+    const absent = [...(names ?? new Set([...this.names, ...this.owed]))].filter(
       (name) =>
-        !resources.has(name) && (this.owed.has(name) || !(this.#toldAbsent.has(name) || this.told.has(name))),
+        !resources.has(name) &&
+        (this.owed.has(name) ||
+          (this.names.has(name) && !(this.#toldAbsent.has(name) || this.told.has(name)))),
     );
-    const removals = [...this.told.keys()].filter((name) => !resources.has(name) && !absent.includes(name));
+    const saidAbsent = new Set(absent);
+    const removals = [...(names ?? this.told.keys())].filter(
+      (name) => !resources.has(name) && !saidAbsent.has(name) && this.told.has(name),
+    );
     const content = { upserts, absent, removals };
-    return isEmpty(content)
-      ? content
-      : { ...content, upserts: [...upserts, ...this.#refusedBefore(resources, upserts)] };
+    if (isEmpty(content)) {
+      if (this.#sharesBooks) this.told.settle(resources);
+      return content;
+    }
+    this.#looked = { resources, removals };
+    return { ...content, upserts: [...upserts, ...this.#refusedBefore(resources, upserts)] };
   }
 
-  *#wanted(resources: ResourceMap): Generator<EncodedResource> {
-    if (this.wildcard) {
+  /** @param names of which there may be something to tell; undefined: any */
+  *#wanted(resources: ResourceMap, names: ReadonlySet<string> | undefined): Generator<EncodedResource> {
+    if (this.wildcard && names === undefined) {
       yield* resources.values();
       return;
     }
-    for (const name of this.names) {
-      const resource = resources.get(name);
+    for (const name of names ?? this.names) {
+      const resource = this.covers(name) ? resources.get(name) : undefined;
       if (resource !== undefined) yield resource;
     }
   }
@@ -139,6 +172,21 @@ export class Watch {
       this.owed.delete(name);
       if (this.names.has(name)) this.#toldAbsent.add(name);
     }
+    if (this.#sharesBooks && this.#looked !== undefined) this.#settle(this.#looked, content);
+    this.#looked = undefined;
+  }
+
+  /** Everything was told but for what is held. */
+  #settle({ resources, removals }: Looked, { removals: told }: Content): void {
+    const done = new Set(told);
+    const held = removals.filter((name) => !done.has(name));
+    this.told.settle(
+      resources,
+      held.flatMap((name) => {
+        const known = this.told.get(name);
+        return known === undefined ? [] : [[name, known] as const];
+      }),
+    );
   }
 
   /** Books `content` as sent under `nonce`. */
@@ -161,14 +209,17 @@ export class Watch {
     if (error === undefined) {
       this.#ackedAtMs = nowMs;
       for (const { name, version } of upserts) {
-        if (this.covers(name)) this.acked.set(name, version);
+        if (this.covers(name)) this.acked.set(name, { version });
         this.#refused.delete(name);
       }
       for (const name of [...absent, ...removals]) {
         this.acked.delete(name);
         this.#refused.delete(name);
       }
-      if (this.#refused.size === 0) this.#nack = undefined;
+      if (this.#refused.size === 0) {
+        this.#nack = undefined;
+        if (this.#sharesBooks) this.acked.copy(this.told);
+      }
     } else {
       for (const { name } of upserts) this.#refused.add(name);
       for (const name of removals) this.acked.delete(name);
@@ -177,12 +228,18 @@ export class Watch {
   }
 
   status(): KindStatus {
+    const { names, acked } = this;
     return {
       kind: this.kind,
       state: this.#state(),
       wildcard: this.wildcard,
-      names: [...this.names],
-      acked: this.acked,
+      // Long lists, which are seldom looked at.
+      get names(): readonly string[] {
+        return [...names];
+      },
+      get acked(): ReadonlyMap<string, string> {
+        return new Map(Array.from(acked, ([name, { version }]) => [name, version]));
+      },
       ...(this.#sentAtMs === undefined ? {} : { sentAtMs: this.#sentAtMs }),
       ...(this.#ackedAtMs === undefined ? {} : { ackedAtMs: this.#ackedAtMs }),
       ...(this.#nack === undefined ? {} : { nack: this.#nack }),
@@ -191,7 +248,7 @@ export class Watch {
 
   #state(): SyncState {
     if (this.#nack !== undefined) return 'nack';
-    if (this.#sentAtMs === undefined && this.acked.size === 0) return 'not-sent';
+    if (this.#sentAtMs === undefined && this.acked.isEmpty) return 'not-sent';
     if (this.#inFlight !== undefined || this.dirty || this.removalsHeld) return 'stale';
     return 'synced';
   }
