@@ -72,4 +72,12 @@ export interface QuestionRow extends AnyRow {
   ask(question: Question): Promise<Readonly<Record<string, number>>>;
 }
 
-export type Row = LoadRow | QuestionRow;
+/** The same of the control plane, beside which nobody else runs. */
+export interface ControlRow extends AnyRow {
+  readonly kind: 'control';
+  readonly figures: readonly Figure[];
+  /** Starts what it needs and stops it. */
+  ask(): Promise<Readonly<Record<string, number>>>;
+}
+
+export type Row = LoadRow | QuestionRow | ControlRow;

@@ -10,6 +10,8 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadCore, withBed } from './bed.ts';
+import { controlRows } from './control-rows.ts';
+import { runControlRow } from './control-run.ts';
 import { loadRows } from './load-rows.ts';
 import { runLoadRow } from './load-run.ts';
 import { cpuTime } from './measure/process-cost.ts';
@@ -21,7 +23,7 @@ import { type About, type Result, resultOf } from './result.ts';
 import type { Row } from './row.ts';
 import { markdown, table } from './table.ts';
 
-const rows: readonly Row[] = [...loadRows, ...questionRows];
+const rows: readonly Row[] = [...loadRows, ...questionRows, ...controlRows];
 const results = resolve(import.meta.dirname, '../../bench/results');
 
 const { values, positionals } = parseArgs({
@@ -44,9 +46,14 @@ rows:
 ${rows.map(({ name, title }) => `  ${name.padEnd(20)}${title}`).join('\n')}`;
 
 function chosenRows(): Row[] {
-  const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
+  const unknown = positionals.filter((name) => !rows.some((row) => isMeant(row, name)));
   if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}\n${usage}`);
-  return rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  return rows.filter((row) => positionals.length === 0 || positionals.some((name) => isMeant(row, name)));
+}
+
+/** By its name; those of the control plane are `control` together. */
+function isMeant({ kind, name }: Row, written: string): boolean {
+  return name === written || (kind === 'control' && written === 'control');
 }
 
 function chosenContenders(): ContenderName[] {
@@ -74,9 +81,12 @@ async function runRow(row: Row): Promise<Result> {
       if (process.stdout.isTTY) process.stdout.write(`\r${row.name}: ${text} \x1b[K`);
     },
   };
-  const { measured, shown, failed } = await withBed((bed) =>
-    row.kind === 'load' ? runLoadRow(row, asked, bed) : runQuestionRow(row, asked, bed),
-  );
+  const { measured, shown, failed } =
+    row.kind === 'control'
+      ? await runControlRow(row, asked)
+      : await withBed((bed) =>
+          row.kind === 'load' ? runLoadRow(row, asked, bed) : runQuestionRow(row, asked, bed),
+        );
   if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
   if (Object.keys(failed).length > 0) process.exitCode = 1;
   const leftOut = { ...row.leftOut, ...failed };
