@@ -16,6 +16,20 @@ export interface LoadOptions {
   readonly allowUnsupported?: readonly string[];
   /** Absent: nobody looks further than this room does. */
   readonly lookInto?: ResourceCheck;
+  /** What was made of texts before: one that is the same object is not read again. Of one set of options. */
+  readonly kept?: KeptDocuments;
+  /** Leaves out what only shows when resources are seen together. */
+  readonly withoutAnalysis?: boolean;
+}
+
+export type KeptDocuments = WeakMap<SourceText, DecodedFile>;
+
+interface DecodedFile {
+  readonly file: string;
+  readonly documents: readonly DecodedDocument[];
+  /** Of no document. */
+  readonly problems: readonly Problem[];
+  readonly incomplete: boolean;
 }
 
 /** A document that could not be used. */
@@ -47,28 +61,52 @@ export interface ParsedText {
 }
 
 export function loadDocuments(files: readonly SourceText[], options: LoadOptions = {}): Loaded {
-  return loadParsed(files.map(parseText), options);
+  const { kept } = options;
+  const decodeOptions = decodeOptionsOf(options);
+  const decoded = files.map((source): DecodedFile => {
+    const known = kept?.get(source) ?? decodeFile(parseText(source), decodeOptions);
+    kept?.set(source, known);
+    return known;
+  });
+  return joined(decoded, options);
+}
+
+function decodeOptionsOf({ allowUnsupported = [], lookInto }: LoadOptions): DecodeOptions {
+  return { allowUnsupported, ...(lookInto !== undefined && { lookInto }) };
 }
 
 export function parseText({ file, text }: SourceText): ParsedText {
   return { file, yaml: parseYaml(text, file) };
 }
 
-export function loadParsed(files: readonly ParsedText[], options: LoadOptions = {}): Loaded {
-  const { allowUnsupported = [], lookInto } = options;
-  const decodeOptions: DecodeOptions = { allowUnsupported, ...(lookInto !== undefined && { lookInto }) };
+export function loadParsed(files: readonly ParsedText[], options: Omit<LoadOptions, 'kept'> = {}): Loaded {
+  const decodeOptions = decodeOptionsOf(options);
+  return joined(
+    files.map((file) => decodeFile(file, decodeOptions)),
+    options,
+  );
+}
+
+function joined(files: readonly DecodedFile[], { withoutAnalysis = false }: LoadOptions): Loaded {
   const loading = new Loading();
-  for (const { file, yaml } of files) {
-    const { documents, problems, incomplete } = yaml;
+  for (const { file, documents, problems, incomplete } of files) {
     if (incomplete) loading.brokenFiles.push(file);
-    // Problems inside a document come back with it.
-    const within = new Set(documents.flatMap((document) => document.problems));
-    loading.problems.push(...problems.filter((problem) => !within.has(problem)));
-    for (const document of documents) {
-      for (const decoded of decodeDocument(document, decodeOptions)) loading.add(decoded, file);
-    }
+    loading.problems.push(...problems);
+    for (const document of documents) loading.add(document, file);
   }
-  return loading.result();
+  return loading.result(withoutAnalysis);
+}
+
+function decodeFile({ file, yaml }: ParsedText, options: DecodeOptions): DecodedFile {
+  const { documents, problems, incomplete } = yaml;
+  // Problems inside a document come back with it.
+  const within = new Set(documents.flatMap((document) => document.problems));
+  return {
+    file,
+    documents: documents.flatMap((document) => decodeDocument(document, options)),
+    problems: problems.filter((problem) => !within.has(problem)),
+    incomplete,
+  };
 }
 
 class Loading {
@@ -103,12 +141,12 @@ class Loading {
     });
   }
 
-  result(): Loaded {
+  result(withoutAnalysis: boolean): Loaded {
     // Of several of one name none is taken: only later ones were noted.
     const doubtful = new Set(this.#rejected.map(({ key }) => key));
     const resources = [...this.#resources.values()].filter((resource) => !doubtful.has(keyOf(resource)));
     // What a broken document would have brought is missing, and would be complained about.
-    const isWhole = this.#rejected.length === 0 && this.brokenFiles.length === 0;
+    const isWhole = this.#rejected.length === 0 && this.brokenFiles.length === 0 && !withoutAnalysis;
     return {
       resources,
       problems: isWhole ? [...this.problems, ...analyze(resources)] : this.problems,

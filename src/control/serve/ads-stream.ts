@@ -147,7 +147,7 @@ class AdsStream<Request extends AdsRequest, Response extends AdsResponse> {
     }
     const proxy: AdsProxy = {
       connectionId: `${parsed.value.podName}.${parsed.value.namespace}-${++connections}`,
-      node: parsed.value,
+      node: { ...parsed.value, byDelta: protocol === 'delta' },
       rawNode: request.node,
       caller,
       protocol,

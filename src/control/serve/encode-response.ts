@@ -41,25 +41,23 @@ export function responseEncoder(name: string): ResponseEncoder {
   const controlPlane = toBinary(ControlPlaneSchema, create(ControlPlaneSchema, { identifier: name }));
   return {
     sotw(response): Buffer {
-      const writer = new BinaryWriter();
-      text(writer, sotwFields.versionInfo, response.versionInfo);
-      for (const any of response.resources) bytes(writer, sotwFields.resources, encodedAny(any));
-      text(writer, sotwFields.typeUrl, response.typeUrl);
-      text(writer, sotwFields.nonce, response.nonce);
-      bytes(writer, sotwFields.controlPlane, controlPlane);
-      return bufferOf(writer);
+      return joined([
+        ...text(sotwFields.versionInfo, response.versionInfo),
+        ...response.resources.flatMap((any) => framed(sotwFields.resources, encodedAny(any))),
+        ...text(sotwFields.typeUrl, response.typeUrl),
+        ...text(sotwFields.nonce, response.nonce),
+        ...framed(sotwFields.controlPlane, controlPlane),
+      ]);
     },
     delta(response): Buffer {
-      const writer = new BinaryWriter();
-      text(writer, deltaFields.systemVersionInfo, response.systemVersionInfo);
-      for (const resource of response.resources) {
-        bytes(writer, deltaFields.resources, encodedResource(resource));
-      }
-      text(writer, deltaFields.typeUrl, response.typeUrl);
-      text(writer, deltaFields.nonce, response.nonce);
-      for (const name of response.removedResources) text(writer, deltaFields.removedResources, name);
-      bytes(writer, deltaFields.controlPlane, controlPlane);
-      return bufferOf(writer);
+      return joined([
+        ...text(deltaFields.systemVersionInfo, response.systemVersionInfo),
+        ...response.resources.flatMap((resource) => framed(deltaFields.resources, encodedResource(resource))),
+        ...text(deltaFields.typeUrl, response.typeUrl),
+        ...text(deltaFields.nonce, response.nonce),
+        ...response.removedResources.flatMap((name) => text(deltaFields.removedResources, name)),
+        ...framed(deltaFields.controlPlane, controlPlane),
+      ]);
     },
   };
 }
@@ -88,15 +86,27 @@ function encodedResource(resource: Resource): Uint8Array {
   return encoded;
 }
 
-function text(writer: BinaryWriter, field: number, value: string): void {
-  if (value !== '') writer.tag(field, WireType.LengthDelimited).string(value);
+function text(field: number, value: string): readonly Uint8Array[] {
+  return value === '' ? [] : framed(field, Buffer.from(value));
 }
 
-function bytes(writer: BinaryWriter, field: number, value: Uint8Array): void {
-  writer.tag(field, WireType.LengthDelimited).bytes(value);
+interface Frame {
+  readonly field: number;
+  readonly head: Uint8Array;
 }
 
-function bufferOf(writer: BinaryWriter): Buffer {
-  const encoded = writer.finish();
-  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+const frames = new WeakMap<Uint8Array, Frame>();
+
+/** Tag and length before the bytes, which may be those of many responses. */
+function framed(field: number, bytes: Uint8Array): readonly Uint8Array[] {
+  const known = frames.get(bytes);
+  if (known?.field === field) return [known.head, bytes];
+  const head = new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(bytes.length).finish();
+  frames.set(bytes, { field, head });
+  return [head, bytes];
+}
+
+/** Copied once, into memory of exactly the size. */
+function joined(parts: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(parts);
 }

@@ -23,10 +23,18 @@ export class LastGoodSnapshots {
   /** @param otherwise of a node of which nothing is kept. Of what the node never had there is none. */
   of({ id }: ProxyNode, held: readonly HeldResource[], otherwise: Snapshot): readonly EncodedResource[] {
     const snapshot = this.#kept.get(id)?.snapshot ?? otherwise;
-    return held.flatMap(({ kind, name }) => snapshot[kind].get(name) ?? []);
+    return held.flatMap(({ kind, name }) => [
+      ...[snapshot[kind].get(name)].filter((one) => one !== undefined),
+      ...(kind === 'route' ? hostsOf(name, snapshot) : []),
+    ]);
   }
 
   forget(isGone: (node: ProxyNode) => boolean): void {
     for (const [id, { node }] of this.#kept) if (isGone(node)) this.#kept.delete(id);
   }
+}
+
+/** Virtual hosts that are resources of their own go with their routes. */
+function hostsOf(routes: string, { virtualHost }: Snapshot): readonly EncodedResource[] {
+  return [...virtualHost.values()].filter(({ name }) => name.startsWith(`${routes}/`));
 }

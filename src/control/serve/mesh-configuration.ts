@@ -4,15 +4,16 @@ import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
 import type { Secret } from '#model/config-map.ts';
 import type { Resource } from '#model/kinds.ts';
 import type { Logger } from '#observe/log.ts';
-import { createResourceEncoder, type EncodedResource, type Snapshot, snapshotOf } from '#xds/snapshot.ts';
+import { type Snapshot, withoutRepetition } from '#xds/snapshot.ts';
 import type { MeshStore } from '../store/mesh-store.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import type { PatchUse } from '../translate/envoy-filter/apply.ts';
 import { patchesIfNowhere } from '../translate/envoy-filter/patch-set.ts';
 import type { ProxyNode } from '../translate/node.ts';
-import { buildSnapshot, type ProxySnapshot } from '../translate/snapshot.ts';
+import { buildSnapshot } from '../translate/snapshot.ts';
 import type { ConfigurationSource } from './discovery.ts';
 import { LastGoodSnapshots } from './last-good-snapshots.ts';
+import { SharedMaps, withResources } from './shared-maps.ts';
 
 export interface MeshConfigurationSettings {
   readonly store: MeshStore;
@@ -27,7 +28,7 @@ const MAX_TOLD = 1000;
 
 export class MeshConfiguration implements ConfigurationSource {
   readonly #settings: MeshConfigurationSettings;
-  readonly #encode = createResourceEncoder();
+  readonly #maps = new SharedMaps();
   readonly #told = new Set<string>();
   /** Of the newest translation of each proxy. */
   readonly #problems = new Map<string, readonly Problem[]>();
@@ -72,7 +73,11 @@ export class MeshConfiguration implements ConfigurationSource {
     const message = `the trust domain cannot change from "${trustDomain}" to "${wanted}" while the mesh runs`;
     const fix = 'stop the mesh, and start it with another state folder';
     this.#ownProblems = [{ level: 'error', message, path: 'trustDomain', fix }];
-    return { ...index, settings: { ...index.settings, trustDomain } };
+    const settings = index.derived.value('own trust domain', [index.settings, trustDomain], () => ({
+      ...index.settings,
+      trustDomain,
+    }));
+    return { ...index, settings };
   }
 
   ready(): boolean {
@@ -89,11 +94,11 @@ export class MeshConfiguration implements ConfigurationSource {
     if (hasErrors(built.problems)) return previous;
     if (patches === undefined) {
       this.#lastGood.drop(node);
-      return snapshotOf(this.#encoded(built), previous);
+      return withoutRepetition(this.#maps.snapshot(built), previous);
     }
     this.#patchUses.set(node.id, patches.uses);
     const held = this.#lastGood.of(node, patches.held, previous);
-    const snapshot = snapshotOf([...this.#encoded(built), ...held], previous);
+    const snapshot = withoutRepetition(withResources(this.#maps.snapshot(built), held), previous);
     this.#lastGood.keep(node, snapshot);
     return snapshot;
   }
@@ -134,26 +139,6 @@ export class MeshConfiguration implements ConfigurationSource {
       allowedUnsupported: [...new Set(store.allowed.map(({ resource, message }) => resource ?? message))],
       loadedAt: new Date(this.#loadedAtMs).toISOString(),
     };
-  }
-
-  *#encoded({
-    clusters,
-    endpoints,
-    listeners,
-    routes,
-    secrets = [],
-    extensions = [],
-    names,
-    group,
-  }: ProxySnapshot): Generator<EncodedResource> {
-    for (const cluster of clusters) yield this.#encode('cluster', cluster);
-    for (const assignment of endpoints) yield this.#encode('endpoint', assignment);
-    for (const listener of listeners) yield this.#encode('listener', listener);
-    for (const route of routes) yield this.#encode('route', route);
-    for (const secret of secrets) yield this.#encode('secret', secret);
-    for (const extension of extensions) yield this.#encode('extension', extension);
-    if (names !== undefined) yield this.#encode('nameTable', names);
-    if (group !== undefined) yield this.#encode('workloadGroup', group);
   }
 
   #tell(problem: Problem): void {

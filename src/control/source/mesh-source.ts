@@ -1,5 +1,6 @@
 /** From files to the store: what people wrote, and the instances that the runner tells about. */
-import { hasErrors } from '#core/problem.ts';
+import { hasErrors, type Problem } from '#core/problem.ts';
+import { analyze } from '#model/analyze/analysis.ts';
 import { type Loaded, type LoadOptions, loadDocuments } from '#model/load.ts';
 import type { MeshStore } from '../store/mesh-store.ts';
 import { checkPatchValues } from '../translate/envoy-filter/value.ts';
@@ -25,11 +26,12 @@ export interface MeshWatch extends FileWatch {
 /** Resolves when everything has been read once; the store follows the files until `close`. */
 export async function followMesh(store: MeshStore, options: MeshSourceOptions): Promise<MeshWatch> {
   const { paths, podsFolder, allowUnsupported = [] } = options;
-  const follow = (name: string, from: readonly string[], endings: readonly string[]): Promise<FileWatch> =>
-    watchFiles(
-      { paths: from, endings },
-      (files) => void store.update(name, load(files, { allowUnsupported })),
-    );
+  const sources: Source[] = [];
+  const follow = (name: string, from: readonly string[], endings: readonly string[]): Promise<FileWatch> => {
+    const source = new Source(name, store, { allowUnsupported });
+    sources.push(source);
+    return watchFiles({ paths: from, endings }, (files) => source.take(files));
+  };
   const files = await follow(filesSource, paths, yamlEndings);
   const pods = podsFolder === undefined ? undefined : await follow(podsSource, [podsFolder], jsonEndings);
   const watches = pods === undefined ? [files] : [files, pods];
@@ -40,8 +42,54 @@ export async function followMesh(store: MeshStore, options: MeshSourceOptions): 
     },
     close(): void {
       for (const watch of watches) watch.close();
+      for (const source of sources) source.close();
     },
   };
+}
+
+/** How long nothing may change before resources are looked at together again. */
+const ANALYSIS_AFTER_MS = 200;
+
+/** One of the store's. What its resources look like together is told when they have come to rest. */
+class Source {
+  readonly #name: string;
+  readonly #store: MeshStore;
+  readonly #options: LoadOptions;
+  #timer: NodeJS.Timeout | undefined;
+  /** By the last analysis; undefined before the first. */
+  #found: readonly Problem[] | undefined;
+
+  constructor(name: string, store: MeshStore, options: LoadOptions) {
+    this.#name = name;
+    this.#store = store;
+    this.#options = { ...options, kept: new WeakMap(), withoutAnalysis: true };
+  }
+
+  take(files: TextFiles): void {
+    clearTimeout(this.#timer);
+    const loaded = load(files, this.#options);
+    if (this.#found === undefined) this.#found = analysisOf(loaded);
+    else this.#timer = setTimeout(() => this.#analyze(loaded), ANALYSIS_AFTER_MS);
+    this.#update(loaded);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #analyze(loaded: Loaded): void {
+    this.#found = analysisOf(loaded);
+    this.#update(loaded);
+  }
+
+  #update(loaded: Loaded): void {
+    this.#store.update(this.#name, { ...loaded, problems: [...loaded.problems, ...(this.#found ?? [])] });
+  }
+}
+
+/** What a broken document would have brought is missing, and would be complained about. */
+function analysisOf({ rejected, brokenFiles, resources }: Loaded): readonly Problem[] {
+  return rejected.length === 0 && brokenFiles.length === 0 ? analyze(resources) : [];
 }
 
 /** A path that cannot be read may hold anything, so it holds the last good back as a broken file does. */

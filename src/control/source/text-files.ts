@@ -39,10 +39,14 @@ async function filesOf(one: string, endings: readonly string[]): Promise<readonl
   if (!(await stat(one)).isDirectory()) return [one];
   const entries = await readdir(one, { withFileTypes: true });
   return entries
-    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
-    .filter(({ name }) => endings.includes(path.extname(name)))
+    .filter((entry) => !entry.isDirectory() && isTextFile(entry.name, endings))
     .map(({ name }) => path.join(one, name))
     .sort();
+}
+
+/** Whether a folder contributes a file of that name. */
+export function isTextFile(file: string, endings: readonly string[]): boolean {
+  return !path.basename(file).startsWith('.') && endings.includes(path.extname(file));
 }
 
 /** Undefined for a file that went away since its folder was listed. */
@@ -55,7 +59,8 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Of an error of the file system, in words. */
+export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === 'ENOENT' ? 'there is no such file or folder' : message;
 }

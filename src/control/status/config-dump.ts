@@ -1,6 +1,6 @@
 /** What a proxy is to have, in the form of Envoy's `/config_dump`, so that tools for that read this too. */
-import { create, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type Any, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { ConfigDumpSchema } from '#xds/gen/envoy/admin/v3/config_dump_pb.js';
 import {
   ClustersConfigDumpSchema,
@@ -8,8 +8,11 @@ import {
   ListenersConfigDumpSchema,
   RoutesConfigDumpSchema,
 } from '#xds/gen/envoy/admin/v3/config_dump_shared_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
+import { RouteConfigurationSchema } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { packAny, registry } from '#xds/registry.ts';
 import type { EncodedResource, Snapshot } from '#xds/snapshot.ts';
+import { joinRoutes } from '../translate/virtual-host-discovery.ts';
 
 /** Secrets are left out: they are nobody's to read. @param nowMs shown as the time of the last update. */
 export function configDump(snapshot: Snapshot, nowMs: number): JsonValue {
@@ -35,10 +38,11 @@ export function configDump(snapshot: Snapshot, nowMs: number): JsonValue {
       activeState: { versionInfo: version, listener: any, lastUpdated },
     })),
   });
+  const hosts = of('virtualHost').map(({ any }) => fromBinary(VirtualHostSchema, any.value));
   const routes = create(RoutesConfigDumpSchema, {
     dynamicRouteConfigs: of('route').map(({ version, any }) => ({
       versionInfo: version,
-      routeConfig: any,
+      routeConfig: withHosts(any, hosts),
       lastUpdated,
     })),
   });
@@ -51,4 +55,11 @@ export function configDump(snapshot: Snapshot, nowMs: number): JsonValue {
     ],
   });
   return toJson(ConfigDumpSchema, dump, { registry, useProtoFieldName: true });
+}
+
+/** As Envoy shows them: routes with the virtual hosts that came by themselves. */
+function withHosts(any: Any, hosts: readonly VirtualHost[]): Any {
+  const routes = fromBinary(RouteConfigurationSchema, any.value);
+  if (routes.vhds === undefined) return any;
+  return packAny(RouteConfigurationSchema, joinRoutes(routes, hosts));
 }

@@ -50,7 +50,8 @@ function statusOf(proxy: AdsProxy, context: StatusContext): ProxyStatus {
   const types = Object.fromEntries(
     discoveryServices.map((service) => {
       const kind = kindOfService(service);
-      return [service, typeStatus(byKind.get(kind), snapshot, connectedAtMs, context.nowMs)];
+      const status = statusWithParts(kind, byKind);
+      return [service, typeStatus(status, snapshot, connectedAtMs, context.nowMs)];
     }),
   ) as Record<DiscoveryServiceName, TypeStatus>;
   return {
@@ -65,6 +66,24 @@ function statusOf(proxy: AdsProxy, context: StatusContext): ProxyStatus {
     ...(registration !== undefined && { registration }),
     connectedAt: new Date(connectedAtMs).toISOString(),
     types,
+  };
+}
+
+/** Virtual hosts that come by themselves are part of the routes: those are not in sync, or refused, where these are. */
+function statusWithParts(
+  kind: ResourceKind,
+  byKind: ReadonlyMap<ResourceKind, KindStatus>,
+): KindStatus | undefined {
+  const whole = byKind.get(kind);
+  const part = kind === 'route' ? byKind.get('virtualHost') : undefined;
+  if (whole === undefined || part === undefined || part.state === 'synced') return whole;
+  if (whole.state === 'nack') return whole;
+  const { state, nack, sentAtMs } = part;
+  return {
+    ...whole,
+    state,
+    ...(nack !== undefined && { nack }),
+    ...(sentAtMs !== undefined && { sentAtMs }),
   };
 }
 

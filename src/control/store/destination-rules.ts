@@ -1,19 +1,24 @@
 /** Several DestinationRules of one host, as one (Istio): subsets are joined, and the first policy holds. */
+import { isSameList } from '#core/same-list.ts';
 import type { DestinationRule } from '#model/destination-rule.ts';
 
 /** Kept for as long as the first rule: who remembers what was made of a rule finds it again. */
-const joinedOf = new WeakMap<
-  DestinationRule,
-  { readonly others: readonly DestinationRule[]; readonly joined: DestinationRule }
->();
+const joinedOf = new WeakMap<DestinationRule, readonly JoinedRule[]>();
+
+interface JoinedRule {
+  readonly others: readonly DestinationRule[];
+  readonly joined: DestinationRule;
+}
+
+/** Callers that see different ones of them get different ones joined; more are not remembered. */
+const MAX_JOINED = 16;
 
 /** @param rules of one host, in order. @returns undefined for none */
 export function joinRules([first, ...others]: readonly DestinationRule[]): DestinationRule | undefined {
   if (first === undefined || others.length === 0) return first;
-  const known = joinedOf.get(first);
-  const isSame =
-    known?.others.length === others.length && known.others.every((rule, i) => rule === others[i]);
-  if (known !== undefined && isSame) return known.joined;
+  const all = joinedOf.get(first) ?? [];
+  const known = all.find((one) => isSameList(one.others, others));
+  if (known !== undefined) return known.joined;
   const subsets = [...first.spec.subsets];
   for (const { spec } of others)
     subsets.push(...spec.subsets.filter(({ name }) => subsets.every((subset) => subset.name !== name)));
@@ -21,6 +26,6 @@ export function joinRules([first, ...others]: readonly DestinationRule[]): Desti
     .trafficPolicy;
   const spec = { ...first.spec, ...(trafficPolicy !== undefined && { trafficPolicy }), subsets };
   const joined: DestinationRule = { ...first, spec };
-  joinedOf.set(first, { others, joined });
+  joinedOf.set(first, [{ others, joined }, ...all].slice(0, MAX_JOINED));
   return joined;
 }

@@ -1,7 +1,7 @@
 /** The state of the mesh as all sources together describe it, versioned, with the last good of each. */
 import { EventEmitter } from 'node:events';
 import type { Problem } from '#core/problem.ts';
-import { keyOf, type Resource } from '#model/kinds.ts';
+import type { Resource } from '#model/kinds.ts';
 import type { Loaded } from '#model/load.ts';
 import { emptyState, nextState, type SourceState } from './last-good.ts';
 import { indexResources, type ResourceIndex } from './resource-index.ts';
@@ -20,7 +20,9 @@ export interface StoreChange {
 export class MeshStore extends EventEmitter<{ change: [change: StoreChange] }> {
   readonly #sources = new Map<string, SourceState>();
   #index: ResourceIndex = indexResources([]);
-  #contents = new Map<string, string>();
+  #resources: ReadonlyMap<string, Resource> = new Map();
+  /** Read again, and the same as one there was. */
+  readonly #same = new WeakMap<Resource, Resource>();
   #version = 0;
 
   /** Never changes; a new state is another object. */
@@ -44,11 +46,7 @@ export class MeshStore extends EventEmitter<{ change: [change: StoreChange] }> {
 
   /** In force, of all sources. */
   get resources(): readonly Resource[] {
-    const all = new Map<string, Resource>();
-    for (const { resources } of this.#sources.values()) {
-      for (const [key, resource] of resources) if (!all.has(key)) all.set(key, resource);
-    }
-    return [...all.values()];
+    return [...this.#resources.values()];
   }
 
   state(source: string): SourceState {
@@ -60,16 +58,44 @@ export class MeshStore extends EventEmitter<{ change: [change: StoreChange] }> {
     const before = this.state(source);
     const state = nextState(before, loaded);
     this.#sources.set(source, state);
-    const resources = this.resources;
-    const contents = new Map(resources.map((resource) => [keyOf(resource), contentOf(resource)]));
-    const keys = differences(this.#contents, contents);
+    const resources = this.#ofAll();
+    const keys = differences(this.#resources, resources);
+    this.#resources = resources;
     if (keys.length === 0 && sameProblems(before, state)) return state;
-    this.#contents = contents;
-    if (keys.length > 0) this.#index = indexResources(resources);
+    if (keys.length > 0) this.#index = indexResources([...resources.values()], this.#index);
     this.#version++;
     this.emit('change', { version: this.#version, keys });
     return state;
   }
+
+  #ofAll(): ReadonlyMap<string, Resource> {
+    const all = new Map<string, Resource>();
+    for (const { resources } of this.#sources.values()) {
+      for (const [key, resource] of resources) if (!all.has(key)) all.set(key, this.#known(key, resource));
+    }
+    return all;
+  }
+
+  /** The object there was, if it says the same: what was made of it is good for it still. */
+  #known(key: string, resource: Resource): Resource {
+    const before = this.#resources.get(key);
+    if (before === undefined || before === resource) return resource;
+    if (this.#same.get(resource) === before) return before;
+    if (contentOf(before) !== contentOf(resource)) return resource;
+    this.#same.set(resource, before);
+    // It may have moved within its file.
+    Object.assign(before, { origin: resource.origin });
+    return before;
+  }
+}
+
+function differences(
+  before: ReadonlyMap<string, Resource>,
+  after: ReadonlyMap<string, Resource>,
+): readonly string[] {
+  const changed = [...after].filter(([key, resource]) => before.get(key) !== resource);
+  const removed = [...before.keys()].filter((key) => !after.has(key));
+  return [...changed.map(([key]) => key), ...removed];
 }
 
 /** Everything but the place it came from. */
@@ -77,15 +103,7 @@ function contentOf({ origin: _, ...content }: Resource): string {
   return JSON.stringify(content);
 }
 
-function differences(
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-): readonly string[] {
-  const changed = [...after].filter(([key, content]) => before.get(key) !== content).map(([key]) => key);
-  const removed = [...before.keys()].filter((key) => !after.has(key));
-  return [...changed, ...removed];
-}
-
 function sameProblems(a: SourceState, b: SourceState): boolean {
-  return a.held === b.held && JSON.stringify(a.problems) === JSON.stringify(b.problems);
+  if (a.held !== b.held || a.problems.length !== b.problems.length) return false;
+  return JSON.stringify(a.problems) === JSON.stringify(b.problems);
 }

@@ -21,6 +21,7 @@ import type { VirtualService } from '#model/virtual-service.ts';
 import { isWorkload, type Workload } from '#model/workload.ts';
 import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { WorkloadGroup } from '#model/workload-group.ts';
+import { Derivations } from './derivation.ts';
 import { joinRules } from './destination-rules.ts';
 import { discovered } from './discovery.ts';
 import { HostPolicies, type PolicyReader } from './host-policies.ts';
@@ -49,6 +50,8 @@ export interface ResourceIndex {
   /** The oldest first. */
   readonly envoyFilters: readonly EnvoyFilter[];
   readonly settings: MeshSettings;
+  /** What is worked out of the mesh, or of the part that this index shows, and taken over by the next state. */
+  readonly derived: Derivations;
   /** Of a service by its full host name; empty where it has none. */
   addressesOf(host: string): readonly string[];
   pod(namespace: string, name: string): Pod | undefined;
@@ -80,68 +83,100 @@ export interface ResourceIndex {
   policyViewOf(reader: PolicyReader): string;
 }
 
-export function indexResources(written: readonly Resource[]): ResourceIndex {
-  const settings = meshSettings(written);
+/** @param before of the last state: what both have alike is the same object in both */
+export function indexResources(written: readonly Resource[], before?: ResourceIndex): ResourceIndex {
+  const derived = new Derivations(before?.derived);
+  const settings = derived.next<MeshSettings>('settings', (known) => {
+    const now = meshSettings(written);
+    return known !== undefined && JSON.stringify(known) === JSON.stringify(now) ? known : now;
+  });
   const { rootNamespace } = settings;
   const resources = discovered(written, settings);
-  const of = <K extends Kind>(kind: K): ResourceByKind[K][] =>
-    (resources.filter((resource) => resource.kind === kind) as ResourceByKind[K][]).sort(byName);
-  const services = meshServices(of('Service'), of('ServiceEntry'));
-  const ingress = routesOfIngresses(of('Ingress'), of('Service'));
-  const pods = of('Pod');
-  const workloads = resources.filter(isWorkload).sort(byName);
-  const entriesInOrder = of('WorkloadEntry');
-  const instances = new Instances(
-    { pods, entries: entriesInOrder, slices: of('EndpointSlice') },
-    workloads,
-    of('Node'),
+  const byKind = Map.groupBy(resources, ({ kind }) => kind);
+  const of = <K extends Kind>(kind: K): readonly ResourceByKind[K][] => {
+    const found = derived.list(`all ${kind}`, (byKind.get(kind) ?? []) as ResourceByKind[K][]);
+    return derived.value(kind, [found], () => inOrder(found));
+  };
+  const named = <K extends Kind>(kind: K): ReadonlyMap<string, ResourceByKind[K]> => {
+    const all = of(kind);
+    return derived.value(`${kind} by name`, [all], () => byPlace(all));
+  };
+  const ownServices = of('Service');
+  const serviceEntries = of('ServiceEntry');
+  const services = derived.value('services', [ownServices, serviceEntries], () =>
+    meshServices(ownServices, serviceEntries),
   );
-  const entries = byPlace(entriesInOrder);
-  const { virtualServices } = resolveDelegates(
-    [...of('VirtualService'), ...ingress.virtualServices].sort(byAge),
-    ({ metadata, spec }, namespace) => {
-      const exportTo = saidOr(spec.exportTo, settings.virtualServiceExportTo);
-      return isExportedTo(exportTo, metadata.namespace ?? '', namespace);
-    },
+  const ingresses = of('Ingress');
+  const ingress = derived.value('ingress', [ingresses, ownServices], () =>
+    routesOfIngresses(ingresses, ownServices),
+  );
+  const pods = of('Pod');
+  const allWorkloads = derived.list('all workloads', resources.filter(isWorkload));
+  const workloads = derived.value('workloads', [allWorkloads], () => inOrder(allWorkloads));
+  const entriesInOrder = of('WorkloadEntry');
+  const nodes = of('Node');
+  const slices = of('EndpointSlice');
+  const instances = derived.value<Instances>(
+    'instances',
+    [pods, entriesInOrder, slices, workloads, nodes],
+    (known) => new Instances({ pods, entries: entriesInOrder, slices }, workloads, nodes, known),
+  );
+  const entries = named('WorkloadEntry');
+  const routes = of('VirtualService');
+  const virtualServices = derived.value<readonly VirtualService[]>(
+    'virtual services',
+    [routes, ingress, settings],
+    (known) => delegated([...routes, ...ingress.virtualServices].sort(byAge), settings, known),
   );
   const groups = of('WorkloadGroup');
-  const groupsByName = byPlace(groups);
+  const groupsByName = named('WorkloadGroup');
   const secrets = of('Secret');
-  const secretsByName = byPlace(secrets);
-  const configMaps = byPlace(of('ConfigMap'));
-  const podsByName = byPlace(pods);
+  const secretsByName = named('Secret');
+  const configMaps = named('ConfigMap');
+  const podsByName = named('Pod');
   const destinationRules = of('DestinationRule');
   const fullName = (host: string, namespace: string): string =>
     fullHostName(host, namespace, (full) => services.has(full));
-  const rules = new HostPolicies(destinationRules, {
-    fullName,
-    rootNamespace,
-    exportTo: ({ spec }) => saidOr(spec.exportTo, settings.destinationRuleExportTo),
-  });
+  const rules = derived.value(
+    'rules',
+    [destinationRules, services, settings],
+    () =>
+      new HostPolicies(destinationRules, {
+        fullName,
+        rootNamespace,
+        exportTo: ({ spec }) => saidOr(spec.exportTo, settings.destinationRuleExportTo),
+      }),
+  );
   const resiliencePolicies = of('ResiliencePolicy');
-  const resilience = new HostPolicies(resiliencePolicies, {
-    fullName,
-    rootNamespace,
-    exportTo: () => everywhere,
-  });
+  const resilience = derived.value(
+    'resilience',
+    [resiliencePolicies, services, settings],
+    () => new HostPolicies(resiliencePolicies, { fullName, rootNamespace, exportTo: () => everywhere }),
+  );
   const homeOf = (full: string): string | undefined => services.get(full)?.metadata.namespace;
-  // Only captured traffic asks.
-  let addresses: ReadonlyMap<string, readonly string[]> | undefined;
+  const policies = of('PeerAuthentication');
+  const peerAuthentications = derived.value('policies by age', [policies], () => policies.toSorted(byAge));
+  const filters = of('EnvoyFilter');
+  const envoyFilters = derived.value('filters by age', [filters], () => filters.toSorted(byAge));
+  const ownGateways = of('Gateway');
+  const gateways = derived.value('gateways', [ownGateways, ingress], () =>
+    [...ownGateways, ...ingress.gateways].sort(byAge),
+  );
   return {
     services,
     pods,
     workloads,
     virtualServices,
     destinationRules,
-    peerAuthentications: [...of('PeerAuthentication')].sort(byAge),
-    gateways: [...of('Gateway'), ...ingress.gateways].sort(byAge),
+    peerAuthentications,
+    gateways,
     groups,
     sidecars: of('Sidecar'),
-    envoyFilters: of('EnvoyFilter').sort(byAge),
+    envoyFilters,
     settings,
+    derived,
     addressesOf(host): readonly string[] {
-      addresses ??= serviceAddresses(services);
-      return addresses.get(host) ?? [];
+      return addressesByServices(services).get(host) ?? [];
     },
     pod: (namespace, name) => podsByName.get(`${namespace}/${name}`),
     entry: (namespace, name) => entries.get(`${namespace}/${name}`),
@@ -180,8 +215,35 @@ function byAge({ metadata: a }: Resource, { metadata: b }: Resource): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-function byName(a: Resource, b: Resource): number {
-  const left = placeOf(a);
-  const right = placeOf(b);
-  return left < right ? -1 : left > right ? 1 : 0;
+function inOrder<R extends Resource>(resources: readonly R[]): readonly R[] {
+  const places = resources.map((resource): [place: string, resource: R] => [placeOf(resource), resource]);
+  places.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return places.map(([, resource]) => resource);
+}
+
+/** Routes that delegate, with those of their delegates; what comes to the same as before is the same object. */
+function delegated(
+  all: readonly VirtualService[],
+  settings: MeshSettings,
+  before: readonly VirtualService[] = [],
+): readonly VirtualService[] {
+  const { virtualServices } = resolveDelegates(all, ({ metadata, spec }, namespace) => {
+    const exportTo = saidOr(spec.exportTo, settings.virtualServiceExportTo);
+    return isExportedTo(exportTo, metadata.namespace ?? '', namespace);
+  });
+  const written = new Set(all);
+  const known = new Map(before.map((one) => [one.metadata, one]));
+  return virtualServices.map((one) => {
+    const same = written.has(one) ? undefined : known.get(one.metadata);
+    return same !== undefined && JSON.stringify(same.spec) === JSON.stringify(one.spec) ? same : one;
+  });
+}
+
+const addressTables = new WeakMap<ResourceIndex['services'], ReadonlyMap<string, readonly string[]>>();
+
+/** Made when it is first asked for: only captured traffic does. */
+function addressesByServices(services: ResourceIndex['services']): ReadonlyMap<string, readonly string[]> {
+  const known = addressTables.get(services) ?? serviceAddresses(services);
+  addressTables.set(services, known);
+  return known;
 }

@@ -5,10 +5,12 @@
  */
 import { type ExportTo, isExportedTo, saidOr } from '#model/export-to.ts';
 import { coversHost } from '#model/host-name.ts';
+import type { MeshSettings } from '#model/mesh-settings.ts';
 import type { Labels } from '#model/metadata.ts';
 import { selects } from '#model/metadata.ts';
 import type { EgressListener, ImportedHost, Sidecar } from '#model/sidecar.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
+import { asBefore } from './derivation.ts';
 import { type MeshService, saidExportTo } from './mesh-service.ts';
 import type { ResourceIndex } from './resource-index.ts';
 
@@ -36,9 +38,13 @@ interface Caller {
 interface Parts {
   /** What not everybody sees. */
   readonly hidden: readonly Hidden[];
+  readonly byNamespace: Map<string, ResourceIndex>;
   readonly byVisible: Map<string, ResourceIndex>;
   readonly byImports: Map<string, SidecarScope>;
 }
+
+/** What of the mesh is seen. */
+type Seen = Pick<ResourceIndex, 'services' | 'virtualServices'>;
 
 interface Hidden {
   readonly of: MeshService | VirtualService;
@@ -49,18 +55,36 @@ const partsOf = new WeakMap<ResourceIndex, Parts>();
 
 /** What is exported to a namespace. */
 export function exportedScope(index: ResourceIndex, namespace: string): ResourceIndex {
-  const { hidden, byVisible } = parts(index);
+  const { hidden, byNamespace, byVisible } = parts(index);
   if (hidden.length === 0) return index;
-  const unseen = hidden.filter((one) => !one.isSeenFrom(namespace));
-  const key = hidden.map((one) => (unseen.includes(one) ? '0' : '1')).join('');
+  const before = byNamespace.get(namespace);
+  if (before !== undefined) return before;
+  const isSeen = hidden.map((one) => one.isSeenFrom(namespace));
+  const key = isSeen.map((seen) => (seen ? '1' : '0')).join('');
   const known = byVisible.get(key);
-  if (known !== undefined) return known;
-  const without = new Set<unknown>(unseen.map(({ of }) => of));
-  const services = new Map([...index.services].filter(([, service]) => !without.has(service)));
-  const virtualServices = index.virtualServices.filter((one) => !without.has(one));
-  const made = { ...index, services, virtualServices };
+  const without = new Set<unknown>(hidden.flatMap(({ of }, at) => (isSeen[at] ? [] : [of])));
+  const made = known ?? partOf(index, `exported ${key}`, withoutThose(index, without));
   byVisible.set(key, made);
+  byNamespace.set(namespace, made);
   return made;
+}
+
+function withoutThose({ services, virtualServices }: Seen, without: ReadonlySet<unknown>): Seen {
+  return {
+    services: new Map([...services].filter(([, service]) => !without.has(service))),
+    virtualServices: virtualServices.filter((one) => !without.has(one)),
+  };
+}
+
+/** @param name of the part, in this state and the next */
+function partOf(index: ResourceIndex, name: string, seen: Seen): ResourceIndex {
+  const derived = index.derived.part(name);
+  return {
+    ...index,
+    services: derived.next<Seen['services']>('services', (before) => asBefore(before, seen.services)),
+    virtualServices: derived.list('virtual services', seen.virtualServices),
+    derived,
+  };
 }
 
 /** @param who of which the Sidecar is: the first by name that selects it, else of its namespace, else of the mesh */
@@ -72,7 +96,7 @@ export function sidecarScope(index: ResourceIndex, who: Caller): SidecarScope {
   const key = `${sidecar.metadata.namespace}/${sidecar.metadata.name} ${who.namespace}`;
   const known = byImports.get(key);
   if (known !== undefined) return known;
-  const made = importedScope(sidecar, who.namespace, whole);
+  const made = importedScope(sidecar, who.namespace, whole, index.services);
   byImports.set(key, made);
   return made;
 }
@@ -90,7 +114,12 @@ function wholeScope(index: ResourceIndex): SidecarScope {
 function parts(index: ResourceIndex): Parts {
   const known = partsOf.get(index);
   if (known !== undefined) return known;
-  const made = { hidden: hiddenOf(index), byVisible: new Map(), byImports: new Map() };
+  const made: Parts = {
+    hidden: hiddenOf(index),
+    byNamespace: new Map(),
+    byVisible: new Map(),
+    byImports: new Map(),
+  };
   partsOf.set(index, made);
   return made;
 }
@@ -121,21 +150,47 @@ function sidecarFor(
   );
 }
 
-/** @param namespace of the workload, which `.` stands for, also in a Sidecar of the whole mesh (Istio) */
-function importedScope(sidecar: Sidecar, namespace: string, whole: ResourceIndex): SidecarScope {
+/** @param namespace of the workload, which `.` stands for, also in a Sidecar of the whole mesh (Istio); @param known of the whole mesh: short names mean them */
+function importedScope(
+  sidecar: Sidecar,
+  namespace: string,
+  whole: ResourceIndex,
+  known: ResourceIndex['services'],
+): SidecarScope {
   const { egress = [], outboundTrafficPolicy } = sidecar.spec;
   const policy = outboundTrafficPolicy && outboundPolicy(outboundTrafficPolicy, namespace, whole);
+  const name = `sidecar ${sidecar.metadata.namespace}/${sidecar.metadata.name} ${namespace}`;
   const base: ResourceIndex =
-    policy === undefined
-      ? whole
-      : { ...whole, settings: { ...whole.settings, outboundTrafficPolicy: policy.says } };
+    policy === undefined ? whole : { ...whole, settings: withPolicy(whole, name, policy.says) };
   const listeners = egress.length === 0 ? [undefined] : egress;
   const taken = new Set(egress.flatMap(({ port }) => port?.number ?? []));
-  const scopes = listeners.map((listener): EgressScope => {
-    const asked = importedBy(listener?.hosts ?? everything, namespace, base);
-    return { listener, index: { ...base, ...asked, services: forPorts(asked.services, listener, taken) } };
-  });
-  return { sidecar, index: callable(scopes, base, policy?.host), egress: scopes };
+  const seen = whole.derived.value<readonly Seen[]>(
+    `${name} seen`,
+    [sidecar, policy?.host, whole.services, whole.virtualServices, known],
+    () => {
+      const parts = listeners.map((listener): Seen => {
+        const asked = importedBy(listener?.hosts ?? everything, namespace, base);
+        return { ...asked, services: forPorts(asked.services, listener, taken) };
+      });
+      return [callable(parts, base, policy?.host), ...parts];
+    },
+  );
+  const [all = base, ...each] = seen.map((one, at) => partOf(base, `${name} ${at}`, one));
+  const scopes = listeners.map((listener, at): EgressScope => ({ listener, index: each[at] ?? all }));
+  return { sidecar, index: all, egress: scopes };
+}
+
+/** The same object while it says the same. */
+function withPolicy(
+  { derived, settings }: ResourceIndex,
+  name: string,
+  outboundTrafficPolicy: MeshSettings['outboundTrafficPolicy'],
+): MeshSettings {
+  const { mode, egressCluster } = outboundTrafficPolicy;
+  return derived.value(`${name} settings`, [settings, mode, egressCluster], () => ({
+    ...settings,
+    outboundTrafficPolicy,
+  }));
 }
 
 const everything: readonly ImportedHost[] = [{ namespace: '*', host: '*' }];
@@ -153,11 +208,7 @@ function outboundPolicy(
 }
 
 /** Hosts and routes that one listener asks for. */
-function importedBy(
-  hosts: readonly ImportedHost[],
-  namespace: string,
-  index: ResourceIndex,
-): Pick<ResourceIndex, 'services' | 'virtualServices'> {
+function importedBy(hosts: readonly ImportedHost[], namespace: string, index: ResourceIndex): Seen {
   const hostsIn = (place = ''): readonly string[] =>
     hosts
       .filter((one) => one.namespace === '*' || (one.namespace === '.' ? namespace : one.namespace) === place)
@@ -186,9 +237,21 @@ function forPorts(
   const narrowed = [...services].flatMap(([host, service]): [string, MeshService][] => {
     const ports = service.spec.ports.filter(({ port }) => isFor(port));
     if (ports.length === service.spec.ports.length) return [[host, service]];
-    return ports.length === 0 ? [] : [[host, { ...service, spec: { ...service.spec, ports } }]];
+    return ports.length === 0 ? [] : [[host, withPorts(service, ports)]];
   });
   return new Map(narrowed);
+}
+
+const narrowedOf = new WeakMap<MeshService, Map<string, MeshService>>();
+
+/** The same object for the same ports. */
+function withPorts(service: MeshService, ports: MeshService['spec']['ports']): MeshService {
+  const narrowed = narrowedOf.get(service) ?? new Map<string, MeshService>();
+  narrowedOf.set(service, narrowed);
+  const key = ports.map((port) => service.spec.ports.indexOf(port)).join();
+  const known = narrowed.get(key) ?? { ...service, spec: { ...service.spec, ports } };
+  narrowed.set(key, known);
+  return known;
 }
 
 /** Whoever names host and port himself, or calls a socket of Unix, means any of them (Istio). */
@@ -197,19 +260,14 @@ export function takesEveryPort(listener: EgressListener | undefined): boolean {
 }
 
 /** All that the listeners ask for, and what the routes among it lead to. @param also another host */
-function callable(
-  scopes: readonly EgressScope[],
-  base: ResourceIndex,
-  also: string | undefined,
-): ResourceIndex {
-  const virtualServices = new Set(scopes.flatMap(({ index }) => index.virtualServices));
-  const hosts = new Set(scopes.flatMap(({ index }) => [...index.services.keys()]));
+function callable(parts: readonly Seen[], base: ResourceIndex, also: string | undefined): Seen {
+  const virtualServices = new Set(parts.flatMap((part) => part.virtualServices));
+  const hosts = new Set(parts.flatMap((part) => [...part.services.keys()]));
   for (const one of virtualServices) {
     for (const host of destinationsOf(one)) hosts.add(base.fullName(host, one.metadata.namespace ?? ''));
   }
   if (also !== undefined) hosts.add(also);
   return {
-    ...base,
     services: new Map([...base.services].filter(([host]) => hosts.has(host))),
     virtualServices: base.virtualServices.filter((one) => virtualServices.has(one)),
   };

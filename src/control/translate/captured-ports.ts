@@ -6,7 +6,6 @@ import { portProtocol } from '#model/port-protocol.ts';
 import { isHeadless, type ServicePort } from '#model/service.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
 import { inboundCapturePort } from './captured-inbound.ts';
 import { prefixRanges } from './connection-route.ts';
@@ -26,6 +25,7 @@ import { duration, socketAddress } from './message.ts';
 import { type OpaqueChain, type OpaqueChains, opaqueChains, opaqueListener } from './opaque-outbound.ts';
 import { portsOf } from './outbound.ts';
 import { portManager } from './outbound-manager.ts';
+import type { NamedRoutes } from './route-table.ts';
 import type { Sidecar } from './sidecar.ts';
 import { addressRanges, isTakenAnywhere, portsCarriedAs } from './virtual-host.ts';
 
@@ -44,7 +44,7 @@ interface TakenPort {
 /** @param elsewhere where connections go that nothing is known of. */
 export function portListeners(
   sidecar: Sidecar,
-  routes: readonly RouteConfiguration[],
+  routes: readonly NamedRoutes[],
   elsewhere: readonly Filter[],
 ): readonly Listener[] {
   const taken = new Map<number, TakenPort>();

@@ -15,7 +15,7 @@ import { boundListener } from './listener.ts';
 import { pipeAddress } from './message.ts';
 import { outboundClusterName } from './names.ts';
 import { outboundTraits } from './outbound-manager.ts';
-import { everyPortRoutes, httpProxyRoutes } from './route-table.ts';
+import { everyPortRoutes, httpProxyRoutes, type NamedRoutes } from './route-table.ts';
 import { opaqueTo, type Sidecar } from './sidecar.ts';
 import { meshPorts } from './virtual-host.ts';
 
@@ -24,7 +24,7 @@ export interface EgressPart {
   /** Sees what the listener is for, and nothing else. */
   readonly sidecar: Sidecar;
   /** Of ports; of the HTTP proxy in the part of the listener without a port. */
-  readonly routes: readonly RouteConfiguration[];
+  readonly routes: readonly NamedRoutes[];
   /** Absent: it takes what the kernel brings, or what comes to the HTTP proxy. */
   readonly bound?: BoundEgress;
 }
@@ -37,21 +37,38 @@ interface BoundEgress {
   readonly name: string;
 }
 
-/** @param routesOf those of a view, shared by all who have the same */
+/** @param routes of each listener, in their order */
 export function egressParts(
+  sidecar: Sidecar,
+  routes: readonly (readonly NamedRoutes[])[],
+): readonly EgressPart[] {
+  return sidecar.scope.egress.map((scope, at): EgressPart => {
+    const bound = boundEgress(scope, sidecar);
+    const part = { sidecar: { ...sidecar, index: scope.index }, routes: routes[at] ?? [] };
+    return { ...part, ...(bound !== undefined && { bound }) };
+  });
+}
+
+/**
+ * Of each listener.
+ *
+ * @param routesOf those of a view, shared by all who have the same
+ */
+export function egressRoutes(
   sidecar: Sidecar,
   caller: Caller,
   routesOf: (index: Sidecar['index']) => readonly RouteConfiguration[],
-): readonly EgressPart[] {
+): readonly (readonly RouteConfiguration[])[] {
   const { egress } = sidecar.scope;
   const own = new Set(egress.flatMap(({ listener }) => listener?.port?.number ?? []));
-  return egress.map((scope): EgressPart => {
-    const part = { ...sidecar, index: scope.index };
+  return egress.map((scope) => {
     const bound = boundEgress(scope, sidecar);
     if (bound !== undefined && takesEveryPort(scope.listener))
-      return { sidecar: part, routes: [everyPortRoutes(bound.name, caller, scope.index)], bound };
-    const routes = routesOf(scope.index).filter((table) => isForListener(table, scope, own));
-    return { sidecar: part, routes, ...(bound !== undefined && { bound }) };
+      return [everyPortRoutes(bound.name, caller, scope.index)];
+    const all = routesOf(scope.index);
+    const routes = all.filter((table) => isForListener(table, scope, own));
+    // The same list is the same for whoever keeps what is made of it.
+    return routes.length === all.length ? all : routes;
   });
 }
 

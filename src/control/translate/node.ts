@@ -18,6 +18,8 @@ export interface ProxyNode extends NodeRegistration {
   readonly namespace: string;
   /** What understands the answer: Heddle gets its own filters, gRPC its own shape. */
   readonly client: 'heddle' | 'envoy' | 'grpc';
+  /** Whether it asks by delta, so that virtual hosts may come to it one by one; absent: no. */
+  readonly byDelta?: boolean;
   /** How traffic of the application comes to the proxy: by its own will, or by the kernel's (Istio's names). */
   readonly interceptionMode: (typeof interceptionModes)[number];
   readonly labels: Labels;

@@ -4,6 +4,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { inRange, parseIp, parseRange } from '#core/ip-address.ts';
+import { isSameList } from '#core/same-list.ts';
 import { portProtocol } from '#model/port-protocol.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { VirtualService } from '#model/virtual-service.ts';
@@ -15,6 +16,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { type ConnectionRule, prefixRanges, serverNames } from './connection-route.ts';
 import { DisjointChains } from './disjoint-chains.ts';
 import type { Caller } from './http-route.ts';
+import { kept } from './kept.ts';
 import {
   type ConnectionTarget,
   type FilterChainMatchInit,
@@ -28,7 +30,7 @@ import { opaqueTo, type Sidecar } from './sidecar.ts';
 import { tcpRules } from './tcp-route.ts';
 import { callerProtocols } from './tls-context.ts';
 import { tlsRules } from './tls-route.ts';
-import { byHost, isBound } from './virtual-host.ts';
+import { byHost, fullHosts, isBound } from './virtual-host.ts';
 
 export interface OpaqueChain {
   readonly filters: Filter[];
@@ -200,24 +202,26 @@ export function callerOf({ node, labels, captured }: Sidecar): Caller {
 interface ConnectionTables {
   readonly tls: HostTable<readonly VirtualService[]>;
   readonly tcp: HostTable<readonly VirtualService[]>;
+  /** All that they say. */
+  readonly entries: readonly unknown[];
 }
 
-const tablesByIndex = new WeakMap<ResourceIndex, ConnectionTables>();
-
+/** The same object while they say the same, as other VirtualServices change more often. */
 function connectionTables(index: ResourceIndex): ConnectionTables {
-  const known = tablesByIndex.get(index);
-  if (known !== undefined) return known;
-  const inMesh = index.virtualServices.filter((one) => isBound(one, { gateways: new Set(['mesh']) }));
-  const made: ConnectionTables = {
-    tls: byHost(
-      inMesh.filter(({ spec }) => spec.tls.length > 0),
-      index,
-    ),
-    tcp: byHost(
-      inMesh.filter(({ spec }) => spec.tcp.length > 0),
-      index,
-    ),
-  };
-  tablesByIndex.set(index, made);
-  return made;
+  return kept(
+    index.derived.anchor,
+    'connection tables',
+    [],
+    index,
+    (watched, before: ConnectionTables | undefined) => {
+      const inMesh = watched.virtualServices.filter((one) => isBound(one, { gateways: new Set(['mesh']) }));
+      const tls = inMesh.filter(({ spec }) => spec.tls.length > 0);
+      const tcp = inMesh.filter(({ spec }) => spec.tcp.length > 0);
+      const entries = [tls, tcp].flatMap((all, at) =>
+        all.flatMap((one) => [at, one, ...fullHosts(one, watched)]),
+      );
+      if (before !== undefined && isSameList(before.entries, entries)) return before;
+      return { tls: byHost(tls, watched), tcp: byHost(tcp, watched), entries };
+    },
+  );
 }

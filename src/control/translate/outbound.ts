@@ -5,7 +5,6 @@ import { portProtocol } from '#model/port-protocol.ts';
 import type { ServicePort } from '#model/service.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
-import type { RouteConfiguration } from '#xds/gen/envoy/config/route/v3/route_pb.js';
 import { type MeshService, serviceHost } from '../store/mesh-service.ts';
 import { serviceListeners } from './annotation.ts';
 import { detectedTo } from './detected-outbound.ts';
@@ -18,7 +17,7 @@ import { hostRoutesName, reentryListenerName } from './names.ts';
 import { callerOf, opaqueListener, opaqueRules } from './opaque-outbound.ts';
 import { outboundTraits, portManager } from './outbound-manager.ts';
 import { peerHeaderGuard } from './peer-headers.ts';
-import { httpProxyRoutes, virtualHost } from './route-table.ts';
+import { httpProxyRoutes, type NamedRoutes, virtualHost } from './route-table.ts';
 import type { Sidecar, SidecarPart } from './sidecar.ts';
 import { portsCarriedAs, type RoutedHost, routedHosts } from './virtual-host.ts';
 
@@ -29,7 +28,7 @@ export const httpProxyPort = 15007;
 export function translateOutbound(
   whole: Sidecar,
   egress: readonly EgressPart[],
-  routes: readonly RouteConfiguration[],
+  routes: readonly NamedRoutes[],
   caller: Caller,
 ): SidecarPart {
   const parts = egress.map((part) => part.sidecar);
@@ -53,7 +52,7 @@ export function translateOutbound(
 function outboundListeners(
   sidecar: Sidecar,
   parts: readonly Sidecar[],
-  routes: readonly RouteConfiguration[],
+  routes: readonly NamedRoutes[],
   caller: Caller,
 ): readonly Listener[] {
   const { node } = sidecar;
@@ -153,6 +152,6 @@ function httpService(service: RoutedHost, sidecar: Sidecar): Filter {
 }
 
 /** RouteConfigurations of ports are named by them. */
-export function portsOf(routes: readonly RouteConfiguration[]): number[] {
+export function portsOf(routes: readonly NamedRoutes[]): number[] {
   return routes.map(({ name }) => Number(name)).filter((port) => !Number.isNaN(port));
 }

@@ -1,5 +1,6 @@
 /** RouteConfigurations of sidecars: one for each HTTP port of the mesh, and one for the HTTP proxy. */
 import { create } from '@bufbuild/protobuf';
+import { type VirtualHost, VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import {
   type RouteConfiguration,
   RouteConfigurationSchema,
@@ -7,6 +8,7 @@ import {
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { tunnelOf } from './host-policy.ts';
 import type { Caller } from './http-route.ts';
+import { kept } from './kept.ts';
 import type { Init } from './message.ts';
 import { hostRoutesName, outboundClusterName, passthroughCluster, reentryClusterName } from './names.ts';
 import { opaqueRules } from './opaque-outbound.ts';
@@ -22,6 +24,12 @@ import {
   serviceHosts,
   type VirtualHostInit,
 } from './virtual-host.ts';
+
+/** One that is made, or is to be. */
+type AnyVirtualHost = VirtualHostInit | VirtualHost;
+
+/** As much of them as listeners are made of. */
+export type NamedRoutes = Pick<RouteConfiguration, 'name'>;
 
 export type RouteConfigurationInit = Init<typeof RouteConfigurationSchema>;
 
@@ -42,7 +50,7 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
       : [
           ...portTables(http, detected, new Set()),
           proxyTable(http, detected, serviceHosts(caller, index, 'TCP'), (host) =>
-            opaqueRoutes(host, caller, index),
+            opaqueHost(host, caller, index),
           ),
         ];
   return [
@@ -53,7 +61,7 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
     ...detected.map((host) =>
       routeConfiguration(
         hostRoutesName(host.port, host.host),
-        [virtualHost(host, ['*'], host.routes)],
+        [madeOnce(host, 'alone', () => virtualHost(host, ['*'], host.routes))],
         guard,
       ),
     ),
@@ -103,7 +111,7 @@ export function everyPortRoutes(name: string, caller: Caller, index: ResourceInd
 
 interface RouteTable {
   readonly name: string;
-  readonly virtualHosts: readonly VirtualHostInit[];
+  readonly virtualHosts: readonly VirtualHost[];
 }
 
 /** By port, for connections that were made to it: in order of ports. @param also ports without HTTP of their own */
@@ -117,7 +125,9 @@ function portTables(
   const byPort = [...Map.groupBy(hosts, ({ port }) => port)].sort(([a], [b]) => a - b);
   return byPort.map(([port, ofPort]) => ({
     name: String(port),
-    virtualHosts: ofPort.map((host) => virtualHost(host, domainsOf(host, true), host.routes)),
+    virtualHosts: ofPort.map((host) =>
+      madeOnce(host, 'port', () => virtualHost(host, domainsOf(host, true), host.routes)),
+    ),
   }));
 }
 
@@ -126,21 +136,22 @@ function proxyTable(
   http: readonly RoutedHost[],
   detected: readonly RoutedHost[],
   tcp: readonly RoutedHost[],
-  opaqueTo: (host: RoutedHost) => RouteInit[],
+  opaqueTo: (host: RoutedHost) => VirtualHost,
 ): RouteTable {
-  const reentry = (host: RoutedHost, cluster: string): VirtualHostInit =>
-    virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]);
+  const reentry = (host: RoutedHost, cluster: string): VirtualHost =>
+    madeOnce(host, cluster, () =>
+      virtualHost(host, domainsOf(host, false), [connectRoute(cluster), ...host.routes]),
+    );
   const reentering = [
     ...http.map((host) => reentry(host, reentryClusterName(host.port))),
     ...detected.map((host) => reentry(host, reentryClusterName(host.port, host.host))),
   ];
-  const opaque = tcp.map((host) => virtualHost(host, domainsOf(host, false), opaqueTo(host)));
-  return { name: httpProxyRoutes, virtualHosts: [...reentering, ...opaque] };
+  return { name: httpProxyRoutes, virtualHosts: [...reentering, ...tcp.map(opaqueTo)] };
 }
 
 export function routeConfiguration(
   name: string,
-  virtualHosts: readonly VirtualHostInit[],
+  virtualHosts: readonly AnyVirtualHost[],
   rest: RouteConfigurationInit = {},
 ): RouteConfiguration {
   return create(RouteConfigurationSchema, {
@@ -157,7 +168,7 @@ export function routeConfiguration(
 const usualReplyBytes = 4096;
 const longestReplyBytes = 1024 * 1024;
 
-function hasLongReply(virtualHosts: readonly VirtualHostInit[]): boolean {
+function hasLongReply(virtualHosts: readonly AnyVirtualHost[]): boolean {
   return virtualHosts.some(({ routes = [] }) =>
     routes.some(({ action }) => {
       const body = action?.case === 'directResponse' ? action.value.body?.specifier : undefined;
@@ -177,13 +188,33 @@ export function virtualHost(
 }
 
 /** Two hosts may share a short name; the first has it, as a domain must be in one virtual host only. */
-function withoutRepeatedDomains(virtualHosts: readonly VirtualHostInit[]): VirtualHostInit[] {
+function withoutRepeatedDomains(virtualHosts: readonly AnyVirtualHost[]): AnyVirtualHost[] {
   const taken = new Set<string>();
   return virtualHosts.flatMap((host) => {
-    const domains = (host.domains ?? []).filter((domain) => !taken.has(domain));
+    const all = host.domains ?? [];
+    const domains = all.filter((domain) => !taken.has(domain));
     for (const domain of domains) taken.add(domain);
-    return domains.length === 0 ? [] : [{ ...host, domains }];
+    if (domains.length === all.length) return domains.length === 0 ? [] : [host];
+    const { $typeName: _, ...fields } = host;
+    return domains.length === 0 ? [] : [{ ...fields, domains }];
   });
+}
+
+const messages = new WeakMap<RoutedHost, Map<string, VirtualHost>>();
+
+/** The same message for as long as the host is the same. @param as what of it is made */
+function madeOnce(host: RoutedHost, as: string, make: () => VirtualHostInit): VirtualHost {
+  const made = messages.get(host) ?? new Map<string, VirtualHost>();
+  messages.set(host, made);
+  const known = made.get(as) ?? create(VirtualHostSchema, make());
+  made.set(as, known);
+  return known;
+}
+
+function opaqueHost(host: RoutedHost, caller: Caller, index: ResourceIndex): VirtualHost {
+  return kept(caller, `opaque ${host.host}:${host.port}`, [host], index, (watched) =>
+    create(VirtualHostSchema, virtualHost(host, domainsOf(host, false), opaqueRoutes(host, caller, watched))),
+  );
 }
 
 /** A connection that is not looked into; a plain request to such a port goes there as HTTP. */

@@ -6,11 +6,13 @@ import type { WorkloadEntry } from '#model/workload-entry.ts';
 import type { Cluster } from '#xds/gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
+import type { PolicyReader } from '../store/host-policies.ts';
 import type { Instance } from '../store/instance.ts';
 import { isNamedByCaller } from '../store/mesh-service.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
 import { type SidecarScope, sidecarScope } from '../store/scope.ts';
 import { connectionTraits } from './connection-policy.ts';
+import { asked, partOf } from './kept.ts';
 import type { ConnectionTarget } from './listener.ts';
 import type { ProxyNode } from './node.ts';
 import { registeredName } from './node-registration.ts';
@@ -51,15 +53,31 @@ export function sidecarOf(
 ): Sidecar {
   const { workloadName, podName, namespace, clusterId } = node;
   const captured = node.interceptionMode !== 'NONE';
-  const looksUp = !captured || [...index.services.values()].some(isNamedByCaller);
+  const looksUp = !captured || index.services.values().some(isNamedByCaller);
   const entry = pod === undefined ? registeredEntry(node, index) : undefined;
   const own = pod ?? entry;
   const instance = own && index.instanceOf(own);
   const labels = instance?.labels ?? node.labels;
   const workload = instance?.workload ?? workloadName ?? podName;
   const self = describeWorkload(workload, namespace, labels, clusterId, podName);
-  const scope = sidecarScope(index, { namespace, labels });
+  const scope = scopeOf(index, { namespace, labels });
   return { node, pod, instance, self, captured, looksUp, labels, index, scope, problems };
+}
+
+/** What is made of it depends on no more of the mesh than what it shows. */
+function scopeOf(index: ResourceIndex, who: PolicyReader): SidecarScope {
+  const name = JSON.stringify(who);
+  const ask = (of: ResourceIndex): SidecarScope => sidecarScope(of, who);
+  const sidecar = asked(index, `sidecar ${name}`, (of) => ask(of).sidecar);
+  const listeners = asked(index, `egress of ${name}`, (of) => ask(of).egress.map(({ listener }) => listener));
+  return {
+    sidecar,
+    index: partOf(index, `scope of ${name}`, (of) => ask(of).index),
+    egress: listeners.map((listener, at) => ({
+      listener,
+      index: partOf(index, `egress ${at} of ${name}`, (of) => ask(of).egress[at]?.index ?? of),
+    })),
+  };
 }
 
 function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry | undefined {

@@ -13,6 +13,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { withHashPolicy } from './hash-policy.ts';
 import { hedged } from './hedging.ts';
 import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
+import { kept } from './kept.ts';
 import type { Init } from './message.ts';
 import { hostAliases, outboundClusterName } from './names.ts';
 import { defaultAction, type RouteInit } from './route-action.ts';
@@ -46,7 +47,7 @@ export function serviceHosts(
   const virtualServices = byHost(httpServices(caller, index), index);
   return [...index.services.values()].flatMap((service) =>
     portsCarriedAs(service, carriedAs).map((port) =>
-      routedService(service, port, virtualServices.find(serviceHost(service)), caller, index),
+      keptService(service, port, virtualServices.find(serviceHost(service)), caller, index),
     ),
   );
 }
@@ -70,6 +71,19 @@ export function addressRanges({ entry }: MeshService): readonly string[] {
 /** Ports that the mesh carries at all. */
 export function meshPorts({ spec }: Pick<MeshService, 'spec'>): readonly ServicePort[] {
   return spec.type === 'ExternalName' ? [] : spec.ports.filter(({ protocol }) => protocol === 'TCP');
+}
+
+function keptService(
+  service: MeshService,
+  port: ServicePort,
+  virtualServices: readonly VirtualService[] | undefined,
+  caller: Caller,
+  index: ResourceIndex,
+): RoutedHost {
+  const inputs = [service, port, ...(virtualServices ?? [])];
+  return kept(caller, `routes of ${serviceHost(service)}:${port.port}`, inputs, index, (watched) =>
+    routedService(service, port, virtualServices, caller, watched),
+  );
 }
 
 function routedService(
@@ -117,9 +131,14 @@ function inUrl(address: string): string {
 function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
   const services = [...index.services.keys()];
   return [...servicesOfHosts(httpServices(caller, index), index)].flatMap(([host, virtualServices]) => {
-    if (host === '*' || services.some((known) => coversHost(host, known))) return [];
-    const routes = joinedRoutes(virtualServices, httpPort, caller, index);
-    return routes.length === 0 ? [] : [{ host, port: httpPort, aliases: [inUrl(host)], routes }];
+    const isWide = host.startsWith('*');
+    const isKnown = isWide ? services.some((known) => coversHost(host, known)) : index.services.has(host);
+    if (host === '*' || isKnown) return [];
+    const foreign = kept(caller, `routes of ${host}`, virtualServices, index, (watched): RoutedHost => {
+      const routes = joinedRoutes(virtualServices, httpPort, caller, watched);
+      return { host, port: httpPort, aliases: [inUrl(host)], routes };
+    });
+    return foreign.routes.length === 0 ? [] : [foreign];
   });
 }
 
