@@ -5,10 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import { apiClient } from '#api/client.ts';
-import {
-  type RouteConfiguration,
-  RouteConfigurationSchema,
-} from '#xds/gen/envoy/config/route/v3/route_pb.js';
+import { type VirtualHost, VirtualHostSchema } from '#xds/gen/envoy/config/route/v3/route_components_pb.js';
 import { type DeltaStream, nodeOf, openDelta, typeUrl } from '../support/ads-client.ts';
 import { type HeddleChild, startHeddle } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
@@ -33,6 +30,9 @@ spec:
     - match: [{uri: {prefix: ${prefix}}}]
       route: [{destination: {host: reviews}}]
 `;
+
+/** As it comes by itself: of the routes of the port. */
+const hostName = '9080/reviews.default.svc.cluster.local:9080';
 
 interface Running {
   readonly child: HeddleChild;
@@ -78,24 +78,24 @@ function subscribe(t: TestContext, { ports }: Running, held: Record<string, stri
   t.after(() => stream.close());
   stream.send({
     node: nodeOf('somebody.default'),
-    typeUrl: typeUrl('route'),
-    resourceNamesSubscribe: ['9080'],
+    typeUrl: typeUrl('virtualHost'),
+    resourceNamesSubscribe: [hostName],
     initialResourceVersions: held,
   });
   return stream;
 }
 
-/** The next version of the routes of port 9080, accepted. */
-async function nextRoutes(stream: DeltaStream): Promise<{ routes: RouteConfiguration; version: string }> {
+/** The next version of the routes of the service, accepted. */
+async function nextRoutes(stream: DeltaStream): Promise<{ routes: VirtualHost; version: string }> {
   const { resources, nonce } = await stream.next();
-  stream.send({ typeUrl: typeUrl('route'), responseNonce: nonce });
+  stream.send({ typeUrl: typeUrl('virtualHost'), responseNonce: nonce });
   const [resource] = resources;
   assert.ok(resource?.resource !== undefined);
-  const routes = fromBinary(RouteConfigurationSchema, resource.resource.value);
+  const routes = fromBinary(VirtualHostSchema, resource.resource.value);
   return { routes, version: resource.version };
 }
 
-function shows(routes: RouteConfiguration, prefix: string): boolean {
+function shows(routes: VirtualHost, prefix: string): boolean {
   return JSON.stringify(routes, (_key, value) =>
     typeof value === 'bigint' ? String(value) : value,
   ).includes(`"${prefix}"`);
@@ -141,10 +141,14 @@ describe('heddle control', () => {
     const first = await start(t, where);
     const before = subscribe(t, first);
     const { version } = await nextRoutes(before);
+    const table = { typeUrl: typeUrl('route'), resourceNamesSubscribe: ['9080'] };
+    before.send(table);
+    const [{ version: tableVersion = '' } = {}] = (await before.next()).resources;
     first.child.kill('SIGKILL');
     await first.child.ended;
     const second = await start(t, where, first.ports);
-    const stream = subscribe(t, second, { 9080: version });
+    const stream = subscribe(t, second, { [hostName]: version });
+    stream.send({ ...table, initialResourceVersions: { 9080: tableVersion } });
     const api = apiClient(second.apiUrl);
     await eventually(async () => assert.equal((await api.proxies())[0]?.types.RDS.state, 'SYNCED'));
     assert.equal(stream.bytes(), 0);
