@@ -49,21 +49,19 @@ interface RetryOn {
 
 /** `connect-failure,503`: names and status codes, separated by commas. */
 const retryOn: Decoder<RetryOn> = refined(text, (decoded, path, report) => {
-  const names: string[] = [];
-  const statusCodes: number[] = [];
-  for (const written of decoded.split(',')) {
-    const word = written.trim();
-    if (word === '') continue;
-    if (/^[1-5][0-9][0-9]$/.test(word)) statusCodes.push(Number(word));
-    else if (conditions.includes(word)) names.push(word);
-    else
-      return report.error(
-        path,
-        `${JSON.stringify(word)} is no retry condition`,
-        didYouMean(word, conditions),
-      );
-  }
-  return { conditions: names, statusCodes };
+  const words = decoded
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '');
+  const isStatus = (word: string): boolean => /^[1-5][0-9][0-9]$/.test(word);
+  const wrong = words.filter((word) => !isStatus(word) && !conditions.includes(word));
+  for (const word of wrong)
+    report.error(path, `${JSON.stringify(word)} is no retry condition`, didYouMean(word, conditions));
+  if (wrong.length > 0) return undefined;
+  return {
+    conditions: words.filter((word) => !isStatus(word)),
+    statusCodes: words.filter(isStatus).map(Number),
+  };
 });
 
 const fields = object({
