@@ -1,21 +1,16 @@
 /** What `tls[]` and `tcp[]` routes of a VirtualService have in common: conditions on connections, and destinations. */
 import { isIpRange } from '#core/ip-address.ts';
+import { type CallerMatch, callerMatchFields } from './caller-match.ts';
 import { list } from './decode/collection.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { defaulted, type Field, optional, required } from './decode/object.ts';
-import { nonEmptyText, portNumber, text } from './decode/scalar.ts';
+import { nonEmptyText } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
 import { type Destination, destination, weight } from './destination.ts';
-import { type Labels, labels } from './metadata.ts';
 
-export interface ConnectionMatch {
+export interface ConnectionMatch extends CallerMatch {
   /** Addresses that were called, single ones and ranges; empty: those of the host. */
   readonly destinationSubnets: readonly string[];
-  /** The port that was called. */
-  readonly port?: number;
-  /** Labels of the caller's workload. */
-  readonly sourceLabels: Labels;
-  readonly sourceNamespace?: string;
   /** Replaces the VirtualService's own list. */
   readonly gateways?: readonly string[];
 }
@@ -44,16 +39,7 @@ export const connectionMatchFields: FieldsOf<ConnectionMatch, 'port' | 'sourceNa
     [],
     'Addresses that were called, single ones and ranges such as `10.0.0.0/8`; without them those of the host. Where nothing is captured, who calls a host by name calls its own addresses.',
   ),
-  port: optional(portNumber, 'That was called.'),
-  sourceLabels: defaulted(
-    labels,
-    {},
-    'That the workload of the caller must have, all of them. Not asked of what comes in through a gateway.',
-  ),
-  sourceNamespace: optional(
-    text,
-    'Of the workload of the caller. Not asked of what comes in through a gateway.',
-  ),
+  ...callerMatchFields,
   gateways: optional(list(nonEmptyText), 'In place of those of the VirtualService.'),
 };
 

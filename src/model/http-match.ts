@@ -1,14 +1,14 @@
 /** `http[].match[]` of a VirtualService: conditions that must all hold. */
+import { type CallerMatch, callerMatchFields } from './caller-match.ts';
 import { list, mapOf } from './decode/collection.ts';
 import type { Decoder, Path, Report } from './decode/decoder.ts';
 import { defaulted, object, optional } from './decode/object.ts';
-import { boolean, portNumber, text } from './decode/scalar.ts';
+import { boolean, text } from './decode/scalar.ts';
 import { refined } from './decode/schema.ts';
 import { headerName } from './header-operations.ts';
-import { type Labels, labels } from './metadata.ts';
 import { type StringMatch, stringMatch, stringMatchOrPresence } from './string-match.ts';
 
-export interface HttpMatch {
+export interface HttpMatch extends CallerMatch {
   readonly name?: string;
   readonly uri?: StringMatch;
   /** For `uri.exact` and `uri.prefix`. */
@@ -21,11 +21,6 @@ export interface HttpMatch {
   /** As `headers`; none of these may match. */
   readonly withoutHeaders: Readonly<Record<string, StringMatch>>;
   readonly queryParams: Readonly<Record<string, StringMatch>>;
-  /** The port the caller addressed. */
-  readonly port?: number;
-  /** Labels of the caller's workload. */
-  readonly sourceLabels: Labels;
-  readonly sourceNamespace?: string;
   /** Replaces the VirtualService's own list. */
   readonly gateways?: readonly string[];
   /** Requests of this match are counted under it. */
@@ -87,16 +82,7 @@ export const httpMatch: Decoder<HttpMatch> = object(
       {},
       'Parameters of the query, by name; an empty condition asks for presence.',
     ),
-    port: optional(portNumber, 'That was called.'),
-    sourceLabels: defaulted(
-      labels,
-      {},
-      'That the workload of the caller must have, all of them. Not asked of what comes in through a gateway.',
-    ),
-    sourceNamespace: optional(
-      text,
-      'Of the workload of the caller. Not asked of what comes in through a gateway.',
-    ),
+    ...callerMatchFields,
     gateways: optional(list(text), 'In place of those of the VirtualService.'),
     statPrefix: optional(text, 'Requests are counted under `vhost.<host>.route.<prefix>.*` of the proxy.'),
   },
