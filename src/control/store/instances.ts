@@ -46,6 +46,10 @@ function slicedInstance(
   return instance;
 }
 
+export function selectsNothing({ spec }: MeshService): boolean {
+  return Object.keys(spec.selector).length === 0;
+}
+
 export class Instances {
   readonly #namespaces: ReadonlyMap<string, NamespaceInstances>;
   /** By `NAMESPACE/SERVICE`. */
@@ -85,13 +89,18 @@ export class Instances {
     );
   }
 
+  /** The same object in two states that have the same in the namespace. */
+  in(namespace: string): object | undefined {
+    return this.#namespaces.get(namespace);
+  }
+
   of(one: Member): Instance {
     return this.#namespaces.get(placeOf(one))?.of(one) ?? instanceOf(one);
   }
 
   /** Behind a service without selector is what slices say. */
   behind(service: MeshService): readonly Instance[] {
-    if (Object.keys(service.spec.selector).length === 0) return this.#sliced(service);
+    if (selectsNothing(service)) return this.#sliced(service);
     return this.#namespaces.get(placeOf(service))?.behind(service) ?? [];
   }
 

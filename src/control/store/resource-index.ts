@@ -26,7 +26,7 @@ import { joinRules } from './destination-rules.ts';
 import { discovered } from './discovery.ts';
 import { HostPolicies, type PolicyReader } from './host-policies.ts';
 import type { Instance } from './instance.ts';
-import { Instances } from './instances.ts';
+import { Instances, selectsNothing } from './instances.ts';
 import { type MeshService, meshServices } from './mesh-service.ts';
 import { serviceAddresses } from './service-addresses.ts';
 
@@ -52,6 +52,7 @@ export interface ResourceIndex {
   readonly settings: MeshSettings;
   /** What is worked out of the mesh, or of the part that this index shows, and taken over by the next state. */
   readonly derived: Derivations;
+  readonly bases: Bases;
   /** Of a service by its full host name; empty where it has none. */
   addressesOf(host: string): readonly string[];
   pod(namespace: string, name: string): Pod | undefined;
@@ -82,6 +83,63 @@ export interface ResourceIndex {
   /** Equal for callers that see the same DestinationRules and ResiliencePolicies. */
   policyViewOf(reader: PolicyReader): string;
 }
+
+/** What questions are answered from, the whole mesh's: the same objects in the next state where it is the same. */
+export interface Bases {
+  readonly services: ResourceIndex['services'];
+  readonly pods: ReadonlyMap<string, Pod>;
+  readonly entries: ReadonlyMap<string, WorkloadEntry>;
+  readonly groups: ReadonlyMap<string, WorkloadGroup>;
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly configMaps: ReadonlyMap<string, ConfigMap>;
+  readonly instances: Instances;
+  readonly rules: HostPolicies<DestinationRule>;
+  readonly resilience: HostPolicies<ResiliencePolicy>;
+}
+
+type Question = {
+  [Name in keyof ResourceIndex]: ResourceIndex[Name] extends (...args: never[]) => unknown ? Name : never;
+}[keyof ResourceIndex];
+
+/** Instances of one namespace are the same while those of others change. */
+export type Base = keyof Bases | `instances in ${string}`;
+
+type Placed = { readonly metadata: { readonly namespace?: string } };
+
+const fromInstances = ({ metadata }: Placed): readonly Base[] => [`instances in ${metadata.namespace ?? ''}`];
+const from =
+  (...bases: readonly Base[]) =>
+  (): readonly Base[] =>
+    bases;
+
+/** An answer is the same for as long as these are. */
+export const basesOf: {
+  readonly [Name in Question]: (...args: Parameters<ResourceIndex[Name]>) => readonly Base[];
+} = {
+  addressesOf: from('services'),
+  pod: from('pods'),
+  entry: from('entries'),
+  group: from('groups'),
+  secret: from('secrets'),
+  configMap: from('configMaps'),
+  secretsNamed: from('secrets'),
+  instanceOf: fromInstances,
+  // Slices of a service may be of instances anywhere.
+  instancesOf: (service) => (selectsNothing(service) ? ['instances'] : fromInstances(service)),
+  ownerOf: fromInstances,
+  portsOf: from('services'),
+  fullName: from('services'),
+  destinationRuleFor: from('rules', 'services'),
+  resilienceFor: from('resilience', 'services'),
+  policyViewOf: from('rules', 'resilience'),
+};
+
+export function baseOf({ bases }: ResourceIndex, name: Base): unknown {
+  if (!name.startsWith(instancesIn)) return bases[name as keyof Bases];
+  return bases.instances.in(name.slice(instancesIn.length));
+}
+
+const instancesIn = 'instances in ';
 
 /** @param before of the last state: what both have alike is the same object in both */
 export function indexResources(written: readonly Resource[], before?: ResourceIndex): ResourceIndex {
@@ -175,6 +233,17 @@ export function indexResources(written: readonly Resource[], before?: ResourceIn
     envoyFilters,
     settings,
     derived,
+    bases: {
+      services,
+      pods: podsByName,
+      entries,
+      groups: groupsByName,
+      secrets: secretsByName,
+      configMaps,
+      instances,
+      rules,
+      resilience,
+    },
     addressesOf(host): readonly string[] {
       return addressesByServices(services).get(host) ?? [];
     },
@@ -205,8 +274,15 @@ function byPlace<R extends Resource>(resources: readonly R[]): ReadonlyMap<strin
   return new Map(resources.map((resource) => [placeOf(resource), resource]));
 }
 
-function placeOf({ metadata }: Resource): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
+const places = new WeakMap<Resource, string>();
+
+function placeOf(resource: Resource): string {
+  const known = places.get(resource);
+  if (known !== undefined) return known;
+  const { namespace = '', name } = resource.metadata;
+  const place = `${namespace}/${name}`;
+  places.set(resource, place);
+  return place;
 }
 
 /** As the cluster knows it; what comes from a file has no age and comes last. */
@@ -216,9 +292,11 @@ function byAge({ metadata: a }: Resource, { metadata: b }: Resource): number {
 }
 
 function inOrder<R extends Resource>(resources: readonly R[]): readonly R[] {
-  const places = resources.map((resource): [place: string, resource: R] => [placeOf(resource), resource]);
-  places.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return places.map(([, resource]) => resource);
+  const isInOrder = resources.every((one, at) => at === 0 || placeOf(resources[at - 1]!) <= placeOf(one));
+  if (isInOrder) return resources;
+  const placed = resources.map((resource): [place: string, resource: R] => [placeOf(resource), resource]);
+  placed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return placed.map(([, resource]) => resource);
 }
 
 /** Routes that delegate, with those of their delegates; what comes to the same as before is the same object. */

@@ -1,22 +1,30 @@
 /**
  * What translation has made of one state of the mesh, taken over for the next where all that it looked at says the same.
- * What was looked at is noted as it is asked for, so that nobody has to say what his work depends on.
+ * What was looked at is noted as it is asked for, so that nobody has to say what his work depends on; and while nothing
+ * of the kinds that were looked at has changed, nothing is asked again.
  */
 import { isSameList } from '#core/same-list.ts';
 import type { ResourceIndex } from '../store/resource-index.ts';
+import {
+  type Group,
+  isSameAnswer,
+  Notes,
+  type Ref,
+  type SourceName,
+  watched,
+  watchOf,
+} from './watched-index.ts';
 
 interface Work {
   readonly inputs: readonly unknown[];
   readonly value: unknown;
-  readonly looks: readonly Look[];
+  readonly groups: readonly Group[];
+  /** Of all groups. */
+  readonly refs: readonly Ref[];
+  /** Equal for works with the same refs. */
+  readonly signature: string;
   /** The last state for which it is known to hold. */
   index: WeakRef<ResourceIndex>;
-}
-
-/** A question to the index, and what it said. */
-interface Look {
-  ask(index: ResourceIndex): unknown;
-  readonly answer: unknown;
 }
 
 const works = new WeakMap<object, Map<string, Work>>();
@@ -34,143 +42,96 @@ export function kept<Value>(
   index: ResourceIndex,
   make: (index: ResourceIndex, before: Value | undefined) => Value,
 ): Value {
-  const outer = watches.get(index);
-  if (outer !== undefined) {
-    // A part of some other work: to that it is one look.
-    return look(outer, `work ${[of, name, ...inputs].map(idOf).join()}`, (other) =>
-      kept(of, name, inputs, other, make),
-    );
-  }
-  const named = works.get(of) ?? new Map<string, Work>();
-  works.set(of, named);
-  const known = named.get(name);
-  if (known !== undefined && isSameList(known.inputs, inputs)) {
-    if (known.index.deref() === index) return known.value as Value;
-    if (known.looks.every(({ ask, answer }) => isSame(ask(index), answer))) {
-      known.index = refTo(index);
-      return known.value as Value;
-    }
-  }
-  const looks = new Map<string, Look>();
-  const value = make(watched(index, looks), known?.value as Value | undefined);
-  named.set(name, { inputs, value, looks: [...looks.values()], index: refTo(index) });
-  return value;
+  const outer = watchOf(index);
+  if (outer === undefined) return workOf(of, name, inputs, index, make).value as Value;
+  // A part of some other work: to that it is one look.
+  const work = workOf(of, name, inputs, outer.index, make);
+  const { value, signature, refs } = work;
+  outer.adopt(work, signature, refs, (other) => {
+    const now = workOf(of, name, inputs, other, make);
+    // Who depends on something else now is not known by what it depended on.
+    return now.signature === signature && isSameAnswer(now.value, value);
+  });
+  return value as Value;
 }
 
-const refs = new WeakMap<ResourceIndex, WeakRef<ResourceIndex>>();
+function workOf<Value>(
+  of: object,
+  name: string,
+  inputs: readonly unknown[],
+  index: ResourceIndex,
+  make: (index: ResourceIndex, before: Value | undefined) => Value,
+): Work {
+  let named = works.get(of);
+  if (named === undefined) {
+    named = new Map();
+    works.set(of, named);
+  }
+  const known = named.get(name);
+  if (known !== undefined && isSameList(known.inputs, inputs) && holds(known, index)) return known;
+  const notes = new Notes();
+  const value = make(watched(index, notes), known?.value as Value | undefined);
+  const { refs, groups } = notes;
+  const signature = refs.map(({ key }) => key).join(';');
+  const work = { inputs, value, groups, refs, signature, index: refTo(index) };
+  named.set(name, work);
+  return work;
+}
+
+function holds(work: Work, index: ResourceIndex): boolean {
+  if (work.index.deref() === index) return true;
+  let changed: Map<Ref, unknown> | undefined;
+  for (const ref of work.refs) {
+    const value = ref.source.read(ref.part.at(index));
+    if (value === ref.value) continue;
+    changed ??= new Map();
+    changed.set(ref, value);
+  }
+  if (changed !== undefined) {
+    const of = changed;
+    for (const { refs, looks } of work.groups) {
+      if (refs.some((ref) => of.has(ref)) && !looks.every((look) => look.isSame(index))) return false;
+    }
+    for (const [ref, value] of changed) ref.value = value;
+  }
+  work.index = refTo(index);
+  return true;
+}
+
+const refsTo = new WeakMap<ResourceIndex, WeakRef<ResourceIndex>>();
 
 function refTo(index: ResourceIndex): WeakRef<ResourceIndex> {
-  const ref = refs.get(index) ?? new WeakRef(index);
-  refs.set(index, ref);
+  const ref = refsTo.get(index) ?? new WeakRef(index);
+  refsTo.set(index, ref);
   return ref;
-}
-
-/** Lists are made anew for each answer; what is in them is not. */
-function isSame(a: unknown, b: unknown): boolean {
-  return Object.is(a, b) || (Array.isArray(a) && Array.isArray(b) && isSameList(a, b));
 }
 
 /**
  * A question that is more than one to the index: who makes something of the answer depends on it alone.
  *
  * @param name of the question, in one work
+ * @param from all that the answer is found in
  */
 export function asked<Value>(
   index: ResourceIndex,
   name: string,
+  from: readonly SourceName[],
   ask: (index: ResourceIndex) => Value,
 ): Value {
-  const outer = watches.get(index);
-  return outer === undefined ? ask(index) : look(outer, `asked ${name}`, ask);
+  const outer = watchOf(index);
+  return outer === undefined ? ask(index) : outer.look(`asked ${name}`, from, ask);
 }
 
-/** A part of the mesh that `find` finds: who asks it something does not depend on the rest. @param name as in {@link asked} */
+/**
+ * A part of the mesh that `find` finds: who asks it something does not depend on the rest.
+ *
+ * @param name of the part: in one state, what has one name is the same
+ */
 export function partOf(
   index: ResourceIndex,
   name: string,
   find: (index: ResourceIndex) => ResourceIndex,
 ): ResourceIndex {
-  const outer = watches.get(index);
-  if (outer === undefined) return find(index);
-  const path = `${outer.path} ${name} >`;
-  const known = outer.parts.get(path);
-  if (known !== undefined) return known;
-  const part = watched(find(outer.index), outer.looks, path, (root) => find(outer.from(root)));
-  outer.parts.set(path, part);
-  return part;
-}
-
-interface Watch {
-  readonly index: ResourceIndex;
-  readonly looks: Map<string, Look>;
-  /** Tells questions to it from those to other parts. */
-  readonly path: string;
-  /** The part of another state that stands where this one does. */
-  from(root: ResourceIndex): ResourceIndex;
-  readonly parts: Map<string, ResourceIndex>;
-}
-
-const watches = new WeakMap<ResourceIndex, Watch>();
-
-function look<Value>(
-  { index, looks, path, from }: Watch,
-  key: string,
-  ask: (index: ResourceIndex) => Value,
-): Value {
-  const known = looks.get(`${path} ${key}`);
-  if (known !== undefined) return known.answer as Value;
-  const answer = ask(index);
-  looks.set(`${path} ${key}`, { ask: (root) => ask(from(root)), answer });
-  return answer;
-}
-
-/** The same index, which notes what is asked of it. */
-function watched(
-  index: ResourceIndex,
-  looks: Map<string, Look>,
-  path = '',
-  from: Watch['from'] = (root) => root,
-): ResourceIndex {
-  const watch: Watch = { index, looks, path, from, parts: new Map() };
-  const services = watchedServices(watch);
-  const proxy = new Proxy(index, {
-    get(target, property): unknown {
-      const name = property as keyof ResourceIndex;
-      if (name === 'services') return services;
-      const value: unknown = target[name];
-      // What is kept there is asked for by those who keep it.
-      if (name === 'derived') return value;
-      if (typeof value !== 'function') return look(watch, name, (other) => other[name]);
-      return (...args: readonly unknown[]): unknown =>
-        look(watch, `${name} ${args.map(idOf).join()}`, (other) =>
-          (other[name] as (...args: readonly unknown[]) => unknown)(...args),
-        );
-    },
-  });
-  watches.set(proxy, watch);
-  return proxy;
-}
-
-/** Who asks for one service does not depend on the others. */
-function watchedServices(watch: Watch): ResourceIndex['services'] {
-  return new Proxy(watch.index.services, {
-    get(target, property): unknown {
-      if (property === 'get' || property === 'has')
-        return (host: string): unknown =>
-          look(watch, `services ${property} ${host}`, ({ services }) => services[property](host));
-      look(watch, 'services', ({ services }) => services);
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
-const ids = new WeakMap<object, number>();
-let lastId = 0;
-
-export function idOf(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'nothing';
-  const id = ids.get(value) ?? ++lastId;
-  ids.set(value, id);
-  return `#${id}`;
+  const outer = watchOf(index);
+  return outer === undefined ? find(index) : outer.sub(name, find);
 }

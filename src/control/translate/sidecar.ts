@@ -68,8 +68,10 @@ export function sidecarOf(
 function scopeOf(index: ResourceIndex, who: PolicyReader): SidecarScope {
   const name = JSON.stringify(who);
   const ask = (of: ResourceIndex): SidecarScope => sidecarScope(of, who);
-  const sidecar = asked(index, `sidecar ${name}`, (of) => ask(of).sidecar);
-  const listeners = asked(index, `egress of ${name}`, (of) => ask(of).egress.map(({ listener }) => listener));
+  const sidecar = asked(index, `sidecar ${name}`, scopeSources, (of) => ask(of).sidecar);
+  const listeners = asked(index, `egress of ${name}`, scopeSources, (of) =>
+    ask(of).egress.map(({ listener }) => listener),
+  );
   return {
     sidecar,
     index: partOf(index, `scope of ${name}`, (of) => ask(of).index),
@@ -79,6 +81,8 @@ function scopeOf(index: ResourceIndex, who: PolicyReader): SidecarScope {
     })),
   };
 }
+
+const scopeSources = ['sidecars', 'services', 'virtualServices', 'settings', 'base services'] as const;
 
 function registeredEntry(node: ProxyNode, index: ResourceIndex): WorkloadEntry | undefined {
   const name = registeredName(node);

@@ -13,9 +13,10 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import { withHashPolicy } from './hash-policy.ts';
 import { hedged } from './hedging.ts';
 import { type Caller, joinRoutes, translateHttpRoutes } from './http-route.ts';
-import { kept } from './kept.ts';
+import { asked, kept } from './kept.ts';
 import type { Init } from './message.ts';
 import { hostAliases, outboundClusterName } from './names.ts';
+import { namespacesOf } from './namespace-services.ts';
 import { defaultAction, type RouteInit } from './route-action.ts';
 import { matchEverything } from './route-match.ts';
 
@@ -44,16 +45,30 @@ export function serviceHosts(
   index: ResourceIndex,
   carriedAs: CarriedProtocol,
 ): readonly RoutedHost[] {
-  const virtualServices = byHost(httpServices(caller, index), index);
-  return [...index.services.values()].flatMap((service) =>
-    portsCarriedAs(service, carriedAs).map((port) =>
-      keptService(service, port, virtualServices.find(serviceHost(service)), caller, index),
-    ),
-  );
+  const { table } = httpServices(caller, index);
+  return namespacesOf(index).flatMap((namespace) => {
+    const { name, services, hosts } = namespace;
+    const routed = hosts.map((host) => table.find(host));
+    const said = routed.flatMap((all = []) => [all.length, ...all]);
+    return kept(caller, `${carriedAs} ${name}`, [namespace, ...said], index, (watched) =>
+      services.flatMap((service, at) =>
+        portsCarriedAs(service, carriedAs).map((port) =>
+          keptService(service, port, routed[at], caller, watched),
+        ),
+      ),
+    );
+  });
 }
 
+const portsOf = new WeakMap<MeshService, Map<CarriedProtocol, readonly ServicePort[]>>();
+
 export function portsCarriedAs(service: MeshService, carriedAs: CarriedProtocol): readonly ServicePort[] {
-  return meshPorts(service).filter((port) => portProtocol(port).carriedAs === carriedAs);
+  const known = portsOf.get(service) ?? new Map<CarriedProtocol, readonly ServicePort[]>();
+  portsOf.set(service, known);
+  const ports =
+    known.get(carriedAs) ?? meshPorts(service).filter((port) => portProtocol(port).carriedAs === carriedAs);
+  known.set(carriedAs, ports);
+  return ports;
 }
 
 /** Whether captured connections to it may be made to addresses that are not its own alone. */
@@ -129,10 +144,10 @@ function inUrl(address: string): string {
 
 /** Hosts that only VirtualServices know, a wildcard that is none of a service among them: reached on the port of HTTP. */
 function foreignHosts(caller: Caller, index: ResourceIndex): RoutedHost[] {
-  const services = [...index.services.keys()];
-  return [...servicesOfHosts(httpServices(caller, index), index)].flatMap(([host, virtualServices]) => {
+  const services = new Set(index.services.keys());
+  return [...httpServices(caller, index).hosts].flatMap(([host, virtualServices]) => {
     const isWide = host.startsWith('*');
-    const isKnown = isWide ? services.some((known) => coversHost(host, known)) : index.services.has(host);
+    const isKnown = isWide ? services.values().some((known) => coversHost(host, known)) : services.has(host);
     if (host === '*' || isKnown) return [];
     const foreign = kept(caller, `routes of ${host}`, virtualServices, index, (watched): RoutedHost => {
       const routes = joinedRoutes(virtualServices, httpPort, caller, watched);
@@ -152,8 +167,20 @@ function joinedRoutes(
   return joinRoutes(parts, caller, index);
 }
 
-function httpServices(caller: Caller, index: ResourceIndex): readonly VirtualService[] {
-  return index.virtualServices.filter((one) => one.spec.http.length > 0 && isBound(one, caller));
+interface ServicesByHost {
+  readonly hosts: ReadonlyMap<string, readonly VirtualService[]>;
+  readonly table: HostTable<readonly VirtualService[]>;
+}
+
+/** The same for all callers at the same gateways. */
+function httpServices({ gateways }: Pick<Caller, 'gateways'>, index: ResourceIndex): ServicesByHost {
+  const name = `routes of HTTP at ${[...gateways].sort().join()}`;
+  return asked(index, name, ['virtualServices', 'base services'], (of) =>
+    of.derived.value(name, [of.virtualServices, of.bases.services], () => {
+      const own = of.virtualServices.filter((one) => one.spec.http.length > 0 && isBound(one, { gateways }));
+      return { hosts: servicesOfHosts(own, of), table: byHost(own, of) };
+    }),
+  );
 }
 
 /** All that are for a host, in order: the most specific of its names decides which they are. */

@@ -1,0 +1,235 @@
+/**
+ * An index that notes what is asked of it, and what the answers were found in: whoever made something of the answers
+ * knows then whether another state of the mesh would give the same.
+ */
+import { isSameList } from '#core/same-list.ts';
+import { type Base, baseOf, basesOf, type ResourceIndex } from '../store/resource-index.ts';
+
+/** The index that a work is made of, or a part of it such as what one Sidecar asks for. */
+export interface Part {
+  /** Tells it from other parts; empty: the whole. */
+  readonly path: string;
+  /** The part of another state that stands where this one does. */
+  at(root: ResourceIndex): ResourceIndex;
+}
+
+const whole: Part = { path: '', at: (root) => root };
+
+/** Where answers are found: the same object in two states while nothing of that kind has changed. */
+interface Source {
+  readonly name: string;
+  read(index: ResourceIndex): unknown;
+}
+
+type Property = Exclude<keyof ResourceIndex, 'derived' | 'bases'>;
+
+/** What an answer depends on: properties of the index, or what its questions are answered from. */
+export type SourceName = Property | `base ${Base}`;
+
+const sources = new Map<SourceName, Source>();
+const ofBase = 'base ';
+
+function sourceOf(name: SourceName): Source {
+  const known = sources.get(name);
+  if (known !== undefined) return known;
+  const source: Source = name.startsWith(ofBase)
+    ? { name, read: (index) => baseOf(index, name.slice(ofBase.length) as Base) }
+    : { name, read: (index) => index[name as Property] };
+  sources.set(name, source);
+  return source;
+}
+
+/** A source of one part, and what it was when it was last known to give the same answers. */
+export interface Ref {
+  readonly key: string;
+  readonly part: Part;
+  readonly source: Source;
+  value: unknown;
+}
+
+/** A question, and whether another state gives the answer that there was. */
+export interface Look {
+  isSame(root: ResourceIndex): boolean;
+}
+
+/** Questions that are answered from the same. */
+export interface Group {
+  readonly refs: readonly Ref[];
+  readonly looks: Look[];
+}
+
+/** All that was asked while one thing was made. */
+export class Notes {
+  readonly #refs = new Map<string, Ref>();
+  readonly #groups = new Map<string, Group>();
+
+  get refs(): readonly Ref[] {
+    return [...this.#refs.values()];
+  }
+
+  get groups(): readonly Group[] {
+    return [...this.#groups.values()];
+  }
+
+  add(key: string, refs: () => readonly Ref[], look: Look): void {
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { refs: refs().map((ref) => this.#own(ref)), looks: [] };
+      this.#groups.set(key, group);
+    }
+    group.looks.push(look);
+  }
+
+  #own(ref: Ref): Ref {
+    const known = this.#refs.get(ref.key) ?? ref;
+    this.#refs.set(ref.key, known);
+    return known;
+  }
+}
+
+/** One watched index. */
+export class Watch {
+  readonly index: ResourceIndex;
+  readonly part: Part;
+  readonly #notes: Notes;
+  readonly #answers = new Map<string, unknown>();
+  readonly #works = new Set<object>();
+  readonly #parts = new Map<string, ResourceIndex>();
+
+  constructor(index: ResourceIndex, notes: Notes, part: Part = whole) {
+    this.index = index;
+    this.part = part;
+    this.#notes = notes;
+  }
+
+  /** @param key of the question, in this part */
+  look<Value>(key: string, from: readonly SourceName[], ask: (index: ResourceIndex) => Value): Value {
+    if (this.#answers.has(key)) return this.#answers.get(key) as Value;
+    const { part } = this;
+    const answer = ask(this.index);
+    this.#answers.set(key, answer);
+    this.#notes.add(`${part.path}|${from.join()}`, () => from.map((name) => this.#ref(name)), {
+      isSame: (root) => isSameAnswer(ask(part.at(root)), answer),
+    });
+    return answer;
+  }
+
+  #ref(name: SourceName): Ref {
+    const source = sourceOf(name);
+    const { part } = this;
+    return { key: `${part.path}|${name}`, part, source, value: source.read(this.index) };
+  }
+
+  /**
+   * What was made of this part by itself.
+   *
+   * @param refs of it, as of this part
+   * @param signature of these refs
+   */
+  adopt(work: object, signature: string, refs: readonly Ref[], isSame: Look['isSame']): void {
+    if (this.#works.has(work)) return;
+    this.#works.add(work);
+    const { part } = this;
+    this.#notes.add(`${part.path}>${signature}`, () => refs.map((ref) => within(part, ref)), {
+      isSame: (root) => isSame(part.at(root)),
+    });
+  }
+
+  /** @param find pure: the same part of the same state each time */
+  sub(name: string, find: (index: ResourceIndex) => ResourceIndex): ResourceIndex {
+    const known = this.#parts.get(name);
+    if (known !== undefined) return known;
+    const part = partWithin(this.part, name, find);
+    const found = watched(find(this.index), this.#notes, part);
+    this.#parts.set(name, found);
+    return found;
+  }
+}
+
+function within(part: Part, ref: Ref): Ref {
+  if (part.path === '') return { ...ref };
+  const inner = ref.part;
+  const path = `${part.path}${inner.path}`;
+  const own: Part = { path, at: (root) => inner.at(part.at(root)) };
+  return { ...ref, key: `${path}|${ref.source.name}`, part: inner.path === '' ? part : own };
+}
+
+/** Of each state: whoever looks at a part finds it once. */
+const found = new WeakMap<ResourceIndex, Map<string, ResourceIndex>>();
+
+function partWithin(outer: Part, name: string, find: (index: ResourceIndex) => ResourceIndex): Part {
+  const path = `${outer.path} ${name} >`;
+  const at = (root: ResourceIndex): ResourceIndex => {
+    const parts = found.get(root) ?? new Map<string, ResourceIndex>();
+    found.set(root, parts);
+    const known = parts.get(path) ?? find(outer.at(root));
+    parts.set(path, known);
+    return known;
+  };
+  return { path, at };
+}
+
+/** Lists are made anew for each answer; what is in them is not. */
+export function isSameAnswer(a: unknown, b: unknown): boolean {
+  return Object.is(a, b) || (Array.isArray(a) && Array.isArray(b) && isSameList(a, b));
+}
+
+const watches = new WeakMap<ResourceIndex, Watch>();
+
+/** Undefined for an index that nobody watches. */
+export function watchOf(index: ResourceIndex): Watch | undefined {
+  return watches.get(index);
+}
+
+/** The same index, which notes what is asked of it. */
+export function watched(index: ResourceIndex, notes: Notes, part?: Part): ResourceIndex {
+  const watch = new Watch(index, notes, part);
+  const services = watchedServices(watch);
+  const proxy = new Proxy(index, {
+    get(target, property): unknown {
+      const name = property as keyof ResourceIndex;
+      if (name === 'services') return services;
+      // What is kept there is asked for by those who keep it.
+      if (name === 'derived' || name === 'bases') return target[name];
+      const value: unknown = target[name];
+      if (typeof value !== 'function') return watch.look(name, [name], (other) => other[name]);
+      const from = basesOf[name as keyof typeof basesOf] as (...args: readonly unknown[]) => readonly Base[];
+      return (...args: readonly unknown[]): unknown =>
+        watch.look(
+          `${name} ${args.map(idOf).join()}`,
+          from(...args).map((base) => `${ofBase}${base}` as const),
+          (other) => (other[name] as (...args: readonly unknown[]) => unknown)(...args),
+        );
+    },
+  });
+  watches.set(proxy, watch);
+  return proxy;
+}
+
+const fromServices: readonly SourceName[] = ['services'];
+
+/** Who asks for one service does not depend on the others. */
+function watchedServices(watch: Watch): ResourceIndex['services'] {
+  return new Proxy(watch.index.services, {
+    get(target, property): unknown {
+      if (property === 'get' || property === 'has')
+        return (host: string): unknown =>
+          watch.look(`services ${property} ${host}`, fromServices, ({ services }) =>
+            services[property](host),
+          );
+      watch.look('services', fromServices, ({ services }) => services);
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+const ids = new WeakMap<object, number>();
+let lastId = 0;
+
+function idOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'nothing';
+  const id = ids.get(value) ?? ++lastId;
+  ids.set(value, id);
+  return `#${id}`;
+}
