@@ -89,6 +89,13 @@ export function resourceKey(kind: string, name: string, namespace?: string): str
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
+/** Asked for again with every change of a mesh: a string that is known is not put together anew. */
+const keys = new WeakMap<Resource, string>();
+
 export function keyOf(resource: Resource): string {
-  return resourceKey(resource.kind, resource.metadata.name, resource.metadata.namespace);
+  const known = keys.get(resource);
+  if (known !== undefined) return known;
+  const key = resourceKey(resource.kind, resource.metadata.name, resource.metadata.namespace);
+  keys.set(resource, key);
+  return key;
 }

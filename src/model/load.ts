@@ -122,8 +122,9 @@ class Loading {
     if (problems.some((problem) => problem.level === 'error'))
       this.#rejected.push({ key, file, guards: holds });
     if (resource === undefined) return;
-    const first = this.#resources.get(keyOf(resource));
-    if (first === undefined) this.#resources.set(keyOf(resource), resource);
+    const own = keyOf(resource);
+    const first = this.#resources.get(own);
+    if (first === undefined) this.#resources.set(own, resource);
     else this.#addDuplicate(resource, first);
   }
 
@@ -144,7 +145,8 @@ class Loading {
   result(withoutAnalysis: boolean): Loaded {
     // Of several of one name none is taken: only later ones were noted.
     const doubtful = new Set(this.#rejected.map(({ key }) => key));
-    const resources = [...this.#resources.values()].filter((resource) => !doubtful.has(keyOf(resource)));
+    for (const key of doubtful) this.#resources.delete(key);
+    const resources = [...this.#resources.values()];
     // What a broken document would have brought is missing, and would be complained about.
     const isWhole = this.#rejected.length === 0 && this.brokenFiles.length === 0 && !withoutAnalysis;
     return {

@@ -126,8 +126,11 @@ class Reader {
 
 /** Whether a file is gone or empty that held something before. */
 function lostContent(before: TextFiles, after: TextFiles): boolean {
+  const same = new Set(after.texts);
+  const others = before.texts.filter((one) => one.text !== '' && !same.has(one));
+  if (others.length === 0) return false;
   const now = new Map(after.texts.map(({ file, text }) => [file, text]));
-  return before.texts.some(({ file, text }) => text !== '' && (now.get(file) ?? '') === '');
+  return others.some(({ file }) => (now.get(file) ?? '') === '');
 }
 
 /** One folder; looked for again where it is not there, or not any more. */

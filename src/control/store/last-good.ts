@@ -44,11 +44,11 @@ export function nextState(before: SourceState, loaded: Loaded): SourceState {
   const kept: string[] = [];
   const rejected = new Set(loaded.rejected.map(({ key }) => key));
   const isWhole = rejected.size === 0 && loaded.brokenFiles.length === 0;
-  for (const [key, lastGood] of before.resources) {
+  for (const [key, lastGood] of isWhole ? [] : before.resources) {
     const stays =
       rejected.has(key) ||
       loaded.brokenFiles.includes(lastGood.origin.file) ||
-      (!isWhole && kinds[lastGood.kind].guards === true);
+      kinds[lastGood.kind].guards === true;
     if (!stays || resources.has(key)) continue;
     resources.set(key, lastGood);
     kept.push(key);
@@ -63,9 +63,11 @@ function brokenCertificates(
   before: SourceState,
   resources: Map<string, Resource>,
 ): readonly (Problem & { readonly resource: string })[] {
-  return [...resources].flatMap(([key, resource]) => {
+  const secrets = [...resources.values()].filter((resource) => resource.kind === 'Secret');
+  return secrets.flatMap((resource) => {
+    const key = keyOf(resource);
     const lastGood = before.resources.get(key);
-    if (resource.kind !== 'Secret' || lastGood?.kind !== 'Secret' || !holdsCertificate(lastGood)) return [];
+    if (lastGood?.kind !== 'Secret' || !holdsCertificate(lastGood)) return [];
     const reason = whyOfNoUse(resource);
     if (reason === undefined || whyOfNoUse(lastGood) !== undefined) return [];
     resources.set(key, lastGood);

@@ -93,9 +93,15 @@ function differences(
   before: ReadonlyMap<string, Resource>,
   after: ReadonlyMap<string, Resource>,
 ): readonly string[] {
-  const changed = [...after].filter(([key, resource]) => before.get(key) !== resource);
-  const removed = [...before.keys()].filter((key) => !after.has(key));
-  return [...changed.map(([key]) => key), ...removed];
+  const changed: string[] = [];
+  let stayed = 0;
+  for (const [key, resource] of after) {
+    const known = before.get(key);
+    if (known !== undefined) stayed++;
+    if (known !== resource) changed.push(key);
+  }
+  const removed = stayed === before.size ? [] : [...before.keys()].filter((key) => !after.has(key));
+  return [...changed, ...removed];
 }
 
 /** Everything but the place it came from. */
