@@ -8,6 +8,7 @@ import type { ResourceIndex } from '../store/resource-index.ts';
 import {
   type Group,
   isSameAnswer,
+  type Look,
   Notes,
   type Ref,
   type SourceName,
@@ -40,19 +41,46 @@ export function kept<Value>(
   name: string,
   inputs: readonly unknown[],
   index: ResourceIndex,
-  make: (index: ResourceIndex, before: Value | undefined) => Value,
+  make: Make<Value>,
 ): Value {
   const outer = watchOf(index);
   if (outer === undefined) return workOf(of, name, inputs, index, make).value as Value;
   // A part of some other work: to that it is one look.
   const work = workOf(of, name, inputs, outer.index, make);
-  const { value, signature, refs } = work;
-  outer.adopt(work, signature, refs, (other) => {
-    const now = workOf(of, name, inputs, other, make);
+  outer.adopt(work, work.signature, work.refs, new Again(of, name, inputs, make, work));
+  return work.value as Value;
+}
+
+type Make<Value> = (index: ResourceIndex, before: Value | undefined) => Value;
+
+class Again<Value> implements Look {
+  readonly #of: object;
+  readonly #name: string;
+  readonly #inputs: readonly unknown[];
+  readonly #make: Make<Value>;
+  readonly #value: unknown;
+  readonly #signature: string;
+
+  constructor(
+    of: object,
+    name: string,
+    inputs: readonly unknown[],
+    make: Make<Value>,
+    { value, signature }: Work,
+  ) {
+    this.#of = of;
+    this.#name = name;
+    this.#inputs = inputs;
+    this.#make = make;
+    this.#value = value;
+    this.#signature = signature;
+  }
+
+  isSame(index: ResourceIndex): boolean {
+    const now = workOf(this.#of, this.#name, this.#inputs, index, this.#make);
     // Who depends on something else now is not known by what it depended on.
-    return now.signature === signature && isSameAnswer(now.value, value);
-  });
-  return value as Value;
+    return now.signature === this.#signature && isSameAnswer(now.value, this.#value);
+  }
 }
 
 function workOf<Value>(
@@ -60,7 +88,7 @@ function workOf<Value>(
   name: string,
   inputs: readonly unknown[],
   index: ResourceIndex,
-  make: (index: ResourceIndex, before: Value | undefined) => Value,
+  make: Make<Value>,
 ): Work {
   let named = works.get(of);
   if (named === undefined) {

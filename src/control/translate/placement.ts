@@ -2,6 +2,7 @@
  * Endpoints by the places they are at, as one caller prefers them: shares of places, or one place after the other when
  * nothing there is healthy (`localityLbSetting`; Istio's rules).
  */
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   covers,
   type Distribution,
@@ -25,7 +26,7 @@ export interface PlacedEndpoint {
   readonly locality: string;
   readonly labels: Labels;
   readonly weight: number;
-  readonly endpoint: Init<typeof LbEndpointSchema>;
+  readonly endpoint: MessageInitShape<typeof LbEndpointSchema>;
 }
 
 /** Who calls. */

@@ -55,7 +55,9 @@ export function sidecarRoutes(caller: Caller, index: ResourceIndex): readonly Ro
         ];
   return [
     ...tables.map(({ name, virtualHosts }) =>
-      routeConfiguration(name, [...virtualHosts, elsewhere(index)], guard),
+      kept(caller, `table ${name}`, virtualHosts, index, (of) =>
+        routeConfiguration(name, [...virtualHosts, elsewhere(of)], guard),
+      ),
     ),
     // For connections of which is known to whom they go.
     ...detected.map((host) =>

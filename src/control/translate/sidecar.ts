@@ -53,7 +53,7 @@ export function sidecarOf(
 ): Sidecar {
   const { workloadName, podName, namespace, clusterId } = node;
   const captured = node.interceptionMode !== 'NONE';
-  const looksUp = !captured || index.services.values().some(isNamedByCaller);
+  const looksUp = !captured || isAnyNamedByCaller(index);
   const entry = pod === undefined ? registeredEntry(node, index) : undefined;
   const own = pod ?? entry;
   const instance = own && index.instanceOf(own);
@@ -62,6 +62,12 @@ export function sidecarOf(
   const self = describeWorkload(workload, namespace, labels, clusterId, podName);
   const scope = scopeOf(index, { namespace, labels });
   return { node, pod, instance, self, captured, looksUp, labels, index, scope, problems };
+}
+
+function isAnyNamedByCaller(index: ResourceIndex): boolean {
+  return asked(index, 'named by callers', ['services'], ({ derived, services }) =>
+    derived.value('named by callers', [services], () => services.values().some(isNamedByCaller)),
+  );
 }
 
 /** What is made of it depends on no more of the mesh than what it shows. */

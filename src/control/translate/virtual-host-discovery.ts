@@ -17,16 +17,23 @@ export interface SplitRoutes {
 }
 
 const splitOf = new WeakMap<readonly RouteConfiguration[], SplitRoutes>();
-const restOf = new WeakMap<RouteConfiguration, RouteConfiguration>();
+const partsOf = new WeakMap<RouteConfiguration, SplitTable>();
 const namedOf = new WeakMap<VirtualHost, VirtualHost>();
+
+/** One of them. */
+interface SplitTable {
+  readonly rest: RouteConfiguration;
+  readonly virtualHosts: readonly VirtualHost[];
+}
 
 /** The same result for the same list; hosts that are the same message before are so after. */
 export function splitRoutes(all: readonly RouteConfiguration[]): SplitRoutes {
   const known = splitOf.get(all);
   if (known !== undefined) return known;
+  const tables = all.map(splitTable);
   const made: SplitRoutes = {
-    routes: all.map(withoutHosts),
-    virtualHosts: all.flatMap((routes) => hostsApart(routes).map((host) => named(host, routes.name))),
+    routes: tables.map(({ rest }) => rest),
+    virtualHosts: tables.flatMap(({ virtualHosts }) => virtualHosts),
   };
   splitOf.set(all, made);
   return made;
@@ -56,19 +63,25 @@ function hostsApart({ name, virtualHosts }: RouteConfiguration): readonly Virtua
   return new Set(apart.map((host) => host.name)).size === apart.length ? apart : [];
 }
 
-function withoutHosts(routes: RouteConfiguration): RouteConfiguration {
-  const apart = new Set(hostsApart(routes));
-  if (apart.size === 0) return routes;
-  const known = restOf.get(routes);
+function splitTable(routes: RouteConfiguration): SplitTable {
+  const known = partsOf.get(routes);
   if (known !== undefined) return known;
+  const apart = hostsApart(routes);
+  const parts: SplitTable = {
+    rest: apart.length === 0 ? routes : withoutHosts(routes, new Set(apart)),
+    virtualHosts: apart.map((host) => named(host, routes.name)),
+  };
+  partsOf.set(routes, parts);
+  return parts;
+}
+
+function withoutHosts(routes: RouteConfiguration, apart: ReadonlySet<VirtualHost>): RouteConfiguration {
   const { $typeName: _, ...fields } = routes;
-  const rest = create(RouteConfigurationSchema, {
+  return create(RouteConfigurationSchema, {
     ...fields,
     virtualHosts: routes.virtualHosts.filter((host) => !apart.has(host)),
     vhds: { configSource: fromAds },
   });
-  restOf.set(routes, rest);
-  return rest;
 }
 
 function named(host: VirtualHost, routes: string): VirtualHost {

@@ -1,5 +1,6 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { parseIp } from '#core/ip-address.ts';
 import { coversHost } from '#model/host-name.ts';
 import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
@@ -97,8 +98,21 @@ function keptService(
 ): RoutedHost {
   const inputs = [service, port, ...(virtualServices ?? [])];
   return kept(caller, `routes of ${serviceHost(service)}:${port.port}`, inputs, index, (watched) =>
-    routedService(service, port, virtualServices, caller, watched),
+    sharedHost(port, routedService(service, port, virtualServices, caller, watched)),
   );
+}
+
+const hostsMade = new WeakMap<ServicePort, readonly RoutedHost[]>();
+
+/** Callers may be told different things of one port; more than so many are not remembered. */
+const MAX_MADE = 8;
+
+/** Most callers are told the same: then it is the same object, and what is made of it is made once. */
+function sharedHost(port: ServicePort, host: RoutedHost): RoutedHost {
+  const made = hostsMade.get(port) ?? [];
+  const same = made.find((one) => isDeepStrictEqual(one, host));
+  if (same === undefined) hostsMade.set(port, [host, ...made].slice(0, MAX_MADE));
+  return same ?? host;
 }
 
 function routedService(

@@ -67,8 +67,12 @@ export class Notes {
     return [...this.#refs.values()];
   }
 
+  /** With lists that take no more room than what is in them. */
   get groups(): readonly Group[] {
-    return [...this.#groups.values()];
+    return this.#groups
+      .values()
+      .map(({ refs, looks }) => ({ refs, looks: [...looks] }))
+      .toArray();
   }
 
   add(key: string, refs: () => readonly Ref[], look: Look): void {
@@ -84,6 +88,38 @@ export class Notes {
     const known = this.#refs.get(ref.key) ?? ref;
     this.#refs.set(ref.key, known);
     return known;
+  }
+}
+
+// Looks are kept for long, and there are many: as objects they hold on to nothing but what they need.
+
+class Asked<Value> implements Look {
+  readonly #part: Part;
+  readonly #ask: (index: ResourceIndex) => Value;
+  readonly #answer: Value;
+
+  constructor(part: Part, ask: (index: ResourceIndex) => Value, answer: Value) {
+    this.#part = part;
+    this.#ask = ask;
+    this.#answer = answer;
+  }
+
+  isSame(root: ResourceIndex): boolean {
+    return isSameAnswer(this.#ask(this.#part.at(root)), this.#answer);
+  }
+}
+
+class Within implements Look {
+  readonly #part: Part;
+  readonly #look: Look;
+
+  constructor(part: Part, look: Look) {
+    this.#part = part;
+    this.#look = look;
+  }
+
+  isSame(root: ResourceIndex): boolean {
+    return this.#look.isSame(this.#part.at(root));
   }
 }
 
@@ -108,9 +144,8 @@ export class Watch {
     const { part } = this;
     const answer = ask(this.index);
     this.#answers.set(key, answer);
-    this.#notes.add(`${part.path}|${from.join()}`, () => from.map((name) => this.#ref(name)), {
-      isSame: (root) => isSameAnswer(ask(part.at(root)), answer),
-    });
+    const asked = new Asked(part, ask, answer);
+    this.#notes.add(`${part.path}|${from.join()}`, () => from.map((name) => this.#ref(name)), asked);
     return answer;
   }
 
@@ -126,13 +161,12 @@ export class Watch {
    * @param refs of it, as of this part
    * @param signature of these refs
    */
-  adopt(work: object, signature: string, refs: readonly Ref[], isSame: Look['isSame']): void {
+  adopt(work: object, signature: string, refs: readonly Ref[], look: Look): void {
     if (this.#works.has(work)) return;
     this.#works.add(work);
     const { part } = this;
-    this.#notes.add(`${part.path}>${signature}`, () => refs.map((ref) => within(part, ref)), {
-      isSame: (root) => isSame(part.at(root)),
-    });
+    const own = part === whole ? look : new Within(part, look);
+    this.#notes.add(`${part.path}>${signature}`, () => refs.map((ref) => within(part, ref)), own);
   }
 
   /** @param find pure: the same part of the same state each time */
@@ -192,18 +226,32 @@ export function watched(index: ResourceIndex, notes: Notes, part?: Part): Resour
       // What is kept there is asked for by those who keep it.
       if (name === 'derived' || name === 'bases') return target[name];
       const value: unknown = target[name];
-      if (typeof value !== 'function') return watch.look(name, [name], (other) => other[name]);
+      if (typeof value !== 'function') return watch.look(name, [name], reading(name));
       const from = basesOf[name as keyof typeof basesOf] as (...args: readonly unknown[]) => readonly Base[];
       return (...args: readonly unknown[]): unknown =>
         watch.look(
           `${name} ${args.map(idOf).join()}`,
           from(...args).map((base) => `${ofBase}${base}` as const),
-          (other) => (other[name] as (...args: readonly unknown[]) => unknown)(...args),
+          question(name, args),
         );
     },
   });
   watches.set(proxy, watch);
   return proxy;
+}
+
+type Ask = (index: ResourceIndex) => unknown;
+
+const readings = new Map<string, Ask>();
+
+function reading(name: Property): Ask {
+  const known = readings.get(name) ?? ((index): unknown => index[name]);
+  readings.set(name, known);
+  return known;
+}
+
+function question(name: keyof ResourceIndex, args: readonly unknown[]): Ask {
+  return (index) => (index[name] as (...args: readonly unknown[]) => unknown)(...args);
 }
 
 const fromServices: readonly SourceName[] = ['services'];
@@ -214,14 +262,16 @@ function watchedServices(watch: Watch): ResourceIndex['services'] {
     get(target, property): unknown {
       if (property === 'get' || property === 'has')
         return (host: string): unknown =>
-          watch.look(`services ${property} ${host}`, fromServices, ({ services }) =>
-            services[property](host),
-          );
-      watch.look('services', fromServices, ({ services }) => services);
+          watch.look(`services ${property} ${host}`, fromServices, oneService(property, host));
+      watch.look('services', fromServices, reading('services'));
       const value: unknown = Reflect.get(target, property, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+}
+
+function oneService(property: 'get' | 'has', host: string): Ask {
+  return ({ services }) => services[property](host);
 }
 
 const ids = new WeakMap<object, number>();
