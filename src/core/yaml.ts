@@ -302,16 +302,16 @@ function objectOf(fields: ReadonlyMap<string, Built>, valueOffset: number): Pick
   const value: Record<string, unknown> = {};
   const children = new Map<string, Mark>();
   for (const [name, field] of fields) {
-    // Defined, not assigned: the key `__proto__` is a field like any other.
-    Object.defineProperty(value, name, {
-      value: field.value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
+    if (name === '__proto__') define(value, name, field.value);
+    else value[name] = field.value;
     children.set(name, field.mark);
   }
   return { value, mark: { valueOffset, children } };
+}
+
+/** Not assigned: `__proto__` is a field like any other. Objects that are made so all over take more room. */
+function define(on: object, name: string, value: unknown): void {
+  Object.defineProperty(on, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** The offsets of a quoted scalar leave the quote out; a person looks for the quote. */

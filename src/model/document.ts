@@ -50,8 +50,8 @@ export function decodeDocument(document: YamlDocument, options: DecodeOptions): 
 
 /** The items of a `List`, as `kubectl get -o yaml` prints it; else the document itself. */
 function partsOf(document: YamlDocument): readonly Part[] {
-  const { value, file, start, problems } = document;
-  const positionOf = (path: Path): ReturnType<Origin['positionOf']> => document.positionOf(path);
+  // Origins stay for as long as resources do: they must not hold on to the raw value.
+  const { value, file, start, problems, positionOf } = document;
   const fields = asObject(value);
   if (fields.kind !== 'List' || !Array.isArray(fields.items)) {
     return [{ value, origin: { file, start, positionOf }, problems }];
@@ -60,11 +60,15 @@ function partsOf(document: YamlDocument): readonly Part[] {
     value: item,
     origin: {
       file,
-      start: document.positionOf(['items', index]) ?? start,
-      positionOf: (path: Path) => document.positionOf(['items', index, ...path]),
+      start: positionOf(['items', index]) ?? start,
+      positionOf: within(['items', index], positionOf),
     },
     problems: index === 0 ? problems : [],
   }));
+}
+
+function within(outer: Path, positionOf: Origin['positionOf']): Origin['positionOf'] {
+  return (path) => positionOf([...outer, ...path]);
 }
 
 function decodePart({ value, origin, problems }: Part, options: DecodeOptions): DecodedDocument {

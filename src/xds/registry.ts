@@ -51,18 +51,20 @@ export function messageOfTypeUrl(typeUrl: string): DescMessage | undefined {
 /** What was packed here and not encoded yet. */
 const packed = new WeakMap<Any, { readonly schema: DescMessage; readonly message: Message }>();
 
+/** Who writes a message asks for it more than once; what is written is kept as a whole, and not in its parts. */
+let lastEncoded: { readonly message: Message; readonly value: Uint8Array } | undefined;
+
 /**
  * Encoded when its bytes are asked for: what a text says is seldom sent on, and whoever unpacks it gets
  * `message` itself, which is not changed from now on.
  */
 export function packAny<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Any {
   const any = create(AnySchema, { typeUrl: typeUrlOf(schema) });
-  let value: Uint8Array | undefined;
   Object.defineProperty(any, 'value', {
     enumerable: true,
     get(): Uint8Array {
-      value ??= toBinary(schema, message);
-      return value;
+      if (lastEncoded?.message !== message) lastEncoded = { message, value: toBinary(schema, message) };
+      return lastEncoded.value;
     },
   });
   packed.set(any, { schema, message });
