@@ -54,26 +54,68 @@ const maxDepth = 100;
 export function parseYaml(text: string, file: string): YamlResult {
   const json = parseJson(text, maxDepth);
   if (json !== undefined) return jsonDocument(json.value, text, file);
-  return parseEvery(text, file);
+  const tree = parseEvery(text, file);
+  const { problems, incomplete } = tree;
+  const places = new Places(text, file, tree);
+  const documents = tree.documents.map((document, at) => ({ ...document, positionOf: places.of(at) }));
+  return {
+    documents: documents.filter(({ value, problems: own }) => value !== null || own.length > 0),
+    problems,
+    incomplete,
+  };
 }
 
 /** Much the cheaper way to the same: where its fields stand is found out when somebody asks. */
 function jsonDocument(value: unknown, text: string, file: string): YamlResult {
-  let located: YamlDocument | undefined;
-  const document: YamlDocument = {
-    file,
-    value,
-    start: new LineIndex(text, file).positionAt(text.indexOf('{')),
-    problems: [],
-    positionOf(path) {
-      located ??= parseEvery(text, file).documents[0];
-      return located?.positionOf(path);
-    },
-  };
-  return { documents: [document], problems: [], incomplete: false };
+  const start = new LineIndex(text, file).positionAt(text.indexOf('{'));
+  const positionOf = new Places(text, file).of(0);
+  return { documents: [{ file, value, start, problems: [], positionOf }], problems: [], incomplete: false };
 }
 
-function parseEvery(text: string, file: string): YamlResult {
+/**
+ * Where the fields of a text stand. Asked for soon after it was read, or seldom: the tree of places, larger than the
+ * text, is not held on to, and made anew where it is gone.
+ */
+class Places {
+  readonly #text: string;
+  readonly #file: string;
+  #tree: WeakRef<Tree> | undefined;
+
+  constructor(text: string, file: string, tree?: Tree) {
+    this.#text = text;
+    this.#file = file;
+    if (tree !== undefined) this.#tree = new WeakRef(tree);
+  }
+
+  /** Of the document at this place in the text. */
+  of(document: number): YamlDocument['positionOf'] {
+    return (path) => {
+      const { lines, marks } = this.#read();
+      const mark = marks[document];
+      return mark && lines.positionOf(mark, path);
+    };
+  }
+
+  #read(): Tree {
+    const known = this.#tree?.deref();
+    if (known !== undefined) return known;
+    const tree = parseEvery(this.#text, this.#file);
+    this.#tree = new WeakRef(tree);
+    return tree;
+  }
+}
+
+type Unplaced = Omit<YamlDocument, 'positionOf'>;
+
+/** Every document of a text, those without content too. */
+interface Tree extends Omit<YamlResult, 'documents'> {
+  readonly documents: readonly Unplaced[];
+  readonly lines: LineIndex;
+  /** Of each document. */
+  readonly marks: readonly Mark[];
+}
+
+function parseEvery(text: string, file: string): Tree {
   const lines = new LineIndex(text, file);
   const whole: TextPart = { text, offset: 0 };
   const events = readEvents(whole, lines);
@@ -104,15 +146,18 @@ function readEvents(part: TextPart, lines: LineIndex): Event[] | Problem {
   }
 }
 
-function build(parts: readonly Parsed[], lines: LineIndex, syntax: readonly Problem[]): YamlResult {
-  const documents = parts.flatMap(({ part, events }) => new Builder(part, events, lines).documents());
+function build(parts: readonly Parsed[], lines: LineIndex, syntax: readonly Problem[]): Tree {
+  const located = parts.flatMap(({ part, events }) => new Builder(part, events, lines).documents());
+  const documents = located.map(({ document }) => document);
   const problems = [...syntax, ...documents.flatMap((document) => document.problems)];
   problems.sort((a, b) => (a.at?.line ?? 0) - (b.at?.line ?? 0));
-  return {
-    documents: documents.filter((document) => document.value !== null || document.problems.length > 0),
-    problems,
-    incomplete: syntax.length > 0,
-  };
+  const marks = located.map(({ mark }) => mark);
+  return { documents, marks, lines, problems, incomplete: syntax.length > 0 };
+}
+
+interface Located {
+  readonly document: Unplaced;
+  readonly mark: Mark;
 }
 
 /** A value under construction. `size` counts its nodes with every alias written out. */
@@ -138,8 +183,8 @@ class Builder {
     this.#lines = lines;
   }
 
-  documents(): YamlDocument[] {
-    const documents: YamlDocument[] = [];
+  documents(): Located[] {
+    const documents: Located[] = [];
     while (this.#next < this.#events.length) {
       this.#next++; // DOCUMENT
       this.#anchors = new Map();
@@ -153,15 +198,14 @@ class Builder {
     return documents;
   }
 
-  #document({ value, mark }: Built): YamlDocument {
-    const lines = this.#lines;
-    return {
-      file: lines.file,
+  #document({ value, mark }: Built): Located {
+    const document = {
+      file: this.#lines.file,
       value,
-      start: lines.positionAt(mark.valueOffset),
+      start: this.#lines.positionAt(mark.valueOffset),
       problems: this.#problems,
-      positionOf: (path) => lines.positionOf(mark, path),
     };
+    return { document, mark };
   }
 
   /** @param fallback offset that stands for a node without text, such as the empty value of `key:`. */

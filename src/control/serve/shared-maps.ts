@@ -47,8 +47,12 @@ export class SharedMaps {
     all: readonly ResourceMessage[Kind][],
     shared: readonly ResourceMessage[Kind][] = [],
   ): ResourceMap {
-    const own = all.length === shared.length ? nothing : all.slice(shared.length);
-    return layered(this.#of(kind, shared), this.#of(kind, own));
+    if (all === shared) return this.#of(kind, shared);
+    const known = this.#byList.get(all);
+    if (known !== undefined) return known;
+    const map = layered(this.#of(kind, shared), this.#of(kind, all.slice(shared.length)));
+    this.#byList.set(all, map);
+    return map;
   }
 
   #of<Kind extends ResourceKind>(kind: Kind, messages: readonly ResourceMessage[Kind][]): ResourceMap {
@@ -71,8 +75,6 @@ export class SharedMaps {
 
   readonly #byMessage = new WeakMap<object, ResourceMap>();
 }
-
-const nothing: readonly never[] = [];
 
 /** The snapshot with further resources, in the place of those of their names. */
 export function withResources(snapshot: Snapshot, more: readonly EncodedResource[]): Snapshot {

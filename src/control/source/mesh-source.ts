@@ -5,7 +5,7 @@ import { type Loaded, type LoadOptions, loadDocuments } from '#model/load.ts';
 import type { MeshStore } from '../store/mesh-store.ts';
 import { checkPatchValues } from '../translate/envoy-filter/value.ts';
 import { jsonEndings, type TextFiles, yamlEndings } from './text-files.ts';
-import { type FileWatch, watchFiles } from './watch.ts';
+import { type FileWatch, type WatchOptions, watchFiles } from './watch.ts';
 
 /** Names of the sources in the store. */
 export const filesSource = 'files';
@@ -27,13 +27,20 @@ export interface MeshWatch extends FileWatch {
 export async function followMesh(store: MeshStore, options: MeshSourceOptions): Promise<MeshWatch> {
   const { paths, podsFolder, allowUnsupported = [] } = options;
   const sources: Source[] = [];
-  const follow = (name: string, from: readonly string[], endings: readonly string[]): Promise<FileWatch> => {
+  const follow = (name: string, options: WatchOptions): Promise<FileWatch> => {
     const source = new Source(name, store, { allowUnsupported });
     sources.push(source);
-    return watchFiles({ paths: from, endings }, (files) => source.take(files));
+    return watchFiles(options, (files) => source.take(files));
   };
-  const files = await follow(filesSource, paths, yamlEndings);
-  const pods = podsFolder === undefined ? undefined : await follow(podsSource, [podsFolder], jsonEndings);
+  const files = await follow(filesSource, { paths, endings: yamlEndings });
+  const pods =
+    podsFolder === undefined
+      ? undefined
+      : await follow(podsSource, {
+          ...{ paths: [podsFolder], endings: jsonEndings },
+          // No editor writes there, and each file is whole.
+          debounceMs: PODS_DEBOUNCE_MS,
+        });
   const watches = pods === undefined ? [files] : [files, pods];
   return {
     refreshPods: async () => pods?.refresh(),
@@ -46,6 +53,9 @@ export async function followMesh(store: MeshStore, options: MeshSourceOptions): 
     },
   };
 }
+
+/** A few instances that come and go together are one change. */
+const PODS_DEBOUNCE_MS = 10;
 
 /** How long nothing may change before resources are looked at together again. */
 const ANALYSIS_AFTER_MS = 200;

@@ -7,10 +7,12 @@ import { isHeadless, type ServicePort } from '#model/service.ts';
 import type { Filter } from '#xds/gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '#xds/gen/envoy/config/listener/v3/listener_pb.js';
 import { isNamedByCaller, type MeshService, serviceHost } from '../store/mesh-service.ts';
+import type { ResourceIndex } from '../store/resource-index.ts';
 import { inboundCapturePort } from './captured-inbound.ts';
 import { prefixRanges } from './connection-route.ts';
 import { detectedTo, eachProtocol } from './detected-outbound.ts';
 import { DisjointChains } from './disjoint-chains.ts';
+import { asked } from './kept.ts';
 import {
   boundListener,
   type FilterChainInit,
@@ -56,7 +58,7 @@ export function portListeners(
     return known;
   };
   for (const port of portsOf(routes)) at(port).http = true;
-  for (const service of sidecar.index.services.values()) {
+  for (const service of notOfHttpAlone(sidecar.index)) {
     if (!isTakenAnywhere(service, sidecar.index)) continue;
     for (const port of notOnlyHttp(service)) takeAnywhere(service, port, at, sidecar);
   }
@@ -68,6 +70,18 @@ export function portListeners(
 
 function notOnlyHttp(service: MeshService): readonly ServicePort[] {
   return [...portsCarriedAs(service, 'TCP'), ...portsCarriedAs(service, 'AUTO')];
+}
+
+/** Services with such ports: few, where there are many. */
+function notOfHttpAlone(index: ResourceIndex): readonly MeshService[] {
+  return asked(index, 'services not of HTTP alone', ['services'], ({ derived, services }) =>
+    derived.value('services not of HTTP alone', [services], () =>
+      services
+        .values()
+        .filter((service) => notOnlyHttp(service).length > 0)
+        .toArray(),
+    ),
+  );
 }
 
 function isForOthers(port: number, { node, problems }: Sidecar): boolean {
@@ -181,7 +195,7 @@ export function addressListeners(sidecar: Sidecar, elsewhere: readonly Filter[])
   const listeners: Listener[] = [];
   // Two services may have one instance, or be given one address; the first has it.
   const taken = new Set<string>();
-  for (const service of index.services.values()) {
+  for (const service of notOfHttpAlone(index)) {
     // An address would not say the host.
     if (isNamedByCaller(service)) continue;
     for (const servicePort of notOnlyHttp(service)) {

@@ -12,7 +12,6 @@ import {
   Notes,
   type Ref,
   type SourceName,
-  watched,
   watchOf,
 } from './watched-index.ts';
 
@@ -98,7 +97,8 @@ function workOf<Value>(
   const known = named.get(name);
   if (known !== undefined && isSameList(known.inputs, inputs) && holds(known, index)) return known;
   const notes = new Notes();
-  const value = make(watched(index, notes), known?.value as Value | undefined);
+  const value = make(notes.watched(index), known?.value as Value | undefined);
+  notes.end();
   const { refs, groups } = notes;
   const signature = refs.map(({ key }) => key).join(';');
   const work = { inputs, value, groups, refs, signature, index: refTo(index) };

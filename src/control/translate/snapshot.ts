@@ -97,7 +97,7 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
   const routes = joinTables(egress);
   const own = ownPart(node, scoped.standIn(caller), egress, index);
   const made = {
-    clusters: [...services.clusters, ...own.clusters],
+    clusters: together(services.clusters, own.clusters),
     endpoints: services.endpoints,
     services,
     secrets: [...services.secrets, ...own.secrets],
@@ -108,6 +108,22 @@ function sidecarSnapshot(index: ResourceIndex, node: ProxyNode): ProxySnapshot {
     problems: [...own.problems, ...services.problems],
   };
   return patched(made, node, sidecar.labels, index);
+}
+
+interface Together {
+  readonly shared: readonly Cluster[];
+  readonly all: readonly Cluster[];
+}
+
+const joined = new WeakMap<readonly Cluster[], Together>();
+
+/** The same list for the same two. */
+function together(shared: readonly Cluster[], own: readonly Cluster[]): readonly Cluster[] {
+  const known = joined.get(own);
+  if (known?.shared === shared) return known.all;
+  const all = [...shared, ...own];
+  joined.set(own, { shared, all });
+  return all;
 }
 
 /** Of its routes it uses no more than the names: who is told of others has nothing new of his own. */

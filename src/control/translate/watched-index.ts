@@ -62,6 +62,22 @@ export interface Group {
 export class Notes {
   readonly #refs = new Map<string, Ref>();
   readonly #groups = new Map<string, Group>();
+  readonly #watches: Watch[] = [];
+
+  /** @returns the same index, which notes here what is asked of it until {@link end} */
+  watched(index: ResourceIndex, part: Part = whole): ResourceIndex {
+    const watch = new Watch(index, this, part);
+    this.#watches.push(watch);
+    return watchedBy(watch);
+  }
+
+  /**
+   * Of all that was watched. What is kept may hold on to a function that was made while it was, and that to the index:
+   * a whole state of the mesh for every one that something was made in.
+   */
+  end(): void {
+    for (const watch of this.#watches) watch.end();
+  }
 
   get refs(): readonly Ref[] {
     return [...this.#refs.values()];
@@ -125,17 +141,29 @@ class Within implements Look {
 
 /** One watched index. */
 export class Watch {
-  readonly index: ResourceIndex;
   readonly part: Part;
+  #index: ResourceIndex | undefined;
   readonly #notes: Notes;
   readonly #answers = new Map<string, unknown>();
   readonly #works = new Set<object>();
   readonly #parts = new Map<string, ResourceIndex>();
 
-  constructor(index: ResourceIndex, notes: Notes, part: Part = whole) {
-    this.index = index;
+  constructor(index: ResourceIndex, notes: Notes, part: Part) {
+    this.#index = index;
     this.part = part;
     this.#notes = notes;
+  }
+
+  get index(): ResourceIndex {
+    if (this.#index === undefined) throw new Error('the mesh is looked at after what is made of it was made');
+    return this.#index;
+  }
+
+  end(): void {
+    this.#index = undefined;
+    this.#answers.clear();
+    this.#works.clear();
+    this.#parts.clear();
   }
 
   /** @param key of the question, in this part */
@@ -174,7 +202,7 @@ export class Watch {
     const known = this.#parts.get(name);
     if (known !== undefined) return known;
     const part = partWithin(this.part, name, find);
-    const found = watched(find(this.index), this.#notes, part);
+    const found = this.#notes.watched(find(this.index), part);
     this.#parts.set(name, found);
     return found;
   }
@@ -215,18 +243,17 @@ export function watchOf(index: ResourceIndex): Watch | undefined {
   return watches.get(index);
 }
 
-/** The same index, which notes what is asked of it. */
-export function watched(index: ResourceIndex, notes: Notes, part?: Part): ResourceIndex {
-  const watch = new Watch(index, notes, part);
+function watchedBy(watch: Watch): ResourceIndex {
   const services = watchedServices(watch);
-  const proxy = new Proxy(index, {
-    get(target, property): unknown {
+  // The proxy itself holds nothing.
+  const proxy = new Proxy({} as ResourceIndex, {
+    get(_, property): unknown {
       const name = property as keyof ResourceIndex;
       if (name === 'services') return services;
+      const { index } = watch;
       // What is kept there is asked for by those who keep it.
-      if (name === 'derived' || name === 'bases') return target[name];
-      const value: unknown = target[name];
-      if (typeof value !== 'function') return watch.look(name, [name], reading(name));
+      if (name === 'derived' || name === 'bases') return index[name];
+      if (typeof index[name] !== 'function') return watch.look(name, [name], reading(name));
       const from = basesOf[name as keyof typeof basesOf] as (...args: readonly unknown[]) => readonly Base[];
       return (...args: readonly unknown[]): unknown =>
         watch.look(
@@ -234,6 +261,9 @@ export function watched(index: ResourceIndex, notes: Notes, part?: Part): Resour
           from(...args).map((base) => `${ofBase}${base}` as const),
           question(name, args),
         );
+    },
+    ownKeys(): never {
+      throw new Error('a watched index is not copied');
     },
   });
   watches.set(proxy, watch);
@@ -255,17 +285,19 @@ function question(name: keyof ResourceIndex, args: readonly unknown[]): Ask {
 }
 
 const fromServices: readonly SourceName[] = ['services'];
+const none: ResourceIndex['services'] = new Map();
 
 /** Who asks for one service does not depend on the others. */
 function watchedServices(watch: Watch): ResourceIndex['services'] {
-  return new Proxy(watch.index.services, {
-    get(target, property): unknown {
+  return new Proxy(none, {
+    get(_, property): unknown {
       if (property === 'get' || property === 'has')
         return (host: string): unknown =>
           watch.look(`services ${property} ${host}`, fromServices, oneService(property, host));
       watch.look('services', fromServices, reading('services'));
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      const { services } = watch.index;
+      const value: unknown = Reflect.get(services, property, services);
+      return typeof value === 'function' ? value.bind(services) : value;
     },
   });
 }

@@ -65,8 +65,8 @@ export class Book {
     return new Set([...namesThatMayDiffer(this.#basis, resources), ...this.#beside.keys()]);
   }
 
-  /** From now on the book says what `resources` do of all that the client wants, but for these. */
-  settle(resources: ResourceMap, but: readonly (readonly [name: string, told: Told])[] = []): void {
+  /** From now on the book says what `resources` do of all that the client wants, but for these; undefined: nothing. */
+  settle(resources: ResourceMap, but: readonly (readonly [name: string, told: Told | undefined])[] = []): void {
     this.#basis = resources;
     this.#beside = new Map(but);
   }

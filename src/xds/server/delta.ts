@@ -11,7 +11,7 @@ import {
   ResourceSchema,
 } from '../gen/envoy/service/discovery/v3/discovery_pb.js';
 import { kindOfTypeUrl, type ResourceKind, resourceTypes } from '../resource-type.ts';
-import { versionOfSet } from '../snapshot.ts';
+import { type ResourceMap, versionOfSet } from '../snapshot.ts';
 import type { ServerStream, ServerStreamOptions } from './contract.ts';
 import { Push } from './push.ts';
 import { type Content, mayOmitNames, type Watch } from './watch.ts';
@@ -40,13 +40,13 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
       let watch = push.watch(kind);
       if (watch === undefined) {
         watch = push.open(kind);
-        begin(watch, request);
+        begin(watch, request, push.resources(kind));
         if (!watch.told.isEmpty) push.resumed(kind);
       } else {
         push.opened();
         const { responseNonce, errorDetail } = request;
         if (responseNonce !== '') watch.answered(responseNonce, errorDetail?.message, nowMs());
-        subscribe(watch, request.resourceNamesSubscribe);
+        subscribe(watch, request.resourceNamesSubscribe, push.resources(kind));
         unsubscribe(watch, request.resourceNamesUnsubscribe);
       }
       return push.flush();
@@ -61,13 +61,18 @@ export function createDeltaServerStream({ nowMs, snapshot }: ServerStreamOptions
 }
 
 /** The first request for a kind: no names at all ask for everything, and the versions are those of an earlier stream. */
-function begin(watch: Watch, request: DeltaDiscoveryRequest): void {
+function begin(watch: Watch, request: DeltaDiscoveryRequest, resources: ResourceMap): void {
   const { resourceNamesSubscribe: names, initialResourceVersions: versions } = request;
   watch.wildcard = names.includes('*') || (names.length === 0 && isAskedWithoutNames(watch.kind));
-  for (const name of names) if (name !== '*') watch.names.add(name);
-  for (const [name, version] of Object.entries(versions)) if (watch.covers(name)) watch.hold(name, version);
+  for (const name of names) if (name !== '*') watch.names.add(sameText(name, resources));
+  watch.hold(versions, resources);
   // A client that starts afresh waits for an answer, even if it is that there is nothing.
   watch.replyOwed = watch.wildcard && watch.told.isEmpty;
+}
+
+/** Many clients name the same: their names are not to be in memory once for each of them. */
+function sameText(name: string, resources: ResourceMap): string {
+  return resources.get(name)?.name ?? name;
 }
 
 /** Virtual hosts by Envoy: what is of no routes that it has, it passes over. */
@@ -76,15 +81,16 @@ function isAskedWithoutNames(kind: ResourceKind): boolean {
 }
 
 /** A name subscribed to again is sent again: the client may have forgotten what it had. */
-function subscribe(watch: Watch, names: readonly string[]): void {
+function subscribe(watch: Watch, names: readonly string[], resources: ResourceMap): void {
   for (const name of names) {
     watch.dirty = true;
     if (name === '*') {
       if (!watch.wildcard) watch.wantAll(true);
       watch.replyOwed = true;
     } else {
-      watch.want(name);
-      watch.owed.add(name);
+      const known = sameText(name, resources);
+      watch.want(known);
+      watch.owed.add(known);
     }
   }
 }

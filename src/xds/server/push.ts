@@ -4,7 +4,7 @@
  * only when the client has accepted the listeners and routes that no longer point at them.
  */
 import { type ResourceKind, resourceKinds } from '../resource-type.ts';
-import type { Snapshot } from '../snapshot.ts';
+import { emptySnapshot, type ResourceMap, type Snapshot } from '../snapshot.ts';
 import type { KindStatus } from './contract.ts';
 import { type Content, isEmpty, Watch } from './watch.ts';
 
@@ -44,6 +44,11 @@ export class Push<Response> {
     this.#watches.set(kind, watch);
     if (kind === 'route') this.#opening = false;
     return watch;
+  }
+
+  /** That the client should have. */
+  resources(kind: ResourceKind): ResourceMap {
+    return (this.#snapshot ?? emptySnapshot)[kind];
   }
 
   /** The client brought along resources of an earlier stream. */

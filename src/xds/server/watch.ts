@@ -4,7 +4,7 @@
  */
 import { type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { EncodedResource, ResourceMap } from '../snapshot.ts';
-import { Book } from './book.ts';
+import { Book, type Told } from './book.ts';
 import type { KindStatus, Nack, SyncState } from './contract.ts';
 
 /** What to tell a client. */
@@ -83,8 +83,7 @@ export class Watch {
 
   /** The client wants everything, or no more than what it has named. */
   wantAll(all: boolean): void {
-    this.told.unsettle();
-    this.acked.unsettle();
+    this.#unshare();
     this.wildcard = all;
   }
 
@@ -98,10 +97,31 @@ export class Watch {
     if (this.#refused.size === 0) this.#nack = undefined;
   }
 
-  /** The client says it holds this version already. */
-  hold(name: string, version: string): void {
-    this.told.set(name, { version });
-    this.acked.set(name, { version });
+  /**
+   * The client says that it holds these already, by name.
+   *
+   * @param resources that it should have
+   */
+  hold(versions: Readonly<Record<string, string>>, resources: ResourceMap): void {
+    const names = Object.keys(versions);
+    if (names.length === 0) return;
+    const others: [name: string, told: Told | undefined][] = [];
+    for (const name of names) {
+      const version = versions[name] ?? '';
+      if (this.covers(name) && resources.get(name)?.version !== version) others.push([name, { version }]);
+    }
+    // Of the rest it has what it should, but for what it does not name.
+    for (const name of this.wildcard ? resources.keys() : this.names) {
+      if (resources.has(name) && !Object.hasOwn(versions, name)) others.push([name, undefined]);
+    }
+    this.told.settle(resources, others);
+    this.acked.settle(resources, others);
+    if (!this.#sharesBooks) this.#unshare();
+  }
+
+  #unshare(): void {
+    this.told.unsettle();
+    this.acked.unsettle();
   }
 
   /** What the client has not been told of `resources`. */
