@@ -14,6 +14,7 @@ import { MeshStore } from '#control/store/mesh-store.ts';
 import { formatProblem, hasErrors, type Problem } from '#core/problem.ts';
 import type { Logger } from '#observe/log.ts';
 import { type ControlPlane, type ControlPlaneSettings, startControlPlane } from './control-plane.ts';
+import { exposeCollection, trimHeap } from './heap-trim.ts';
 import { openLog } from './process-log.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -29,6 +30,9 @@ export async function runControl(options: ControlOptions): Promise<number> {
   const store = new MeshStore();
   const { paths, allowUnsupported } = options;
   const files = await followMesh(store, { paths, podsFolder, allowUnsupported });
+  // What many proxies that connect at once have needed is given back when they rest.
+  exposeCollection();
+  const endTrim = trimHeap();
   try {
     const { trustDomain } = store.index.settings;
     const configuration = new MeshConfiguration({
@@ -58,6 +62,7 @@ export async function runControl(options: ControlOptions): Promise<number> {
     await Promise.race([closing, stopping.askedAgain]);
     return EXIT_OK;
   } finally {
+    endTrim();
     files.close();
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Gives memory back that nobody needs: after the start, whose garbage is larger than what stays, and
  * when much was taken since. A collection takes tens of milliseconds, so it waits for a quiet moment.
- * Needs `--expose-gc`; without it V8 does so in its own time, if ever.
+ * Needs `--expose-gc`, or {@link exposeCollection}; without it V8 does so in its own time, if ever.
  *
  * What optimised code counts on are the shapes of objects, which V8 forgets in such a collection where no object
  * has them; `src/core/last-of-kind.ts` keeps those of the data path. V8's own reducer of memory does the same at times of its
@@ -12,6 +12,7 @@
  * keeps for the next who asks, until it is told to give it back.
  */
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { inSlices, type Steps } from '#core/time-slice.ts';
 import { giveBackFreed } from '#host/malloc-trim.ts';
 
@@ -32,6 +33,13 @@ const WORTH_HOT_BYTES = 8 * 1024 * 1024;
 
 /** Of V8. The code of a start is let go of, and that of traffic kept: else every burst would have to compile it anew. */
 const KEEP_CODE = ['--no-flush-bytecode', '--no-flush-baseline-code'];
+
+/** For a process that was started without `--expose-gc`, which does not go with a snapshot of its start. */
+export function exposeCollection(): void {
+  if (globalThis.gc !== undefined) return;
+  setFlagsFromString('--expose-gc');
+  globalThis.gc = runInNewContext('gc') as NonNullable<typeof globalThis.gc>;
+}
 
 function* nothing(): Steps<void> {}
 

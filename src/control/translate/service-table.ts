@@ -45,31 +45,45 @@ export function serviceTable(
     return joinTables(
       seen.map((one) => tableOf(one, client, place, watched)),
       before,
+      watched,
     );
   });
 }
 
-/** @param before the same object, and the same lists, where they hold the same */
-function joinTables(tables: readonly ServiceTable[], before: ServiceTable | undefined): ServiceTable {
-  const clusters = listAsBefore(
-    before?.clusters,
+/**
+ * One table of several: the same object, with the same lists, as before or for somebody else of this state, where it
+ * holds the same.
+ */
+function joinTables(
+  tables: readonly ServiceTable[],
+  before: ServiceTable | undefined,
+  { derived }: ResourceIndex,
+): ServiceTable {
+  const made = derived.next<ServiceTable[]>('service tables', () => []);
+  const known = before === undefined ? made : [before, ...made];
+  const clusters = firstSame(
     tables.flatMap((one) => one.clusters),
+    known.map((one) => one.clusters),
   );
-  const endpoints = listAsBefore(
-    before?.endpoints,
+  const endpoints = firstSame(
     tables.flatMap((one) => one.endpoints),
+    known.map((one) => one.endpoints),
   );
-  const credentials = listAsBefore(
-    before?.credentials,
+  const credentials = firstSame(
     tables.flatMap((one) => one.credentials),
+    known.map((one) => one.credentials),
   );
-  const isSame =
-    before?.clusters === clusters && before.endpoints === endpoints && before.credentials === credentials;
-  return isSame ? before : { clusters, endpoints, credentials };
+  const same = known.find(
+    (one) => one.clusters === clusters && one.endpoints === endpoints && one.credentials === credentials,
+  );
+  if (same !== undefined) return same;
+  const table = { clusters, endpoints, credentials };
+  made.push(table);
+  return table;
 }
 
-function listAsBefore<Value>(before: readonly Value[] | undefined, now: readonly Value[]): readonly Value[] {
-  return before !== undefined && isSameList(before, now) ? before : now;
+function firstSame<Value>(list: readonly Value[], known: readonly (readonly Value[])[]): readonly Value[] {
+  return known.find((one) => isSameList(one, list)) ?? list;
 }
 
 /** Services of one namespace with the policies that some callers see: the same object for all of them. */
@@ -156,7 +170,7 @@ function tableOf(
       endpoints: made.flatMap(({ assignment }) => assignment ?? []),
       credentials: made.flatMap(({ use }) => use ?? []),
     };
-    return joinTables([table], before);
+    return joinTables([table], before, watched);
   });
 }
 

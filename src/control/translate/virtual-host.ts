@@ -1,7 +1,7 @@
 /** Hosts of the mesh on one port -> the virtual hosts that route to them. */
 
-import { isDeepStrictEqual } from 'node:util';
 import { parseIp } from '#core/ip-address.ts';
+import { isSameContent } from '#core/same-content.ts';
 import { coversHost } from '#model/host-name.ts';
 import { type CarriedProtocol, portProtocol } from '#model/port-protocol.ts';
 import { isHeadless, type ServicePort } from '#model/service.ts';
@@ -110,7 +110,7 @@ const MAX_MADE = 8;
 /** Most callers are told the same: then it is the same object, and what is made of it is made once. */
 function sharedHost(port: ServicePort, host: RoutedHost): RoutedHost {
   const made = hostsMade.get(port) ?? [];
-  const same = made.find((one) => isDeepStrictEqual(one, host));
+  const same = made.find((one) => isSameContent(one, host));
   if (same === undefined) hostsMade.set(port, [host, ...made].slice(0, MAX_MADE));
   return same ?? host;
 }

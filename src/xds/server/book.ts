@@ -66,7 +66,10 @@ export class Book {
   }
 
   /** From now on the book says what `resources` do of all that the client wants, but for these; undefined: nothing. */
-  settle(resources: ResourceMap, but: readonly (readonly [name: string, told: Told | undefined])[] = []): void {
+  settle(
+    resources: ResourceMap,
+    but: readonly (readonly [name: string, told: Told | undefined])[] = [],
+  ): void {
     this.#basis = resources;
     this.#beside = new Map(but);
   }

@@ -65,10 +65,14 @@ function begin(watch: Watch, request: DeltaDiscoveryRequest, resources: Resource
   const { resourceNamesSubscribe: names, initialResourceVersions: versions } = request;
   watch.wildcard = names.includes('*') || (names.length === 0 && isAskedWithoutNames(watch.kind));
   for (const name of names) if (name !== '*') watch.names.add(sameText(name, resources));
+  if (names.length >= MANY) watch.names.share(resources.keys());
   watch.hold(versions, resources);
   // A client that starts afresh waits for an answer, even if it is that there is nothing.
   watch.replyOwed = watch.wildcard && watch.told.isEmpty;
 }
+
+/** Names at once of which it is worth to find out whether they are all that there are. */
+const MANY = 64;
 
 /** Many clients name the same: their names are not to be in memory once for each of them. */
 function sameText(name: string, resources: ResourceMap): string {
@@ -93,6 +97,7 @@ function subscribe(watch: Watch, names: readonly string[], resources: ResourceMa
       watch.owed.add(known);
     }
   }
+  if (names.length >= MANY) watch.names.share(resources.keys());
 }
 
 function unsubscribe(watch: Watch, names: readonly string[]): void {

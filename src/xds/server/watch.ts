@@ -6,6 +6,7 @@ import { type ResourceKind, resourceTypes } from '../resource-type.ts';
 import type { EncodedResource, ResourceMap } from '../snapshot.ts';
 import { Book, type Told } from './book.ts';
 import type { KindStatus, Nack, SyncState } from './contract.ts';
+import { NameSet } from './name-set.ts';
 
 /** What to tell a client. */
 export interface Content {
@@ -30,7 +31,7 @@ interface InFlight {
 export class Watch {
   readonly kind: ResourceKind;
   wildcard = false;
-  readonly names: Set<string> = new Set();
+  readonly names: NameSet = new NameSet();
   readonly told: Book = new Book((name) => this.covers(name));
   /** The client has given a name or "*", so that an empty list no longer asks for everything. */
   namesGiven = false;
