@@ -1,5 +1,5 @@
 /** Documents that change what others get, of every kind that is translated: beside those of a large mesh. */
-import { placeOf } from './large-mesh.ts';
+import { addressOf, placeOf } from './large-mesh.ts';
 
 const networking = 'networking.istio.io/v1';
 const security = 'security.istio.io/v1';
@@ -38,6 +38,30 @@ data:
   mesh: |
 ${lines.map((line) => `    ${line}`).join('\n')}
 `;
+
+const filter = (service: number, patches: string): string =>
+  document(
+    networking.replace('/v1', '/v1alpha3'),
+    'EnvoyFilter',
+    service,
+    `spec: { workloadSelector: { labels: ${labelsOf(service)} }, configPatches: [${patches}] }`,
+  );
+/** A service without a selector, and what a slice says is behind it. */
+const sliced = (service: number, addresses: string): string => {
+  const { name, namespace } = placeOf(service);
+  return `apiVersion: v1
+kind: Service
+metadata: { name: sliced-${name}, namespace: ${namespace} }
+spec: { ports: [{ name: http, port: 80, targetPort: 8080 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: sliced-${name}-1, namespace: ${namespace}, labels: { kubernetes.io/service-name: sliced-${name} } }
+addressType: IPv4
+ports: [{ name: http, port: 8080, protocol: TCP }]
+endpoints: [${addresses}]
+`;
+};
 
 /** Each for one service; those of the mesh as a whole have one name, and are of service 0. */
 export const meshChanges: readonly ((service: number) => string)[] = [
@@ -186,4 +210,20 @@ export const meshChanges: readonly ((service: number) => string)[] = [
     'apiVersion: v1\nkind: Node\nmetadata: { name: one, labels: { topology.kubernetes.io/region: us, topology.kubernetes.io/zone: a } }\n',
   () =>
     'apiVersion: v1\nkind: Node\nmetadata: { name: one, labels: { topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: b } }\n',
+  (one) =>
+    filter(
+      one,
+      `{ applyTo: CLUSTER, match: { context: SIDECAR_OUTBOUND, cluster: { service: "${hostOf(0)}" } }, patch: { operation: MERGE, value: { connect_timeout: 7s } } }`,
+    ),
+  (one) =>
+    filter(
+      one,
+      `{ applyTo: VIRTUAL_HOST, match: { context: SIDECAR_OUTBOUND }, patch: { operation: MERGE, value: { request_headers_to_add: [{ header: { key: x-patched, value: "${one}" } }] } } }`,
+    ),
+  (one) => sliced(one, '{ addresses: [10.7.7.1, 10.7.7.2], conditions: { ready: true } }'),
+  (one) =>
+    sliced(
+      one,
+      `{ addresses: [10.7.7.3], conditions: { ready: true }, nodeName: one }, { addresses: [${addressOf(one, 0)}] }`,
+    ),
 ];
