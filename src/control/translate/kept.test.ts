@@ -85,19 +85,34 @@ function shown(index: ResourceIndex, node: ProxyNode): Record<string, string> {
 }
 
 type Edit = {
-  readonly of: 'manifest' | 'beside' | 'pod' | 'gone';
+  readonly of: 'manifest' | 'beside' | 'without' | 'pod' | 'gone';
   readonly service: number;
   readonly turn: number;
 };
 
-const edits: fc.Arbitrary<Edit[]> = fc.array(
-  fc.record({
-    of: fc.constantFrom<Edit['of']>('manifest', 'beside', 'beside', 'beside', 'beside', 'pod', 'gone'),
-    service: fc.integer({ min: 0, max: CHANGED - 1 }),
-    turn: fc.integer({ min: 0, max: meshChanges.length - 1 }),
-  }),
-  { minLength: 1, maxLength: 24 },
-);
+/** A few services, and a few changes that are next to each other: of one document there are several. */
+const edits: fc.Arbitrary<Edit[]> = fc
+  .record({
+    services: fc.uniqueArray(fc.integer({ min: 0, max: CHANGED - 1 }), { minLength: 1, maxLength: 3 }),
+    first: fc.integer({ min: 0, max: meshChanges.length - 2 }),
+    count: fc.integer({ min: 2, max: 6 }),
+  })
+  .map(({ services, first, count }) => ({
+    services,
+    turns: meshChanges.map((_, turn) => turn).slice(first, first + count),
+  }))
+  .chain(({ services, turns }) =>
+    fc.array(
+      fc.record({
+        of: fc.constantFrom<Edit['of']>(
+          ...(['manifest', 'beside', 'beside', 'beside', 'beside', 'without', 'pod', 'gone'] as const),
+        ),
+        service: fc.constantFrom(...services),
+        turn: fc.constantFrom(...turns),
+      }),
+      { minLength: 1, maxLength: 24 },
+    ),
+  );
 
 class World {
   readonly files = new Map<string, SourceText>();
@@ -119,7 +134,8 @@ class World {
 
   edit({ of, service, turn }: Edit): void {
     if (of === 'manifest') this.#put(`service ${service}`, manifestOf(service, `said-${turn}`));
-    else if (of === 'beside') this.#putBeside(meshChanges[turn]?.(service) ?? '');
+    else if (of === 'beside') this.#put(...this.#beside(service, turn));
+    else if (of === 'without') this.files.delete(this.#beside(service, turn)[0]);
     else if (of === 'pod') {
       const written = JSON.stringify(podOf(service, 1, `10.9.9.${turn + 1}`));
       const pod = turn % 3 === 0 ? written : written.replace('"spec":{', '"spec":{"nodeName":"one",');
@@ -128,10 +144,11 @@ class World {
   }
 
   /** One of each kind and name. */
-  #putBeside(text: string): void {
+  #beside(service: number, turn: number): [file: string, text: string] {
+    const text = meshChanges[turn]?.(service) ?? '';
     const [kind] = /^kind: \w+$/m.exec(text) ?? [];
     const [name] = /^metadata: .*?name: \S+/m.exec(text) ?? [];
-    this.#put(`${kind} ${name}`, text);
+    return [`${kind} ${name}`, text];
   }
 
   /** As the control plane takes them over. */
@@ -160,7 +177,7 @@ describe('what is kept', () => {
           );
         }
       }),
-      { numRuns: 3 },
+      { numRuns: 10 },
     );
   });
 
